@@ -1,0 +1,2 @@
+//! regard
+fn main() {}
