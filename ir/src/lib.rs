@@ -14,12 +14,13 @@
 //! This crate does no I/O and knows no back end.
 
 pub mod id;
+pub mod source;
 pub mod types;
 
-//pub mod graph;
-//pub mod ops;
-//pub mod view;
+pub mod graph;
+pub mod ops;
+pub mod view;
 
 pub mod kernel;
-//pub mod program;
+pub mod program;
 pub mod target;

@@ -1,0 +1,472 @@
+//! Text that people write: tokens, places, and errors that point at them.
+//!
+//! Graph text (`.rg`) and kernel text share one lexer. It cuts the whole text into tokens first, so a parser
+//! can look any distance ahead, and every token remembers its byte range:
+//!
+//! ```text
+//!     %t = add %a, -0.5   // comments start with two slashes or a semicolon
+//!     ─┬──   ─   ─  ────
+//!     punctuation, identifiers, numbers, strings; blanks only separate
+//! ```
+//!
+//! * An identifier starts with a letter or `_` and goes on with letters, digits, `_`, and `.` where another of
+//!   these follows: `v.f32` and `layers.0.weight` are one token, `a..b` is three.
+//! * A number may have a sign, a fraction, an exponent, or the prefix `0x`; `-inf` is a number, `inf` and `nan` are
+//!   identifiers that [`Lexer::real`] accepts.
+//! * A string stands between double quotes, with `\"`, `\\`, `\n`, `\t` inside.
+//! * Line ends separate like blanks; [`Lexer::starts_line`] tells where one was.
+
+use std::{borrow::Cow, fmt, ops::Range};
+
+/// What is wrong with a text, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceError {
+    /// One clause without a full stop: what was found.
+    pub message: String,
+    /// Bytes of the text that are wrong; empty at the end of the text.
+    pub span: Range<usize>,
+    /// What would have been right there.
+    pub expected: Option<String>,
+    /// Other places that matter, each with what it is.
+    pub labels: Vec<(Range<usize>, String)>,
+}
+
+impl SourceError {
+    /// An error at a place.
+    pub fn new(span: Range<usize>, message: impl Into<String>) -> Self {
+        Self { message: message.into(), span, expected: None, labels: Vec::new() }
+    }
+    /// Adds what would have been right.
+    pub fn expecting(mut self, expected: impl Into<String>) -> Self {
+        self.expected = Some(expected.into());
+        self
+    }
+    /// Adds another place that matters.
+    pub fn label(mut self, span: Range<usize>, note: impl Into<String>) -> Self {
+        self.labels.push((span, note.into()));
+        self
+    }
+    /// The error with file, line, column and the offending text underlined, as plain text.
+    pub fn render(&self, text: &str, file_name: &str) -> String {
+        let expected = self.expected.as_ref().map(|e| format!("expected {e}")).unwrap_or_default();
+        let mut out = format!("error: {}\n", self.message);
+        excerpt(&mut out, text, file_name, &self.span, &expected);
+        for (span, note) in &self.labels {
+            excerpt(&mut out, text, file_name, span, note);
+        }
+        out
+    }
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.expected {
+            Some(expected) => write!(f, ", expected {expected}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for SourceError {}
+
+fn excerpt(out: &mut String, text: &str, file_name: &str, span: &Range<usize>, note: &str) {
+    let start = text.floor_char_boundary(span.start);
+    let (line, col) = line_col(text, start);
+    let begin = text[..start].rfind('\n').map_or(0, |i| i + 1);
+    let source = text[begin..].lines().next().unwrap_or("");
+    let end = text.floor_char_boundary(span.end).clamp(start, (begin + source.len()).max(start));
+    let carets = "^".repeat(text[start..end].chars().count().max(1));
+    let pad: String = text[begin..start].chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+    let gutter = " ".repeat(line.to_string().len());
+    out.push_str(&format!("{gutter}--> {file_name}:{line}:{col}\n{gutter} |\n{line} | {source}\n"));
+    out.push_str(format!("{gutter} | {pad}{carets} {note}").trim_end());
+    out.push('\n');
+}
+
+/// Line and column, both from 1, of a byte offset; columns count characters. Offsets past the end name the end.
+pub fn line_col(text: &str, offset: usize) -> (usize, usize) {
+    let before = &text[..text.floor_char_boundary(offset)];
+    let begin = before.rfind('\n').map_or(0, |i| i + 1);
+    (before.matches('\n').count() + 1, before[begin..].chars().count() + 1)
+}
+
+/// One token.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Token<'a> {
+    /// A word.
+    Ident(&'a str),
+    /// A number as written.
+    Number(&'a str),
+    /// A quoted string, without its quotes and escapes.
+    Str(Cow<'a, str>),
+    /// `->`, `=>`, `..`, or any other single character.
+    Punct(&'a str),
+    /// The end of the text.
+    End,
+}
+
+#[derive(Clone, Debug)]
+struct Spanned<'a> {
+    token: Token<'a>,
+    span: Range<usize>,
+    starts_line: bool,
+}
+
+/// A position in the tokens of a text. A clone is a bookmark.
+#[derive(Clone, Debug)]
+pub struct Lexer<'a> {
+    text: &'a str,
+    tokens: std::rc::Rc<[Spanned<'a>]>,
+    at: usize,
+}
+
+impl<'a> Lexer<'a> {
+    /// Cuts a text into tokens. The only error is a string that does not end on its line or has an unknown escape.
+    pub fn new(text: &'a str) -> Result<Self, SourceError> {
+        let mut tokens = Vec::new();
+        let mut at = 0;
+        loop {
+            let start = skip_blanks(text, at);
+            let starts_line = tokens.is_empty() || text[at..start].contains('\n');
+            let (token, end) = token_at(text, start)?;
+            let last = token == Token::End;
+            tokens.push(Spanned { token, span: start..end, starts_line });
+            if last {
+                return Ok(Self { text, tokens: tokens.into(), at: 0 });
+            }
+            at = end;
+        }
+    }
+    /// The text.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+    /// The next token.
+    pub fn peek(&self) -> &Token<'a> {
+        &self.tokens[self.at].token
+    }
+    /// The token `ahead` places after the next one.
+    pub fn peek_at(&self, ahead: usize) -> &Token<'a> {
+        &self.tokens[(self.at + ahead).min(self.tokens.len() - 1)].token
+    }
+    /// Bytes of the next token.
+    pub fn span(&self) -> Range<usize> {
+        self.tokens[self.at].span.clone()
+    }
+    /// Bytes from `start` to the end of the token read last.
+    pub fn span_from(&self, start: usize) -> Range<usize> {
+        let end = self.at.checked_sub(1).map_or(0, |i| self.tokens[i].span.end);
+        start..end.max(start)
+    }
+    /// Whether the next token is the first of its line.
+    pub fn starts_line(&self) -> bool {
+        self.tokens[self.at].starts_line
+    }
+    /// Whether all tokens were read.
+    pub fn at_end(&self) -> bool {
+        *self.peek() == Token::End
+    }
+    /// Reads a token; at the end, [`Token::End`] again and again.
+    pub fn advance(&mut self) -> (Token<'a>, Range<usize>) {
+        let Spanned { token, span, .. } = self.tokens[self.at].clone();
+        self.at = (self.at + 1).min(self.tokens.len() - 1);
+        (token, span)
+    }
+    /// Whether the next token is this word or punctuation.
+    pub fn sees(&self, word: &str) -> bool {
+        matches!(self.peek(), Token::Ident(w) | Token::Punct(w) if *w == word)
+    }
+    /// Reads this word or punctuation if it comes next.
+    pub fn eat(&mut self, word: &str) -> bool {
+        let seen = self.sees(word);
+        if seen {
+            self.advance();
+        }
+        seen
+    }
+    /// Reads this word or punctuation.
+    pub fn expect(&mut self, word: &str) -> Result<Range<usize>, SourceError> {
+        let span = self.span();
+        if self.eat(word) { Ok(span) } else { Err(self.unexpected(format!("`{word}`"))) }
+    }
+    /// Reads an identifier; `what` names it in the error.
+    pub fn ident(&mut self, what: &str) -> Result<(&'a str, Range<usize>), SourceError> {
+        match *self.peek() {
+            Token::Ident(name) => Ok((name, self.advance().1)),
+            _ => Err(self.unexpected(what)),
+        }
+    }
+    /// Reads a name: an identifier or a string.
+    pub fn name(&mut self, what: &str) -> Result<(Cow<'a, str>, Range<usize>), SourceError> {
+        match self.peek().clone() {
+            Token::Ident(name) => Ok((Cow::Borrowed(name), self.advance().1)),
+            Token::Str(name) => Ok((name, self.advance().1)),
+            _ => Err(self.unexpected(what)),
+        }
+    }
+    /// Reads an integer of any type; `what` names it in the error.
+    pub fn integer<T: TryFrom<i128>>(&mut self, what: &str) -> Result<T, SourceError> {
+        let Token::Number(digits) = *self.peek() else { return Err(self.unexpected(what)) };
+        let Some(value) = whole(digits) else { return Err(self.unexpected(what)) };
+        let value = T::try_from(value)
+            .map_err(|_| SourceError::new(self.span(), format!("{digits} is out of range")).expecting(what))?;
+        self.advance();
+        Ok(value)
+    }
+    /// Reads a real number, `inf` and `nan` included; `what` names it in the error.
+    pub fn real(&mut self, what: &str) -> Result<f64, SourceError> {
+        let value = match *self.peek() {
+            Token::Number("-inf") => f64::NEG_INFINITY,
+            Token::Ident("inf") => f64::INFINITY,
+            Token::Ident("nan" | "NaN") => f64::NAN,
+            Token::Number(digits) => match digits.parse::<f64>() {
+                Ok(value) if value.is_finite() => value,
+                _ => return Err(SourceError::new(self.span(), format!("{digits} is out of range")).expecting(what)),
+            },
+            _ => return Err(self.unexpected(what)),
+        };
+        self.advance();
+        Ok(value)
+    }
+    /// Reads `open`, items separated by commas (one may follow the last), and `close`.
+    pub fn list<T>(
+        &mut self,
+        open: &str,
+        close: &str,
+        mut item: impl FnMut(&mut Self) -> Result<T, SourceError>,
+    ) -> Result<Vec<T>, SourceError> {
+        self.expect(open)?;
+        let mut items = Vec::new();
+        while !self.eat(close) {
+            items.push(item(self)?);
+            if !self.eat(",") && !self.sees(close) {
+                return Err(self.unexpected(format!("`,` or `{close}`")));
+            }
+        }
+        Ok(items)
+    }
+    /// The error that the next token is not what should be there.
+    pub fn unexpected(&self, expected: impl Into<String>) -> SourceError {
+        let span = self.span();
+        let message = match self.peek() {
+            Token::End => "the text ends here".to_string(),
+            _ => format!("found `{}`", &self.text[span.clone()]),
+        };
+        SourceError::new(span, message).expecting(expected)
+    }
+}
+
+/// A name as the lexer reads it back: bare where it is one identifier, else quoted.
+pub fn quote(name: &str) -> Cow<'_, str> {
+    let bare = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && ident_end(name, 0) == name.len();
+    if bare {
+        return Cow::Borrowed(name);
+    }
+    let mut out = String::from("\"");
+    for c in name.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    Cow::Owned(out)
+}
+
+fn whole(digits: &str) -> Option<i128> {
+    match digits.strip_prefix("0x") {
+        Some(hex) => i128::from_str_radix(hex, 16).ok(),
+        None => digits.parse().ok(),
+    }
+}
+
+fn skip_blanks(text: &str, mut at: usize) -> usize {
+    loop {
+        let rest = &text[at..];
+        let blanks = rest.len() - rest.trim_start().len();
+        let rest = &rest[blanks..];
+        at += blanks;
+        if !rest.starts_with(';') && !rest.starts_with("//") {
+            return at;
+        }
+        at += rest.find('\n').unwrap_or(rest.len());
+    }
+}
+
+fn token_at(text: &str, start: usize) -> Result<(Token<'_>, usize), SourceError> {
+    let rest = &text[start..];
+    let Some(first) = rest.chars().next() else { return Ok((Token::End, start)) };
+    let digits = rest.strip_prefix('-').unwrap_or(rest);
+    if first.is_ascii_alphabetic() || first == '_' {
+        let end = ident_end(text, start);
+        return Ok((Token::Ident(&text[start..end]), end));
+    }
+    if digits.starts_with(|c: char| c.is_ascii_digit()) {
+        let end = number_end(text, start);
+        return Ok((Token::Number(&text[start..end]), end));
+    }
+    if first == '-' && digits.starts_with("inf") && ident_end(digits, 0) == 3 {
+        return Ok((Token::Number(&text[start..start + 4]), start + 4));
+    }
+    if first == '"' {
+        return string_at(text, start);
+    }
+    let len = ["->", "=>", ".."].iter().find(|p| rest.starts_with(**p)).map_or(first.len_utf8(), |p| p.len());
+    Ok((Token::Punct(&rest[..len]), start + len))
+}
+
+fn ident_end(text: &str, start: usize) -> usize {
+    let bytes = text.as_bytes();
+    let word = |i: usize| bytes.get(i).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
+    let mut end = start;
+    while word(end) || (bytes.get(end) == Some(&b'.') && word(end + 1)) {
+        end += 1;
+    }
+    end
+}
+
+fn number_end(text: &str, start: usize) -> usize {
+    let bytes = text.as_bytes();
+    let run = |mut i: usize, accept: fn(&u8) -> bool| {
+        while bytes.get(i).is_some_and(accept) {
+            i += 1;
+        }
+        i
+    };
+    let digit = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_digit);
+    let begin = start + usize::from(bytes[start] == b'-');
+    if text[begin..].starts_with("0x") && bytes.get(begin + 2).is_some_and(u8::is_ascii_hexdigit) {
+        return run(begin + 2, u8::is_ascii_hexdigit);
+    }
+    let mut end = run(begin, u8::is_ascii_digit);
+    if bytes.get(end) == Some(&b'.') && digit(end + 1) {
+        end = run(end + 1, u8::is_ascii_digit);
+    }
+    if matches!(bytes.get(end), Some(b'e' | b'E')) {
+        let sign = usize::from(matches!(bytes.get(end + 1), Some(b'-' | b'+')));
+        if digit(end + 1 + sign) {
+            end = run(end + 1 + sign, u8::is_ascii_digit);
+        }
+    }
+    end
+}
+
+fn string_at(text: &str, start: usize) -> Result<(Token<'_>, usize), SourceError> {
+    let mut plain = String::new();
+    let mut chars = text[start + 1..].char_indices();
+    while let Some((i, c)) = chars.next() {
+        let at = start + 1 + i;
+        match c {
+            '"' if plain.len() == i => return Ok((Token::Str(Cow::Borrowed(&text[start + 1..at])), at + 1)),
+            '"' => return Ok((Token::Str(Cow::Owned(plain)), at + 1)),
+            '\n' => return Err(SourceError::new(start..at, "this string does not end on its line").expecting("`\"`")),
+            '\\' => match chars.next() {
+                Some((_, '"')) => plain.push('"'),
+                Some((_, '\\')) => plain.push('\\'),
+                Some((_, 'n')) => plain.push('\n'),
+                Some((_, 't')) => plain.push('\t'),
+                other => {
+                    let end = at + 1 + other.map_or(0, |(_, c)| c.len_utf8());
+                    let error = SourceError::new(at..end, "unknown escape in a string");
+                    return Err(error.expecting("`\\\"`, `\\\\`, `\\n` or `\\t`"));
+                }
+            },
+            c => plain.push(c),
+        }
+    }
+    Err(SourceError::new(start..text.len(), "this string does not end").expecting("`\"`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn tokens(text: &str) -> Vec<String> {
+        let mut lexer = Lexer::new(text).unwrap();
+        std::iter::from_fn(|| match lexer.advance().0 {
+            Token::End => None,
+            Token::Ident(w) => Some(format!("i:{w}")),
+            Token::Number(w) => Some(format!("n:{w}")),
+            Token::Punct(w) => Some(format!("p:{w}")),
+            Token::Str(w) => Some(format!("s:{w}")),
+        })
+        .collect()
+    }
+
+    #[test]
+    fn dots_join_words_but_two_dots_are_a_range() {
+        assert_eq!(tokens("v.f32 v1..v2 0..-4"), ["i:v.f32", "i:v1", "p:..", "i:v2", "n:0", "p:..", "n:-4"]);
+        assert_eq!(tokens("layers.0.weight."), ["i:layers.0.weight", "p:."]);
+    }
+
+    #[test]
+    fn numbers_have_signs_fractions_and_exponents() {
+        assert_eq!(tokens("-1.5e-7 1e+3 2e 0xff - 3"), ["n:-1.5e-7", "n:1e+3", "n:2", "i:e", "n:0xff", "p:-", "n:3"]);
+        let mut lexer = Lexer::new("inf -inf nan 1e400").unwrap();
+        assert_eq!(lexer.real("a number").unwrap(), f64::INFINITY);
+        assert_eq!(lexer.real("a number").unwrap(), f64::NEG_INFINITY);
+        assert!(lexer.real("a number").unwrap().is_nan());
+        assert!(lexer.real("a number").is_err());
+    }
+
+    #[test]
+    fn integers_must_fit_their_type() {
+        assert_eq!(Lexer::new("-9223372036854775808").unwrap().integer::<i64>("a length").unwrap(), i64::MIN);
+        let error = Lexer::new(" 256").unwrap().integer::<u8>("a byte").unwrap_err();
+        assert_eq!((error.span, error.expected.as_deref()), (1..4, Some("a byte")));
+        assert!(Lexer::new("1.5").unwrap().integer::<u8>("a byte").is_err());
+    }
+
+    #[test]
+    fn comments_and_line_starts() {
+        let mut lexer = Lexer::new("a ; one\n// two\nb c").unwrap();
+        let starts: Vec<bool> = (0..3).map(|_| (lexer.starts_line(), lexer.advance()).0).collect();
+        assert_eq!(starts, [true, true, false]);
+    }
+
+    #[test]
+    fn errors_point_at_the_text() {
+        let text = "a = add b\n\tc = é @ d\n";
+        let span = text.find('@').unwrap()..text.find('@').unwrap() + 1;
+        let rendered = SourceError::new(span, "found `@`").expecting("`,`").label(0..1, "first here").render(text, "f");
+        let expected = concat!(
+            "error: found `@`\n --> f:2:8\n  |\n2 | \tc = é @ d\n  | \t      ^ expected `,`\n",
+            " --> f:1:1\n  |\n1 | a = add b\n  | ^ first here\n"
+        );
+        assert_eq!(rendered, expected);
+        assert_eq!(line_col(text, 10_000), (3, 1));
+    }
+
+    #[test]
+    fn broken_strings_are_errors() {
+        for text in ["\"abc", "\"a\nb\"", "\"a\\q\"", "\"\\"] {
+            assert!(Lexer::new(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn quoted_names_read_back(name in any::<String>()) {
+            let quoted = quote(&name).into_owned();
+            prop_assert_eq!(Lexer::new(&quoted).unwrap().name("a name").unwrap().0, name);
+        }
+        #[test]
+        fn any_text_lexes_and_renders(text in any::<String>(), start in 0usize..40, len in 0usize..40) {
+            if let Err(error) = Lexer::new(&text) {
+                error.render(&text, "f");
+            }
+            SourceError::new(start..start + len, "m").render(&text, "f");
+        }
+        #[test]
+        fn reals_read_back(bits in any::<u64>()) {
+            let value = f64::from_bits(bits);
+            let back = Lexer::new(&format!("{value:?}")).unwrap().real("a number").unwrap();
+            prop_assert!(back.to_bits() == bits || value.is_nan() && back.is_nan());
+        }
+    }
+}
