@@ -88,6 +88,10 @@ impl<I: Id, T> IdVec<I, T> {
     pub fn values_mut(&mut self) -> std::slice::IterMut<'_, T> {
         self.rows.iter_mut()
     }
+    /// All rows in order, by value.
+    pub fn into_values(self) -> std::vec::IntoIter<T> {
+        self.rows.into_iter()
+    }
     /// All (id, row) pairs in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (I, &T)> + ExactSizeIterator {
         self.rows.iter().enumerate().map(|(i, row)| (I::new(i), row))

@@ -1,0 +1,162 @@
+//! Graph IR: what is computed, one node per tensor.
+//!
+//! Nodes lie in an append-only arena, operands first, so a graph cannot be cyclic and every walk is a
+//! loop over ids. A node may carry a label: the name of an input or weight, or of the module whose output
+//! it is; labels are unique and are the node's name in text.
+//!
+//! ```text
+//!   graph rows {
+//!     %q = input : f32[2, 49, 32]
+//!     %k = input : f32[2, 49, 32]
+//!     %t = transpose %k { order = [-1, -2] }
+//!     %s = matmul %q, %t
+//!     return %s
+//!   }
+//! ```
+
+mod builder;
+mod eval;
+mod tensor;
+
+pub use builder::Builder;
+pub use eval::{EvalError, eval, eval_nodes};
+pub use tensor::Tensor;
+
+use crate::{
+    define_id,
+    id::{Id, IdVec},
+    ops::{Op, OpDef},
+    types::TensorType,
+};
+
+define_id!(
+    /// A node of a graph; `%7` in text where it has no label.
+    NodeId, "%"
+);
+
+/// One op applied to earlier nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Node {
+    /// What is done.
+    pub op: Op,
+    /// To what; smaller ids.
+    pub operands: Vec<NodeId>,
+    /// Type of the result.
+    pub ty: TensorType,
+    /// Unique name, for example `layers.0.blocks.0.attn`.
+    pub label: Option<String>,
+}
+
+/// A computation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Graph {
+    /// Name of the model or block.
+    pub name: String,
+    /// Nodes, operands first.
+    pub nodes: IdVec<NodeId, Node>,
+    /// What is returned, in order.
+    pub outputs: Vec<NodeId>,
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+    /// Appends a node after checking arity and types; the error is one sentence.
+    pub fn push(&mut self, op: impl Into<Op>, operands: &[NodeId]) -> Result<NodeId, String> {
+        let op = op.into();
+        let (least, most) = op.arity();
+        if operands.len() < least || operands.len() > most {
+            let expected = if least == most { least.to_string() } else { format!("{least} to {most}") };
+            return Err(format!("{} has {} operands, expected {expected}", op.name(), operands.len()));
+        }
+        let types: Vec<&TensorType> = operands.iter().map(|&o| &self.nodes[o].ty).collect();
+        let ty = op.infer(&types)?;
+        Ok(self.nodes.push(Node { op, operands: operands.to_vec(), ty, label: None }))
+    }
+    /// Names a node. Labels are unique: the verifier reports duplicates.
+    pub fn set_label(&mut self, node: NodeId, label: impl Into<String>) {
+        self.nodes[node].label = Some(label.into());
+    }
+    /// The node with that label.
+    pub fn labelled(&self, label: &str) -> Option<NodeId> {
+        self.nodes.iter().find(|(_, n)| n.label.as_deref() == Some(label)).map(|(id, _)| id)
+    }
+    /// A node.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id]
+    }
+    /// Type of a node.
+    pub fn ty(&self, id: NodeId) -> &TensorType {
+        &self.nodes[id].ty
+    }
+    /// Types of a node's operands.
+    pub fn operand_types(&self, id: NodeId) -> Vec<&TensorType> {
+        self.nodes[id].operands.iter().map(|&o| &self.nodes[o].ty).collect()
+    }
+    /// The node's name in text, without `%`: its label or its number.
+    pub fn text_name(&self, id: NodeId) -> String {
+        self.nodes[id].label.clone().unwrap_or_else(|| id.index().to_string())
+    }
+    /// The inputs, in order of appearance.
+    pub fn inputs(&self) -> Vec<NodeId> {
+        self.nodes.iter().filter(|(_, n)| matches!(n.op, Op::Input(_))).map(|(id, _)| id).collect()
+    }
+    /// The weights, in order of appearance.
+    pub fn weights(&self) -> Vec<NodeId> {
+        self.nodes.iter().filter(|(_, n)| matches!(n.op, Op::Weight(_))).map(|(id, _)| id).collect()
+    }
+    /// How many times each node is used, outputs included.
+    pub fn use_counts(&self) -> IdVec<NodeId, usize> {
+        let mut counts: IdVec<NodeId, usize> = self.nodes.values().map(|_| 0).collect();
+        for node in self.nodes.values() {
+            node.operands.iter().for_each(|&o| counts[o] += 1);
+        }
+        self.outputs.iter().for_each(|&o| counts[o] += 1);
+        counts
+    }
+    /// Floating-point operations of the whole graph, 2 per multiply-add.
+    pub fn flops(&self) -> u64 {
+        self.nodes.iter().map(|(id, n)| n.op.flops(&self.operand_types(id), &n.ty)).sum()
+    }
+    /// Bytes of all weights.
+    pub fn weight_bytes(&self) -> u64 {
+        self.weights().iter().map(|&w| self.ty(w).bytes() as u64).sum()
+    }
+    /// Number of weight elements, the model's parameter count.
+    pub fn parameters(&self) -> u64 {
+        self.weights().iter().map(|&w| self.ty(w).elements() as u64).sum()
+    }
+    /// Marks nodes whose value depends on no input: weights, constants and what is made of them alone.
+    pub fn constants(&self) -> IdVec<NodeId, bool> {
+        let mut constant: IdVec<NodeId, bool> = IdVec::new();
+        for node in self.nodes.values() {
+            let is = !matches!(node.op, Op::Input(_)) && node.operands.iter().all(|&o| constant[o]);
+            constant.push(is);
+        }
+        constant
+    }
+    /// The graph without nodes that no output needs; inputs stay. Also returns where each node went.
+    pub fn pruned(&self) -> (Graph, IdVec<NodeId, Option<NodeId>>) {
+        let mut live: IdVec<NodeId, bool> = self.nodes.values().map(|n| matches!(n.op, Op::Input(_))).collect();
+        self.outputs.iter().for_each(|&o| live[o] = true);
+        for id in self.nodes.ids().rev() {
+            if live[id] {
+                self.nodes[id].operands.iter().for_each(|&o| live[o] = true);
+            }
+        }
+        let mut graph = Graph::new(self.name.clone());
+        let mut moved: IdVec<NodeId, Option<NodeId>> = IdVec::new();
+        for (id, node) in self.nodes.iter() {
+            let new = live[id].then(|| {
+                let mut node = node.clone();
+                node.operands.iter_mut().for_each(|o| *o = moved[*o].expect("operands of live nodes are live"));
+                graph.nodes.push(node)
+            });
+            moved.push(new);
+        }
+        graph.outputs = self.outputs.iter().map(|&o| moved[o].expect("outputs are live")).collect();
+        (graph, moved)
+    }
+}

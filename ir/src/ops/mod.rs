@@ -1,0 +1,116 @@
+//! The closed set of operations.
+//!
+//! One op, or one tight family, is one file that holds everything there is to know about it: attributes
+//! and their codec, shape rule, multiplications, value in f64, and, for a composite, its definition in
+//! `.rg` text. A new op is a file and a line in [`ops!`] below.
+//!
+//! * *Primitives* have a value of their own.
+//! * *Composites* (softmax, layer norm, gelu, attention…) carry a definition made of primitives; shape,
+//!   cost, value, raising and the fallback lowering follow from it.
+//!
+//! The attribute codec is the only encoder: printer, parser, hash and e-graph all use it.
+
+pub mod attr;
+
+pub mod attention;
+pub mod gather;
+pub mod gelu;
+pub mod layer_norm;
+pub mod leaf;
+pub mod matmul;
+pub mod movement;
+pub mod pointwise;
+pub mod reduce;
+pub mod softmax;
+pub mod view;
+
+pub use attention::{Attend, Attention, Scores};
+pub use attr::{Attr, AttrReader};
+pub use gather::Gather;
+pub use gelu::Gelu;
+pub use layer_norm::LayerNorm;
+pub use leaf::{Const, Input, Iota, Weight};
+pub use matmul::MatMul;
+pub use movement::{Concat, Expand, Pad, Reshape, Roll, Slice, Transpose};
+pub use pointwise::{Binary, BinaryOp, Cast, Select, Unary, UnaryOp};
+pub use reduce::{Reduce, ReduceOp};
+pub use softmax::Softmax;
+pub use view::ViewOp;
+
+use crate::{graph::Tensor, types::TensorType};
+
+/// What every op can tell. Operand lists passed in have the right length ([`OpDef::arity`]).
+pub trait OpDef: Sized {
+    /// The name in text, for example `matmul`; a family has one name per member.
+    fn name(&self) -> &'static str;
+    /// Smallest and largest number of operands.
+    fn arity(&self) -> (usize, usize);
+    /// The attributes in canonical order; with the name they determine the op.
+    fn attrs(&self) -> Vec<(&'static str, Attr)>;
+    /// The op called `name` with these attributes; `None` where `name` is not of this family.
+    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>>;
+    /// The type of the result, or one sentence: what was found and what was expected.
+    fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String>;
+    /// Floating-point operations, 2 per multiply-add; 0 for movement.
+    fn flops(&self, operands: &[&TensorType], result: &TensorType) -> u64;
+    /// The value in f64.
+    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Tensor;
+    /// A composite's meaning: a `.rg` graph whose inputs are the operands, in order.
+    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+        let _ = operands;
+        None
+    }
+}
+
+macro_rules! ops {
+    ($($name:ident),* $(,)?) => {
+        /// An operation with its attributes.
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[allow(missing_docs)] // each variant is documented at its struct
+        pub enum Op { $($name($name)),* }
+
+        $(impl From<$name> for Op {
+            fn from(op: $name) -> Op {
+                Op::$name(op)
+            }
+        })*
+
+        impl OpDef for Op {
+            fn name(&self) -> &'static str {
+                match self { $(Op::$name(op) => op.name()),* }
+            }
+            fn arity(&self) -> (usize, usize) {
+                match self { $(Op::$name(op) => op.arity()),* }
+            }
+            fn attrs(&self) -> Vec<(&'static str, Attr)> {
+                match self { $(Op::$name(op) => op.attrs()),* }
+            }
+            fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Op, String>> {
+                $(if let Some(op) = $name::from_attrs(name, attrs) {
+                    return Some(op.map(Op::$name));
+                })*
+                None
+            }
+            fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
+                match self { $(Op::$name(op) => op.infer(operands)),* }
+            }
+            fn flops(&self, operands: &[&TensorType], result: &TensorType) -> u64 {
+                match self { $(Op::$name(op) => op.flops(operands, result)),* }
+            }
+            fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Tensor {
+                match self { $(Op::$name(op) => op.eval(operands, result)),* }
+            }
+            fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+                match self { $(Op::$name(op) => op.definition(operands)),* }
+            }
+        }
+    };
+}
+
+ops! {
+    Input, Weight, Const, Iota,
+    Unary, Binary, Select, Cast,
+    MatMul, Reduce, Gather,
+    Reshape, Transpose, Expand, Slice, Pad, Roll, Concat, ViewOp,
+    Softmax, LayerNorm, Gelu, Attention, Scores, Attend,
+}

@@ -1,0 +1,245 @@
+//! A program: kernels, buffers and the launch list, the same before and after emission.
+//!
+//! ```text
+//!   Program<Kernel> ──codegen::emit──▶ Program<Code>
+//!        │ kernel::eval                    │ runtime::Session
+//!        ▼                                 ▼
+//!     numbers            =              numbers
+//! ```
+//!
+//! Buffers are placed once: inputs and outputs belong to the caller, constants (folded, packed weights)
+//! lie in one block of bytes, everything else in one arena. What a constant holds is written as a graph
+//! over the weights, so that binding weights is evaluation and needs no code of its own.
+
+use crate::{
+    define_id,
+    graph::Graph,
+    id::IdVec,
+    types::{DType, TensorType},
+};
+
+define_id!(
+    /// A buffer of a program.
+    BufferId, "m"
+);
+define_id!(
+    /// A kernel of a program.
+    KernelId, "k"
+);
+
+/// Byte alignment of every constant and arena buffer.
+pub const BUFFER_ALIGN: u64 = 64;
+
+/// Where a program's buffer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// The caller's input tensor of that number.
+    Input(usize),
+    /// The caller's output tensor of that number.
+    Output(usize),
+    /// Byte offset in the constants.
+    Constant(u64),
+    /// Byte offset in the arena.
+    Arena(u64),
+}
+
+/// A buffer: dense, row-major unless the kernels that use it agreed otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BufferDecl {
+    /// For people.
+    pub name: String,
+    /// Element type.
+    pub dtype: DType,
+    /// Length in elements.
+    pub len: u64,
+    /// Where it lies.
+    pub place: Place,
+}
+
+impl BufferDecl {
+    /// Size in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.len * self.dtype.bytes() as u64
+    }
+}
+
+/// One kernel over its whole grid. Launches run in order, each sees all writes of those before it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Launch {
+    /// What runs.
+    pub kernel: KernelId,
+    /// The kernel's parameters, in order.
+    pub buffers: Vec<BufferId>,
+    /// Number of blocks.
+    pub blocks: u64,
+    /// Scratch bytes per block.
+    pub scratch_bytes: u64,
+}
+
+/// A named input or output.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Port {
+    /// Name in the graph.
+    pub name: String,
+    /// Type of the tensor.
+    pub ty: TensorType,
+    /// The buffer that holds it.
+    pub buffer: BufferId,
+}
+
+/// How a constant matrix is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// Row-major.
+    Dense,
+    /// A `[rows, cols]` matrix in column panels of `width`: ⌈cols/width⌉ panels, each `[rows][width]`, the
+    /// last one filled with zeros, so that a kernel streams a panel with unit stride.
+    Panels {
+        /// Rows (the reduction dimension of a product).
+        rows: usize,
+        /// Columns.
+        cols: usize,
+        /// Columns per panel.
+        width: usize,
+    },
+}
+
+impl Layout {
+    /// Elements stored for a tensor of `elements`.
+    pub fn stored(self, elements: usize) -> usize {
+        match self {
+            Layout::Dense => elements,
+            Layout::Panels { rows, cols, width } => rows * cols.next_multiple_of(width),
+        }
+    }
+    /// Rearranges row-major values.
+    pub fn pack<T: Copy + Default>(self, dense: &[T]) -> Vec<T> {
+        match self {
+            Layout::Dense => dense.to_vec(),
+            Layout::Panels { rows, cols, width } => {
+                let mut out = vec![T::default(); self.stored(dense.len())];
+                for (panel, block) in out.chunks_mut(rows * width).enumerate() {
+                    let left = panel * width;
+                    let n = width.min(cols - left);
+                    for (row, line) in block.chunks_mut(width).enumerate() {
+                        line[..n].copy_from_slice(&dense[row * cols + left..][..n]);
+                    }
+                }
+                out
+            }
+        }
+    }
+}
+
+/// What a constant buffer holds: output number `output` of the program's fold graph, in a layout.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Constant {
+    /// The buffer to fill.
+    pub buffer: BufferId,
+    /// Which output of [`Program::folds`].
+    pub output: usize,
+    /// How it is stored.
+    pub layout: Layout,
+}
+
+/// Kernels (or their code), buffers and launches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Program<K> {
+    /// Name of the model.
+    pub name: String,
+    /// Distinct kernels.
+    pub kernels: IdVec<KernelId, K>,
+    /// All buffers.
+    pub buffers: IdVec<BufferId, BufferDecl>,
+    /// What runs, in order.
+    pub launches: Vec<Launch>,
+    /// Inputs, in the graph's order.
+    pub inputs: Vec<Port>,
+    /// Outputs, in the graph's order.
+    pub outputs: Vec<Port>,
+    /// Graph over weights only, one output per constant.
+    pub folds: Graph,
+    /// How the constants are filled.
+    pub constants: Vec<Constant>,
+    /// Size of the arena in bytes.
+    pub arena_bytes: u64,
+    /// Size of the constants in bytes.
+    pub constant_bytes: u64,
+}
+
+impl<K> Program<K> {
+    /// The largest scratch any launch needs, in bytes per worker.
+    pub fn scratch_bytes(&self) -> u64 {
+        self.launches.iter().map(|l| l.scratch_bytes).max().unwrap_or(0)
+    }
+    /// The same program with every kernel replaced.
+    pub fn try_map<J, E>(self, f: impl FnMut(K) -> Result<J, E>) -> Result<Program<J>, E> {
+        let kernels = self.kernels.into_values().map(f).collect::<Result<IdVec<_, _>, E>>()?;
+        let Program { name, buffers, launches, inputs, outputs, folds, constants, arena_bytes, constant_bytes, .. } =
+            self;
+        Ok(Program { name, kernels, buffers, launches, inputs, outputs, folds, constants, arena_bytes, constant_bytes })
+    }
+    /// Everything that a loaded program must satisfy before it may run: ids exist, buffers lie inside
+    /// their memory and are aligned, sizes agree with the ports. One sentence per fault.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (id, b) in self.buffers.iter() {
+            let fits = |offset: u64, size: u64| {
+                offset % BUFFER_ALIGN == 0
+                    && b.len < 1 << 48
+                    && offset.checked_add(b.bytes()).is_some_and(|end| end <= size)
+            };
+            let ok = match b.place {
+                Place::Input(i) => self
+                    .inputs
+                    .get(i)
+                    .is_some_and(|p| p.buffer == id && p.ty.dtype == b.dtype && p.ty.elements() as u64 == b.len),
+                Place::Output(i) => self
+                    .outputs
+                    .get(i)
+                    .is_some_and(|p| p.buffer == id && p.ty.dtype == b.dtype && p.ty.elements() as u64 == b.len),
+                Place::Constant(offset) => fits(offset, self.constant_bytes),
+                Place::Arena(offset) => fits(offset, self.arena_bytes),
+            };
+            if !ok {
+                faults.push(format!(
+                    "buffer {id} ({}) of {} {} does not fit its place {:?}",
+                    b.name, b.len, b.dtype, b.place
+                ));
+            }
+        }
+        for (i, p) in self.inputs.iter().enumerate() {
+            if self.buffers.get(p.buffer).is_none_or(|b| b.place != Place::Input(i)) {
+                faults.push(format!("input {i} ({}) has no buffer", p.name));
+            }
+        }
+        for (i, p) in self.outputs.iter().enumerate() {
+            if self.buffers.get(p.buffer).is_none_or(|b| b.place != Place::Output(i)) {
+                faults.push(format!("output {i} ({}) has no buffer", p.name));
+            }
+        }
+        for (i, l) in self.launches.iter().enumerate() {
+            if self.kernels.get(l.kernel).is_none() {
+                faults.push(format!("launch {i} names kernel {}, which does not exist", l.kernel));
+            }
+            if let Some(b) = l.buffers.iter().find(|b| self.buffers.get(**b).is_none()) {
+                faults.push(format!("launch {i} names buffer {b}, which does not exist"));
+            }
+        }
+        faults
+    }
+}
+
+/// Machine code or assembly of one kernel: position independent, without relocations, entered as
+/// `fn(buffers: *const *mut u8, first: u64, end: u64, scratch: *mut u8)`, which runs blocks `first..end`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Code {
+    /// Name of the kernel.
+    pub name: String,
+    /// What is mapped.
+    pub bytes: Vec<u8>,
+    /// Machine instructions.
+    pub instructions: u32,
+    /// Spill or reload instructions inside innermost loops.
+    pub spills: u32,
+}
