@@ -17,6 +17,7 @@
 
 pub mod build;
 pub mod inst;
+pub mod random;
 
 pub use build::Builder;
 pub use inst::*;
