@@ -18,6 +18,8 @@
 pub mod build;
 pub mod inst;
 pub mod random;
+pub mod text;
+pub mod typing;
 
 pub use build::Builder;
 pub use inst::*;
