@@ -12,3 +12,4 @@
 //! carries it through a file. Nobody can verify machine code, so nothing here pretends to.
 
 pub mod code;
+pub mod pool;
