@@ -1,0 +1,208 @@
+//! Loops and branches: unrolling, carried values, known conditions.
+//!
+//! ```text
+//!   for i in 0..10 unroll 4 { B }   ⇒   for i in 0..8 step 4 { B(i) B(i+1) B(i+2) B(i+3) }
+//!                                       for i in 8..10 { B(i) }
+//! ```
+//!
+//! A loop that runs once, or no more often than its `unroll`, disappears. A remainder of one iteration is
+//! written out. Where the bounds are not known the split point is computed: whole groups are
+//! `max((hi − lo + step − 1) div (step·unroll), 0)`.
+
+use super::{
+    linear::{Linear, Range},
+    place::Opening,
+    rebuild::{Became, INDEX, Rebuild},
+};
+use regard_ir::kernel::{BinOp, Body, Const, Inst, Stmt, Type, Val};
+
+/// An old loop's parts that do not change while its copies are written.
+struct Loop<'a> {
+    step: i64,
+    index: Val,
+    params: &'a [Val],
+    body: &'a Body,
+}
+
+impl Rebuild<'_> {
+    pub(super) fn for_loop(&mut self, stmt: &Stmt) {
+        let Inst::For { lo, hi, step, unroll, init, index, params, body } = &stmt.inst else {
+            unreachable!("called for loops")
+        };
+        let parts = Loop { step: *step, index: *index, params, body };
+        let (lo, hi) = (self.index(*lo), self.index(*hi));
+        let carried: Vec<Became> = init.iter().map(|&v| self.became(v)).collect();
+        let copies = i64::from(*unroll).max(1);
+        let results = match self.trips(&lo, &hi, *step) {
+            Some(0) => carried,
+            Some(trips) if trips == 1 || trips <= copies => self.written_out(&parts, &lo, trips, carried),
+            Some(trips) if copies > 1 => self.split(&parts, &lo, &hi, trips, copies, carried),
+            None if copies > 1 => self.split_unknown(&parts, &lo, &hi, copies, carried),
+            _ => self.kept(&parts, &lo, &hi, 1, carried),
+        };
+        stmt.results.iter().zip(results).for_each(|(&old, new)| self.set(old, new));
+    }
+    /// How often the loop runs, if that is known.
+    fn trips(&self, lo: &Linear, hi: &Linear, step: i64) -> Option<i64> {
+        let length = hi.plus(lo, -1);
+        let range = self.range(&length);
+        match length.as_constant() {
+            Some(length) => Some(if length <= 0 { 0 } else { (length - 1) / step + 1 }),
+            None if !range.is_all() && range.max <= 0 => Some(0),
+            None if !range.is_all() && range.min > 0 && range.max <= step => Some(1),
+            None => None,
+        }
+    }
+    fn written_out(&mut self, parts: &Loop, lo: &Linear, trips: i64, mut carried: Vec<Became>) -> Vec<Became> {
+        for trip in 0..trips {
+            carried = self.copy(parts, lo.offset(trip * parts.step), carried);
+        }
+        carried
+    }
+    /// Writes the body once; returns what it yields.
+    fn copy(&mut self, parts: &Loop, index: Linear, carried: Vec<Became>) -> Vec<Became> {
+        self.set(parts.index, Became::Index(index));
+        parts.params.iter().zip(carried).for_each(|(&param, new)| self.set(param, new));
+        self.stmts(parts.body);
+        parts.body.yields.iter().map(|&v| self.became(v)).collect()
+    }
+    fn split(
+        &mut self,
+        parts: &Loop,
+        lo: &Linear,
+        hi: &Linear,
+        trips: i64,
+        copies: i64,
+        carried: Vec<Became>,
+    ) -> Vec<Became> {
+        let (groups, rest) = (trips / copies, trips % copies);
+        let middle = lo.offset(groups * copies * parts.step);
+        let carried = match groups {
+            1 => self.written_out(parts, lo, copies, carried),
+            _ => self.kept(parts, lo, &middle, copies, carried),
+        };
+        match rest {
+            0 => carried,
+            1 => self.copy(parts, middle, carried),
+            _ => self.kept(parts, &middle, hi, 1, carried),
+        }
+    }
+    fn split_unknown(
+        &mut self,
+        parts: &Loop,
+        lo: &Linear,
+        hi: &Linear,
+        copies: i64,
+        carried: Vec<Became>,
+    ) -> Vec<Became> {
+        let group = parts.step * copies;
+        let length = hi.plus(lo, -1).offset(parts.step - 1);
+        let groups = self.index_op(BinOp::Div, &length, &Linear::constant(group));
+        let groups = self.index_op(BinOp::Max, &groups, &Linear::constant(0));
+        let whole = self.index_op(BinOp::Mul, &groups, &Linear::constant(group));
+        let middle = self.bounded(lo.plus(&whole, 1));
+        let carried = self.kept(parts, lo, &middle, copies, carried);
+        self.kept(parts, &middle, hi, 1, carried)
+    }
+
+    /// Writes a loop whose body holds `copies` of the old one. Values that the body hands on unchanged are
+    /// not carried.
+    fn kept(&mut self, parts: &Loop, lo: &Linear, hi: &Linear, copies: i64, init: Vec<Became>) -> Vec<Became> {
+        let length = self.range(&hi.plus(lo, -1));
+        let surely = !length.is_all() && length.min > 0;
+        let changes: Vec<bool> = parts.params.iter().zip(&parts.body.yields).map(|(p, y)| p != y).collect();
+        let (lo_value, hi_value) = (self.materialise(lo), self.materialise(hi));
+        let mut starts = Vec::new();
+        for (became, _) in init.iter().zip(&changes).filter(|(_, changes)| **changes) {
+            starts.push(self.in_register(became));
+        }
+        let written = self.written_in(parts.body);
+        self.advance(&written);
+
+        self.place.open(Opening::Loop { surely });
+        let inside = self.place.level();
+        let index = self.place.value(INDEX, inside);
+        self.place.fact_mut(index).range = self.index_range(lo, hi);
+        let types: Vec<Type> = starts.iter().map(|&v| self.place.types[v]).collect();
+        let params: Vec<Val> = types.iter().map(|&ty| self.place.value(ty, inside)).collect();
+        let mut fresh = params.iter();
+        let mut carried: Vec<Became> = init
+            .iter()
+            .zip(&changes)
+            .map(
+                |(became, &changes)| {
+                    if changes { self.new_value(*fresh.next().expect("one each")) } else { became.clone() }
+                },
+            )
+            .collect();
+        for copy in 0..copies {
+            carried = self.copy(parts, Linear::atom(index).offset(copy * parts.step), carried);
+        }
+        let mut yields = Vec::new();
+        for (became, _) in carried.iter().zip(&changes).filter(|(_, changes)| **changes) {
+            yields.push(self.in_register(became));
+        }
+        let body = self.place.close(yields);
+        self.advance(&written);
+
+        let step = parts.step * copies;
+        let inst = Inst::For { lo: lo_value, hi: hi_value, step, unroll: 1, init: starts, index, params, body };
+        let results = self.place.here(inst, &types);
+        let mut results = results.into_iter();
+        let pick = |(became, changes): (Became, bool)| match changes {
+            true => self.new_value(results.next().expect("one each")),
+            false => became,
+        };
+        init.into_iter().zip(changes).map(pick).collect()
+    }
+    fn index_range(&self, lo: &Linear, hi: &Linear) -> Range {
+        let (lo, hi) = (self.range(lo), self.range(hi));
+        if lo.is_all() || hi.is_all() {
+            return Range::ALL;
+        }
+        Range::of(i128::from(lo.min), i128::from(hi.max) - 1)
+    }
+    fn in_register(&mut self, became: &Became) -> Val {
+        match became {
+            Became::Value(v) => *v,
+            Became::Index(form) => self.materialise(form),
+        }
+    }
+
+    pub(super) fn branch(&mut self, cond: Val, then: &Body, otherwise: &Body, results: &[Val]) {
+        let cond = self.operand(cond);
+        if let Some(Const::Bool(taken)) = self.place.constant_of(cond) {
+            let side = if taken { then } else { otherwise };
+            self.stmts(side);
+            for (&result, &value) in results.iter().zip(&side.yields) {
+                let became = self.became(value);
+                self.set(result, became);
+            }
+            return;
+        }
+        let mut then = self.side(then);
+        let mut otherwise = self.side(otherwise);
+        let differs: Vec<bool> = then.yields.iter().zip(&otherwise.yields).map(|(a, b)| a != b).collect();
+        let common = then.yields.clone();
+        for side in [&mut then, &mut otherwise] {
+            let mut keep = differs.iter();
+            side.yields.retain(|_| *keep.next().expect("one each"));
+        }
+        let types: Vec<Type> = then.yields.iter().map(|&v| self.place.types[v]).collect();
+        let mut merged = self.place.here(Inst::If { cond, then, otherwise }, &types).into_iter();
+        for ((&result, &differs), same) in results.iter().zip(&differs).zip(common) {
+            let value = if differs { merged.next().expect("one each") } else { same };
+            let became = self.new_value(value);
+            self.set(result, became);
+        }
+    }
+    fn side(&mut self, body: &Body) -> Body {
+        self.place.open(Opening::Branch);
+        self.stmts(body);
+        let mut yields = Vec::new();
+        for &old in &body.yields {
+            yields.push(self.operand(old));
+        }
+        self.place.close(yields)
+    }
+}

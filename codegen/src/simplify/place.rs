@@ -1,0 +1,252 @@
+//! Where a new statement goes, and whether an equal one exists already.
+//!
+//! Open bodies form a stack. A pure instruction moves outwards while it sits in a loop and all its
+//! operands live further out; a branch stops it, for hoisting out of a branch would compute what may not
+//! be wanted. Constants go to the top of the kernel.
+//!
+//! ```text
+//!   level 0  kernel   v1 = id 0              ◀── a·b, both from level 0, lands here
+//!   level 1  for i      v5 = load x[v1]
+//!   level 2    for j      … a·b …
+//! ```
+//!
+//! An entry of the table of known instructions names the body that holds it and is void once that body is
+//! closed; entries of loads also carry the buffer's version, which every write advances.
+
+use super::linear::Range;
+use regard_ir::{
+    id::{Id, IdVec},
+    kernel::{Body, Const, Inst, Stmt, Type, Val},
+    types::DType,
+};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
+
+/// Statements after which an equal vector load is made again rather than kept in a register.
+const LOAD_REACH: u32 = 64;
+
+/// What is known of a new value.
+#[derive(Clone)]
+pub(super) struct Fact {
+    /// Level of the body that defines it.
+    pub level: usize,
+    /// The constant it is, or that all its lanes are.
+    pub constant: Option<Const>,
+    /// Bounds, for i64.
+    pub range: Range,
+    /// How it was made, where rules ask for that.
+    pub made: Option<Made>,
+}
+
+/// Definitions that identities look through.
+#[derive(Clone, PartialEq)]
+pub(super) enum Made {
+    Splat(Val),
+    Un(regard_ir::kernel::UnOp, Val),
+    Cast(regard_ir::kernel::CastOp, Val),
+    Shuffle(Val, Vec<u8>),
+    /// `value + constant` in i32.
+    Plus(Val, i32),
+}
+
+/// What may leave an open body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opening {
+    Kernel,
+    /// A loop, and whether it runs at least once.
+    Loop {
+        surely: bool,
+    },
+    Branch,
+}
+
+struct Open {
+    opening: Opening,
+    serial: u32,
+    stmts: Vec<Stmt>,
+}
+
+/// When an instruction may be moved outwards.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Move {
+    /// It stays.
+    Never,
+    /// Only where it would have run anyway.
+    IfSure,
+    /// Always: it cannot fail.
+    Freely,
+}
+
+struct Known {
+    value: Val,
+    level: usize,
+    serial: u32,
+    stamp: u32,
+}
+
+/// The new kernel's values and open bodies.
+pub(super) struct Place {
+    pub types: IdVec<Val, Type>,
+    facts: Vec<Fact>,
+    constants: Vec<Stmt>,
+    open: Vec<Open>,
+    known: HashMap<(Inst, u32), Known, BuildHasherDefault<Mix>>,
+    opened: u32,
+    emitted: u32,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self {
+            types: IdVec::new(),
+            facts: Vec::new(),
+            constants: Vec::new(),
+            open: vec![Open { opening: Opening::Kernel, serial: 0, stmts: Vec::new() }],
+            known: HashMap::default(),
+            opened: 0,
+            emitted: 0,
+        }
+    }
+    /// The outermost body, constants first.
+    pub fn finish(mut self) -> (IdVec<Val, Type>, Body) {
+        let mut stmts = self.constants;
+        stmts.append(&mut self.open.pop().expect("the kernel's body").stmts);
+        (self.types, Body { stmts, yields: Vec::new() })
+    }
+    pub fn level(&self) -> usize {
+        self.open.len() - 1
+    }
+    pub fn open(&mut self, opening: Opening) {
+        self.opened += 1;
+        self.open.push(Open { opening, serial: self.opened, stmts: Vec::new() });
+    }
+    pub fn close(&mut self, yields: Vec<Val>) -> Body {
+        let stmts = self.open.pop().expect("an open body").stmts;
+        Body { stmts, yields }
+    }
+    pub fn fact(&self, v: Val) -> &Fact {
+        &self.facts[v.index()]
+    }
+    pub fn fact_mut(&mut self, v: Val) -> &mut Fact {
+        &mut self.facts[v.index()]
+    }
+    pub fn constant_of(&self, v: Val) -> Option<Const> {
+        self.fact(v).constant
+    }
+    pub fn range_of(&self, v: Val) -> Range {
+        self.fact(v).range
+    }
+    /// A value defined by the body at `level`.
+    pub fn value(&mut self, ty: Type, level: usize) -> Val {
+        self.facts.push(Fact { level, constant: None, range: Range::ALL, made: None });
+        self.types.push(ty)
+    }
+    /// Appends an instruction to the innermost body.
+    pub fn here(&mut self, inst: Inst, types: &[Type]) -> Vec<Val> {
+        let level = self.level();
+        let results: Vec<Val> = types.iter().map(|&ty| self.value(ty, level)).collect();
+        self.push(level, Stmt { results: results.clone(), inst });
+        results
+    }
+    fn push(&mut self, level: usize, stmt: Stmt) {
+        self.emitted += 1;
+        self.open[level].stmts.push(stmt);
+    }
+    /// The value of an equal instruction that is in reach, or the value of this one, placed as far out as
+    /// `movable` allows. `version` tells loads of different contents apart.
+    pub fn reuse(&mut self, mut inst: Inst, ty: Type, movable: Move, version: u32) -> Val {
+        let far = matches!(inst, Inst::Load { .. } | Inst::Bcast(_) | Inst::Gather { .. });
+        let key = (inst, version);
+        if let Some(k) = self.known.get(&key) {
+            let alive = self.open.get(k.level).is_some_and(|o| o.serial == k.serial);
+            if alive && !(far && self.emitted - k.stamp > LOAD_REACH) {
+                return k.value;
+            }
+        }
+        inst = key.0.clone();
+        let level = self.outermost(&mut inst, movable);
+        let value = self.value(ty, level);
+        let (serial, stamp) = (self.open[level].serial, self.emitted);
+        self.known.insert(key, Known { value, level, serial, stamp });
+        self.push(level, Stmt { results: vec![value], inst });
+        value
+    }
+    fn outermost(&self, inst: &mut Inst, movable: Move) -> usize {
+        let mut needed = 0;
+        inst.map_operands(|v| {
+            needed = needed.max(self.fact(v).level);
+            v
+        });
+        let mut level = self.level();
+        while level > needed {
+            match (self.open[level].opening, movable) {
+                (Opening::Loop { .. }, Move::Freely) | (Opening::Loop { surely: true }, Move::IfSure) => level -= 1,
+                _ => break,
+            }
+        }
+        level
+    }
+    /// A constant of this scalar or vector type, at the top of the kernel.
+    pub fn constant(&mut self, c: Const, ty: Type) -> Val {
+        let Type::Vector(elem) = ty else { return self.at_top(Inst::Const(c), ty, c) };
+        let scalar = self.at_top(Inst::Const(c), Type::Scalar(elem), c);
+        let vector = self.at_top(Inst::Splat(scalar), ty, c);
+        self.fact_mut(vector).made = Some(Made::Splat(scalar));
+        vector
+    }
+    fn at_top(&mut self, inst: Inst, ty: Type, c: Const) -> Val {
+        let key = (inst, 0);
+        if let Some(k) = self.known.get(&key) {
+            return k.value;
+        }
+        let inst = key.0.clone();
+        let value = self.value(ty, 0);
+        let fact = self.fact_mut(value);
+        fact.constant = Some(c);
+        if let Const::I64(c) = c {
+            fact.range = Range::exactly(c);
+        }
+        self.known.insert(key, Known { value, level: 0, serial: 0, stamp: 0 });
+        self.constants.push(Stmt { results: vec![value], inst });
+        value
+    }
+}
+
+/// What a load from a buffer of this element type gives.
+pub(super) fn loaded(dtype: DType) -> regard_ir::kernel::Elem {
+    use regard_ir::kernel::Elem;
+    match dtype {
+        DType::F32 | DType::Bf16 | DType::F16 => Elem::F32,
+        DType::I32 => Elem::I32,
+        DType::Bool => Elem::Bool,
+    }
+}
+
+/// A multiply-rotate hash: instructions are short and hashed by the thousand, and no adversary chooses
+/// them. The table is only looked up, never listed, so the hash cannot show in the result.
+#[derive(Default)]
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 29)
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+    fn write_u32(&mut self, word: u32) {
+        self.write_u64(u64::from(word));
+    }
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+    fn write_usize(&mut self, word: usize) {
+        self.write_u64(word as u64);
+    }
+}

@@ -1,0 +1,304 @@
+//! The walk: old statements in, new statements out.
+//!
+//! Old values map to new ones, i64 values to linear forms. A form becomes registers only where an
+//! instruction needs it ([`Rebuild::operand`]); an address takes the terms as its index and the constant
+//! as its offset.
+
+use super::{
+    linear::{Linear, MAX_TERMS, Range},
+    place::{Move, Place},
+};
+use regard_ir::{
+    id::Id,
+    kernel::{Addr, BinOp, Body, Buf, CastOp, Const, Elem, IdAxis, Inst, Kernel, Stmt, Type, UnOp, Val},
+};
+
+pub(super) const INDEX: Type = Type::Scalar(Elem::I64);
+
+/// What an old value became.
+#[derive(Clone)]
+pub(super) enum Became {
+    Value(Val),
+    Index(Linear),
+}
+
+/// The state of one walk.
+pub(super) struct Rebuild<'a> {
+    pub old: &'a Kernel,
+    pub place: Place,
+    became: Vec<Option<Became>>,
+    versions: Vec<u32>,
+    writes: u32,
+    written: Vec<bool>,
+}
+
+/// Walks once over a kernel. Values of the result are not numbered densely.
+pub(super) fn rebuild(old: &Kernel) -> Kernel {
+    let mut written = vec![false; old.buffers.len()];
+    mark_written(&old.body, &mut written);
+    let mut walk = Rebuild {
+        old,
+        place: Place::new(),
+        became: vec![None; old.types.len()],
+        versions: vec![0; old.buffers.len()],
+        writes: 0,
+        written,
+    };
+    walk.stmts(&old.body);
+    let (types, body) = walk.place.finish();
+    Kernel {
+        name: old.name.clone(),
+        unit: old.unit,
+        lanes: old.lanes,
+        units: old.units,
+        grid: old.grid,
+        buffers: old.buffers.clone(),
+        types,
+        body,
+    }
+}
+
+fn mark_written(body: &Body, written: &mut [bool]) {
+    for stmt in &body.stmts {
+        match &stmt.inst {
+            Inst::Store { addr, .. } | Inst::StoreScalar { addr, .. } | Inst::TileStore { addr, .. } => {
+                written[addr.buf.index()] = true;
+            }
+            inst => inst.bodies().into_iter().for_each(|b| mark_written(b, written)),
+        }
+    }
+}
+
+impl Rebuild<'_> {
+    pub fn stmts(&mut self, body: &Body) {
+        for stmt in &body.stmts {
+            self.stmt(stmt);
+        }
+    }
+    fn stmt(&mut self, stmt: &Stmt) {
+        match &stmt.inst {
+            Inst::For { .. } => self.for_loop(stmt),
+            Inst::If { cond, then, otherwise } => self.branch(*cond, then, otherwise, &stmt.results),
+            Inst::Barrier => {
+                self.place.here(Inst::Barrier, &[]);
+                let written = self.written.clone();
+                self.advance(&written);
+            }
+            Inst::Store { addr, .. } | Inst::StoreScalar { addr, .. } | Inst::TileStore { addr, .. } => {
+                let buf = addr.buf;
+                self.store(&stmt.inst);
+                self.advance_one(buf);
+            }
+            Inst::Transpose(_) | Inst::TileZero { .. } | Inst::TileLoad { .. } | Inst::TileMma { .. } => {
+                let inst = self.with_new_operands(&stmt.inst);
+                let types: Vec<Type> = stmt.results.iter().map(|&v| self.old.ty(v)).collect();
+                let values = self.place.here(inst, &types);
+                stmt.results.iter().zip(values).for_each(|(&old, new)| self.set(old, Became::Value(new)));
+            }
+            inst => {
+                let result = stmt.results[0];
+                let became = match self.index_inst(inst, result) {
+                    Some(form) => Became::Index(form),
+                    None => Became::Value(self.value_inst(inst, result)),
+                };
+                self.set(result, became);
+            }
+        }
+    }
+
+    pub fn set(&mut self, old: Val, became: Became) {
+        self.became[old.index()] = Some(became);
+    }
+    pub fn became(&self, old: Val) -> Became {
+        self.became[old.index()].clone().expect("operands come before their users")
+    }
+    /// The new value of an old one, in a register.
+    pub fn operand(&mut self, old: Val) -> Val {
+        match self.became(old) {
+            Became::Value(v) => v,
+            Became::Index(form) => self.materialise(&form),
+        }
+    }
+    /// The linear form of an old i64 value.
+    pub fn index(&mut self, old: Val) -> Linear {
+        match self.became(old) {
+            Became::Index(form) => form,
+            Became::Value(v) => unreachable!("{v} is not an index"),
+        }
+    }
+    pub fn range(&self, form: &Linear) -> Range {
+        form.range(|v| self.place.range_of(v))
+    }
+
+    /// Puts a form into a register.
+    pub fn materialise(&mut self, form: &Linear) -> Val {
+        let mut sum: Option<Val> = None;
+        let mut so_far = Linear::constant(0);
+        for &(atom, coefficient) in &form.terms {
+            let term = Linear { terms: vec![(atom, coefficient)], constant: 0 };
+            so_far = so_far.plus(&term, 1);
+            sum = Some(match sum {
+                Some(sum) if coefficient == -1 => self.index_bin(BinOp::Sub, sum, atom, &so_far),
+                Some(sum) => {
+                    let product = self.product(atom, coefficient, &term);
+                    self.index_bin(BinOp::Add, sum, product, &so_far)
+                }
+                None => self.product(atom, coefficient, &term),
+            });
+        }
+        match sum {
+            None => self.place.constant(Const::I64(form.constant), INDEX),
+            Some(sum) if form.constant == 0 => sum,
+            Some(sum) => {
+                let constant = self.place.constant(Const::I64(form.constant), INDEX);
+                self.index_bin(BinOp::Add, sum, constant, form)
+            }
+        }
+    }
+    fn product(&mut self, atom: Val, coefficient: i64, term: &Linear) -> Val {
+        if coefficient == 1 {
+            return atom;
+        }
+        let factor = self.place.constant(Const::I64(coefficient), INDEX);
+        self.index_bin(BinOp::Mul, atom, factor, term)
+    }
+    fn index_bin(&mut self, op: BinOp, a: Val, b: Val, form: &Linear) -> Val {
+        let range = self.range(form);
+        let value = self.place.reuse(Inst::Bin(op, a, b), INDEX, Move::Freely, 0);
+        self.place.fact_mut(value).range = range;
+        value
+    }
+    /// A form of one term, without constant, and with what it leaves out: `form = atom + constant`.
+    pub fn as_atom(&mut self, form: &Linear) -> (Val, i64) {
+        let sum = Linear { terms: form.terms.clone(), constant: 0 };
+        (self.materialise(&sum), form.constant)
+    }
+    /// The form, or an atom for it if it has too many terms.
+    pub fn bounded(&mut self, form: Linear) -> Linear {
+        if form.terms.len() <= MAX_TERMS {
+            return form;
+        }
+        let (atom, constant) = self.as_atom(&form);
+        Linear::atom(atom).offset(constant)
+    }
+
+    /// The form of an instruction's i64 result, or `None` if its result is not i64.
+    fn index_inst(&mut self, inst: &Inst, result: Val) -> Option<Linear> {
+        if self.old.ty(result) != INDEX {
+            return None;
+        }
+        Some(match inst {
+            Inst::Const(Const::I64(c)) => Linear::constant(*c),
+            Inst::Id(axis) => self.grid_id(*axis),
+            Inst::Bin(op, a, b) => {
+                let (a, b) = (self.index(*a), self.index(*b));
+                self.index_op(*op, &a, &b)
+            }
+            Inst::Select(cond, a, b) => {
+                let (cond, a, b) = (self.operand(*cond), self.index(*a), self.index(*b));
+                self.index_select(cond, a, b)
+            }
+            Inst::Cast(CastOp::I32ToI64, a) => {
+                let a = self.operand(*a);
+                match self.place.constant_of(a) {
+                    Some(Const::I32(c)) => Linear::constant(i64::from(c)),
+                    _ => {
+                        let inst = Inst::Cast(CastOp::I32ToI64, a);
+                        let range = Range { min: i64::from(i32::MIN), max: i64::from(i32::MAX) };
+                        self.index_atom(inst, range, Move::Freely)
+                    }
+                }
+            }
+            Inst::Un(UnOp::Neg, a) => self.index(*a).scaled(-1),
+            other => {
+                let inst = self.with_new_operands(other);
+                self.index_atom(inst, Range::ALL, Move::Freely)
+            }
+        })
+    }
+    fn grid_id(&mut self, axis: IdAxis) -> Linear {
+        let count = match axis {
+            IdAxis::G0 => self.old.grid[0],
+            IdAxis::G1 => self.old.grid[1],
+            IdAxis::G2 => self.old.grid[2],
+            IdAxis::Unit => u64::from(self.old.units),
+        };
+        match count {
+            1 => Linear::constant(0),
+            _ => self.index_atom(Inst::Id(axis), Range::of(0, i128::from(count) - 1), Move::Freely),
+        }
+    }
+    /// An instruction that no form can express.
+    pub fn index_atom(&mut self, inst: Inst, range: Range, movable: Move) -> Linear {
+        let value = self.place.reuse(inst, INDEX, movable, 0);
+        self.place.fact_mut(value).range = range;
+        Linear::atom(value)
+    }
+
+    /// The new address of an old one.
+    pub fn address(&mut self, old: Addr) -> Addr {
+        let Some(index) = old.index else { return old };
+        let form = self.index(index);
+        let offset = old.offset.wrapping_add(form.constant);
+        let terms = Linear { terms: form.terms, constant: 0 };
+        let index = (!terms.terms.is_empty()).then(|| self.materialise(&terms));
+        Addr { buf: old.buf, index, offset }
+    }
+    /// A copy of an instruction (not of its bodies) that reads the new values.
+    pub fn with_new_operands(&mut self, inst: &Inst) -> Inst {
+        let mut inst = inst.clone();
+        let address = address_of(&mut inst).map(|addr| {
+            let old = *addr;
+            addr.index = None;
+            old
+        });
+        inst.map_operands(|v| self.operand(v));
+        if let (Some(old), Some(addr)) = (address, address_of(&mut inst)) {
+            *addr = self.address(old);
+        }
+        inst
+    }
+
+    /// Tells loads after this point from loads before it, for all buffers in `which`.
+    pub fn advance(&mut self, which: &[bool]) {
+        (0..which.len()).filter(|&b| which[b]).for_each(|b| self.advance_one(Buf::new(b)));
+    }
+    fn advance_one(&mut self, buf: Buf) {
+        self.writes += 1;
+        self.versions[buf.index()] = self.writes;
+    }
+    pub fn version(&self, buf: Buf) -> u32 {
+        self.versions[buf.index()]
+    }
+    /// The buffers whose contents may differ after `body`; a barrier lets in what other units wrote.
+    pub fn written_in(&self, body: &Body) -> Vec<bool> {
+        if has_barrier(body) {
+            return self.written.clone();
+        }
+        let mut written = vec![false; self.old.buffers.len()];
+        mark_written(body, &mut written);
+        written
+    }
+    /// Whether no unit writes the buffer in this kernel.
+    pub fn is_read_only(&self, buf: Buf) -> bool {
+        !self.written[buf.index()]
+    }
+}
+
+fn has_barrier(body: &Body) -> bool {
+    body.stmts.iter().any(|s| matches!(s.inst, Inst::Barrier) || s.inst.bodies().into_iter().any(has_barrier))
+}
+
+fn address_of(inst: &mut Inst) -> Option<&mut Addr> {
+    match inst {
+        Inst::Load { addr, .. }
+        | Inst::Bcast(addr)
+        | Inst::Store { addr, .. }
+        | Inst::LoadScalar(addr)
+        | Inst::StoreScalar { addr, .. }
+        | Inst::Gather { addr, .. }
+        | Inst::TileLoad { addr, .. }
+        | Inst::TileStore { addr, .. } => Some(addr),
+        _ => None,
+    }
+}
