@@ -20,6 +20,7 @@ pub mod inst;
 pub mod random;
 pub mod text;
 pub mod typing;
+pub mod verify;
 
 pub use build::Builder;
 pub use inst::*;
