@@ -1,1 +1,30 @@
-//! codegen
+//! From kernels to bytes.
+//!
+//! ```text
+//!                    ┌─ native::cranelift   128-bit vectors, every architecture
+//!   Kernel ──emit──▶ ┤
+//!                    └─ native::wide        256- and 512-bit vectors, x86-64
+//! ```
+//!
+//! Emitted code is position independent, has no relocations and calls nothing, so whoever can map bytes
+//! can run it; this crate never does. [`native::object`](fn@native::object) puts the kernels of a whole program
+//! and a driver into a relocatable object.
+
+pub mod error;
+pub mod native;
+pub mod simplify;
+
+pub use error::EmitError;
+pub use simplify::simplify;
+
+/// Machine code.
+pub struct Code {
+    /// Name of the kernel.
+    pub name: String,
+    /// What is mapped.
+    pub bytes: Vec<u8>,
+    /// Machine instructions.
+    pub instructions: u32,
+    /// Spill or reload instructions inside innermost loops.
+    pub spills: u32,
+}

@@ -1,0 +1,114 @@
+//! Index arithmetic as sums of multiples, so that addresses fold.
+//!
+//! ```text
+//!   index  =  c0·r0 + c1·r1 + … + constant          roots r: loop counters, grid coordinates, loads
+//!   address = ((base + r0·c0·size) + r1·c1·size) + displacement
+//! ```
+//!
+//! Roots are added from the outermost loop inwards, so each partial sum belongs to the loop that owns its
+//! last root and Cranelift hoists it there; the constant ends in the instruction's displacement. Copies of
+//! an unrolled body differ only in that constant and share their registers.
+
+use super::function::Emitter;
+use cranelift_codegen::ir::{InstBuilder, Value, types};
+use regard_ir::kernel::Addr;
+
+/// One multiple of a root.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Term {
+    /// Loops around the root's definition.
+    depth: u32,
+    root: Value,
+    factor: i64,
+}
+
+/// An i64 scalar: a sum of multiples of roots and a constant, in wrapping arithmetic.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub(super) struct Index {
+    /// Ordered by depth, then root; no root twice, no factor zero.
+    terms: Vec<Term>,
+    constant: i64,
+}
+
+impl Index {
+    /// A number.
+    pub const fn constant(constant: i64) -> Self {
+        Self { terms: Vec::new(), constant }
+    }
+    /// A value defined under `depth` loops.
+    pub fn root(root: Value, depth: u32) -> Self {
+        Self { terms: vec![Term { depth, root, factor: 1 }], constant: 0 }
+    }
+    /// The number, if it is one.
+    pub fn known(&self) -> Option<i64> {
+        self.terms.is_empty().then_some(self.constant)
+    }
+    /// Loops around the innermost root.
+    pub fn depth(&self) -> u32 {
+        self.terms.last().map_or(0, |t| t.depth)
+    }
+    /// The sum of both.
+    pub fn plus(&self, other: &Index) -> Self {
+        let mut terms = self.terms.clone();
+        for &term in &other.terms {
+            match terms.iter_mut().find(|t| t.root == term.root) {
+                Some(same) => same.factor = same.factor.wrapping_add(term.factor),
+                None => terms.push(term),
+            }
+        }
+        terms.retain(|t| t.factor != 0);
+        terms.sort_by_key(|t| (t.depth, t.root));
+        Self { terms, constant: self.constant.wrapping_add(other.constant) }
+    }
+    /// `factor` times this.
+    pub fn times(&self, factor: i64) -> Self {
+        let scaled = self.terms.iter().map(|t| Term { factor: t.factor.wrapping_mul(factor), ..*t });
+        let terms = scaled.filter(|t| t.factor != 0).collect();
+        Self { terms, constant: self.constant.wrapping_mul(factor) }
+    }
+    /// This and a number.
+    pub fn offset(&self, by: i64) -> Self {
+        Self { terms: self.terms.clone(), constant: self.constant.wrapping_add(by) }
+    }
+}
+
+impl Emitter<'_, '_> {
+    /// An index as one value.
+    pub fn index_value(&mut self, index: &Index) -> Value {
+        let sum = self.sum(None, index, 1);
+        match (sum, index.constant) {
+            (None, c) => self.b.ins().iconst(types::I64, c),
+            (Some(v), 0) => v,
+            (Some(v), c) => self.b.ins().iadd_imm_s(v, c),
+        }
+    }
+    /// An element's address: a pointer and the bytes to add to it.
+    pub fn place(&mut self, addr: &Addr) -> (Value, i64) {
+        let size = self.kernel.buffers[addr.buf].dtype.bytes() as i64;
+        let index = addr.index.map_or(Index::constant(0), |v| self.get(v).index.clone()).offset(addr.offset);
+        let base = self.bases[addr.buf];
+        let pointer = self.sum(Some(base), &index, size).expect("a base");
+        (pointer, index.constant.wrapping_mul(size))
+    }
+    /// A pointer and a displacement that an instruction can hold.
+    pub fn displace(&mut self, pointer: Value, bytes: i64) -> (Value, i32) {
+        match i32::try_from(bytes) {
+            Ok(displacement) => (pointer, displacement),
+            Err(_) => (self.b.ins().iadd_imm_s(pointer, bytes), 0),
+        }
+    }
+    /// `start` and all terms times `scale`, without the constant.
+    fn sum(&mut self, start: Option<Value>, index: &Index, scale: i64) -> Option<Value> {
+        index.terms.iter().fold(start, |sum, term| {
+            let product = self.scaled(term.root, term.factor.wrapping_mul(scale));
+            Some(sum.map_or(product, |s| self.b.ins().iadd(s, product)))
+        })
+    }
+    fn scaled(&mut self, value: Value, factor: i64) -> Value {
+        match factor {
+            1 => value,
+            f if f > 0 && (f as u64).is_power_of_two() => self.b.ins().ishl_imm_u(value, i64::from(f.trailing_zeros())),
+            f => self.b.ins().imul_imm_s(value, f),
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! One kernel instruction after another.
+//!
+//! Scalars and vectors share every arm: an instruction maps over the pieces of its operands. i64 scalars
+//! stay symbolic ([`super::address`]) as long as they are sums of multiples. `min(a, b)` is
+//! `a < b ? a : b`, which Cranelift turns into one instruction on x86-64.
+
+use super::{
+    address::Index,
+    control::Loop,
+    function::{Bound, Emitter, scalar_type, vector_type},
+};
+use cranelift_codegen::ir::{
+    InstBuilder, Type as ClifType, Value,
+    condcodes::{FloatCC, IntCC},
+    types,
+};
+use regard_ir::kernel::{BinOp, CastOp, CmpOp, Const, Elem, IdAxis, Inst, Stmt, Type, UnOp, Val};
+
+impl Emitter<'_, '_> {
+    /// One statement.
+    pub fn stmt(&mut self, stmt: &Stmt) -> Result<(), String> {
+        let bound = match (&stmt.inst, stmt.results.as_slice()) {
+            (Inst::For { lo, hi, step, unroll, init, index, params, body }, results) => {
+                let (lo, hi, step, unroll, index) = (*lo, *hi, *step, *unroll, *index);
+                return self.counted(&Loop { lo, hi, step, unroll, init, index, params, body }, results);
+            }
+            (Inst::If { cond, then, otherwise }, results) => return self.branch(*cond, [then, otherwise], results),
+            (Inst::Transpose(rows), results) => return self.transpose(rows, results),
+            (Inst::Store { value, addr, first, stride }, _) => return self.store(*value, addr, *first, *stride),
+            (Inst::StoreScalar { value, addr }, _) => return self.store_scalar(*value, addr),
+            // One unit per block: it waits for nobody.
+            (Inst::Barrier, _) => return Ok(()),
+            (inst, _) => self.value(inst)?,
+        };
+        self.bind(stmt.results[0], bound);
+        Ok(())
+    }
+
+    /// An instruction with one result.
+    fn value(&mut self, inst: &Inst) -> Result<Bound, String> {
+        let values = match inst {
+            Inst::Id(axis) => return Ok(self.coordinate(*axis)),
+            Inst::Const(c) => return Ok(self.constant(*c)),
+            Inst::Splat(a) => return Ok(self.splat(*a)),
+            Inst::Bin(op, a, b) if self.kernel.ty(*a) == Type::Scalar(Elem::I64) => return self.index_bin(*op, *a, *b),
+            Inst::Bin(op, a, b) => return self.bin(*op, *a, *b),
+            Inst::Select(cond, a, b) => self.select(*cond, *a, *b),
+            Inst::Cast(op, a) => return self.convert(*op, *a),
+            Inst::Un(op, a) => return self.un(*op, *a),
+            Inst::Fma(a, b, c) => self.fma(*a, *b, *c)?,
+            Inst::Cmp(op, a, b) => self.cmp(*op, *a, *b),
+            Inst::Lane => self.lane(),
+            Inst::Reduce(op, a) => self.reduce(*op, *a),
+            Inst::Extract(a, lane) => self.extract(*a, *lane),
+            Inst::Shuffle(a, perm) => self.shuffle(*a, perm),
+            Inst::Load { addr, first, stride } => self.load(addr, *first, *stride),
+            Inst::Bcast(addr) => self.bcast(addr),
+            Inst::LoadScalar(addr) => self.load_scalar(addr),
+            Inst::Gather { addr, idx, mask } => self.gather(addr, *idx, *mask),
+            Inst::Approx(..) => return Err("an approximation belongs to a GPU".into()),
+            other => return Err(format!("{:?} instructions need a matrix unit", other.level())),
+        };
+        Ok(Bound { values, ..Bound::default() })
+    }
+
+    /// An i64 result, known only as a value; it changes no more often than `depth` says.
+    fn index_root(&self, value: Value, depth: u32) -> Bound {
+        Bound { index: Index::root(value, depth), ..Bound::default() }
+    }
+
+    fn coordinate(&mut self, axis: IdAxis) -> Bound {
+        let index = match axis {
+            IdAxis::G0 => self.grid[0].clone(),
+            IdAxis::G1 => self.grid[1].clone(),
+            IdAxis::G2 => self.grid[2].clone(),
+            IdAxis::Unit => Index::constant(0),
+        };
+        Bound { index, ..Bound::default() }
+    }
+
+    fn constant(&mut self, c: Const) -> Bound {
+        let value = match c {
+            Const::I64(x) => return Bound { index: Index::constant(x), constant: Some(c), ..Bound::default() },
+            Const::I32(x) => self.b.ins().iconst(types::I32, i64::from(x as u32)),
+            Const::F32(x) => self.b.ins().f32const(x.get() as f32),
+            Const::Bool(x) => self.b.ins().iconst(types::I8, i64::from(x)),
+        };
+        Bound { values: vec![value], constant: Some(c), ..Bound::default() }
+    }
+
+    fn splat(&mut self, a: Val) -> Bound {
+        let constant = self.get(a).constant;
+        let scalar = self.scalar(a);
+        let value = match constant {
+            Some(Const::F32(x)) => self.lanes_const(types::F32X4, [(x.get() as f32).to_bits(); 4]),
+            Some(Const::I32(x)) => self.i32x4(x as u32),
+            Some(Const::Bool(x)) => self.i32x4(if x { !0 } else { 0 }),
+            _ => self.splat_value(scalar),
+        };
+        Bound { values: vec![value; self.pieces()], constant, uniform: Some(scalar), ..Bound::default() }
+    }
+
+    /// A scalar in four lanes; a truth value becomes a mask.
+    pub fn splat_value(&mut self, scalar: Value) -> Value {
+        match self.b.func.dfg.value_type(scalar) {
+            types::F32 => self.b.ins().splat(types::F32X4, scalar),
+            types::I8 => {
+                let wide = self.b.ins().uextend(types::I32, scalar);
+                let mask = self.b.ins().ineg(wide);
+                self.b.ins().splat(types::I32X4, mask)
+            }
+            _ => self.b.ins().splat(types::I32X4, scalar),
+        }
+    }
+
+    fn index_bin(&mut self, op: BinOp, a: Val, b: Val) -> Result<Bound, String> {
+        let (x, y) = (self.get(a).index.clone(), self.get(b).index.clone());
+        let depth = x.depth().max(y.depth());
+        let index = match (op, x.known(), y.known()) {
+            (BinOp::Add, ..) => x.plus(&y),
+            (BinOp::Sub, ..) => x.plus(&y.times(-1)),
+            (BinOp::Mul, _, Some(factor)) => x.times(factor),
+            (BinOp::Mul, Some(factor), _) => y.times(factor),
+            (BinOp::Shl, _, Some(by)) => x.times(1i64.wrapping_shl(by as u32)),
+            _ => {
+                let (left, right) = (self.index_value(&x), self.index_value(&y));
+                let value = match op {
+                    BinOp::Div | BinOp::Rem => self.floor_scalar(op, left, divisor(y.known())?, types::I64),
+                    _ => self.int(op, left, right)?,
+                };
+                return Ok(self.index_root(value, depth));
+            }
+        };
+        Ok(Bound { index, ..Bound::default() })
+    }
+
+    fn bin(&mut self, op: BinOp, a: Val, b: Val) -> Result<Bound, String> {
+        let integer = self.elem(a) == Elem::I32;
+        let (xs, ys) = (self.values(a), self.values(b));
+        let mut values = Vec::with_capacity(xs.len());
+        if integer && matches!(op, BinOp::Div | BinOp::Rem) {
+            let known = match self.get(b).constant {
+                Some(Const::I32(d)) => Some(i64::from(d)),
+                _ => None,
+            };
+            let d = divisor(known)?;
+            for &x in &xs {
+                values.push(self.floor_i32(op, x, d));
+            }
+            return Ok(Bound { values, ..Bound::default() });
+        }
+        let amount = self.get(b).uniform;
+        for (&x, &y) in xs.iter().zip(&ys) {
+            values.push(match op {
+                BinOp::Shl | BinOp::Shr if self.is_vector(a) => match amount {
+                    Some(amount) => self.int(op, x, amount)?,
+                    None => self.shift_lanes(op, x, y)?,
+                },
+                _ if self.elem(a) == Elem::F32 => self.float(op, x, y)?,
+                _ => self.int(op, x, y)?,
+            });
+        }
+        Ok(Bound { values, ..Bound::default() })
+    }
+
+    /// Two f32 operands, one lane or four.
+    pub fn float(&mut self, op: BinOp, x: Value, y: Value) -> Result<Value, String> {
+        Ok(match op {
+            BinOp::Add => self.b.ins().fadd(x, y),
+            BinOp::Sub => self.b.ins().fsub(x, y),
+            BinOp::Mul => self.b.ins().fmul(x, y),
+            BinOp::Div => self.b.ins().fdiv(x, y),
+            BinOp::Min => {
+                let less = self.b.ins().fcmp(FloatCC::LessThan, x, y);
+                self.choose(less, x, y)
+            }
+            BinOp::Max => {
+                let greater = self.b.ins().fcmp(FloatCC::LessThan, y, x);
+                self.choose(greater, x, y)
+            }
+            _ => return Err(format!("{op:?} takes integers, not f32")),
+        })
+    }
+
+    /// Two integer or truth operands, one lane or four, except division.
+    pub fn int(&mut self, op: BinOp, x: Value, y: Value) -> Result<Value, String> {
+        let vector = self.b.func.dfg.value_type(x).is_vector();
+        Ok(match op {
+            BinOp::Add => self.b.ins().iadd(x, y),
+            BinOp::Sub => self.b.ins().isub(x, y),
+            BinOp::Mul => self.b.ins().imul(x, y),
+            BinOp::And => self.b.ins().band(x, y),
+            BinOp::Or => self.b.ins().bor(x, y),
+            BinOp::Xor => self.b.ins().bxor(x, y),
+            BinOp::Shl => self.b.ins().ishl(x, y),
+            BinOp::Shr => self.b.ins().sshr(x, y),
+            BinOp::Min if vector => self.b.ins().smin(x, y),
+            BinOp::Max if vector => self.b.ins().smax(x, y),
+            BinOp::Min => {
+                let less = self.b.ins().icmp(IntCC::SignedLessThan, x, y);
+                self.b.ins().select(less, x, y)
+            }
+            BinOp::Max => {
+                let greater = self.b.ins().icmp(IntCC::SignedGreaterThan, x, y);
+                self.b.ins().select(greater, x, y)
+            }
+            BinOp::Div | BinOp::Rem => return Err("division needs a constant divisor".into()),
+        })
+    }
+
+    /// `cond ? x : y` for f32 lanes or i32 lanes; `cond` as a comparison gives it.
+    pub fn choose(&mut self, cond: Value, x: Value, y: Value) -> Value {
+        let ty = self.b.func.dfg.value_type(x);
+        if !ty.is_vector() {
+            return self.b.ins().select(cond, x, y);
+        }
+        let mask = self.cast(ty, cond);
+        self.b.ins().bitselect(mask, x, y)
+    }
+
+    fn select(&mut self, cond: Val, a: Val, b: Val) -> Vec<Value> {
+        let (conds, xs, ys) = (self.values(cond), self.values(a), self.values(b));
+        conds.iter().zip(xs.iter().zip(&ys)).map(|(&c, (&x, &y))| self.choose(c, x, y)).collect()
+    }
+
+    fn un(&mut self, op: UnOp, a: Val) -> Result<Bound, String> {
+        if self.kernel.ty(a) == Type::Scalar(Elem::I64) && op == UnOp::Neg {
+            return Ok(Bound { index: self.get(a).index.times(-1), ..Bound::default() });
+        }
+        let (elem, depth) = (self.elem(a), self.get(a).index.depth());
+        let values = self.values(a).into_iter().map(|x| self.un_value(op, elem, x)).collect::<Result<Vec<_>, _>>()?;
+        if elem == Elem::I64 {
+            return Ok(self.index_root(values[0], depth));
+        }
+        Ok(Bound { values, ..Bound::default() })
+    }
+
+    fn un_value(&mut self, op: UnOp, elem: Elem, x: Value) -> Result<Value, String> {
+        let vector = self.b.func.dfg.value_type(x).is_vector();
+        Ok(match (op, elem) {
+            (UnOp::Neg, Elem::F32) => self.b.ins().fneg(x),
+            (UnOp::Abs, Elem::F32) => self.b.ins().fabs(x),
+            (UnOp::Sqrt, Elem::F32) => self.b.ins().sqrt(x),
+            (UnOp::Floor, Elem::F32) => self.b.ins().floor(x),
+            (UnOp::Round, Elem::F32) => self.b.ins().nearest(x),
+            (UnOp::Neg, Elem::I32) => self.b.ins().ineg(x),
+            (UnOp::Abs, Elem::I32 | Elem::I64) => self.b.ins().iabs(x),
+            (UnOp::Not, Elem::Bool) if vector => self.b.ins().bnot(x),
+            (UnOp::Not, Elem::Bool) => self.b.ins().bxor_imm_u(x, 1),
+            _ => return Err(format!("{op:?} does not take {elem:?}")),
+        })
+    }
+
+    fn fma(&mut self, a: Val, b: Val, c: Val) -> Result<Vec<Value>, String> {
+        if !self.target.fma {
+            return Err(format!("target {} has no fused multiply-add", self.target.name));
+        }
+        let (xs, ys, zs) = (self.values(a), self.values(b), self.values(c));
+        Ok(xs.iter().zip(ys.iter().zip(&zs)).map(|(&x, (&y, &z))| self.b.ins().fma(x, y, z)).collect())
+    }
+
+    fn cmp(&mut self, op: CmpOp, a: Val, b: Val) -> Vec<Value> {
+        let elem = self.elem(a);
+        let (xs, ys) = (self.values(a), self.values(b));
+        xs.iter().zip(&ys).map(|(&x, &y)| self.cmp_value(op, elem, x, y)).collect()
+    }
+
+    fn cmp_value(&mut self, op: CmpOp, elem: Elem, x: Value, y: Value) -> Value {
+        if elem == Elem::F32 {
+            let condition = match op {
+                CmpOp::Eq => FloatCC::Equal,
+                CmpOp::Ne => FloatCC::NotEqual,
+                CmpOp::Lt => FloatCC::LessThan,
+                CmpOp::Le => FloatCC::LessThanOrEqual,
+            };
+            return self.b.ins().fcmp(condition, x, y);
+        }
+        // False is below true, both as 0 and 1 and as masks, if compared without sign.
+        let condition = match (op, elem == Elem::Bool) {
+            (CmpOp::Eq, _) => IntCC::Equal,
+            (CmpOp::Ne, _) => IntCC::NotEqual,
+            (CmpOp::Lt, false) => IntCC::SignedLessThan,
+            (CmpOp::Le, false) => IntCC::SignedLessThanOrEqual,
+            (CmpOp::Lt, true) => IntCC::UnsignedLessThan,
+            (CmpOp::Le, true) => IntCC::UnsignedLessThanOrEqual,
+        };
+        self.b.ins().icmp(condition, x, y)
+    }
+
+    fn convert(&mut self, op: CastOp, a: Val) -> Result<Bound, String> {
+        match op {
+            CastOp::I32ToI64 => {
+                let narrow = self.scalar(a);
+                let wide = self.b.ins().sextend(types::I64, narrow);
+                Ok(self.index_root(wide, self.depth))
+            }
+            CastOp::I64ToI32 => {
+                let wide = self.scalar(a);
+                Ok(Bound { values: vec![self.b.ins().ireduce(types::I32, wide)], ..Bound::default() })
+            }
+            _ => {
+                let values = self.values(a).into_iter().map(|x| self.convert_value(op, x)).collect();
+                Ok(Bound { values, ..Bound::default() })
+            }
+        }
+    }
+
+    fn convert_value(&mut self, op: CastOp, x: Value) -> Value {
+        let vector = self.b.func.dfg.value_type(x).is_vector();
+        let ty = |elem: Elem| -> ClifType { if vector { vector_type(elem) } else { scalar_type(elem) } };
+        match op {
+            CastOp::I32ToF32 => self.b.ins().fcvt_from_sint(ty(Elem::F32), x),
+            CastOp::F32ToI32 => self.truncate(x),
+            CastOp::F32Bits => self.cast(ty(Elem::I32), x),
+            CastOp::BitsF32 => self.cast(ty(Elem::F32), x),
+            CastOp::BoolToI32 if vector => self.b.ins().ineg(x),
+            CastOp::BoolToI32 => self.b.ins().uextend(types::I32, x),
+            CastOp::I32ToI64 | CastOp::I64ToI32 => unreachable!("scalar conversions are done by the caller"),
+        }
+    }
+
+    /// f32 to i32 towards zero; what is out of range gives the machine's own answer and never traps.
+    fn truncate(&mut self, x: Value) -> Value {
+        let vector = self.b.func.dfg.value_type(x).is_vector();
+        match (self.x86(), vector) {
+            (true, true) => self.b.ins().x86_cvtt2dq(types::I32X4, x),
+            (true, false) => {
+                let lanes = self.b.ins().scalar_to_vector(types::F32X4, x);
+                let whole = self.b.ins().x86_cvtt2dq(types::I32X4, lanes);
+                self.b.ins().extractlane(whole, 0)
+            }
+            (false, true) => self.b.ins().fcvt_to_sint_sat(types::I32X4, x),
+            (false, false) => self.b.ins().fcvt_to_sint_sat(types::I32, x),
+        }
+    }
+
+    /// Element type of a scalar or vector.
+    pub fn elem(&self, v: Val) -> Elem {
+        match self.kernel.ty(v) {
+            Type::Scalar(elem) | Type::Vector(elem) => elem,
+            Type::Tile { .. } => unreachable!("tiles are refused where they are made"),
+        }
+    }
+    /// Whether the value has lanes.
+    pub fn is_vector(&self, v: Val) -> bool {
+        matches!(self.kernel.ty(v), Type::Vector(_))
+    }
+}
+
+/// A divisor that is known and positive.
+fn divisor(known: Option<i64>) -> Result<i64, String> {
+    match known {
+        Some(d) if d > 0 => Ok(d),
+        Some(d) => Err(format!("division by {d} is not defined")),
+        None => Err("division needs a constant divisor".into()),
+    }
+}
