@@ -17,10 +17,10 @@ pub mod id;
 pub mod source;
 pub mod types;
 
-//pub mod graph;
-//pub mod ops;
-//pub mod view;
+pub mod graph;
+pub mod ops;
+pub mod view;
 
 pub mod kernel;
-//pub mod program;
+pub mod program;
 pub mod target;

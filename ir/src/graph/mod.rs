@@ -17,6 +17,7 @@
 mod builder;
 mod eval;
 mod tensor;
+mod windows;
 
 pub use builder::Builder;
 pub use eval::{EvalError, eval, eval_nodes};
@@ -68,7 +69,11 @@ impl Graph {
         let op = op.into();
         let (least, most) = op.arity();
         if operands.len() < least || operands.len() > most {
-            let expected = if least == most { least.to_string() } else { format!("{least} to {most}") };
+            let expected = match most {
+                usize::MAX => format!("{least} or more"),
+                _ if least == most => least.to_string(),
+                _ => format!("{least} to {most}"),
+            };
             return Err(format!("{} has {} operands, expected {expected}", op.name(), operands.len()));
         }
         let types: Vec<&TensorType> = operands.iter().map(|&o| &self.nodes[o].ty).collect();

@@ -7,23 +7,231 @@
 //! operand multiplies the rules and one `scores` node serves several softmaxes. `attention` is the
 //! composite people write; a fully masked row gives zeros, never NaN.
 
-use crate::types::Real;
+use super::{
+    Attr, AttrReader, OpDef,
+    gemm::products,
+    shape::{batched, float, matrix, named, same_dtype},
+    softmax,
+    walk::{Walk, around, broadcast_strides},
+};
+use crate::{
+    graph::Tensor,
+    types::{DType, Real, ShapeText, TensorType, broadcast},
+};
 
 /// `attention %q, %k, %v { scale = 0.17 }` or with an additive bias as fourth operand:
-/// q `[…, n, d]`, k `[…, m, d]`, v `[…, m, c]`, bias broadcast to `[…, n, m]` → `[…, n, c]`.
+/// q `[…, n, d]`, k `[…, m, d]`, v `[…, m, c]`, bias broadcast to `[…, n, m]` → `[…, n, c]`; all f32.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Attention {
     /// Multiplies q·k before the bias is added.
     pub scale: Real,
 }
 
-/// `scores %q, %k`: q `[…, n, d]`, k `[…, m, d]` → `[…, n, m]`.
+/// `scores %q, %k`: q `[…, n, d]`, k `[…, m, d]` of one float type → f32 `[…, n, m]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scores;
 
-/// `attend %s, %v { axis = -1 }`: s `[…, n, m]`, v `[…, m, c]` → `[…, n, c]`.
+/// `attend %s, %v { axis = -1 }`: s `[…, n, m]`, v `[…, m, c]` → `[…, n, c]`; all f32.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Attend {
     /// −1: softmax over keys; −2: over queries (inverse attention).
     pub axis: i64,
+}
+
+/// Demands f32 operands.
+fn all_f32(name: &str, operands: &[&TensorType]) -> Result<(), String> {
+    match operands.iter().find(|ty| ty.dtype != DType::F32) {
+        None => Ok(()),
+        Some(ty) => Err(format!("{name} has {ty}, expected f32")),
+    }
+}
+
+fn scores_type(name: &str, q: &TensorType, k: &TensorType) -> Result<TensorType, String> {
+    same_dtype(name, &[q, k])?;
+    float(name, "query", q)?;
+    let (q_lead, n, d) = matrix(name, "query", q)?;
+    let (k_lead, m, key_dim) = matrix(name, "key", k)?;
+    if key_dim != d {
+        return Err(format!("{name} has queries {q} and keys {k}, expected {d} channels per key, found {key_dim}"));
+    }
+    batched(name, [q_lead, k_lead], n, m, DType::F32)
+}
+
+fn attend_type(name: &str, s: &TensorType, v: &TensorType) -> Result<TensorType, String> {
+    let (s_lead, n, m) = matrix(name, "scores", s)?;
+    let (v_lead, rows, c) = matrix(name, "values", v)?;
+    if rows != m {
+        return Err(format!("{name} has {m} keys and values {v}, expected {m} values, found {rows}"));
+    }
+    batched(name, [s_lead, v_lead], n, c, DType::F32)
+}
+
+/// Softmax and the product with the values.
+fn attend_flops(scores: &TensorType, result: &TensorType) -> u64 {
+    let keys = scores.shape[scores.rank() - 1] as u64;
+    softmax::FLOPS * scores.elements() as u64 + 2 * result.elements() as u64 * keys
+}
+
+fn attend(mut scores: Tensor, v: &Tensor, axis: usize, result: &TensorType) -> Tensor {
+    let (_, extent, inner) = around(&scores.ty.shape, axis);
+    softmax::normalise(&mut scores.data, extent, inner);
+    products(&scores, v, false, result)
+}
+
+impl OpDef for Scores {
+    fn name(&self) -> &'static str {
+        "scores"
+    }
+    fn arity(&self) -> (usize, usize) {
+        (2, 2)
+    }
+    fn attrs(&self) -> Vec<(&'static str, Attr)> {
+        Vec::new()
+    }
+    fn from_attrs(name: &str, _: &mut AttrReader) -> Option<Result<Self, String>> {
+        named(name == "scores", || Ok(Self))
+    }
+    fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
+        scores_type("scores", operands[0], operands[1])
+    }
+    fn flops(&self, operands: &[&TensorType], result: &TensorType) -> u64 {
+        2 * result.elements() as u64 * operands[0].shape[operands[0].rank() - 1] as u64
+    }
+    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
+        Ok(products(operands[0], operands[1], true, result))
+    }
+    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+        let [q, k] = [operands[0], operands[1]];
+        Some(format!(
+            "graph scores {{
+  %q = input : {q}
+  %k = input : {k}
+  %t = transpose %k {{ order = [-1, -2] }}
+  %s = matmul %q, %t
+  return %s
+}}
+"
+        ))
+    }
+}
+
+impl OpDef for Attend {
+    fn name(&self) -> &'static str {
+        "attend"
+    }
+    fn arity(&self) -> (usize, usize) {
+        (2, 2)
+    }
+    fn attrs(&self) -> Vec<(&'static str, Attr)> {
+        vec![("axis", Attr::Int(self.axis))]
+    }
+    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
+        named(name == "attend", || Ok(Self { axis: attrs.int("axis")? }))
+    }
+    fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
+        if !matches!(self.axis, -1 | -2) {
+            return Err(format!("attend has axis {}, expected -1 (keys) or -2 (queries)", self.axis));
+        }
+        all_f32("attend", operands)?;
+        attend_type("attend", operands[0], operands[1])
+    }
+    fn flops(&self, operands: &[&TensorType], result: &TensorType) -> u64 {
+        attend_flops(operands[0], result)
+    }
+    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
+        let axis = operands[0].ty.axis(self.axis)?;
+        Ok(attend(operands[0].clone(), operands[1], axis, result))
+    }
+    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+        let [s, v] = [operands[0], operands[1]];
+        let lines = softmax::lines("s", "w", self.axis, DType::F32);
+        Some(format!(
+            "graph attend {{
+  %s = input : {s}
+  %v = input : {v}{lines}
+  %y = matmul %w, %v
+  return %y
+}}
+"
+        ))
+    }
+}
+
+impl OpDef for Attention {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+    fn arity(&self) -> (usize, usize) {
+        (3, 4)
+    }
+    fn attrs(&self) -> Vec<(&'static str, Attr)> {
+        vec![("scale", Attr::Real(self.scale))]
+    }
+    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
+        named(name == "attention", || Ok(Self { scale: attrs.real("scale")? }))
+    }
+    fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
+        all_f32("attention", operands)?;
+        let scores = scores_type("attention", operands[0], operands[1])?;
+        if let Some(bias) = operands.get(3)
+            && broadcast(&bias.shape, &scores.shape).as_ref() != Some(&scores.shape)
+        {
+            return Err(format!(
+                "bias of attention is {bias}, which does not broadcast to the scores {}",
+                ShapeText(&scores.shape)
+            ));
+        }
+        attend_type("attention", &scores, operands[2])
+    }
+    /// Scores, their scaling, the bias, then as [`Attend`].
+    fn flops(&self, operands: &[&TensorType], result: &TensorType) -> u64 {
+        let Ok(scores) = scores_type("attention", operands[0], operands[1]) else { return 0 };
+        let pointwise = (operands.len() as u64 - 2) * scores.elements() as u64;
+        Scores.flops(operands, &scores) + pointwise + attend_flops(&scores, result)
+    }
+    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
+        let [q, k, v] = [operands[0], operands[1], operands[2]];
+        let ty = scores_type("attention", &q.ty, &k.ty)?;
+        let mut scores = products(q, k, true, &ty);
+        scores.data.iter_mut().for_each(|s| *s *= self.scale.get());
+        if let Some(bias) = operands.get(3) {
+            add_in_place(&mut scores, bias);
+        }
+        let axis = ty.axis(-1)?;
+        Ok(attend(scores, v, axis, result))
+    }
+    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+        let [q, k, v] = [operands[0], operands[1], operands[2]];
+        let (input, scores, sum) = match operands.get(3) {
+            Some(bias) => (format!("\n  %bias = input : {bias}"), "biased", "\n  %biased = add %scaled, %bias"),
+            None => (String::new(), "scaled", ""),
+        };
+        let lines = softmax::lines(scores, "w", -1, DType::F32);
+        let scale = self.scale;
+        Some(format!(
+            "graph attention {{
+  %q = input : {q}
+  %k = input : {k}
+  %v = input : {v}{input}
+  %t = transpose %k {{ order = [-1, -2] }}
+  %s = matmul %q, %t
+  %scale = const {{ value = {scale} }} : f32[]
+  %scaled = mul %s, %scale{sum}{lines}
+  %y = matmul %w, %v
+  return %y
+}}
+"
+        ))
+    }
+}
+
+/// `x += y`, with y broadcast to the shape of x.
+fn add_in_place(x: &mut Tensor, y: &Tensor) {
+    let strides = broadcast_strides(&y.ty.shape, &x.ty.shape);
+    let mut rest = x.data.as_mut_slice();
+    Walk::new(&x.ty.shape, [&strides]).rows(|[at], [stride], len| {
+        let (row, behind) = std::mem::take(&mut rest).split_at_mut(len);
+        rest = behind;
+        row.iter_mut().enumerate().for_each(|(i, s)| *s += y.data[at + i * stride]);
+    });
 }

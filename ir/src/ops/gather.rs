@@ -2,7 +2,57 @@
 //!
 //!     y[i…, c…] = table[idx[i…], c…]
 
+use super::{
+    Attr, AttrReader, OpDef,
+    shape::{named, sized},
+};
+use crate::{
+    graph::Tensor,
+    types::{DType, TensorType},
+};
+
 /// `gather %table, %idx`: table `[n, c…]`, idx i32 `[i…]` → `[i…, c…]`; an index outside 0…n−1 is an error
 /// of the interpreter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Gather;
+
+impl OpDef for Gather {
+    fn name(&self) -> &'static str {
+        "gather"
+    }
+    fn arity(&self) -> (usize, usize) {
+        (2, 2)
+    }
+    fn attrs(&self) -> Vec<(&'static str, Attr)> {
+        Vec::new()
+    }
+    fn from_attrs(name: &str, _: &mut AttrReader) -> Option<Result<Self, String>> {
+        named(name == "gather", || Ok(Self))
+    }
+    fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
+        let [table, index] = [operands[0], operands[1]];
+        if index.dtype != DType::I32 {
+            return Err(format!("indices of gather are {index}, expected i32"));
+        }
+        let [_, row @ ..] = table.shape.as_slice() else {
+            return Err(format!("table of gather is {table}, expected 1 axis or more"));
+        };
+        sized(table.dtype, [&index.shape, row].concat())
+    }
+    fn flops(&self, _: &[&TensorType], _: &TensorType) -> u64 {
+        0
+    }
+    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
+        let [table, index] = [operands[0], operands[1]];
+        let rows = table.ty.shape[0];
+        let width = table.data.len() / rows;
+        let mut data = Vec::with_capacity(result.elements());
+        for &i in &index.data {
+            if !(0.0..rows as f64).contains(&i) {
+                return Err(format!("gather has index {i}, expected 0 to {}", rows - 1));
+            }
+            data.extend_from_slice(&table.data[i as usize * width..][..width]);
+        }
+        Ok(Tensor::new(result.clone(), data))
+    }
+}

@@ -11,6 +11,10 @@
 //! The attribute codec is the only encoder: printer, parser, hash and e-graph all use it.
 
 pub mod attr;
+mod gemm;
+mod shape;
+pub mod special;
+mod walk;
 
 pub mod attention;
 pub mod gather;
@@ -53,8 +57,9 @@ pub trait OpDef: Sized {
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String>;
     /// Floating-point operations, 2 per multiply-add; 0 for movement.
     fn flops(&self, operands: &[&TensorType], result: &TensorType) -> u64;
-    /// The value in f64.
-    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Tensor;
+    /// The value in f64, or one sentence why there is none: a gathered index out of range, a division of an
+    /// integer by zero, an input, which has no value of its own.
+    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String>;
     /// A composite's meaning: a `.rg` graph whose inputs are the operands, in order.
     fn definition(&self, operands: &[&TensorType]) -> Option<String> {
         let _ = operands;
@@ -97,7 +102,7 @@ macro_rules! ops {
             fn flops(&self, operands: &[&TensorType], result: &TensorType) -> u64 {
                 match self { $(Op::$name(op) => op.flops(operands, result)),* }
             }
-            fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Tensor {
+            fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
                 match self { $(Op::$name(op) => op.eval(operands, result)),* }
             }
             fn definition(&self, operands: &[&TensorType]) -> Option<String> {

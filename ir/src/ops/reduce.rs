@@ -1,5 +1,15 @@
 //! Reduction over one axis, which stays with extent 1.
 
+use super::{
+    Attr, AttrReader, OpDef,
+    shape::{float, named},
+    walk::around,
+};
+use crate::{
+    graph::Tensor,
+    types::{DType, TensorType},
+};
+
 /// How elements are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)] // the names say it
@@ -17,4 +27,85 @@ pub struct Reduce {
     pub op: ReduceOp,
     /// Over which axis, −1 for the last; its extent becomes 1.
     pub axis: i64,
+}
+
+impl ReduceOp {
+    /// Every member with its name.
+    pub const ALL: [(ReduceOp, &'static str); 4] =
+        [(ReduceOp::Sum, "sum"), (ReduceOp::Mean, "mean"), (ReduceOp::Max, "max"), (ReduceOp::Min, "min")];
+
+    /// The name in text.
+    pub fn name(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+    /// The member called `name`.
+    pub fn from_name(name: &str) -> Option<ReduceOp> {
+        Self::ALL.iter().find(|(_, n)| *n == name).map(|&(op, _)| op)
+    }
+}
+
+impl OpDef for Reduce {
+    fn name(&self) -> &'static str {
+        "reduce"
+    }
+    fn arity(&self) -> (usize, usize) {
+        (1, 1)
+    }
+    fn attrs(&self) -> Vec<(&'static str, Attr)> {
+        vec![("op", Attr::Word(self.op.name().to_string())), ("axis", Attr::Int(self.axis))]
+    }
+    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
+        named(name == "reduce", || {
+            let word = attrs.word("op")?;
+            let op = ReduceOp::from_name(&word)
+                .ok_or_else(|| format!("`{word}` is no reduction, expected sum, mean, max or min"))?;
+            Ok(Self { op, axis: attrs.int("axis")? })
+        })
+    }
+    fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
+        let mut ty = operands[0].clone();
+        match (self.op, ty.dtype) {
+            (ReduceOp::Mean, _) => float("mean", "operand", &ty)?,
+            (_, DType::Bool) => return Err(format!("operand of {} is {ty}, expected numbers", self.op.name())),
+            _ => {}
+        }
+        let axis = ty.axis(self.axis)?;
+        ty.shape[axis] = 1;
+        Ok(ty)
+    }
+    fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {
+        if operands[0].dtype.is_float() { operands[0].elements() as u64 } else { 0 }
+    }
+    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
+        let (_, extent, inner) = around(&operands[0].ty.shape, result.axis(self.axis)?);
+        let fold = |f: fn(f64, f64) -> f64| fold(&operands[0].data, extent, inner, f);
+        let mut data = match self.op {
+            ReduceOp::Sum | ReduceOp::Mean => fold(|x, y| x + y),
+            ReduceOp::Max => fold(|x, y| if y < x { x } else { y }),
+            ReduceOp::Min => fold(|x, y| if x < y { x } else { y }),
+        };
+        match (self.op, result.dtype) {
+            (ReduceOp::Mean, _) => data.iter_mut().for_each(|x| *x /= extent as f64),
+            (_, DType::I32) => data.iter_mut().for_each(|x| *x = f64::from(*x as i64 as i32)),
+            _ => {}
+        }
+        Ok(Tensor::new(result.clone(), data))
+    }
+}
+
+/// Combines the lines of every `extent × inner` block into one line.
+fn fold(data: &[f64], extent: usize, inner: usize, f: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    let mut out = Vec::with_capacity(data.len() / extent);
+    for block in data.chunks(extent * inner) {
+        if inner == 1 {
+            out.push(block[1..].iter().fold(block[0], |x, &y| f(x, y)));
+            continue;
+        }
+        let start = out.len();
+        out.extend_from_slice(&block[..inner]);
+        for line in block[inner..].chunks(inner) {
+            out[start..].iter_mut().zip(line).for_each(|(x, &y)| *x = f(*x, y));
+        }
+    }
+    out
 }

@@ -2,11 +2,99 @@
 //!
 //!     w[i] = exp(x[i] − max x) / Σ_j exp(x[j] − max x)
 //!
-//! A row whose entries are all −∞ gives zeros, never NaN.
+//! A row whose entries are all −∞ gives zeros, never NaN. Two clamps do that and change nothing else: the
+//! maximum is at least the lowest f32, so −∞ minus it stays −∞, and the sum, to which the largest entry of
+//! any other row contributes 1, is at least 1.
+
+use super::{
+    Attr, AttrReader, OpDef,
+    shape::{float, named},
+    walk::around,
+};
+use crate::{
+    graph::Tensor,
+    types::{DType, TensorType},
+};
 
 /// `softmax %x { axis = -1 }`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Softmax {
     /// Normalised axis, −1 for the last.
     pub axis: i64,
+}
+
+/// Lowest finite f32, below which no maximum falls.
+const LOWEST: f64 = f32::MIN as f64;
+
+/// Operations per element: maximum, difference, exponential, sum, quotient.
+pub(crate) const FLOPS: u64 = 5;
+
+/// Softmax in place over the middle of `outer × extent × inner`.
+pub(crate) fn normalise(data: &mut [f64], extent: usize, inner: usize) {
+    let (mut largest, mut sum) = (vec![0.0; inner], vec![0.0; inner]);
+    for block in data.chunks_mut(extent * inner) {
+        largest.fill(LOWEST);
+        sum.fill(0.0);
+        for line in block.chunks(inner) {
+            largest.iter_mut().zip(line).for_each(|(m, &x)| *m = if x < *m { *m } else { x });
+        }
+        for line in block.chunks_mut(inner) {
+            for ((x, m), s) in line.iter_mut().zip(&largest).zip(&mut sum) {
+                *x = (*x - m).exp();
+                *s += *x;
+            }
+        }
+        for line in block.chunks_mut(inner) {
+            line.iter_mut().zip(&sum).for_each(|(x, s)| *x /= if *s < 1.0 { 1.0 } else { *s });
+        }
+    }
+}
+
+/// Lines of `.rg` text that put the softmax of `%x` into `%w`.
+pub(crate) fn lines(x: &str, w: &str, axis: i64, dtype: DType) -> String {
+    format!(
+        "
+  %lowest = const {{ value = {LOWEST:?} }} : {dtype}[]
+  %one = const {{ value = 1.0 }} : {dtype}[]
+  %largest = reduce %{x} {{ op = max, axis = {axis} }}
+  %finite = max %largest, %lowest
+  %difference = sub %{x}, %finite
+  %exponential = exp %difference
+  %sum = reduce %exponential {{ op = sum, axis = {axis} }}
+  %total = max %sum, %one
+  %{w} = div %exponential, %total"
+    )
+}
+
+impl OpDef for Softmax {
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+    fn arity(&self) -> (usize, usize) {
+        (1, 1)
+    }
+    fn attrs(&self) -> Vec<(&'static str, Attr)> {
+        vec![("axis", Attr::Int(self.axis))]
+    }
+    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
+        named(name == "softmax", || Ok(Self { axis: attrs.int("axis")? }))
+    }
+    fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
+        float("softmax", "operand", operands[0])?;
+        operands[0].axis(self.axis).map(|_| operands[0].clone())
+    }
+    fn flops(&self, _: &[&TensorType], result: &TensorType) -> u64 {
+        FLOPS * result.elements() as u64
+    }
+    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
+        let (_, extent, inner) = around(&result.shape, result.axis(self.axis)?);
+        let mut data = operands[0].data.clone();
+        normalise(&mut data, extent, inner);
+        Ok(Tensor::new(result.clone(), data))
+    }
+    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+        let ty = operands[0];
+        let lines = lines("x", "w", self.axis, ty.dtype);
+        Some(format!("graph softmax {{\n  %x = input : {ty}{lines}\n  return %w\n}}\n"))
+    }
 }

@@ -1,10 +1,63 @@
 //! Any movement in normal form, as the optimiser writes it.
 
-use crate::view::View;
+use super::{
+    Attr, AttrReader, OpDef,
+    shape::{named, representable, sized},
+};
+use crate::{graph::Tensor, types::TensorType, view::View};
 
 /// `view %x { map = "…" }`: result element i is the operand's element `map(i)`, or the map's fill value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ViewOp {
     /// Where each element comes from.
     pub map: View,
+}
+
+impl OpDef for ViewOp {
+    fn name(&self) -> &'static str {
+        "view"
+    }
+    fn arity(&self) -> (usize, usize) {
+        (1, 1)
+    }
+    fn attrs(&self) -> Vec<(&'static str, Attr)> {
+        vec![("map", Attr::Word(self.map.to_string()))]
+    }
+    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
+        named(name == "view", || {
+            let map = attrs.word("map")?.parse::<View>().map_err(|e| e.to_string())?;
+            Ok(Self { map })
+        })
+    }
+    fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
+        if self.map.len != operands[0].elements() {
+            let (found, expected) = (operands[0].elements(), self.map.len);
+            return Err(format!("view of {} has {found} elements, its map expects {expected}", operands[0]));
+        }
+        representable(self.map.fill.get(), operands[0].dtype)?;
+        sized(operands[0].dtype, self.map.shape.clone())
+    }
+    fn flops(&self, _: &[&TensorType], _: &TensorType) -> u64 {
+        0
+    }
+    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
+        let mut index = vec![0; result.rank()];
+        let value = |_| {
+            let value = self.map.source(&index).map_or(self.map.fill.get(), |i| operands[0].data[i]);
+            advance(&mut index, &result.shape);
+            value
+        };
+        Ok(Tensor::from_fn(result.clone(), value))
+    }
+}
+
+/// The next index in row-major order.
+fn advance(index: &mut [usize], shape: &[usize]) {
+    for (i, &extent) in index.iter_mut().zip(shape).rev() {
+        *i += 1;
+        if *i < extent {
+            return;
+        }
+        *i = 0;
+    }
 }
