@@ -16,8 +16,10 @@
 //! Back ends see only this language: adding an op never touches a back end.
 
 pub mod build;
+pub mod eval;
 pub mod inst;
 pub mod random;
+pub mod stats;
 pub mod text;
 pub mod typing;
 pub mod verify;

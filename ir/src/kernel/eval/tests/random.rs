@@ -1,0 +1,114 @@
+//! Random kernels run without fault, at every lane count and in both arithmetics; broken ones fault, never panic.
+
+use super::super::run;
+use crate::{
+    id::{Id, IdVec},
+    kernel::{Body, Const, Inst, Kernel, Val, eval::Cells, eval::Interpreter, random},
+    types::{DType, Real},
+};
+use proptest::prelude::*;
+
+fn lanes() -> impl Strategy<Value = u32> {
+    prop_oneof![Just(4u32), Just(8), Just(16), Just(32)]
+}
+
+fn outcome(kernel: &Kernel, seed: u64) -> Vec<Vec<u8>> {
+    let mut buffers = random::inputs(kernel, seed);
+    run(kernel, &mut buffers).unwrap_or_else(|fault| panic!("{fault}\n{kernel}"));
+    buffers
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn random_kernels_run(seed in any::<u64>(), lanes in lanes()) {
+        let kernel = random::kernel(seed, lanes);
+        let before = random::inputs(&kernel, seed);
+        let after = outcome(&kernel, seed);
+        prop_assert_eq!(&after, &outcome(&kernel, seed));
+        prop_assert_ne!(&before, &after, "a kernel that writes nothing tests nothing");
+        for ((_, buffer), bytes) in kernel.params().zip(&after) {
+            if let Cells::Float(floats) = Cells::<f32>::from_bytes(buffer.dtype, bytes).unwrap() {
+                prop_assert!(floats.iter().all(|v| !v.is_nan()), "{} holds NaN\n{kernel}", buffer.name);
+            }
+        }
+    }
+
+    #[test]
+    fn random_kernels_run_in_f64(seed in any::<u64>(), lanes in lanes()) {
+        let kernel = random::kernel(seed, lanes);
+        let cells = kernel.params().zip(random::inputs(&kernel, seed));
+        let mut cells: Vec<Cells<f64>> =
+            cells.map(|((_, buffer), bytes)| Cells::from_bytes(buffer.dtype, &bytes).unwrap()).collect();
+        Interpreter::new(&kernel).unwrap().run(&mut cells).unwrap_or_else(|fault| panic!("{fault}\n{kernel}"));
+    }
+
+    /// Constants, operands, bounds and buffer lengths are changed at random.
+    #[test]
+    fn broken_kernels_do_not_panic(seed in any::<u64>(), lanes in lanes(), changes in prop::collection::vec(any::<u64>(), 1..12)) {
+        let mut kernel = random::kernel(seed, lanes);
+        for change in changes {
+            break_something(&mut kernel, change);
+        }
+        let mut buffers = random::inputs(&kernel, seed);
+        if let Err(fault) = run(&kernel, &mut buffers) {
+            prop_assert!(!fault.message.is_empty());
+        }
+    }
+}
+
+fn break_something(kernel: &mut Kernel, change: u64) {
+    let count = statements(&kernel.body);
+    let (place, what) = ((change >> 8) as usize % count, (change >> 40) as usize);
+    let values = kernel.types.len();
+    match change % 8 {
+        0 => kernel.buffers.values_mut().nth(what % 3).expect("every kernel has three buffers").len = 7,
+        1 => kernel.lanes = [1, 3, 5, 64][what % 4],
+        2 => kernel.types = kernel.types.values().rev().copied().collect::<IdVec<_, _>>(),
+        _ => {
+            let mut left = place;
+            change_statement(&mut kernel.body, &mut left, &mut |inst| match inst {
+                Inst::Const(Const::I64(value)) => *value = [-1, 0, 1 << 20, -64][what % 4],
+                Inst::Const(Const::I32(value)) => *value = [-1, 0, i32::MAX, i32::MIN][what % 4],
+                Inst::Const(Const::F32(value)) => *value = Real::new(f64::NAN),
+                Inst::Load { addr, .. } | Inst::Store { addr, .. } | Inst::Gather { addr, .. } => {
+                    addr.offset += [i64::MAX, 1 << 40, -3, 40][what % 4] / 2;
+                }
+                other => other.map_operands(|v| Val::new((v.index() + what % 2 * 7) % values)),
+            });
+        }
+    }
+}
+
+fn statements(body: &Body) -> usize {
+    body.stmts.iter().map(|s| 1 + s.inst.bodies().into_iter().map(statements).sum::<usize>()).sum()
+}
+
+fn change_statement(body: &mut Body, left: &mut usize, change: &mut impl FnMut(&mut Inst)) {
+    for stmt in &mut body.stmts {
+        match left.checked_sub(1) {
+            Some(next) => *left = next,
+            None => return change(&mut stmt.inst),
+        }
+        match &mut stmt.inst {
+            Inst::For { body, .. } => change_statement(body, left, change),
+            Inst::If { then, otherwise, .. } => {
+                change_statement(then, left, change);
+                change_statement(otherwise, left, change);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn inputs_are_small() {
+    let kernel = random::kernel(3, 8);
+    for ((_, buffer), bytes) in kernel.params().zip(random::inputs(&kernel, 5)) {
+        assert_eq!(bytes.len() as u64, buffer.len * buffer.dtype.bytes() as u64);
+        let values = super::values_of(buffer.dtype, &bytes);
+        let bound = if buffer.dtype == DType::I32 { 9.0 } else { 4.0 };
+        assert!(values.iter().all(|v| v.abs() <= bound && (v * 8.0).fract() == 0.0));
+    }
+}
