@@ -12,4 +12,11 @@
 //! carries it through a file. Nobody can verify machine code, so nothing here pretends to.
 
 pub mod code;
+pub mod cpu;
+pub mod memory;
+pub mod package;
 pub mod pool;
+pub mod session;
+
+pub use package::{Meta, Package, PackageError};
+pub use session::{Session, SessionError};
