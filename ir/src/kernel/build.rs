@@ -365,6 +365,13 @@ impl Builder {
         let bounds = (self.i64(0), self.i64(count as i64));
         self.for_loop(bounds, step, 1, init, body)
     }
+    fn side(&mut self, f: impl FnOnce(&mut Self) -> Vec<Val>) -> Body {
+        self.open.push(Body::default());
+        let yields = f(self);
+        let mut body = self.open.pop().expect("the branch body");
+        body.yields = yields;
+        body
+    }
     /// Runs one of two bodies; both return values of the same types.
     pub fn if_else(
         &mut self,
@@ -372,15 +379,8 @@ impl Builder {
         then: impl FnOnce(&mut Self) -> Vec<Val>,
         otherwise: impl FnOnce(&mut Self) -> Vec<Val>,
     ) -> Vec<Val> {
-        let side = |b: &mut Self, f: Box<dyn FnOnce(&mut Self) -> Vec<Val> + '_>| {
-            b.open.push(Body::default());
-            let yields = f(b);
-            let mut body = b.open.pop().expect("the branch body");
-            body.yields = yields;
-            body
-        };
-        let then = side(self, Box::new(then));
-        let otherwise = side(self, Box::new(otherwise));
+        let then = self.side(then);
+        let otherwise = self.side(otherwise);
         let types: Vec<Type> = then.yields.iter().map(|&v| self.ty(v)).collect();
         assert_eq!(
             types,
