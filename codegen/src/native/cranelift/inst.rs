@@ -44,7 +44,7 @@ impl Emitter<'_, '_> {
             Inst::Splat(a) => return Ok(self.splat(*a)),
             Inst::Bin(op, a, b) if self.kernel.ty(*a) == Type::Scalar(Elem::I64) => return self.index_bin(*op, *a, *b),
             Inst::Bin(op, a, b) => return self.bin(*op, *a, *b),
-            Inst::Select(cond, a, b) => self.select(*cond, *a, *b),
+            Inst::Select(cond, a, b) => return Ok(self.select(*cond, *a, *b)),
             Inst::Cast(op, a) => return self.convert(*op, *a),
             Inst::Un(op, a) => return self.un(*op, *a),
             Inst::Fma(a, b, c) => self.fma(*a, *b, *c)?,
@@ -122,6 +122,7 @@ impl Emitter<'_, '_> {
             (BinOp::Mul, _, Some(factor)) => x.times(factor),
             (BinOp::Mul, Some(factor), _) => y.times(factor),
             (BinOp::Shl, _, Some(by)) => x.times(1i64.wrapping_shl(by as u32)),
+            (_, Some(x), Some(y)) if !matches!(op, BinOp::Div | BinOp::Rem) || y > 0 => Index::constant(fold(op, x, y)),
             _ => {
                 let (left, right) = (self.index_value(&x), self.index_value(&y));
                 let value = match op {
@@ -218,9 +219,14 @@ impl Emitter<'_, '_> {
         self.b.ins().bitselect(mask, x, y)
     }
 
-    fn select(&mut self, cond: Val, a: Val, b: Val) -> Vec<Value> {
+    fn select(&mut self, cond: Val, a: Val, b: Val) -> Bound {
         let (conds, xs, ys) = (self.values(cond), self.values(a), self.values(b));
-        conds.iter().zip(xs.iter().zip(&ys)).map(|(&c, (&x, &y))| self.choose(c, x, y)).collect()
+        let values: Vec<Value> =
+            conds.iter().zip(xs.iter().zip(&ys)).map(|(&c, (&x, &y))| self.choose(c, x, y)).collect();
+        if self.elem(a) == Elem::I64 {
+            return self.index_root(values[0], self.depth);
+        }
+        Bound { values, ..Bound::default() }
     }
 
     fn un(&mut self, op: UnOp, a: Val) -> Result<Bound, String> {
@@ -344,6 +350,24 @@ impl Emitter<'_, '_> {
     /// Whether the value has lanes.
     pub fn is_vector(&self, v: Val) -> bool {
         matches!(self.kernel.ty(v), Type::Vector(_))
+    }
+}
+
+/// A known index operation; divisors are positive.
+fn fold(op: BinOp, x: i64, y: i64) -> i64 {
+    match op {
+        BinOp::Add => x.wrapping_add(y),
+        BinOp::Sub => x.wrapping_sub(y),
+        BinOp::Mul => x.wrapping_mul(y),
+        BinOp::Div => x.div_euclid(y),
+        BinOp::Rem => x.rem_euclid(y),
+        BinOp::Min => x.min(y),
+        BinOp::Max => x.max(y),
+        BinOp::And => x & y,
+        BinOp::Or => x | y,
+        BinOp::Xor => x ^ y,
+        BinOp::Shl => x.wrapping_shl(y as u32),
+        BinOp::Shr => x.wrapping_shr(y as u32),
     }
 }
 

@@ -1,0 +1,78 @@
+//! What several test files share.
+
+use regard_ir::{
+    kernel::{BinOp, Body, Inst, Kernel, Stmt, eval, random},
+    target::{Backend, Target},
+};
+use regard_runtime::code::run_once;
+
+/// Whether this machine can execute code for `target`.
+pub fn runs_here(target: &Target) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return match target.name {
+        "x86-64-v2" => is_x86_feature_detected!("sse4.2"),
+        "x86-64-v3" | "x86-64-v3-128" => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+        "x86-64-v4" => {
+            is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+        }
+        _ => false,
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    return target.name == std::env::consts::ARCH;
+}
+
+/// The targets of the Cranelift back end that this machine can execute.
+pub fn cranelift_targets() -> Vec<Target> {
+    Target::ROWS.into_iter().filter(|t| t.backend == Backend::Cranelift && runs_here(t)).collect()
+}
+
+/// Runs `kernel` in the interpreter and as the machine code `code` on the inputs of `seed`; `Err` says
+/// where the bits differ.
+pub fn agree(kernel: &Kernel, code: &[u8], seed: u64) -> Result<(), String> {
+    let mut expected = random::inputs(kernel, seed);
+    let mut found = expected.clone();
+    eval::run(kernel, &mut expected).map_err(|fault| fault.to_string())?;
+    run_once(kernel, code, &mut found).map_err(|e| e.to_string())?;
+    for ((_, buffer), (expected, found)) in kernel.params().zip(expected.iter().zip(&found)) {
+        let size = buffer.dtype.bytes();
+        let elements = expected.chunks(size).zip(found.chunks(size)).enumerate();
+        if let Some((i, (e, f))) = elements.into_iter().find(|(_, (e, f))| e != f) {
+            let name = &buffer.name;
+            return Err(format!("kernel {}: {name}[{i}] is {f:02x?} but must be {e:02x?}", kernel.name));
+        }
+    }
+    Ok(())
+}
+
+/// The kernel with every fused multiply-add split in two, for targets that have none.
+pub fn without_fma(mut kernel: Kernel) -> Kernel {
+    let body = std::mem::take(&mut kernel.body);
+    kernel.body = split_body(&mut kernel, body);
+    kernel
+}
+
+fn split_body(kernel: &mut Kernel, body: Body) -> Body {
+    let mut stmts = Vec::new();
+    for Stmt { results, inst } in body.stmts {
+        let inst = match inst {
+            Inst::Fma(a, b, c) => {
+                let product = kernel.types.push(kernel.ty(results[0]));
+                stmts.push(Stmt { results: vec![product], inst: Inst::Bin(BinOp::Mul, a, b) });
+                Inst::Bin(BinOp::Add, product, c)
+            }
+            Inst::For { lo, hi, step, unroll, init, index, params, body } => {
+                let body = split_body(kernel, body);
+                Inst::For { lo, hi, step, unroll, init, index, params, body }
+            }
+            Inst::If { cond, then, otherwise } => {
+                Inst::If { cond, then: split_body(kernel, then), otherwise: split_body(kernel, otherwise) }
+            }
+            other => other,
+        };
+        stmts.push(Stmt { results, inst });
+    }
+    Body { stmts, yields: body.yields }
+}
