@@ -6,7 +6,8 @@
 //!             written while writable, then sealed: executable and never writable again
 //! ```
 //!
-//! The code is position independent and has no relocations, so placing it is copying it.
+//! The code is position independent and has no relocations, so placing it is copying it. On aarch64
+//! instruction and data caches differ; the system reconciles them when it makes the pages executable.
 
 use std::{io, mem};
 

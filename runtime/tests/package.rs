@@ -15,6 +15,8 @@ use tempfile::TempDir;
 
 const TRAILER: usize = 72;
 const PAGE: usize = 4096;
+const HOST: usize = 10_000;
+const HEADER_AT: usize = HOST.next_multiple_of(PAGE);
 const N: usize = 700;
 
 fn meta() -> Meta {
@@ -27,7 +29,7 @@ fn meta() -> Meta {
 }
 /// Not a multiple of a page, and with the payload's magic in it.
 fn host_bytes() -> Vec<u8> {
-    let mut bytes: Vec<u8> = (0..10_000u32).map(|i| (i * i >> 3) as u8).collect();
+    let mut bytes: Vec<u8> = (0..HOST as u32).map(|i| ((i * i) >> 3) as u8).collect();
     bytes[..16].copy_from_slice(b"\x89regard package\n");
     bytes[PAGE..PAGE + 16].copy_from_slice(b"\x89regard package\n");
     bytes
@@ -72,7 +74,7 @@ fn assert_intact(package: &Package) {
     package.verify_constants().unwrap();
 }
 fn sentence(result: Result<Option<Package>, PackageError>) -> String {
-    result.err().expect("an error").to_string()
+    result.expect_err("an error").to_string()
 }
 
 #[test]
@@ -81,7 +83,7 @@ fn a_package_returns_what_was_put_in() {
     let package = Package::open(&shop.at("package")).unwrap().unwrap();
     assert_intact(&package);
     assert_eq!(package.version, env!("CARGO_PKG_VERSION"));
-    assert_eq!(shop.bytes()[..10_000], host_bytes());
+    assert_eq!(shop.bytes()[..HOST], host_bytes());
     assert_eq!(package.constants.bytes().as_ptr() as usize % PAGE, 0);
     assert_eq!(shop.names(), ["host", "package"]);
 }
@@ -113,7 +115,7 @@ fn a_host_that_is_a_package_is_stripped() {
 #[test]
 fn other_files_are_no_packages() {
     let shop = Shop::new();
-    for len in [0, 1, 71, 72, 73, 4096, 10_000] {
+    for len in [0, 1, 71, 72, 73, 4096, HOST] {
         assert!(shop.open(&host_bytes()[..len]).unwrap().is_none());
     }
     assert!(matches!(Package::open(&shop.at("nowhere")), Err(PackageError::Read { .. })));
@@ -153,7 +155,7 @@ fn failed_writing_leaves_nothing_behind() {
 /// Replaces meta, program and code, and makes all checksums right again.
 fn forge(package: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut trailer = package[package.len() - TRAILER..].to_vec();
-    let start = 12288 + PAGE + constants(N).len();
+    let start = HEADER_AT + PAGE + constants(N).len();
     let mut section = package[start..package.len() - TRAILER].to_vec();
     change(&mut section);
     trailer[16..24].copy_from_slice(&(section.len() as u64).to_le_bytes());
@@ -200,7 +202,7 @@ fn another_format_is_named() {
 fn damaged_constants_are_found_when_asked() {
     let shop = Shop::new();
     let mut bytes = shop.bytes();
-    bytes[12288 + PAGE + 1000] ^= 4;
+    bytes[HEADER_AT + PAGE + 1000] ^= 4;
     let package = shop.open(&bytes).unwrap().unwrap();
     assert!(package.verify_constants().unwrap_err().to_string().contains("checksum of its constants"));
 }
@@ -208,9 +210,9 @@ fn damaged_constants_are_found_when_asked() {
 fn every_truncation_is_reported() {
     let shop = Shop::new();
     let bytes = shop.bytes();
-    for len in (12288..bytes.len()).rev().step_by(61).chain(bytes.len() - 200..bytes.len()) {
+    for len in (HEADER_AT..bytes.len()).rev().step_by(61).chain(bytes.len() - 200..bytes.len()) {
         let result = shop.open(&bytes[..len]);
-        match len < 12288 + 28 {
+        match len < HEADER_AT + 28 {
             true => assert!(result.unwrap().is_none(), "no byte of the payload's header is complete"),
             false => assert!(sentence(result).contains("is damaged"), "{len} of {} bytes", bytes.len()),
         }
@@ -223,17 +225,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn flipped_bits_are_found_or_harmless(flips in prop::collection::vec((10_000usize.., 0u8..8), 1..4), end in any::<bool>()) {
+    fn flipped_bits_are_found_or_harmless(flips in prop::collection::vec((any::<usize>(), 0u8..8), 1..4), end in any::<bool>()) {
         let shop = Shop::new();
         let mut bytes = shop.bytes();
         let len = bytes.len();
         for (at, bit) in flips {
-            let at = if end { len - 1 - at % 200 } else { 10_000 + at % (len - 10_000) };
+            let at = if end { len - 1 - at % 200 } else { HOST + at % (len - HOST) };
             bytes[at] ^= 1 << bit;
         }
         match shop.open(&bytes) {
             Err(error) => prop_assert!(!error.to_string().is_empty()),
-            Ok(None) => prop_assert!(bytes[len - 16..] != shop.bytes()[len - 16..] && bytes[12288..12316] != shop.bytes()[12288..12316]),
+            Ok(None) => prop_assert!(bytes[len - 16..] != shop.bytes()[len - 16..] && bytes[HEADER_AT..HEADER_AT + 28] != shop.bytes()[HEADER_AT..HEADER_AT + 28]),
             Ok(Some(package)) => {
                 prop_assert_eq!(&package.meta, &meta());
                 prop_assert_eq!(&package.program, &program(N));

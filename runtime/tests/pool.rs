@@ -1,13 +1,14 @@
 //! The pool hands out every block exactly once, survives panics, and serves many pools at a time.
 
 use std::{
+    hint,
     panic::{self, AssertUnwindSafe},
     sync::{
         Mutex,
         atomic::{AtomicU32, AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use regard_runtime::pool::Pool;
@@ -109,4 +110,24 @@ fn pools_on_many_threads_do_not_disturb_each_other() {
             });
         }
     });
+}
+
+#[test]
+fn no_wake_is_lost_while_falling_asleep() {
+    for threads in [2, 3] {
+        let mut pool = Pool::new(threads).unwrap();
+        for round in 0..2000u64 {
+            // Workers give up spinning after 1 or 50 µs; the pauses sweep over both moments.
+            let pause = Duration::from_nanos(round * 7919 % 70_000);
+            let start = Instant::now();
+            while start.elapsed() < pause {
+                hint::spin_loop();
+            }
+            let total = AtomicU32::new(0);
+            pool.run(5, &|_, first, end| {
+                total.fetch_add((end - first) as u32, Ordering::Relaxed);
+            });
+            assert_eq!(total.into_inner(), 5);
+        }
+    }
 }

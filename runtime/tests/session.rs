@@ -40,7 +40,7 @@ fn tensors_need_no_alignment() {
     let x = input(33, 1);
     let mut shifted = vec![0u8];
     shifted.extend(f32_bytes(&x));
-    let mut y = vec![0u8; 1 + 33 * 4];
+    let mut y = [0u8; 1 + 33 * 4];
     session(33, 2).run(&[&shifted[1..]], &mut [&mut y[1..]]).unwrap();
     assert_eq!(y[1..], *f32_bytes(&expected(&x)));
 }
