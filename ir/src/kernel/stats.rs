@@ -90,6 +90,15 @@ impl fmt::Display for Stats {
     }
 }
 
+/// The grid axes that a body asks for, as bits.
+fn axes(body: &Body) -> u32 {
+    let axis = |stmt: &Stmt| match &stmt.inst {
+        Inst::Id(axis) => 1 << *axis as u32,
+        inst => inst.bodies().into_iter().fold(0, |bits, body| bits | axes(body)),
+    };
+    body.stmts.iter().fold(0, |bits, stmt| bits | axis(stmt))
+}
+
 fn instructions(body: &Body) -> u64 {
     body.stmts.iter().map(|stmt| 1 + stmt.inst.bodies().into_iter().map(instructions).sum::<u64>()).sum()
 }
@@ -129,7 +138,8 @@ struct Counter<'a> {
 impl<'a> Counter<'a> {
     /// Leaves as many grid axes open as possible: an open axis costs nothing, an enumerated one its length.
     fn total(kernel: &'a Kernel) -> Option<Work> {
-        let mut subsets: Vec<u32> = (0..16).collect();
+        let used = axes(&kernel.body);
+        let mut subsets: Vec<u32> = (0..16).filter(|subset| subset & !used == 0).collect();
         subsets.sort_by_key(|subset| subset.count_ones());
         subsets.into_iter().find_map(|subset| {
             let known = vec![None; kernel.types.len()];
