@@ -18,6 +18,7 @@
 pub mod build;
 pub mod eval;
 pub mod inst;
+pub mod math;
 pub mod random;
 pub mod stats;
 pub mod text;
