@@ -17,6 +17,8 @@
 mod builder;
 mod eval;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod windows;
 
 pub use builder::Builder;

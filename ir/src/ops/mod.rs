@@ -14,6 +14,8 @@ pub mod attr;
 mod gemm;
 mod shape;
 pub mod special;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 pub mod attention;

@@ -56,7 +56,7 @@ fn series(x: f64) -> f64 {
         term *= twice / odd;
         sum += term;
     }
-    TWO_OVER_SQRT_PI * (-x * x).exp() * x * sum
+    TWO_OVER_SQRT_PI * gaussian(x) * x * sum
 }
 
 fn fraction(x: f64) -> f64 {

@@ -4,7 +4,11 @@ use super::{
     Attr, AttrReader, OpDef,
     shape::{named, representable, sized},
 };
-use crate::{graph::Tensor, types::TensorType, view::View};
+use crate::{
+    graph::Tensor,
+    types::TensorType,
+    view::{Coord, View},
+};
 
 /// `view %x { map = "…" }`: result element i is the operand's element `map(i)`, or the map's fill value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,13 +45,67 @@ impl OpDef for ViewOp {
         0
     }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
-        let mut index = vec![0; result.rank()];
-        let value = |_| {
-            let value = self.map.source(&index).map_or(self.map.fill.get(), |i| operands[0].data[i]);
-            advance(&mut index, &result.shape);
-            value
+        let data = Rows::new(&self.map).read(&self.map, &operands[0].data);
+        data.map(|data| Tensor::new(result.clone(), data))
+            .ok_or_else(|| format!("the map {} leaves its source of {} elements", self.map, self.map.len))
+    }
+}
+
+/// A map cut into rows along the last axis. A plain coordinate is a sum, so its digits of that axis are the
+/// same in every row and are tabulated once; the rest of the map places the row.
+struct Rows {
+    /// Source distance of each element of a row from its first; `None` where it differs between rows.
+    steps: Option<Vec<usize>>,
+    /// Whether the steps count up by one.
+    dense: bool,
+}
+
+impl Rows {
+    fn new(map: &View) -> Self {
+        let last = map.shape.len().wrapping_sub(1);
+        let moves = |c: &Coord| c.digits.iter().any(|d| d.axis == last);
+        if map.shape.is_empty() || map.coords.iter().any(|c| moves(c) && !c.is_plain()) {
+            return Self { steps: None, dense: false };
+        }
+        let mut index = vec![0; map.shape.len()];
+        let mut step = |i| {
+            index[last] = i;
+            let moved = |c: &Coord| -> i64 {
+                c.digits.iter().filter(|d| d.axis == last).map(|d| d.mul * d.at(&index) as i64).sum()
+            };
+            map.coords.iter().map(|c| c.stride * moved(c) as usize).sum()
         };
-        Ok(Tensor::from_fn(result.clone(), value))
+        let steps: Vec<usize> = (0..map.shape[last]).map(&mut step).collect();
+        let dense = steps.iter().enumerate().all(|(i, &s)| s == i);
+        Self { steps: Some(steps), dense }
+    }
+
+    /// The result's elements; `None` where the map leaves `source`.
+    fn read(&self, map: &View, source: &[f64]) -> Option<Vec<f64>> {
+        let fill = map.fill.get();
+        let mut index = vec![0; map.shape.len()];
+        let mut data = Vec::with_capacity(map.elements());
+        while data.len() < map.elements() {
+            let first = map.source(&index);
+            match (first, &self.steps) {
+                (None, Some(steps)) => data.resize(data.len() + steps.len(), fill),
+                (Some(first), Some(steps)) if self.dense => {
+                    data.extend_from_slice(source.get(first..first + steps.len())?)
+                }
+                (Some(first), Some(steps)) => {
+                    for step in steps {
+                        data.push(*source.get(first + step)?);
+                    }
+                }
+                (first, None) => data.push(match first {
+                    Some(first) => *source.get(first)?,
+                    None => fill,
+                }),
+            }
+            let row = if self.steps.is_some() { index.len() - 1 } else { index.len() };
+            advance(&mut index[..row], &map.shape[..row]);
+        }
+        Some(data)
     }
 }
 
