@@ -10,8 +10,9 @@
 //!   level 2    for j      … a·b …
 //! ```
 //!
-//! An entry of the table of known instructions names the body that holds it and is void once that body is
-//! closed; entries of loads also carry the buffer's version, which every write advances.
+//! The table of known instructions maps a hash to the statement last written under it, so nothing is
+//! stored twice: the statement itself is compared, and is void once its body is closed. Entries of loads
+//! also carry the buffer's version, which every write advances.
 
 use super::linear::Range;
 use regard_ir::{
@@ -21,7 +22,7 @@ use regard_ir::{
 };
 use std::{
     collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
+    hash::{BuildHasherDefault, Hash, Hasher},
 };
 
 /// Statements after which an equal vector load is made again rather than kept in a register.
@@ -79,10 +80,13 @@ pub(super) enum Move {
     Freely,
 }
 
+/// Where an instruction was written: statement `at` of the body `serial`, open at `level`.
+#[derive(Clone, Copy)]
 struct Known {
-    value: Val,
     level: usize,
     serial: u32,
+    at: usize,
+    version: u32,
     stamp: u32,
 }
 
@@ -92,7 +96,8 @@ pub(super) struct Place {
     facts: Vec<Fact>,
     constants: Vec<Stmt>,
     open: Vec<Open>,
-    known: HashMap<(Inst, u32), Known, BuildHasherDefault<Mix>>,
+    known: HashMap<u64, Known, BuildHasherDefault<Mix>>,
+    known_constants: HashMap<Inst, Val, BuildHasherDefault<Mix>>,
     opened: u32,
     emitted: u32,
 }
@@ -105,6 +110,7 @@ impl Place {
             constants: Vec::new(),
             open: vec![Open { opening: Opening::Kernel, serial: 0, stmts: Vec::new() }],
             known: HashMap::default(),
+            known_constants: HashMap::default(),
             opened: 0,
             emitted: 0,
         }
@@ -157,21 +163,27 @@ impl Place {
     /// The value of an equal instruction that is in reach, or the value of this one, placed as far out as
     /// `movable` allows. `version` tells loads of different contents apart.
     pub fn reuse(&mut self, mut inst: Inst, ty: Type, movable: Move, version: u32) -> Val {
-        let far = matches!(inst, Inst::Load { .. } | Inst::Bcast(_) | Inst::Gather { .. });
-        let key = (inst, version);
-        if let Some(k) = self.known.get(&key) {
-            let alive = self.open.get(k.level).is_some_and(|o| o.serial == k.serial);
-            if alive && !(far && self.emitted - k.stamp > LOAD_REACH) {
-                return k.value;
-            }
+        let mut hasher = Mix::default();
+        inst.hash(&mut hasher);
+        let hash = hasher.finish();
+        if let Some(value) = self.known.get(&hash).and_then(|k| self.equal(k, &inst, version)) {
+            return value;
         }
-        inst = key.0.clone();
         let level = self.outermost(&mut inst, movable);
         let value = self.value(ty, level);
-        let (serial, stamp) = (self.open[level].serial, self.emitted);
-        self.known.insert(key, Known { value, level, serial, stamp });
+        let body = &self.open[level];
+        let known = Known { level, serial: body.serial, at: body.stmts.len(), version, stamp: self.emitted };
+        self.known.insert(hash, known);
         self.push(level, Stmt { results: vec![value], inst });
         value
+    }
+    /// The result of a known instruction, if its body is still open and it is the one looked for.
+    fn equal(&self, known: &Known, inst: &Inst, version: u32) -> Option<Val> {
+        let body = self.open.get(known.level).filter(|o| o.serial == known.serial)?;
+        let stmt = &body.stmts[known.at];
+        let far = matches!(inst, Inst::Load { .. } | Inst::Bcast(_) | Inst::Gather { .. });
+        let in_reach = !far || self.emitted - known.stamp <= LOAD_REACH;
+        (in_reach && known.version == version && stmt.inst == *inst).then(|| stmt.results[0])
     }
     fn outermost(&self, inst: &mut Inst, movable: Move) -> usize {
         let mut needed = 0;
@@ -197,18 +209,16 @@ impl Place {
         vector
     }
     fn at_top(&mut self, inst: Inst, ty: Type, c: Const) -> Val {
-        let key = (inst, 0);
-        if let Some(k) = self.known.get(&key) {
-            return k.value;
+        if let Some(&value) = self.known_constants.get(&inst) {
+            return value;
         }
-        let inst = key.0.clone();
         let value = self.value(ty, 0);
         let fact = self.fact_mut(value);
         fact.constant = Some(c);
         if let Const::I64(c) = c {
             fact.range = Range::exactly(c);
         }
-        self.known.insert(key, Known { value, level: 0, serial: 0, stamp: 0 });
+        self.known_constants.insert(inst.clone(), value);
         self.constants.push(Stmt { results: vec![value], inst });
         value
     }
