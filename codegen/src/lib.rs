@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!                    ┌─ native::cranelift   128-bit vectors, every architecture
-//!   Kernel ──emit──▶ ┤
-//!                    └─ native::wide        256- and 512-bit vectors, x86-64
+//!   Kernel ──emit──▶ ┼─ native::wide        256- and 512-bit vectors, x86-64
+//!                    └─ ptx                 warps of 32 lanes, text for NVIDIA drivers
 //! ```
 //!
 //! Emitted code is position independent, has no relocations and calls nothing, so whoever can map bytes
@@ -12,19 +12,9 @@
 
 pub mod error;
 pub mod native;
+pub mod ptx;
 pub mod simplify;
 
 pub use error::EmitError;
+pub use regard_ir::program::Code;
 pub use simplify::simplify;
-
-/// Machine code.
-pub struct Code {
-    /// Name of the kernel.
-    pub name: String,
-    /// What is mapped.
-    pub bytes: Vec<u8>,
-    /// Machine instructions.
-    pub instructions: u32,
-    /// Spill or reload instructions inside innermost loops.
-    pub spills: u32,
-}
