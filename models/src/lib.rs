@@ -1,1 +1,105 @@
-//! models
+//! What people compile: the zoo, its configurations and its checkpoint names.
+//!
+//! A model is a function from a [`Config`] to a graph. Weights carry the names of the authors' checkpoint;
+//! names that other libraries gave the same tensors are translated by [`names`]. Nodes that are a module's
+//! output carry the module's name, so that a value inside the network can be asked for by name.
+
+pub mod names;
+mod swin;
+pub mod synthetic;
+
+use regard_ir::graph::Graph;
+use std::fmt;
+
+/// How to build a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Images per run.
+    pub batch: usize,
+    /// Height and width of the image in pixels; the model's own size where absent.
+    pub size: Option<(usize, usize)>,
+    /// Classes; the model's own number where absent.
+    pub classes: Option<usize>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { batch: 1, size: None, classes: None }
+    }
+}
+
+/// A row of the zoo.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// As given on the command line.
+    pub name: &'static str,
+    /// One line for people.
+    pub summary: &'static str,
+    /// Paper and code.
+    pub source: &'static str,
+    /// Height and width the authors trained at, in pixels.
+    pub size: (usize, usize),
+    /// Number of classes of the published checkpoint.
+    pub classes: usize,
+    build: fn(&Config) -> Result<Graph, String>,
+}
+
+/// All models, in alphabetical order.
+pub const ZOO: &[Entry] = &[swin::TINY];
+
+/// Why a model cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelError {
+    /// No model has that name.
+    Unknown(String),
+    /// The configuration is not one the model has; the sentence says why.
+    Config(String),
+}
+
+impl fmt::Display for ModelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ModelError::Unknown(name) => write!(f, "there is no model called `{name}`"),
+            ModelError::Config(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for ModelError {}
+
+/// The zoo's row of that name.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    ZOO.iter().find(|e| e.name == name)
+}
+
+/// Builds the graph of a model: input `image` f32 `[batch, 3, height, width]`, output `logits`.
+pub fn build(name: &str, config: &Config) -> Result<Graph, ModelError> {
+    let entry = find(name).ok_or_else(|| ModelError::Unknown(name.to_string()))?;
+    if config.batch == 0 || config.batch > 1024 {
+        return Err(ModelError::Config(format!("batch is {}, expected 1 to 1024", config.batch)));
+    }
+    if config.classes.is_some_and(|c| c == 0 || c > 1 << 20) {
+        return Err(ModelError::Config("the number of classes must lie between 1 and 1048576".to_string()));
+    }
+    (entry.build)(config).map_err(ModelError::Config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn swin_tiny_has_the_published_parameter_count() {
+        let graph = build("swin_tiny", &Config::default()).unwrap();
+        assert_eq!(graph.parameters(), 28_288_354);
+        let graph = build("swin_tiny", &Config { classes: Some(100), ..Config::default() }).unwrap();
+        assert_eq!(graph.parameters(), 27_596_254);
+    }
+
+    #[test]
+    fn sizes_that_do_not_divide_are_rejected_with_the_reason() {
+        let config = Config { size: Some((224, 230)), ..Config::default() };
+        let why = build("swin_tiny", &config).unwrap_err().to_string();
+        assert!(why.contains("224x230") && why.contains("multiple of 224"), "{why}");
+    }
+}

@@ -1,0 +1,178 @@
+//! Swin Transformer, tiny: attention inside 7×7 windows, shifted by 3 in every second block.
+//!
+//! ```text
+//!   image ─ 4×4 patches ─▶ 56² × 96 ─ 2 blocks ─ merge ─▶ 28² × 192 ─ 2 ─ merge ─▶ 14² × 384 ─ 6 ─ merge ─▶ 7² × 768 ─ 2 ─▶ mean ─▶ logits
+//!
+//!   block: x ← x + proj(attention(windows(LN x)))          windows shifted by 3 where the map is larger than one
+//!          x ← x + fc2(gelu(fc1(LN x)))
+//! ```
+//!
+//! Liu et al., "Swin Transformer", 2021 (arXiv 2103.14030); names and arithmetic are those of
+//! microsoft/Swin-Transformer: q is scaled by 32^(−1/2) before the product, the relative-position bias is
+//! added to the scores, and pairs of tokens that the cyclic shift brought together get −100.
+
+use crate::{Config, Entry};
+use regard_ir::{
+    graph::{Builder, Graph, NodeId},
+    types::TensorType,
+};
+
+/// The zoo's row.
+pub const TINY: Entry = Entry {
+    name: "swin_tiny",
+    summary: "Swin-T: shifted 7×7 windows, four stages",
+    source: "arXiv 2103.14030, microsoft/Swin-Transformer",
+    size: (224, 224),
+    classes: 1000,
+    build: tiny,
+};
+
+const WINDOW: usize = 7;
+const PATCH: usize = 4;
+const WIDTH: usize = 96;
+const DEPTHS: [usize; 4] = [2, 2, 6, 2];
+const HEADS: [usize; 4] = [3, 6, 12, 24];
+const HEAD_DIM: usize = 32;
+const MLP_RATIO: usize = 4;
+const EPS: f64 = 1e-5;
+
+fn tiny(config: &Config) -> Result<Graph, String> {
+    let (height, width) = config.size.unwrap_or(TINY.size);
+    // Patches of 4, three halvings and windows of 7: 4 · 8 · 7.
+    let unit = PATCH << (DEPTHS.len() - 1);
+    let unit = unit * WINDOW;
+    let fits = |side: usize| side > 0 && side.is_multiple_of(unit) && side <= 16 * unit;
+    if !fits(height) || !fits(width) {
+        return Err(format!(
+            "swin_tiny cannot take images of {height}x{width}: patches of 4, three mergings by 2 and windows of 7 must divide, so each side must be a multiple of {unit}, at most {}",
+            16 * unit
+        ));
+    }
+    let mut net = Swin { b: Builder::new("swin_tiny") };
+    let image = net.b.input("image", TensorType::f32([config.batch, 3, height, width]));
+    let mut x = net.patch_embed(image);
+    let mut map = Map { batch: config.batch, height: height / PATCH, width: width / PATCH };
+    for stage in 0..DEPTHS.len() {
+        for block in 0..DEPTHS[stage] {
+            x = net.block(x, stage, block, map);
+        }
+        if stage + 1 < DEPTHS.len() {
+            x = net.merge(x, stage, &mut map);
+        }
+        net.b.label(x, format!("layers.{stage}"));
+    }
+    let logits = net.head(x, config.classes.unwrap_or(TINY.classes));
+    Ok(net.b.finish(&[logits]))
+}
+
+/// Extent of the feature map.
+#[derive(Clone, Copy)]
+struct Map {
+    batch: usize,
+    height: usize,
+    width: usize,
+}
+
+struct Swin {
+    b: Builder,
+}
+
+impl Swin {
+    fn weight(&mut self, name: &str, shape: &[usize]) -> NodeId {
+        self.b.weight(name, TensorType::f32(shape))
+    }
+
+    fn norm(&mut self, x: NodeId, name: &str, channels: usize) -> NodeId {
+        let gamma = self.weight(&format!("{name}.weight"), &[channels]);
+        let beta = self.weight(&format!("{name}.bias"), &[channels]);
+        self.b.layer_norm(x, gamma, beta, EPS)
+    }
+
+    fn linear(&mut self, x: NodeId, name: &str, inputs: usize, outputs: usize) -> NodeId {
+        let weight = self.weight(&format!("{name}.weight"), &[outputs, inputs]);
+        let bias = self.weight(&format!("{name}.bias"), &[outputs]);
+        self.b.linear(x, weight, Some(bias))
+    }
+
+    /// `[B, 3, H, W]` → `[B, H/4·W/4, 96]`.
+    fn patch_embed(&mut self, image: NodeId) -> NodeId {
+        let weight = self.weight("patch_embed.proj.weight", &[WIDTH, 3, PATCH, PATCH]);
+        let bias = self.weight("patch_embed.proj.bias", &[WIDTH]);
+        let grid = self.b.patch_embedding(image, weight, Some(bias));
+        let [batch, height, width, _] = self.b.shape(grid)[..] else { unreachable!("patches form a map") };
+        let x = self.b.reshape(grid, &[batch, height * width, WIDTH]);
+        let x = self.norm(x, "patch_embed.norm", WIDTH);
+        self.b.label(x, "patch_embed")
+    }
+
+    /// `[B, H·W, C]` → the same.
+    fn block(&mut self, x: NodeId, stage: usize, block: usize, map: Map) -> NodeId {
+        let channels = WIDTH << stage;
+        let name = format!("layers.{stage}.blocks.{block}");
+        let shifted = block % 2 == 1 && map.height.min(map.width) > WINDOW;
+        let shift = if shifted { WINDOW / 2 } else { 0 };
+        let normed = self.norm(x, &format!("{name}.norm1"), channels);
+        let grid = self.b.reshape(normed, &[map.batch, map.height, map.width, channels]);
+        let windows = self.b.window_partition(grid, WINDOW, shift);
+        let attended = self.attention(windows, &format!("{name}.attn"), stage, map, shift);
+        let grid = self.b.window_reverse(attended, [map.batch, map.height, map.width], WINDOW, shift);
+        let tokens = self.b.reshape(grid, &[map.batch, map.height * map.width, channels]);
+        let x = self.b.add(x, tokens);
+        let normed = self.norm(x, &format!("{name}.norm2"), channels);
+        let hidden = self.linear(normed, &format!("{name}.mlp.fc1"), channels, MLP_RATIO * channels);
+        let hidden = self.b.gelu(hidden);
+        let out = self.linear(hidden, &format!("{name}.mlp.fc2"), MLP_RATIO * channels, channels);
+        let x = self.b.add(x, out);
+        self.b.label(x, name)
+    }
+
+    /// Window attention, `[B·windows, 49, C]` → the same.
+    fn attention(&mut self, x: NodeId, name: &str, stage: usize, map: Map, shift: usize) -> NodeId {
+        let (channels, heads) = (WIDTH << stage, HEADS[stage]);
+        let tokens = WINDOW * WINDOW;
+        let qkv = self.linear(x, &format!("{name}.qkv"), channels, 3 * channels);
+        let parts = self.b.split(qkv, -1, 3);
+        let [q, k, v] = [0, 1, 2].map(|i| self.b.split_heads(parts[i], heads));
+        let table = self.weight(&format!("{name}.relative_position_bias_table"), &[(2 * WINDOW - 1).pow(2), heads]);
+        let bias = self.b.relative_position_bias(table, WINDOW);
+        let bias = if shift == 0 {
+            bias
+        } else {
+            // [windows, 1, 49, 49] + [heads, 49, 49], the windows of every image alike.
+            let windows = (map.height / WINDOW) * (map.width / WINDOW);
+            let mask = self.b.shifted_window_mask(map.height, map.width, WINDOW, shift);
+            let mask = self.b.reshape(mask, &[1, windows, 1, tokens, tokens]);
+            let all = self.b.expand(mask, &[map.batch, windows, 1, tokens, tokens]);
+            let mask = self.b.reshape(all, &[map.batch * windows, 1, tokens, tokens]);
+            self.b.add(bias, mask)
+        };
+        let attended = self.b.attention(q, k, v, Some(bias), (HEAD_DIM as f64).powf(-0.5));
+        let merged = self.b.merge_heads(attended);
+        let out = self.linear(merged, &format!("{name}.proj"), channels, channels);
+        self.b.label(out, name)
+    }
+
+    /// `[B, H·W, C]` → `[B, H/2·W/2, 2C]`.
+    fn merge(&mut self, x: NodeId, stage: usize, map: &mut Map) -> NodeId {
+        let channels = WIDTH << stage;
+        let name = format!("layers.{stage}.downsample");
+        let grid = self.b.reshape(x, &[map.batch, map.height, map.width, channels]);
+        let merged = self.b.patch_merging(grid);
+        (map.height, map.width) = (map.height / 2, map.width / 2);
+        let tokens = self.b.reshape(merged, &[map.batch, map.height * map.width, 4 * channels]);
+        let normed = self.norm(tokens, &format!("{name}.norm"), 4 * channels);
+        let weight = self.weight(&format!("{name}.reduction.weight"), &[2 * channels, 4 * channels]);
+        self.b.linear(normed, weight, None)
+    }
+
+    /// Norm, mean over tokens, classifier.
+    fn head(&mut self, x: NodeId, classes: usize) -> NodeId {
+        let channels = WIDTH << (DEPTHS.len() - 1);
+        let normed = self.norm(x, "norm", channels);
+        let mean = self.b.mean(normed, -2);
+        let batch = self.b.shape(mean)[0];
+        let pooled = self.b.reshape(mean, &[batch, channels]);
+        let logits = self.linear(pooled, "head", channels, classes);
+        self.b.label(logits, "logits")
+    }
+}

@@ -1,0 +1,86 @@
+//! Synthetic weights and images: every value is a function of seed, name, shape and position.
+//!
+//! ```text
+//!   h = FNV-1a-64("SEED/NAME");   z_i = SplitMix64 finaliser of h + (i + 1)·0x9E3779B97F4A7C15
+//!   u_i = 2·(z_i >> 40)/2²⁴ − 1                                      exact in f32, in [−1, 1)
+//!
+//!   running_var                  1 + u/2            rank 0                             u
+//!   running_mean                 u/10               tables of position biases          u/2
+//!   weight of rank 1             1 + u/10           other rank 1                       u/10
+//!   else                         f32(gain·√(3/fan))·u
+//! ```
+//!
+//! fan is the product of all dimensions but the first; gain is ½ for depthwise kernels, else 1, and a
+//! quarter of that for offset convolutions. All arithmetic on values is in f32, so any language that
+//! follows the formula gets the same bits.
+
+/// The values of parameter `name` with `shape`.
+pub fn parameter(name: &str, shape: &[usize], seed: u64) -> Vec<f32> {
+    let n = shape.iter().product();
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let map = |f: &dyn Fn(f32) -> f32| uniform(name, n, seed).map(f).collect();
+    match (last, shape.len()) {
+        ("running_var", _) => map(&|u| 1.0 + 0.5 * u),
+        ("running_mean", _) => map(&|u| 0.1 * u),
+        (_, 0) => map(&|u| u),
+        ("rpe_table" | "relative_position_bias_table" | "attention_biases", _) => map(&|u| 0.5 * u),
+        ("weight", 1) => map(&|u| 1.0 + 0.1 * u),
+        (_, 1) => map(&|u| 0.1 * u),
+        _ => {
+            let fan: usize = shape[1..].iter().product();
+            let depthwise = shape.len() == 4 && shape[1] == 1;
+            let mut gain = if depthwise { 0.5 } else { 1.0 };
+            if name.contains("conv_offset") {
+                gain *= 0.25;
+            }
+            let factor = (gain * (3.0 / fan as f64).sqrt()) as f32;
+            map(&|u| factor * u)
+        }
+    }
+}
+
+/// A normalised image of `elements` values, flat `[B, 3, H, W]`.
+pub fn image(elements: usize, seed: u64) -> Vec<f32> {
+    uniform("input", elements, seed).map(|u| 1.7 * u).collect()
+}
+
+fn uniform(name: &str, n: usize, seed: u64) -> impl Iterator<Item = f32> + use<> {
+    let start = fnv1a(&format!("{seed}/{name}"));
+    (1..=n as u64).map(move |i| {
+        let mut z = start.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^= z >> 31;
+        (2.0 * ((z >> 40) as f64 / f64::from(1 << 24)) - 1.0) as f32
+    })
+}
+
+fn fnv1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_those_of_the_published_formula() {
+        assert_eq!(fnv1a("0/input"), 0x4cee_832e_cf3f_ab84);
+        let near = |found: &[f32], expected: &[f32]| {
+            // The published values have eight decimals.
+            assert!(
+                found.iter().zip(expected).all(|(a, b)| (a - b).abs() <= 6e-9 * b.abs().max(1.0) * 10.0),
+                "{found:?}"
+            );
+        };
+        near(&image(4, 0), &[0.5081268, 0.26794136, 1.1344917, -1.3110694]);
+        let qkv = parameter("layers.0.blocks.0.attn.qkv.weight", &[288, 96], 0);
+        near(&qkv[..4], &[-0.12433809, 0.04230768, -0.06707475, -0.06903829]);
+        let norm = parameter("layers.0.blocks.0.norm1.weight", &[96], 0);
+        near(&norm[..4], &[1.0158995, 1.0336242, 1.0067166, 1.0250982]);
+        let variance = parameter("patch_embed.0.bn.running_var", &[16], 0);
+        near(&variance[..3], &[0.83182615, 1.3623945, 0.7114173]);
+        let depthwise = parameter("stages.0.0.pos_embed1.weight", &[64, 1, 3, 3], 0);
+        near(&depthwise[..3], &[0.02605245, -0.12468231, 0.21576096]);
+    }
+}
