@@ -70,6 +70,12 @@ impl fmt::Display for SourceError {
 
 impl std::error::Error for SourceError {}
 
+impl From<SourceError> for String {
+    fn from(error: SourceError) -> String {
+        error.to_string()
+    }
+}
+
 fn excerpt(out: &mut String, text: &str, file_name: &str, span: &Range<usize>, note: &str) {
     let start = text.floor_char_boundary(span.start);
     let (line, col) = line_col(text, start);

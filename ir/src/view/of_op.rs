@@ -1,0 +1,132 @@
+//! Views of movement ops, forwards and backwards.
+
+use super::View;
+use crate::{
+    ops::{Op, OpDef},
+    types::TensorType,
+};
+
+impl View {
+    /// The view of a movement op with that operand; `None` for other ops and where the op does not fit.
+    pub fn of_op(op: &Op, operand: &TensorType) -> Option<View> {
+        let shape = &operand.shape;
+        let ty = match op {
+            Op::Reshape(_)
+            | Op::Transpose(_)
+            | Op::Expand(_)
+            | Op::Slice(_)
+            | Op::Pad(_)
+            | Op::Roll(_)
+            | Op::ViewOp(_) => op.infer(&[operand]).ok()?,
+            _ => return None,
+        };
+        Some(match op {
+            Op::Reshape(_) => View::reshape(shape, &ty.shape),
+            Op::Expand(_) => View::expand(shape, &ty.shape),
+            Op::Transpose(t) => View::transpose(shape, &permutation(&t.order, shape.len())?),
+            Op::Slice(s) => View::slice(shape, operand.axis(s.axis).ok()?, s.start, s.stop, s.step),
+            Op::Pad(p) => View::pad(shape, operand.axis(p.axis).ok()?, p.low, p.high, p.value),
+            Op::Roll(r) => View::roll(shape, operand.axis(r.axis).ok()?, r.shift),
+            Op::ViewOp(v) => v.map.clone(),
+            _ => return None,
+        })
+    }
+
+    /// The push view of a movement op: for each operand element the result element it becomes.
+    pub fn inverse_of_op(op: &Op, operand: &TensorType) -> Option<View> {
+        View::of_op(op, operand)?.inverse()?.with_shape(&operand.shape)
+    }
+}
+
+/// The push view of a chain of movement ops, first op first, each with its operand's type: for each element of the
+/// first operand the element of the last result that it becomes. Formed op by op, since the pull view of a whole
+/// chain may exist where its inverse in one step does not, and the other way round. An empty chain has none.
+pub fn chain_inverse(chain: &[(&Op, &TensorType)]) -> Option<View> {
+    let mut push: Option<View> = None;
+    for (op, operand) in chain.iter().rev() {
+        let step = View::inverse_of_op(op, operand)?;
+        push = Some(match push {
+            Some(later) => later.then(&step)?,
+            None => step,
+        });
+    }
+    push
+}
+
+/// Axis from which each result axis comes, for an order of the last axes counted from the end.
+fn permutation(order: &[i64], rank: usize) -> Option<Vec<usize>> {
+    let kept = rank.checked_sub(order.len())?;
+    let moved = order.iter().map(|&a| usize::try_from(a + rank as i64).ok());
+    (0..kept).map(Some).chain(moved).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        graph::Tensor,
+        ops::{Expand, Gelu, Pad, Reshape, Roll, Slice, Transpose},
+        types::Real,
+    };
+
+    fn movements() -> Vec<(Op, TensorType)> {
+        let ty = |shape: &[usize]| TensorType::f32(shape);
+        let fill = Real::new(7.5);
+        vec![
+            (Reshape { shape: vec![8, 3] }.into(), ty(&[2, 3, 4])),
+            (Transpose { order: vec![-1, -2] }.into(), ty(&[2, 3, 4])),
+            (Transpose { order: vec![-2, -1, -3] }.into(), ty(&[2, 3, 4])),
+            (Expand { shape: vec![5, 2, 3, 4] }.into(), ty(&[2, 1, 4])),
+            (Slice { axis: -2, start: 1, stop: 6, step: 2 }.into(), ty(&[2, 7, 4])),
+            (Pad { axis: -3, low: 1, high: 2, value: fill }.into(), ty(&[2, 3, 4])),
+            (Roll { axis: -1, shift: -3 }.into(), ty(&[2, 3, 4])),
+        ]
+    }
+
+    #[test]
+    fn views_of_ops_are_what_the_ops_compute() {
+        for (op, operand) in movements() {
+            let view = View::of_op(&op, &operand).expect("a movement has a view");
+            let x = Tensor::from_fn(operand.clone(), |i| i as f64);
+            let result = op.infer(&[&operand]).expect("the op fits");
+            let value = op.eval(&[&x], &result).expect("movement has values");
+            let moved: Vec<f64> = view.table().iter().map(|e| e.map_or(7.5, |e| e as f64)).collect();
+            assert_eq!((view.shape, moved), (result.shape, value.data), "{op:?}");
+        }
+        assert_eq!(View::of_op(&Gelu.into(), &TensorType::f32([2])), None);
+        assert_eq!(View::of_op(&Reshape { shape: vec![5] }.into(), &TensorType::f32([2])), None);
+    }
+
+    #[test]
+    fn windows_put_back_are_pushed_in_one_view() {
+        let chain: Vec<(Op, TensorType)> = vec![
+            (Reshape { shape: vec![1, 8, 8, 7, 7, 96] }.into(), TensorType::f32([64, 49, 96])),
+            (Transpose { order: vec![-5, -3, -4, -2, -1] }.into(), TensorType::f32([1, 8, 8, 7, 7, 96])),
+            (Reshape { shape: vec![1, 56, 56, 96] }.into(), TensorType::f32([1, 8, 7, 8, 7, 96])),
+            (Roll { axis: -3, shift: 3 }.into(), TensorType::f32([1, 56, 56, 96])),
+            (Roll { axis: -2, shift: 3 }.into(), TensorType::f32([1, 56, 56, 96])),
+            (Reshape { shape: vec![1, 3136, 96] }.into(), TensorType::f32([1, 56, 56, 96])),
+        ];
+        let chain: Vec<(&Op, &TensorType)> = chain.iter().map(|(op, ty)| (op, ty)).collect();
+        let push = chain_inverse(&chain).expect("windows are put back");
+        let text = "[64, 49, 96] of 301056: (3 + 7*i0/8 + i1/7) mod 56 * 5376 + (3 + 7*i0%8 + i1%7) mod 56 * 96 + i2";
+        assert_eq!(push.to_string(), text);
+        assert_eq!(chain_inverse(&[]), None);
+        assert_eq!(chain_inverse(&chain[..3]).map(|v| v.shape), Some(vec![64, 49, 96]));
+    }
+
+    #[test]
+    fn what_repeats_or_drops_has_no_inverse() {
+        for (op, operand) in movements() {
+            let inverse = View::inverse_of_op(&op, &operand);
+            let bijective = matches!(op, Op::Reshape(_) | Op::Transpose(_) | Op::Roll(_));
+            assert_eq!(inverse.is_some(), bijective, "{op:?}");
+            if let Some(inverse) = inverse {
+                let forward = View::of_op(&op, &operand).expect("a movement has a view").table();
+                let back = inverse.table();
+                assert_eq!(inverse.shape, operand.shape);
+                assert!(back.iter().enumerate().all(|(x, y)| forward[y.expect("no fill")] == Some(x)), "{op:?}");
+            }
+        }
+    }
+}
