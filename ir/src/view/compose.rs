@@ -105,7 +105,8 @@ impl Middle {
                     Part::Special(c) => {
                         let same_cycle = coord.cyclic && c.cyclic && factor * c.extent as i64 % out.extent as i64 == 0;
                         // Outside the inner bound the element is fill, whatever the outer coordinate says there.
-                        if !same_cycle && !(coord.bounded && c.bounded) {
+                        let both_bounded = coord.bounded && c.bounded;
+                        if !(same_cycle || both_bounded) {
                             return None;
                         }
                         out.offset += factor * c.offset;
@@ -174,7 +175,7 @@ impl Part {
     /// part mod k.
     fn modulo(&self, k: i64) -> Option<Part> {
         match self {
-            Part::Digit(d) => (d.extent as i64 % k == 0).then(|| Part::Digit(Digit { extent: k as usize, ..*d })),
+            Part::Digit(d) => (d.extent as i64 % k == 0).then_some(Part::Digit(Digit { extent: k as usize, ..*d })),
             Part::Special(c) if c.cyclic && c.extent as i64 % k == 0 => {
                 let (digits, _) = cut(&c.digits, k)?;
                 Some(Part::Special(Coord { extent: k as usize, offset: c.offset % k, digits, ..c.clone() }))

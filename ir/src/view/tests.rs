@@ -39,7 +39,7 @@ fn flat(idx: &[usize], shape: &[usize]) -> usize {
 /// A factorisation of `n` into up to three dimensions.
 fn factors(n: usize, a: usize, b: usize) -> Vec<usize> {
     let pick = |n: usize, seed: usize| {
-        let divisors: Vec<usize> = (1..=n).filter(|d| n % d == 0).collect();
+        let divisors: Vec<usize> = (1..=n).filter(|d| n.is_multiple_of(*d)).collect();
         divisors[seed % divisors.len()]
     };
     let first = pick(n, a);
