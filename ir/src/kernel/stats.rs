@@ -4,13 +4,13 @@
 //!   flops = Σ statements  (lanes or 1) · operations · trips of the loops around it · blocks · units
 //! ```
 //!
-//! An f32 `add sub mul div min max sqrt` or approximation is one operation, `fma` two, a horizontal reduction one less than
-//! the lanes, a tile product 2·R·C·K; signs, rounding, comparisons and moves are none. A vector counts all its
-//! lanes, masked or not.
+//! An f32 `add sub mul div min max sqrt` or approximation is one operation, `fma` two, a horizontal reduction one
+//! less than the lanes, a tile product 2·R·C·K; signs, rounding, comparisons and moves are none. A vector counts
+//! all its lanes, masked or not.
 //!
-//! Trip counts come from integer arithmetic on constants. Where a bound or a branch depends on a grid coordinate or on
-//! an outer loop (tails, triangles), these are enumerated, within a budget; where it depends on data, the
-//! counts are unknown. Instruction count and hash always exist, and a line of both for every kernel of a model tells
+//! Trip counts come from integer arithmetic on constants. Where a bound or a branch depends on a grid coordinate or
+//! on an outer loop (tails, triangles), these are enumerated, within a budget; where it depends on data, the counts
+//! are unknown. Instruction count and hash always exist, and a line of both for every kernel of a model tells
 //! whether a change of the compiler changed its output.
 
 use super::inst::*;

@@ -213,7 +213,8 @@ proptest! {
 
     #[test]
     fn constants_names_and_addresses_read_back(
-        name in any::<String>(), buffer in any::<String>(), offset in any::<i64>(), constants in prop::collection::vec(constant(), 1..9),
+        name in any::<String>(), buffer in any::<String>(), offset in any::<i64>(),
+        constants in prop::collection::vec(constant(), 1..9),
     ) {
         let mut b = crate::kernel::Builder::new(name, Unit::Core, 4, [1, 2, 3]);
         let x = b.param(buffer, DType::F16, u64::MAX);

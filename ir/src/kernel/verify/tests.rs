@@ -378,14 +378,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn random_kernels_are_verified(seed in any::<u64>(), lanes in prop_oneof![Just(4u32), Just(8), Just(16), Just(32)]) {
+    fn random_kernels_are_verified(
+        seed in any::<u64>(), lanes in prop_oneof![Just(4u32), Just(8), Just(16), Just(32)],
+    ) {
         let kernel = random::kernel(seed, lanes);
         prop_assert_eq!(found(&kernel, &[Level::Core]), Vec::<String>::new());
     }
 
     /// Swapping two statements of a kernel either keeps every definition before its uses or is found.
     #[test]
-    fn moved_statements_are_found(seed in any::<u64>(), from in any::<prop::sample::Index>(), to in any::<prop::sample::Index>()) {
+    fn moved_statements_are_found(
+        seed in any::<u64>(), from in any::<prop::sample::Index>(), to in any::<prop::sample::Index>(),
+    ) {
         let mut kernel = random::kernel(seed, 4);
         let count = kernel.body.stmts.len();
         kernel.body.stmts.swap(from.index(count), to.index(count));
