@@ -64,7 +64,7 @@ impl std::fmt::Display for Fault {
 }
 
 impl Fault {
-    fn before_start(kernel: &Kernel, message: String) -> Self {
+    pub(crate) fn before_start(kernel: &Kernel, message: String) -> Self {
         Fault { kernel: kernel.name.clone(), block: None, statement: String::new(), message }
     }
 }

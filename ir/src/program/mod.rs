@@ -11,6 +11,10 @@
 //! lie in one block of bytes, everything else in one arena. What a constant holds is written as a graph
 //! over the weights, so that binding weights is evaluation and needs no code of its own.
 
+mod interpret;
+
+pub use interpret::{InterpretError, Precision, fold, interpret};
+
 use crate::{
     define_id,
     graph::Graph,
