@@ -1,11 +1,16 @@
-//! Every PTX module that is emitted can be assembled for sm_80.
+//! PTX says what the kernel says: every emitted module is run by a warp machine that agrees with the kernel
+//! interpreter bit for bit, and is assembled for sm_80.
 //!
 //! `ptxas` is looked for in `REGARD_PTXAS`, in `PATH`, then where `pip install nvidia-cuda-nvcc` puts it.
 //! Where it is absent the text is still emitted, and the test says how many modules went unassembled.
 
+mod lanes;
+mod machine;
+mod text;
+
 use regard_codegen::ptx::{self, Sm};
 use regard_ir::{
-    kernel::{Builder, IdAxis, Inst, Kernel, ReduceOp, Unit, random},
+    kernel::{Builder, CastOp, IdAxis, Inst, Kernel, ReduceOp, Unit, eval, random},
     types::DType,
 };
 use std::{
@@ -63,11 +68,29 @@ fn around(module: &str, words: &str) -> String {
     numbers.take(5).filter_map(|n| Some(format!("{n}: {}\n", lines.get(n - 1)?))).collect()
 }
 
+/// Runs kernels in the interpreter and their module on the warp machine; panics where bits differ.
+fn agree(kernels: &[Kernel], module: &str) {
+    let parsed = text::parse(module);
+    for (seed, kernel) in kernels.iter().enumerate() {
+        let mut expected = random::inputs(kernel, seed as u64);
+        let mut found = expected.clone();
+        eval::run(kernel, &mut expected).unwrap_or_else(|fault| panic!("{fault}"));
+        machine::run(&parsed, kernel, &mut found).unwrap_or_else(|e| panic!("{}: {e}\n{kernel}", kernel.name));
+        for ((_, buffer), (expected, found)) in kernel.params().zip(expected.iter().zip(&found)) {
+            assert!(expected == found, "{} of {} differs:\n{kernel}", buffer.name, kernel.name);
+        }
+    }
+}
+
 #[test]
-fn random_kernels_assemble() {
+fn random_kernels_agree_and_assemble() {
     let kernels: Vec<Kernel> = (0..240).map(|seed| random::kernel(seed, 32)).collect();
-    let modules: Vec<String> =
-        kernels.chunks(120).map(|part| ptx::module(part, Sm::Sm80).expect("random kernels are emitted")).collect();
+    let emitted = |part: &[Kernel]| {
+        let module = ptx::module(part, Sm::Sm80).expect("random kernels are emitted");
+        agree(part, &module);
+        module
+    };
+    let modules: Vec<String> = kernels.chunks(120).map(emitted).collect();
     assemble(&modules);
 }
 
@@ -111,12 +134,13 @@ fn transposed() -> Kernel {
 }
 
 #[test]
-fn scratch_barriers_and_transpositions_assemble() {
+fn scratch_barriers_and_transpositions_agree_and_assemble() {
     let kernels = [exchange(64), exchange(40 << 10), transposed()];
     let text = ptx::module(&kernels, Sm::Sm80).expect("these kernels are emitted");
     assert_eq!(kernels.each_ref().map(ptx::dynamic_shared_bytes), [0, 160 << 10, 0]);
     assert_eq!(text.matches("bar.sync").count(), 2);
     assert_eq!(text.matches("shfl.sync.bfly").count(), 2 * 5 * 16, "five exchanges of sixteen pairs, twice");
+    agree(&kernels, &text);
     assemble(&[text]);
 }
 
@@ -126,7 +150,7 @@ fn lanes_of_a_warp_wait_where_they_meet() {
         let mut b = Builder::new("meet", Unit::Warp, 32, [1, 1, 1]);
         let y = b.param("y", DType::F32, 256);
         let lane = b.lane();
-        let v = b.cast(regard_ir::kernel::CastOp::I32ToF32, lane);
+        let v = b.cast(CastOp::I32ToF32, lane);
         for at in stores {
             b.store(v, b.addr_off(y, None, at));
         }
