@@ -128,7 +128,6 @@ impl<F: Float> Unit<F> {
     }
 
     /// An op that touches registers only.
-    #[inline]
     fn compute(&mut self, op: Op, code: &Code) -> Outcome {
         match op {
             Op::Bin { file, op, d, a, b, n } => {

@@ -266,16 +266,23 @@ impl<F: Float> Bank<F> {
     }
 
     fn bounds(&self, act: &str, start: i64, stride: i64, count: usize) -> Outcome<usize> {
+        let len = self.cells.len();
+        let last = (count as i64 - 1).checked_mul(stride).and_then(|span| start.checked_add(span));
+        let inside = |i: i64| (i as u64) < len as u64;
         if count == 0 {
             return Ok(0);
         }
-        let len = self.cells.len() as i128;
-        let last = i128::from(start) + (count as i128 - 1) * i128::from(stride);
-        let inside = |i: i128| (0..len).contains(&i);
-        if inside(start.into()) && inside(last) {
+        if inside(start) && last.is_some_and(inside) {
             return Ok(start as usize);
         }
-        let bad = if inside(start.into()) { last } else { start.into() };
-        Err(format!("{act} element {bad} of {}, which has {len} elements", self.name))
+        Err(self.outside(act, start, stride, count))
+    }
+
+    #[cold]
+    fn outside(&self, act: &str, start: i64, stride: i64, count: usize) -> String {
+        let len = self.cells.len() as i128;
+        let element = |k: usize| i128::from(start) + k as i128 * i128::from(stride);
+        let bad = (0..count).map(element).find(|i| !(0..len).contains(i)).unwrap_or(start.into());
+        format!("{act} element {bad} of {}, which has {len} elements", self.name)
     }
 }
