@@ -5,6 +5,7 @@
 //! says which; a kernel whose lanes the wide emitter does not know goes through Cranelift.
 
 pub mod cranelift;
+pub mod wide;
 
 use crate::{Code, EmitError};
 use regard_ir::{
@@ -17,6 +18,7 @@ use regard_ir::{
 /// Errors name the kernel and what it uses that the target lacks.
 pub fn emit(kernel: &Kernel, target: &Target) -> Result<Code, EmitError> {
     match target.backend {
+        Backend::WideX86 if matches!(kernel.lanes, 8 | 16) => wide::emit(kernel, target),
         Backend::Cranelift | Backend::WideX86 => cranelift::emit(kernel, target),
         Backend::Ptx => Err(EmitError::new(&kernel.name, format!("target {} is not a CPU", target.name))),
     }

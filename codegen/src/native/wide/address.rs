@@ -1,0 +1,281 @@
+//! Strength reduction: addresses that advance instead of being computed.
+//!
+//! An i64 value that follows a loop is a sum `Σ coefficient·root + constant` of loop indices and of values
+//! that follow none. The constant goes into the address, where it is free, and the sum is built once,
+//! outer roots first:
+//!
+//! ```text
+//!   for k { … A[m·512 + k + 3] … B[k·48 + n] … }         m·512 + k:   after m: t = m·512
+//!                                                                     in for k: carried, starts t, step 1
+//!                                                        n + k·48:    carried, starts n, step 48
+//! ```
+//!
+//! A sum that ends in a loop's index becomes a value which that loop carries, so it costs one addition per
+//! iteration; any other sum is computed right after its last root. Addresses that differ by constants
+//! share one sum.
+
+use regard_ir::{
+    id::{Id, IdVec},
+    kernel::{Addr, BinOp, Body, Const, Elem, Inst, Kernel, Stmt, Type, UnOp, Val},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Longer sums stay as they are.
+const MAX_TERMS: usize = 6;
+
+type Terms = Vec<(Val, i64)>;
+
+/// The same kernel with every address built from carried and shared sums. Values that only the old
+/// addresses used stay behind, unused.
+pub fn reduce(kernel: &Kernel) -> Kernel {
+    let mut forms = Forms::new(kernel);
+    forms.body(&kernel.body);
+    let mut rebuild = Rebuild { types: kernel.types.clone(), sums: BTreeMap::new(), forms };
+    let body = rebuild.body(&kernel.body, &[]);
+    Kernel { body, types: rebuild.types, ..kernel.clone() }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Form {
+    terms: Terms,
+    constant: i64,
+}
+
+impl Form {
+    fn root(v: Val) -> Form {
+        Form { terms: vec![(v, 1)], constant: 0 }
+    }
+    fn scaled(&self, by: i64) -> Form {
+        let terms = self.terms.iter().map(|&(v, c)| (v, c.wrapping_mul(by))).filter(|t| t.1 != 0).collect();
+        Form { terms, constant: self.constant.wrapping_mul(by) }
+    }
+}
+
+/// What every i64 value is, and which sums its users want.
+struct Forms {
+    of: Vec<Option<Form>>,
+    /// Order of definition; a value visible at some place is defined before everything that is visible
+    /// there and comes later.
+    position: Vec<usize>,
+    defined: usize,
+    types: IdVec<Val, Type>,
+    loops: BTreeSet<Val>,
+    /// Sums by their last root.
+    wanted: BTreeMap<Val, BTreeSet<Terms>>,
+}
+
+impl Forms {
+    fn new(kernel: &Kernel) -> Self {
+        let values = kernel.types.len();
+        Forms {
+            of: vec![None; values],
+            position: vec![0; values],
+            defined: 0,
+            types: kernel.types.clone(),
+            loops: BTreeSet::new(),
+            wanted: BTreeMap::new(),
+        }
+    }
+    fn define(&mut self, v: Val, form: Option<Form>) {
+        self.defined += 1;
+        self.position[v.index()] = self.defined;
+        if self.types[v] == Type::Scalar(Elem::I64) {
+            self.of[v.index()] = form.filter(|f| self.advances(f)).or_else(|| Some(Form::root(v)));
+        }
+    }
+    /// Whether a value is worth taking apart: it follows a loop, or differs from its root by a constant.
+    fn advances(&self, form: &Form) -> bool {
+        match form.terms[..] {
+            [] | [(_, 1)] => true,
+            _ => form.terms.len() <= MAX_TERMS && form.terms.iter().any(|t| self.loops.contains(&t.0)),
+        }
+    }
+    fn form(&self, v: Val) -> &Form {
+        self.of[v.index()].as_ref().expect("an i64 that is defined before its use")
+    }
+    fn constant(&self, v: Val) -> Option<i64> {
+        let form = self.of[v.index()].as_ref()?;
+        form.terms.is_empty().then_some(form.constant)
+    }
+    fn sum(&self, a: &Form, b: &Form) -> Form {
+        let mut merged: BTreeMap<(usize, Val), i64> = BTreeMap::new();
+        for &(v, c) in a.terms.iter().chain(&b.terms) {
+            let term = merged.entry((self.position[v.index()], v)).or_insert(0);
+            *term = term.wrapping_add(c);
+        }
+        let terms = merged.into_iter().filter(|t| t.1 != 0).map(|((_, v), c)| (v, c)).collect();
+        Form { terms, constant: a.constant.wrapping_add(b.constant) }
+    }
+    fn compute(&self, inst: &Inst) -> Option<Form> {
+        match *inst {
+            Inst::Const(Const::I64(constant)) => Some(Form { terms: Vec::new(), constant }),
+            Inst::Bin(BinOp::Add, a, b) => Some(self.sum(self.form(a), self.form(b))),
+            Inst::Bin(BinOp::Sub, a, b) => Some(self.sum(self.form(a), &self.form(b).scaled(-1))),
+            Inst::Un(UnOp::Neg, a) => Some(self.form(a).scaled(-1)),
+            Inst::Bin(BinOp::Mul, a, b) => match (self.constant(a), self.constant(b)) {
+                (_, Some(by)) => Some(self.form(a).scaled(by)),
+                (Some(by), _) => Some(self.form(b).scaled(by)),
+                _ => None,
+            },
+            Inst::Bin(BinOp::Shl, a, b) => match self.constant(b) {
+                Some(by @ 0..=62) => Some(self.form(a).scaled(1 << by)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+    fn body(&mut self, body: &Body) {
+        for Stmt { results, inst } in &body.stmts {
+            if let Inst::For { index, params, .. } = inst {
+                self.define(*index, None);
+                self.loops.insert(*index);
+                params.iter().for_each(|&p| self.define(p, None));
+            }
+            if let Some(addr) = address(inst) {
+                self.want(addr);
+            }
+            inst.bodies().into_iter().for_each(|b| self.body(b));
+            let form = match results.first() {
+                Some(&v) if self.types[v] == Type::Scalar(Elem::I64) => self.compute(inst),
+                _ => None,
+            };
+            results.iter().for_each(|&v| self.define(v, form.clone()));
+        }
+    }
+    fn want(&mut self, addr: &Addr) {
+        let Some(index) = addr.index else { return };
+        let terms = self.form(index).terms.clone();
+        for end in 1..=terms.len() {
+            self.wanted.entry(terms[end - 1].0).or_default().insert(terms[..end].to_vec());
+        }
+    }
+}
+
+fn address(inst: &Inst) -> Option<&Addr> {
+    match inst {
+        Inst::Load { addr, .. }
+        | Inst::Bcast(addr)
+        | Inst::Store { addr, .. }
+        | Inst::LoadScalar(addr)
+        | Inst::StoreScalar { addr, .. }
+        | Inst::Gather { addr, .. } => Some(addr),
+        _ => None,
+    }
+}
+
+fn address_mut(inst: &mut Inst) -> Option<&mut Addr> {
+    match inst {
+        Inst::Load { addr, .. }
+        | Inst::Bcast(addr)
+        | Inst::Store { addr, .. }
+        | Inst::LoadScalar(addr)
+        | Inst::StoreScalar { addr, .. }
+        | Inst::Gather { addr, .. } => Some(addr),
+        _ => None,
+    }
+}
+
+struct Rebuild {
+    types: IdVec<Val, Type>,
+    sums: BTreeMap<Terms, Val>,
+    forms: Forms,
+}
+
+impl Rebuild {
+    fn body(&mut self, body: &Body, roots: &[Val]) -> Body {
+        let mut out = Body { stmts: Vec::with_capacity(body.stmts.len()), yields: body.yields.clone() };
+        roots.iter().for_each(|&r| self.sums_after(r, &mut out.stmts));
+        for stmt in &body.stmts {
+            let mut inst = match &stmt.inst {
+                Inst::For { .. } => self.for_loop(&stmt.inst, &mut out.stmts),
+                Inst::If { cond, then, otherwise } => {
+                    Inst::If { cond: *cond, then: self.body(then, &[]), otherwise: self.body(otherwise, &[]) }
+                }
+                other => other.clone(),
+            };
+            if let Some(addr) = address_mut(&mut inst) {
+                *addr = self.address(addr);
+            }
+            let mut results = stmt.results.clone();
+            if let Inst::For { params, .. } = &inst {
+                results.extend(params[stmt.results.len()..].iter().map(|&p| self.types.push(self.types[p])));
+            }
+            out.stmts.push(Stmt { results, inst });
+            stmt.results.iter().for_each(|&r| self.sums_after(r, &mut out.stmts));
+        }
+        out
+    }
+
+    /// The address with its constant part in the offset and its sum in one value.
+    fn address(&self, addr: &Addr) -> Addr {
+        let Some(index) = addr.index else { return *addr };
+        let form = self.forms.form(index);
+        let index = (!form.terms.is_empty()).then(|| self.sum(&form.terms));
+        Addr { buf: addr.buf, index, offset: addr.offset.wrapping_add(form.constant) }
+    }
+
+    fn sum(&self, terms: &[(Val, i64)]) -> Val {
+        match terms {
+            [(v, 1)] => *v,
+            _ => self.sums[terms],
+        }
+    }
+
+    fn sums_after(&mut self, root: Val, out: &mut Vec<Stmt>) {
+        if self.forms.loops.contains(&root) {
+            return;
+        }
+        for terms in self.forms.wanted.get(&root).cloned().unwrap_or_default() {
+            if terms != [(root, 1)] {
+                let value = self.sum_from(root, &terms, out);
+                self.sums.insert(terms, value);
+            }
+        }
+    }
+
+    /// `rest + coefficient·last`, where `terms` is `rest` and the last term, whose root has value `last`.
+    fn sum_from(&mut self, last: Val, terms: &[(Val, i64)], out: &mut Vec<Stmt>) -> Val {
+        let (&(_, coefficient), rest) = terms.split_last().expect("a sum has terms");
+        let scaled = match coefficient {
+            1 => last,
+            _ => {
+                let by = self.emit(Inst::Const(Const::I64(coefficient)), out);
+                self.emit(Inst::Bin(BinOp::Mul, last, by), out)
+            }
+        };
+        if rest.is_empty() {
+            return scaled;
+        }
+        self.emit(Inst::Bin(BinOp::Add, self.sum(rest), scaled), out)
+    }
+
+    fn for_loop(&mut self, inst: &Inst, out: &mut Vec<Stmt>) -> Inst {
+        let Inst::For { lo, hi, step, unroll, init, index, params, body } = inst else { unreachable!("a loop") };
+        let (mut init, mut params) = (init.clone(), params.clone());
+        let mut steps = Vec::new();
+        for terms in self.forms.wanted.get(index).cloned().unwrap_or_default() {
+            if terms == [(*index, 1)] {
+                continue;
+            }
+            init.push(self.sum_from(*lo, &terms, out));
+            let carried = self.types.push(Type::Scalar(Elem::I64));
+            params.push(carried);
+            steps.push((carried, terms[terms.len() - 1].1.wrapping_mul(*step)));
+            self.sums.insert(terms, carried);
+        }
+        let roots = params[..params.len() - steps.len()].to_vec();
+        let mut body = self.body(body, &roots);
+        for (carried, by) in steps {
+            let by = self.emit(Inst::Const(Const::I64(by)), &mut body.stmts);
+            let next = self.emit(Inst::Bin(BinOp::Add, carried, by), &mut body.stmts);
+            body.yields.push(next);
+        }
+        Inst::For { lo: *lo, hi: *hi, step: *step, unroll: *unroll, init, index: *index, params, body }
+    }
+
+    fn emit(&mut self, inst: Inst, out: &mut Vec<Stmt>) -> Val {
+        let v = self.types.push(Type::Scalar(Elem::I64));
+        out.push(Stmt { results: vec![v], inst });
+        v
+    }
+}

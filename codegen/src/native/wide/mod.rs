@@ -1,0 +1,101 @@
+//! The wide emitter: 8 lanes in AVX2 registers, 16 lanes in AVX-512 registers.
+//!
+//! ```text
+//!   Kernel ─simplify─▶ ─address─▶ ─prune─▶ ─select─▶ X86Inst ─regalloc2─▶ ─encode─▶ bytes
+//!            shared     carried     plan:   one x86    virtual   registers,  iced
+//!            by all     sums        folds   each       registers moves
+//! ```
+//!
+//! A vector of the kernel is one register, so the instructions are few and the mapping is direct: what is
+//! not direct is *which* form of an instruction, and that is decided in [`select`] with the facts of
+//! [`plan`]. Registers are assigned by regalloc2 and bytes written by iced; neither appears outside.
+//!
+//! The function follows the System V convention on every system: `(buffers, first, end, scratch)` in rdi,
+//! rsi, rdx, rcx. It calls nothing, contains no relocation, and keeps its constants behind its code.
+
+mod address;
+mod alloc;
+mod constants;
+mod encode;
+mod inst;
+mod ops;
+mod plan;
+mod select;
+
+use crate::EmitError;
+use regard_ir::{
+    kernel::{BinOp, Body, Elem, Inst, Kernel, Level, Stmt, Unit, Val},
+    program::Code,
+    target::Target,
+};
+use std::collections::BTreeSet;
+
+/// Whether this machine executes kernels with that many lanes: 8 need AVX2, FMA, F16C and BMI2, 16 also
+/// AVX-512 F, DQ, BW and VL. The system must save the registers, too.
+pub fn supported(lanes: u32) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let avx2 = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
+            && is_x86_feature_detected!("bmi2");
+        let avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl");
+        match lanes {
+            8 => avx2,
+            16 => avx2 && avx512,
+            _ => false,
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let _ = lanes;
+        false
+    }
+}
+
+/// Machine code of a kernel with 8 or 16 lanes.
+///
+/// # Errors
+/// Where the kernel has another number of lanes or uses what a core lacks.
+pub fn emit(kernel: &Kernel, target: &Target) -> Result<Code, EmitError> {
+    let fail = |reason: String| EmitError::new(&kernel.name, reason);
+    if kernel.unit != Unit::Core || !matches!(kernel.lanes, 8 | 16) {
+        return Err(fail(format!("target {} runs kernels of one core with 8 or 16 lanes", target.name)));
+    }
+    let simple = plan::prune(&address::reduce(&crate::simplify(kernel)));
+    check(&simple, &simple.body, &mut BTreeSet::new()).map_err(fail)?;
+    let (code, pool) = select::select(&simple);
+    let listed = alloc::Listed::new(&code, kernel.lanes);
+    let environment = alloc::environment(kernel.lanes);
+    let output =
+        alloc::allocate(&listed, &environment).map_err(|e| fail(format!("no registers can be assigned ({e})")))?;
+    let encoded = encode::encode(&code, &listed, &output, &pool, kernel.lanes).map_err(fail)?;
+    Ok(Code {
+        name: kernel.name.clone(),
+        bytes: encoded.bytes,
+        instructions: encoded.instructions,
+        spills: encoded.spills,
+    })
+}
+
+/// Whether every statement is one that a core has, given the constants defined so far.
+fn check(kernel: &Kernel, body: &Body, constants: &mut BTreeSet<Val>) -> Result<(), String> {
+    for Stmt { results, inst } in &body.stmts {
+        match inst {
+            Inst::Approx(op, _) => return Err(format!("{op} is not available on a core")),
+            inst if inst.level() != Level::Core => return Err("a core has no tiles".to_string()),
+            Inst::Bin(BinOp::Div | BinOp::Rem, a, b)
+                if kernel.ty(*a).elem() != Some(Elem::F32) && !constants.contains(b) =>
+            {
+                return Err(format!("{b} divides integers and is no constant"));
+            }
+            Inst::Const(_) => constants.extend(results),
+            Inst::Splat(a) if constants.contains(a) => constants.extend(results),
+            inst => inst.bodies().into_iter().try_for_each(|b| check(kernel, b, constants))?,
+        }
+    }
+    Ok(())
+}

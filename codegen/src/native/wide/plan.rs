@@ -1,0 +1,208 @@
+//! What selection must know about a kernel before it starts: what is dead, who uses what, and how often.
+//!
+//! * [`prune`] drops statements whose results nobody needs.
+//! * A full-vector load with one user in the same body is *folded*: the user reads memory itself, if it
+//!   has a memory operand and nothing in between may write the buffer.
+//! * A scalar comparison with one user in the same body is *late*: the branch or select compares.
+//! * A value *dies* at the last use in the body that defines it. There its register is free to be
+//!   overwritten, which decides between the forms of an FMA.
+
+use regard_ir::{
+    id::{Id, IdVec},
+    kernel::{BinOp, Body, Buf, CastOp, Elem, Inst, Kernel, Stmt, Type, UnOp, Val},
+    types::DType,
+};
+
+/// The same kernel without pure statements whose results are unused.
+pub fn prune(kernel: &Kernel) -> Kernel {
+    let mut needed = vec![false; kernel.types.len()];
+    let body = prune_body(&kernel.body, &mut needed);
+    Kernel { body, ..kernel.clone() }
+}
+
+fn prune_body(body: &Body, needed: &mut [bool]) -> Body {
+    body.yields.iter().for_each(|v| needed[v.index()] = true);
+    let mut stmts: Vec<Stmt> = Vec::with_capacity(body.stmts.len());
+    for stmt in body.stmts.iter().rev() {
+        if !writes(&stmt.inst) && !stmt.results.iter().any(|v| needed[v.index()]) {
+            continue;
+        }
+        let mut inst = stmt.inst.clone();
+        match &mut inst {
+            Inst::For { body, .. } => *body = prune_body(body, needed),
+            Inst::If { then, otherwise, .. } => {
+                *then = prune_body(then, needed);
+                *otherwise = prune_body(otherwise, needed);
+            }
+            _ => {}
+        }
+        inst.for_each_operand(|v| needed[v.index()] = true);
+        stmts.push(Stmt { results: stmt.results.clone(), inst });
+    }
+    stmts.reverse();
+    Body { stmts, yields: body.yields.clone() }
+}
+
+fn writes(inst: &Inst) -> bool {
+    inst.has_effect() || inst.bodies().iter().any(|b| b.stmts.iter().any(|s| writes(&s.inst)))
+}
+
+/// A place in a kernel: the number of a body, in the order in which a walk enters them, and of a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    body: usize,
+    stmt: usize,
+}
+
+const NOWHERE: Place = Place { body: usize::MAX, stmt: usize::MAX };
+
+/// Facts about each value of a pruned kernel.
+pub struct Plan {
+    uses: Vec<u32>,
+    home: Vec<usize>,
+    last: Vec<Place>,
+    folded: Vec<bool>,
+    late: Vec<bool>,
+    is_count: Vec<bool>,
+    here: Place,
+    bodies: usize,
+}
+
+impl Plan {
+    /// Surveys `kernel`, which must be pruned.
+    pub fn new(kernel: &Kernel) -> Plan {
+        let n = kernel.types.len();
+        let mut plan = Plan {
+            uses: vec![0; n],
+            home: vec![usize::MAX; n],
+            last: vec![NOWHERE; n],
+            folded: vec![false; n],
+            late: vec![false; n],
+            is_count: vec![false; n],
+            here: NOWHERE,
+            bodies: 0,
+        };
+        plan.survey(&kernel.body, &[]);
+        plan.fold(kernel, &kernel.body);
+        plan.bodies = 0;
+        plan
+    }
+    /// Whether this load is read by its user.
+    pub fn is_folded(&self, v: Val) -> bool {
+        self.folded[v.index()]
+    }
+    /// Whether this comparison is made by its user.
+    pub fn is_late(&self, v: Val) -> bool {
+        self.late[v.index()]
+    }
+    /// Whether this value says how many lanes an access touches.
+    pub fn is_count(&self, v: Val) -> bool {
+        self.is_count[v.index()]
+    }
+    /// Whether `v` is not needed after the current statement.
+    pub fn dies_here(&self, v: Val) -> bool {
+        self.home[v.index()] == self.here.body && self.last[v.index()] == self.here
+    }
+    /// A walk that visits bodies in text order enters one; returns where it was, for [`leave`](Self::leave).
+    pub fn enter(&mut self) -> Place {
+        let outer = self.here;
+        self.here = Place { body: self.bodies, stmt: 0 };
+        self.bodies += 1;
+        outer
+    }
+    /// The walk returns to where [`enter`](Self::enter) left.
+    pub fn leave(&mut self, outer: Place) {
+        self.here = outer;
+    }
+    /// The walk reached statement `stmt` of the body.
+    pub fn at(&mut self, stmt: usize) {
+        self.here.stmt = stmt;
+    }
+
+    fn survey(&mut self, body: &Body, params: &[Val]) {
+        let outer = self.enter();
+        let number = self.here.body;
+        params.iter().for_each(|p| self.home[p.index()] = number);
+        for (at, Stmt { results, inst }) in body.stmts.iter().enumerate() {
+            self.here = Place { body: number, stmt: at };
+            inst.for_each_operand(|v| self.used(v));
+            if let Inst::Load { first: Some(n), .. } | Inst::Store { first: Some(n), .. } = inst {
+                self.is_count[n.index()] = true;
+            }
+            match inst {
+                Inst::For { index, params, body, .. } => {
+                    let params: Vec<Val> = params.iter().chain([index]).copied().collect();
+                    self.survey(body, &params);
+                }
+                _ => inst.bodies().into_iter().for_each(|b| self.survey(b, &[])),
+            }
+            results.iter().for_each(|v| self.home[v.index()] = number);
+        }
+        self.here = Place { body: number, stmt: usize::MAX };
+        body.yields.iter().for_each(|&v| self.used(v));
+        self.leave(outer);
+    }
+    fn used(&mut self, v: Val) {
+        self.uses[v.index()] += 1;
+        self.last[v.index()] = self.here;
+    }
+
+    fn fold(&mut self, kernel: &Kernel, body: &Body) {
+        let mut loads: Vec<(Val, Buf)> = Vec::new();
+        let mut compares: Vec<Val> = Vec::new();
+        for Stmt { results, inst } in &body.stmts {
+            let fitting = memory_operands(inst, &kernel.types).into_iter().find(|v| loads.iter().any(|l| l.0 == *v));
+            if let Some(v) = fitting {
+                self.folded[v.index()] = true;
+            }
+            if let Inst::If { cond: c, .. } | Inst::Select(c, ..) = inst
+                && compares.contains(c)
+            {
+                self.late[c.index()] = true;
+            }
+            clobbered(inst, &mut |buf| loads.retain(|l| buf.is_some_and(|b| b != l.1)));
+            inst.bodies().into_iter().for_each(|b| self.fold(kernel, b));
+            let [result] = results[..] else { continue };
+            match inst {
+                Inst::Load { addr, first: None, stride: 1 }
+                    if self.uses[result.index()] == 1
+                        && matches!(kernel.buffers[addr.buf].dtype, DType::F32 | DType::I32) =>
+                {
+                    loads.push((result, addr.buf));
+                }
+                Inst::Cmp(_, a, _)
+                    if self.uses[result.index()] == 1
+                        && matches!(kernel.ty(*a), Type::Scalar(Elem::I32 | Elem::I64)) =>
+                {
+                    compares.push(result);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The operands that the x86 instruction can read from memory, best first.
+fn memory_operands(inst: &Inst, types: &IdVec<Val, Type>) -> Vec<Val> {
+    let float = |v: Val| types[v] == Type::Vector(Elem::F32);
+    match *inst {
+        Inst::Bin(BinOp::Add | BinOp::Mul | BinOp::And | BinOp::Or | BinOp::Xor, a, b) => vec![b, a],
+        Inst::Bin(BinOp::Sub | BinOp::Min | BinOp::Max, _, b) => vec![b],
+        Inst::Bin(BinOp::Div, _, b) if float(b) => vec![b],
+        Inst::Fma(a, b, c) if a != b && c != a && c != b => vec![b, a, c],
+        Inst::Un(UnOp::Sqrt | UnOp::Floor | UnOp::Round, a) => vec![a],
+        Inst::Cmp(_, _, b) if float(b) => vec![b],
+        Inst::Select(_, a, _) => vec![a],
+        Inst::Cast(CastOp::I32ToF32 | CastOp::F32ToI32, a) => vec![a],
+        _ => Vec::new(),
+    }
+}
+
+/// Calls `f` on each buffer that `inst` may write, or on `None` for all.
+fn clobbered(inst: &Inst, f: &mut impl FnMut(Option<Buf>)) {
+    match inst {
+        Inst::Store { addr, .. } | Inst::StoreScalar { addr, .. } => f(Some(addr.buf)),
+        Inst::Barrier => f(None),
+        _ => inst.bodies().into_iter().for_each(|b| b.stmts.iter().for_each(|s| clobbered(&s.inst, f))),
+    }
+}
