@@ -144,7 +144,7 @@ impl OpDef for Attend {
     }
     fn definition(&self, operands: &[&TensorType]) -> Option<String> {
         let [s, v] = [operands[0], operands[1]];
-        let lines = softmax::lines("s", "w", self.axis, DType::F32);
+        let lines = softmax::lines("s", "w", self.axis);
         Some(format!(
             "graph attend {{
   %s = input : {s}
@@ -206,18 +206,15 @@ impl OpDef for Attention {
             Some(bias) => (format!("\n  %bias = input : {bias}"), "biased", "\n  %biased = add %scaled, %bias"),
             None => (String::new(), "scaled", ""),
         };
-        let lines = softmax::lines(scores, "w", -1, DType::F32);
         let scale = self.scale;
         Some(format!(
             "graph attention {{
   %q = input : {q}
   %k = input : {k}
   %v = input : {v}{input}
-  %t = transpose %k {{ order = [-1, -2] }}
-  %s = matmul %q, %t
-  %scale = const {{ value = {scale} }} : f32[]
-  %scaled = mul %s, %scale{sum}{lines}
-  %y = matmul %w, %v
+  %s = scores %q, %k
+  %scaled = mul %s, {scale}{sum}
+  %y = attend %{scores}, %v {{ axis = -1 }}
   return %y
 }}
 "

@@ -37,18 +37,15 @@ impl OpDef for Gelu {
         Ok(Tensor::new(result.clone(), operands[0].data.iter().map(|&x| gelu(x)).collect()))
     }
     fn definition(&self, operands: &[&TensorType]) -> Option<String> {
-        let (ty, dtype) = (operands[0], operands[0].dtype);
+        let ty = operands[0];
         let root = std::f64::consts::FRAC_1_SQRT_2;
         Some(format!(
             "graph gelu {{
   %x = input : {ty}
-  %root = const {{ value = {root:?} }} : {dtype}[]
-  %one = const {{ value = 1.0 }} : {dtype}[]
-  %half = const {{ value = 0.5 }} : {dtype}[]
-  %scaled = mul %x, %root
+  %scaled = mul %x, {root:?}
   %erf = erf %scaled
-  %sum = add %erf, %one
-  %halved = mul %x, %half
+  %sum = add %erf, 1.0
+  %halved = mul %x, 0.5
   %y = mul %halved, %sum
   return %y
 }}

@@ -61,7 +61,7 @@ impl OpDef for LayerNorm {
     }
     fn definition(&self, operands: &[&TensorType]) -> Option<String> {
         let [x, gamma, beta] = [operands[0], operands[1], operands[2]];
-        let (dtype, eps) = (x.dtype, self.eps);
+        let eps = self.eps;
         Some(format!(
             "graph layer_norm {{
   %x = input : {x}
@@ -71,8 +71,7 @@ impl OpDef for LayerNorm {
   %centred = sub %x, %mean
   %square = mul %centred, %centred
   %variance = reduce %square {{ op = mean, axis = -1 }}
-  %eps = const {{ value = {eps} }} : {dtype}[]
-  %positive = add %variance, %eps
+  %positive = add %variance, {eps}
   %scale = rsqrt %positive
   %normal = mul %centred, %scale
   %scaled = mul %normal, %gamma

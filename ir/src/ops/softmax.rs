@@ -11,10 +11,7 @@ use super::{
     shape::{float, named},
     walk::around,
 };
-use crate::{
-    graph::Tensor,
-    types::{DType, TensorType},
-};
+use crate::{graph::Tensor, types::TensorType};
 
 /// `softmax %x { axis = -1 }`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,17 +48,15 @@ pub(crate) fn normalise(data: &mut [f64], extent: usize, inner: usize) {
 }
 
 /// Lines of `.rg` text that put the softmax of `%x` into `%w`.
-pub(crate) fn lines(x: &str, w: &str, axis: i64, dtype: DType) -> String {
+pub(crate) fn lines(x: &str, w: &str, axis: i64) -> String {
     format!(
         "
-  %lowest = const {{ value = {LOWEST:?} }} : {dtype}[]
-  %one = const {{ value = 1.0 }} : {dtype}[]
   %largest = reduce %{x} {{ op = max, axis = {axis} }}
-  %finite = max %largest, %lowest
+  %finite = max %largest, {LOWEST:?}
   %difference = sub %{x}, %finite
   %exponential = exp %difference
   %sum = reduce %exponential {{ op = sum, axis = {axis} }}
-  %total = max %sum, %one
+  %total = max %sum, 1.0
   %{w} = div %exponential, %total"
     )
 }
@@ -94,7 +89,7 @@ impl OpDef for Softmax {
     }
     fn definition(&self, operands: &[&TensorType]) -> Option<String> {
         let ty = operands[0];
-        let lines = lines("x", "w", self.axis, ty.dtype);
+        let lines = lines("x", "w", self.axis);
         Some(format!("graph softmax {{\n  %x = input : {ty}{lines}\n  return %w\n}}\n"))
     }
 }
