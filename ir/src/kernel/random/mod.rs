@@ -293,30 +293,4 @@ fn loaded(b: &Builder, buf: Buf) -> Elem {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_seed_is_a_kernel() {
-        for seed in 0..20 {
-            for lanes in [4, 8, 16, 32] {
-                let k = kernel(seed, lanes);
-                assert_eq!(k, kernel(seed, lanes));
-                assert_eq!(inputs(&k, seed), inputs(&k, seed));
-                assert_eq!(inputs(&k, seed).len(), k.params().count());
-            }
-        }
-    }
-
-    #[test]
-    fn lane_counts_share_one_program() {
-        for seed in 0..50 {
-            let shape = |lanes| {
-                let k = kernel(seed, lanes);
-                k.body.stmts.iter().map(|s| std::mem::discriminant(&s.inst)).collect::<Vec<_>>()
-            };
-            assert_eq!(shape(4), shape(8));
-            assert_eq!(shape(4), shape(16));
-        }
-    }
-}
+mod tests;
