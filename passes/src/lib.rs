@@ -1,1 +1,20 @@
-//! passes
+//! From what to how.
+//!
+//! ```text
+//!   graph ─core─▶ core form ─optimize─▶ better graph ─plan─▶ groups ─schedule─▶ tiles ─lower─▶ Program<Kernel>
+//! ```
+//!
+//! Every stage is a function from data to data; nothing here does I/O, reads a clock or asks the machine:
+//! what it can do is the [`Target`](regard_ir::target::Target) passed in.
+
+pub mod buffers;
+pub mod core;
+pub mod error;
+pub mod lower;
+pub mod plan;
+pub mod schedule;
+
+pub use error::Error;
+pub use lower::lower;
+pub use plan::{Plan, plan};
+pub use schedule::Schedule;

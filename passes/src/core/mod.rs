@@ -1,0 +1,80 @@
+//! Core form: the few kinds of node that the optimiser and lowering speak about.
+//!
+//! ```text
+//!   layer norm, attention, softmax…   ─inline─▶  their definitions
+//!   reshape, transpose, roll, slice…  ─sink───▶  view, in normal form, composed
+//!   implicit broadcast                ─sink───▶  view
+//!   concat                            ─sink───▶  select over padded views
+//!   view(pointwise(a, b))             ─sink───▶  pointwise(view a, view b)
+//! ```
+//!
+//! Afterwards a pointwise node's operands all have its own shape, and movement stands only directly above
+//! a leaf or an anchor (product, reduction, attend, gather). Equal movement is then equal data: rules can
+//! ignore it, and a kernel can read any operand through one index map.
+
+mod inline;
+mod sink;
+
+pub use inline::inline;
+pub use sink::sink;
+
+use crate::error::Error;
+use regard_ir::{
+    graph::{Graph, NodeId},
+    ops::Op,
+};
+use std::collections::BTreeSet;
+
+/// Whether the op computes each element from the elements at the same position of its operands.
+pub fn is_pointwise(op: &Op) -> bool {
+    matches!(op, Op::Unary(_) | Op::Binary(_) | Op::Select(_) | Op::Cast(_) | Op::Gelu(_))
+}
+
+/// Whether the op is worth a kernel of its own and must never be computed twice.
+pub fn is_heavy(op: &Op) -> bool {
+    matches!(op, Op::MatMul(_) | Op::Scores(_) | Op::Attend(_) | Op::Attention(_))
+}
+
+/// Core form with rules in view: softmax, scores and attend stay nodes.
+pub fn for_rules(graph: &Graph) -> Result<Graph, Error> {
+    let keep = |op: &Op| matches!(op, Op::Softmax(_) | Op::Scores(_) | Op::Attend(_) | Op::Gelu(_));
+    let flat = inline(graph, &|id| keep(&graph.nodes[id].op), &keep)?;
+    sink(&flat)
+}
+
+/// Core form with kernels in view: attend over keys stays, with the scores below it; all else is inlined.
+pub fn for_kernels(graph: &Graph) -> Result<Graph, Error> {
+    let graph = for_rules(graph)?;
+    let fused: BTreeSet<NodeId> = graph.nodes.ids().filter_map(|id| scores_below(&graph, id)).collect();
+    let keep = |id: NodeId| match &graph.nodes[id].op {
+        Op::Scores(_) => fused.contains(&id),
+        Op::Attend(attend) => attend.axis == -1,
+        Op::Gelu(_) => true,
+        _ => false,
+    };
+    let flat = inline(&graph, &keep, &|op| matches!(op, Op::Gelu(_)))?;
+    sink(&flat)
+}
+
+/// The `scores` node that an `attend` over keys can compute itself: reached through pointwise nodes that
+/// nobody else uses.
+pub fn scores_below(graph: &Graph, attend: NodeId) -> Option<NodeId> {
+    let node = &graph.nodes[attend];
+    if !matches!(&node.op, Op::Attend(a) if a.axis == -1) {
+        return None;
+    }
+    let uses = graph.use_counts();
+    let mut found = None;
+    let mut work = vec![node.operands[0]];
+    while let Some(id) = work.pop() {
+        if uses[id] != 1 {
+            continue;
+        }
+        match &graph.nodes[id].op {
+            Op::Scores(_) if found.is_none() => found = Some(id),
+            op if is_pointwise(op) => work.extend(&graph.nodes[id].operands),
+            _ => {}
+        }
+    }
+    found
+}

@@ -1,0 +1,214 @@
+//! Turns movement into views, composes them and sinks them to leaves and anchors.
+//!
+//! Each node is asked for under a view: `at(node, view)` is the node's value read through the view.
+//!
+//! ```text
+//!   at(movement m of x, v)   = at(x, view(m) then v)            where the two compose
+//!   at(a + b, v)             = at(a, v) + at(b, v)              unless several kernels would compute it
+//!   at(constant, v)          = the constant in v's shape
+//!   at(anchor, v)            = view v of the anchor
+//! ```
+//!
+//! A view that can fall outside its source (pad) does not sink through arithmetic: its fill is a value of
+//! the result, not of the operands. Equal nodes are merged on the way.
+
+use super::{is_heavy, is_pointwise};
+use crate::error::Error;
+use regard_ir::{
+    graph::{Graph, NodeId},
+    id::IdVec,
+    ops::{self, BinaryOp, Op},
+    types::{DType, Real, TensorType},
+    view::View,
+};
+use std::collections::HashMap;
+
+/// The graph in core form; `graph` has no composites left but those that stay nodes.
+pub fn sink(graph: &Graph) -> Result<Graph, Error> {
+    let mut sink = Sink { graph, fences: fences(graph), out: Graph::new(graph.name.clone()), made: HashMap::new(), seen: HashMap::new() };
+    for (id, node) in graph.nodes.iter() {
+        let new = sink.plain(id)?;
+        if let Some(label) = &node.label
+            && sink.out.nodes[new].label.is_none()
+        {
+            sink.out.set_label(new, label.clone());
+        }
+    }
+    for &output in &graph.outputs {
+        let mut new = sink.made[&(output, None)];
+        let constant = sink.out.constants()[new];
+        if constant || matches!(sink.out.nodes[new].op, Op::Input(_)) || sink.out.outputs.contains(&new) {
+            new = sink.copy(new)?;
+        }
+        sink.out.outputs.push(new);
+    }
+    Ok(sink.out.pruned().0)
+}
+
+/// Nodes that views stop at: outputs, and values that hold a product or reduction and have several users.
+fn fences(graph: &Graph) -> IdVec<NodeId, bool> {
+    let uses = graph.use_counts();
+    let mut costly: IdVec<NodeId, bool> = IdVec::new();
+    let mut fences: IdVec<NodeId, bool> = IdVec::new();
+    for (id, node) in graph.nodes.iter() {
+        let anchor = is_heavy(&node.op) || matches!(node.op, Op::Reduce(_) | Op::Softmax(_));
+        let holds = anchor || node.operands.iter().any(|&o| costly[o]);
+        let fence = (holds && uses[id] > 1) || graph.outputs.contains(&id);
+        costly.push(holds && !fence);
+        fences.push(fence);
+    }
+    fences
+}
+
+struct Sink<'a> {
+    graph: &'a Graph,
+    fences: IdVec<NodeId, bool>,
+    out: Graph,
+    made: HashMap<(NodeId, Option<View>), NodeId>,
+    seen: HashMap<(Op, Vec<NodeId>), NodeId>,
+}
+
+impl Sink<'_> {
+    fn push(&mut self, op: impl Into<Op>, operands: &[NodeId]) -> Result<NodeId, Error> {
+        let op = op.into();
+        let leaf = matches!(op, Op::Input(_) | Op::Weight(_));
+        let key = (op, operands.to_vec());
+        if !leaf && let Some(&node) = self.seen.get(&key) {
+            return Ok(node);
+        }
+        let node = self.out.push(key.0.clone(), operands).map_err(Error::broken)?;
+        self.seen.insert(key, node);
+        Ok(node)
+    }
+
+    /// A node of its own with the same value, for outputs that are inputs, constants or other outputs.
+    fn copy(&mut self, node: NodeId) -> Result<NodeId, Error> {
+        let map = View::identity(&self.out.ty(node).shape);
+        self.out.push(ops::ViewOp { map }, &[node]).map_err(Error::broken)
+    }
+
+    /// The node itself.
+    fn plain(&mut self, id: NodeId) -> Result<NodeId, Error> {
+        if let Some(&made) = self.made.get(&(id, None)) {
+            return Ok(made);
+        }
+        let node = &self.graph.nodes[id];
+        let new = match self.movement(id) {
+            Some(map) => self.at(node.operands[0], map)?,
+            None if is_pointwise(&node.op) => self.pointwise(id, None)?,
+            None => match &node.op {
+                Op::Concat(concat) => self.concat(concat, id)?,
+                op => {
+                    let operands = node.operands.iter().map(|&o| self.plain(o)).collect::<Result<Vec<_>, _>>()?;
+                    self.push(op.clone(), &operands)?
+                }
+            },
+        };
+        self.made.insert((id, None), new);
+        Ok(new)
+    }
+
+    /// The view that a movement node is.
+    fn movement(&self, id: NodeId) -> Option<View> {
+        let node = &self.graph.nodes[id];
+        View::of_op(&node.op, self.graph.ty(*node.operands.first()?))
+    }
+
+    /// A pointwise node under a view, its operands broadcast to its shape.
+    fn pointwise(&mut self, id: NodeId, map: Option<&View>) -> Result<NodeId, Error> {
+        let node = &self.graph.nodes[id];
+        let mut operands = Vec::new();
+        for &operand in &node.operands {
+            let widen = View::expand(&self.graph.ty(operand).shape, &node.ty.shape);
+            let through = match map {
+                Some(map) => widen.then(map).ok_or_else(|| Error::broken("a broadcast does not compose with a view"))?,
+                None => widen,
+            };
+            operands.push(self.at(operand, through)?);
+        }
+        self.push(node.op.clone(), &operands)
+    }
+
+    /// A node read through a view.
+    fn at(&mut self, id: NodeId, map: View) -> Result<NodeId, Error> {
+        if map == View::identity(&self.graph.ty(id).shape) {
+            return self.plain(id);
+        }
+        let key = (id, Some(map.clone()));
+        if let Some(&made) = self.made.get(&key) {
+            return Ok(made);
+        }
+        let new = self.at_uncached(id, map)?;
+        self.made.insert(key, new);
+        Ok(new)
+    }
+
+    fn at_uncached(&mut self, id: NodeId, map: View) -> Result<NodeId, Error> {
+        let node = &self.graph.nodes[id];
+        if let Op::Const(c) = &node.op
+            && !map.has_fill()
+        {
+            return self.push(ops::Const { ty: TensorType::new(node.ty.dtype, map.shape), value: c.value }, &[]);
+        }
+        if !self.fences[id] {
+            if let Some(inner) = self.movement(id)
+                && let Some(both) = inner.then(&map)
+            {
+                return self.at(node.operands[0], both);
+            }
+            if is_pointwise(&node.op) && !map.has_fill() && self.sinks(id, &map) {
+                return self.pointwise(id, Some(&map));
+            }
+        }
+        let source = self.plain(id)?;
+        self.view(source, map)
+    }
+
+    /// Whether every operand's broadcast composes with the view.
+    fn sinks(&self, id: NodeId, map: &View) -> bool {
+        let node = &self.graph.nodes[id];
+        node.operands.iter().all(|&o| View::expand(&self.graph.ty(o).shape, &node.ty.shape).then(map).is_some())
+    }
+
+    /// A view above an already translated node, composed with a view that stands there.
+    fn view(&mut self, source: NodeId, map: View) -> Result<NodeId, Error> {
+        let node = &self.out.nodes[source];
+        if let Op::ViewOp(inner) = &node.op
+            && node.label.is_none()
+            && let Some(both) = inner.map.then(&map)
+        {
+            let below = node.operands[0];
+            if both == View::identity(&self.out.ty(below).shape) {
+                return Ok(below);
+            }
+            return self.push(ops::ViewOp { map: both }, &[below]);
+        }
+        self.push(ops::ViewOp { map }, &[source])
+    }
+
+    /// Concatenation: each operand padded to the whole, chosen by the position on the axis.
+    fn concat(&mut self, concat: &ops::Concat, id: NodeId) -> Result<NodeId, Error> {
+        let node = &self.graph.nodes[id];
+        let (operands, ty) = (node.operands.clone(), node.ty.clone());
+        let axis = ty.axis(concat.axis).map_err(Error::broken)?;
+        let position = self.push(ops::Iota { ty: TensorType::new(DType::I32, ty.shape.clone()), axis: axis as i64 - ty.rank() as i64 }, &[])?;
+        let mut start = 0;
+        let mut whole = None;
+        for operand in operands {
+            let shape = self.graph.ty(operand).shape.clone();
+            let behind = ty.shape[axis] - start - shape[axis];
+            let padded = self.at(operand, View::pad(&shape, axis, start, behind, Real::new(0.0)))?;
+            whole = Some(match whole {
+                None => padded,
+                Some(before) => {
+                    let bound = ops::Const { ty: TensorType::new(DType::I32, ty.shape.clone()), value: Real::new(start as f64) };
+                    let bound = self.push(bound, &[])?;
+                    let here = self.push(ops::Binary { op: BinaryOp::Le }, &[bound, position])?;
+                    self.push(ops::Select, &[here, padded, before])?
+                }
+            });
+            start += shape[axis];
+        }
+        whole.ok_or_else(|| Error::broken("a concatenation of nothing"))
+    }
+}

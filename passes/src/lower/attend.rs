@@ -1,0 +1,316 @@
+//! The attention template: one head at a time, scores never leave the core.
+//!
+//! ```text
+//!   block (head, queries q0…q0+R)
+//!     pack   keysᵀ[d, j], values[j, c]
+//!     for tile of `mr` queries:
+//!       pack   q[r, d]
+//!       s[r, j]  = Σ_d q[r, d] · keysᵀ[d, j]            mr × nv vectors of keys
+//!       s[r, j]  ← scale, bias, mask;  m[r] = max_j s     keys behind the last one are −∞
+//!       p[r, j]  = exp(s[r, j] − m[r]);  w[r] = 1 / Σ_j p
+//!       y[r, c]  = w[r] · Σ_j p[r, j] · values[j, c];  root ← epilogue(y)
+//! ```
+//!
+//! A fully masked row has m = −∞; it is raised to the smallest finite number, every p is then 0 and so is
+//! w, so the row is zeros and never NaN.
+
+use super::{
+    index::Point,
+    product::{Operands, multiply},
+    row::{Chunk, for_chunks, lane_extent, store_at},
+    value::{Context, Scope},
+};
+use crate::plan::{Attend, Keys, expr::Cone};
+use regard_ir::{
+    kernel::{BinOp, Buf, Builder, CmpOp, IdAxis, ReduceOp, Val, math},
+    types::DType,
+};
+
+/// How attention is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AttendTiles {
+    /// Queries per block.
+    pub queries: usize,
+    /// Queries per register tile.
+    pub mr: usize,
+    /// Vectors of keys per register tile.
+    pub key_vectors: usize,
+    /// Vectors of a value per register tile.
+    pub value_vectors: usize,
+}
+
+impl AttendTiles {
+    /// Blocks along heads and query tiles.
+    pub fn grid(&self, attend: &Attend) -> [u64; 3] {
+        [attend.batch as u64, attend.queries.div_ceil(self.queries) as u64, 1]
+    }
+}
+
+struct Scratch {
+    keys: Option<Buf>,
+    queries: Option<Buf>,
+    values: Buf,
+    scores: Buf,
+    weights: Buf,
+    tile: Buf,
+    /// Keys, rounded up to whole register tiles.
+    padded_keys: usize,
+    /// Value length, rounded up likewise.
+    padded_dim: usize,
+}
+
+struct Block<'a> {
+    context: &'a Context,
+    attend: &'a Attend,
+    tiles: AttendTiles,
+    head: Val,
+    scratch: Scratch,
+}
+
+/// Emits the body.
+pub fn emit(context: &Context, b: &mut Builder, attend: &Attend, output: Buf, tiles: AttendTiles) {
+    let scratch = declare(b, attend, tiles);
+    let (head, tile) = (b.id(IdAxis::G0), b.id(IdAxis::G1));
+    let block = Block { context, attend, tiles, head, scratch };
+    if let (Some(keys), Some(products)) = (block.scratch.keys, &attend.products) {
+        block.pack_keys(b, keys, products);
+    }
+    block.pack_rows(b, &attend.values, block.scratch.values, block.scratch.padded_dim, attend.value_dim);
+    let start = b.mul_const(tile, tiles.queries as i64);
+    let bound = b.add_const(start, tiles.queries as i64);
+    let all = b.i64(attend.queries as i64);
+    let end = b.bin(BinOp::Min, bound, all);
+    b.for_loop((start, end), tiles.mr as i64, 1, &[], |b, query, _| {
+        block.score(b, query);
+        block.softmax(b, query);
+        block.apply(b, query, end, output);
+        Vec::new()
+    });
+}
+
+fn declare(b: &mut Builder, attend: &Attend, tiles: AttendTiles) -> Scratch {
+    let lanes = b.lanes() as usize;
+    let padded_keys = attend.keys.next_multiple_of(tiles.key_vectors * lanes);
+    let padded_dim = attend.value_dim.next_multiple_of(tiles.value_vectors * lanes);
+    let mut scratch = |name: &str, len: usize| b.scratch(name, DType::F32, len as u64);
+    let dim = attend.products.as_ref().map(|p| p.dim);
+    Scratch {
+        keys: dim.map(|d| scratch("keys", d * padded_keys)),
+        queries: dim.map(|d| scratch("queries", tiles.mr * d)),
+        values: scratch("values", attend.keys * padded_dim),
+        scores: scratch("scores", tiles.mr * padded_keys),
+        weights: scratch("weights", tiles.mr),
+        tile: scratch("tile", tiles.mr * tiles.key_vectors.max(tiles.value_vectors) * lanes),
+        padded_keys,
+        padded_dim,
+    }
+}
+
+impl Block<'_> {
+    /// `keysᵀ[d, j]`: L keys are read along d, transposed in registers, written along j.
+    fn pack_keys(&self, b: &mut Builder, to: Buf, products: &Keys) {
+        let lanes = b.lanes() as usize;
+        let stride = self.scratch.padded_keys;
+        let inner = lane_extent(&products.keys, 2, products.dim);
+        let last = b.i64(self.attend.keys as i64 - 1);
+        b.for_const(stride as u64, lanes as i64, &[], |b, key, _| {
+            for_chunks(b, products.dim, inner, &[], &mut |b, chunk: Chunk, _| {
+                let rows = (0..lanes)
+                    .map(|r| {
+                        let wanted = b.add_const(key, r as i64);
+                        let row = b.bin(BinOp::Min, wanted, last);
+                        let point = Point::scalars(&[(self.head, self.attend.batch), (row, self.attend.keys)]);
+                        let point = point.with_axis(chunk.digits.clone(), chunk.first);
+                        self.context.root(b, &mut Scope::new(&products.keys, point))
+                    })
+                    .collect();
+                let columns = b.transpose(rows);
+                let start = chunk.start(b);
+                let line = b.mul_const(start, stride as i64);
+                let at = b.add(line, key);
+                for (c, &column) in columns.iter().enumerate().take(chunk.count) {
+                    b.store(column, b.addr_off(to, Some(at), (c * stride) as i64));
+                }
+                Vec::new()
+            });
+            Vec::new()
+        });
+    }
+
+    /// Rows of values, padded with zeros to whole register tiles.
+    fn pack_rows(&self, b: &mut Builder, cone: &Cone, to: Buf, stride: usize, extent: usize) {
+        let lanes = b.lanes() as usize;
+        let inner = lane_extent(cone, 2, extent);
+        b.for_const(self.attend.keys as u64, 1, &[], |b, row, _| {
+            let line = b.mul_const(row, stride as i64);
+            let zero = b.vf32(0.0);
+            for pad in (extent / lanes * lanes..stride).step_by(lanes) {
+                b.store(zero, b.addr_off(to, Some(line), pad as i64));
+            }
+            let scope = Scope::new(cone, Point::scalars(&[(self.head, self.attend.batch), (row, self.attend.keys)]));
+            for_chunks(b, extent, inner, &[], &mut |b, chunk: Chunk, _| {
+                let start = chunk.start(b);
+                let at = b.add(line, start);
+                let mut here = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
+                let value = self.context.root(b, &mut here);
+                b.store_with(value, b.addr(to, at), chunk.first, 1);
+                Vec::new()
+            });
+            Vec::new()
+        });
+    }
+
+    /// The number of query `query + r`, the last one repeated.
+    fn query(&self, b: &mut Builder, query: Val, r: Val) -> Val {
+        let wanted = b.add(query, r);
+        let last = b.i64(self.attend.queries as i64 - 1);
+        b.bin(BinOp::Min, wanted, last)
+    }
+
+    /// `scores[r, j] = q·k` for one tile of queries.
+    fn score(&self, b: &mut Builder, query: Val) {
+        let (Some(products), Some(keys), Some(queries)) = (&self.attend.products, self.scratch.keys, self.scratch.queries) else {
+            return;
+        };
+        let inner = lane_extent(&products.queries, 2, products.dim);
+        b.for_const(self.tiles.mr as u64, 1, &[], |b, r, _| {
+            let row = self.query(b, query, r);
+            let line = b.mul_const(r, products.dim as i64);
+            let scope = Scope::new(&products.queries, Point::scalars(&[(self.head, self.attend.batch), (row, self.attend.queries)]));
+            for_chunks(b, products.dim, inner, &[], &mut |b, chunk: Chunk, _| {
+                let start = chunk.start(b);
+                let at = b.add(line, start);
+                let mut here = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
+                let value = self.context.root(b, &mut here);
+                b.store_with(value, b.addr(queries, at), chunk.first, 1);
+                Vec::new()
+            });
+            Vec::new()
+        });
+        let stride = self.scratch.padded_keys;
+        let operands = Operands { left: queries, left_stride: products.dim, right: keys, right_stride: stride, k: products.dim };
+        self.tile_product(b, &operands, self.tiles.key_vectors, stride, |b, column, r, from, to| {
+            let row = b.mul_const(r, stride as i64);
+            let at = b.add(row, column);
+            let value = b.load(b.addr_off(self.scratch.tile, Some(from), to));
+            b.store(value, b.addr_off(self.scratch.scores, Some(at), to));
+        });
+    }
+
+    /// All column tiles of a product of `mr` rows; `finish(column, row, tile row, vector offset)` per vector.
+    fn tile_product(
+        &self,
+        b: &mut Builder,
+        operands: &Operands,
+        vectors: usize,
+        columns: usize,
+        finish: impl Fn(&mut Builder, Val, Val, Val, i64),
+    ) {
+        let lanes = b.lanes() as usize;
+        let width = vectors * lanes;
+        b.for_const(columns as u64, width as i64, &[], |b, column, _| {
+            multiply(b, self.context.fma, operands, None, Some(column), (self.tiles.mr, vectors), self.scratch.tile);
+            b.for_const(self.tiles.mr as u64, 1, &[], |b, r, _| {
+                let from = b.mul_const(r, width as i64);
+                for v in 0..vectors {
+                    finish(b, column, r, from, (v * lanes) as i64);
+                }
+                Vec::new()
+            });
+            Vec::new()
+        });
+    }
+
+    /// Scale, bias and mask; then exponentials and the reciprocal of their sum.
+    fn softmax(&self, b: &mut Builder, query: Val) {
+        let (keys, stride) = (self.attend.keys, self.scratch.padded_keys);
+        b.for_const(self.tiles.mr as u64, 1, &[], |b, r, _| {
+            let row = self.query(b, query, r);
+            let line = b.mul_const(r, stride as i64);
+            let lowest = b.vf32(f64::NEG_INFINITY);
+            let scope = Scope::new(&self.attend.scores, Point::scalars(&[(self.head, self.attend.batch), (row, self.attend.queries)]));
+            let largest = for_chunks(b, keys, keys, &[lowest], &mut |b, chunk: Chunk, carried| {
+                let start = chunk.start(b);
+                let at = b.add(line, start);
+                let point = scope.point.with_axis(chunk.digits, chunk.first);
+                let mut here = scope.at(point.clone());
+                if self.attend.products.is_some() {
+                    let raw = b.load(b.addr(self.scratch.scores, at));
+                    here = here.with_anchor(raw);
+                }
+                let mut value = self.context.root(b, &mut here);
+                if chunk.first.is_some() {
+                    let active = super::index::active_lanes(b, &point);
+                    value = b.select(active, value, lowest);
+                }
+                b.store(value, b.addr(self.scratch.scores, at));
+                vec![b.bin(BinOp::Max, carried[0], value)]
+            });
+            let largest = b.reduce(ReduceOp::Max, largest[0]);
+            let finite = b.f32(f64::from(f32::MIN));
+            let largest = b.bin(BinOp::Max, largest, finite);
+            let largest = b.splat(largest);
+            let lanes = b.lanes() as usize;
+            let zero = b.vf32(0.0);
+            let sum = b.for_const(keys.next_multiple_of(lanes) as u64, lanes as i64, &[zero], |b, j, carried| {
+                let at = b.add(line, j);
+                let score = b.load(b.addr(self.scratch.scores, at));
+                let below = b.sub(score, largest);
+                let weight = math::exp(b, below, self.context.fma);
+                b.store(weight, b.addr(self.scratch.scores, at));
+                vec![b.add(carried[0], weight)]
+            });
+            let sum = b.reduce(ReduceOp::Sum, sum[0]);
+            let (one, nothing) = (b.f32(1.0), b.f32(0.0));
+            let some = b.cmp(CmpOp::Lt, nothing, sum);
+            let inverse = b.bin(BinOp::Div, one, sum);
+            let inverse = b.select(some, inverse, nothing);
+            b.store_scalar(inverse, b.addr(self.scratch.weights, r));
+            Vec::new()
+        });
+    }
+
+    /// Weights times values, then the epilogue.
+    fn apply(&self, b: &mut Builder, query: Val, end: Val, output: Buf) {
+        let attend = self.attend;
+        let operands = Operands {
+            left: self.scratch.scores,
+            left_stride: self.scratch.padded_keys,
+            right: self.scratch.values,
+            right_stride: self.scratch.padded_dim,
+            k: attend.keys,
+        };
+        let lanes = b.lanes() as usize;
+        let width = self.tiles.value_vectors * lanes;
+        b.for_const(self.scratch.padded_dim as u64, width as i64, &[], |b, column, _| {
+            multiply(b, self.context.fma, &operands, None, Some(column), (self.tiles.mr, self.tiles.value_vectors), self.scratch.tile);
+            let left = b.sub(end, query);
+            let most = b.i64(self.tiles.mr as i64);
+            let count = b.bin(BinOp::Min, left, most);
+            let zero = b.i64(0);
+            b.for_loop((zero, count), 1, 1, &[], |b, r, _| {
+                let from = b.mul_const(r, width as i64);
+                let row = b.add(query, r);
+                let inverse = b.bcast(b.addr(self.scratch.weights, r));
+                for v in 0..self.tiles.value_vectors {
+                    let sum = b.load(b.addr_off(self.scratch.tile, Some(from), (v * lanes) as i64));
+                    let value = b.mul(sum, inverse);
+                    self.finish(b, output, row, column, v * lanes, value);
+                }
+                Vec::new()
+            });
+            Vec::new()
+        });
+    }
+
+    fn finish(&self, b: &mut Builder, output: Buf, row: Val, column: Val, offset: usize, value: Val) {
+        let attend = self.attend;
+        let width = self.tiles.value_vectors * b.lanes() as usize;
+        let first = super::product::remaining(b, column, offset, attend.value_dim, width);
+        let base = b.add_const(column, offset as i64);
+        let point = Point::scalars(&[(self.head, attend.batch), (row, attend.queries)]).with_lanes(base, attend.value_dim, first);
+        let mut scope = Scope::new(&attend.epilogue, point.clone()).with_anchor(value);
+        let value = self.context.root(b, &mut scope);
+        store_at(b, output, &attend.store, &point, value);
+    }
+}

@@ -1,0 +1,247 @@
+//! From a point of the space to an address: views become index arithmetic.
+//!
+//! A point gives every axis as digits, each a scalar or the lane digit (base + lane number). A coordinate
+//! of a view is then a sum
+//!
+//! ```text
+//!   at = offset + scalar + lane·step        one vector access while only scalars and one step are involved
+//!   at = offset + vector                    a gather where lanes cross digits, wrap around or leave the source
+//! ```
+//!
+//! Digits that do not line up are cut out of scalars by division with constants, once per row.
+
+use regard_ir::{
+    kernel::{BinOp, Builder, CastOp, CmpOp, Val},
+    view::{Coord, Digit, View},
+};
+
+/// One digit of an axis at a point: `⌊axis/div⌋ mod extent` has this value.
+#[derive(Clone, Copy, Debug)]
+pub struct DigitAt {
+    /// Product of the finer digits' extents.
+    pub div: usize,
+    /// Number of values.
+    pub extent: usize,
+    /// Its value, i64: the same in all lanes, or the value of lane 0 where `lanes` is set.
+    pub value: Val,
+    /// Whether lane l has `value + l`.
+    pub lanes: bool,
+}
+
+/// A place in a space: digits of each axis, and how many lanes are active.
+#[derive(Clone, Debug, Default)]
+pub struct Point {
+    /// Digits of each axis, any order; digits that are absent are zero.
+    pub axes: Vec<Vec<DigitAt>>,
+    /// Active lanes, i64; all where absent.
+    pub first: Option<Val>,
+}
+
+impl Point {
+    /// A point whose axes are scalars of the given extents.
+    pub fn scalars(axes: &[(Val, usize)]) -> Point {
+        let digit = |&(value, extent): &(Val, usize)| vec![DigitAt { div: 1, extent, value, lanes: false }];
+        Point { axes: axes.iter().map(digit).collect(), first: None }
+    }
+    /// The point with one more axis, whole and with lanes starting at `base`.
+    pub fn with_lanes(&self, base: Val, extent: usize, first: Option<Val>) -> Point {
+        self.with_axis(vec![DigitAt { div: 1, extent, value: base, lanes: true }], first)
+    }
+    /// The point with one more axis, a scalar.
+    pub fn with_scalar(&self, value: Val, extent: usize) -> Point {
+        self.with_axis(vec![DigitAt { div: 1, extent, value, lanes: false }], self.first)
+    }
+    /// The point with one more axis.
+    pub fn with_axis(&self, digits: Vec<DigitAt>, first: Option<Val>) -> Point {
+        let mut point = self.clone();
+        point.axes.push(digits);
+        point.first = first;
+        point
+    }
+}
+
+/// Where a view's element lies.
+pub enum Access {
+    /// `index + offset + lane·step`, in elements.
+    Affine {
+        /// Scalar part.
+        index: Option<Val>,
+        /// Constant part.
+        offset: i64,
+        /// Distance of neighbouring lanes; 0 for one element in all lanes.
+        step: i64,
+    },
+    /// One index per lane, i32, and which lanes lie inside the source.
+    Gather {
+        /// Element numbers.
+        idx: Val,
+        /// Lanes that are read.
+        inside: Val,
+    },
+}
+
+/// A sum under construction: scalars, a constant, a multiple of the lane number, a vector.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    scalar: Option<Val>,
+    offset: i64,
+    step: i64,
+    vector: Option<Val>,
+}
+
+impl Sum {
+    fn add_scalar(&mut self, b: &mut Builder, value: Val, factor: i64) {
+        let term = b.mul_const(value, factor);
+        self.scalar = Some(self.scalar.map_or(term, |s| b.add(s, term)));
+    }
+    fn add_vector(&mut self, b: &mut Builder, value: Val, factor: i64) {
+        let term = b.mul_const(value, factor);
+        self.vector = Some(self.vector.map_or(term, |s| b.add(s, term)));
+    }
+    /// The sum as one i32 vector.
+    fn into_vector(self, b: &mut Builder) -> Val {
+        let mut total = b.vi32(self.offset as i32);
+        if let Some(scalar) = self.scalar {
+            let low = b.cast(CastOp::I64ToI32, scalar);
+            let wide = b.splat(low);
+            total = b.add(total, wide);
+        }
+        if self.step != 0 {
+            let lane = b.lane();
+            let steps = b.mul_const(lane, self.step);
+            total = b.add(total, steps);
+        }
+        self.vector.map_or(total, |v| b.add(total, v))
+    }
+    fn into_scalar(self, b: &mut Builder) -> Val {
+        match self.scalar {
+            Some(scalar) => b.add_const(scalar, self.offset),
+            None => b.i64(self.offset),
+        }
+    }
+    fn is_uniform(&self) -> bool {
+        self.step == 0 && self.vector.is_none()
+    }
+}
+
+/// Where `view` reads at `point`.
+pub fn access(b: &mut Builder, view: &View, point: &Point) -> Access {
+    let mut total = Sum::default();
+    let mut inside: Option<Val> = None;
+    for coord in &view.coords {
+        let at = coordinate(b, coord, point);
+        let stride = coord.stride as i64;
+        if coord.bounded {
+            let (at, ok) = bounded(b, at, coord.extent);
+            inside = Some(inside.map_or(ok, |i| b.bin(BinOp::And, i, ok)));
+            total.add_vector(b, at, stride);
+        } else if coord.cyclic {
+            match wrapped(b, at, coord.extent) {
+                Ok(scalar) => total.add_scalar(b, scalar, stride),
+                Err(vector) => total.add_vector(b, vector, stride),
+            }
+        } else {
+            total.offset += at.offset * stride;
+            total.step += at.step * stride;
+            if let Some(scalar) = at.scalar {
+                total.add_scalar(b, scalar, stride);
+            }
+            if let Some(vector) = at.vector {
+                total.add_vector(b, vector, stride);
+            }
+        }
+    }
+    if inside.is_none() && total.vector.is_none() {
+        return Access::Affine { index: total.scalar, offset: total.offset, step: total.step };
+    }
+    let active = active_lanes(b, point);
+    let inside = inside.map_or(active, |i| b.bin(BinOp::And, i, active));
+    Access::Gather { idx: total.into_vector(b), inside }
+}
+
+/// The lanes below the point's `first`.
+pub fn active_lanes(b: &mut Builder, point: &Point) -> Val {
+    let lane = b.lane();
+    let bound = match point.first {
+        Some(first) => {
+            let low = b.cast(CastOp::I64ToI32, first);
+            b.splat(low)
+        }
+        None => b.vi32(b.lanes() as i32),
+    };
+    b.cmp(CmpOp::Lt, lane, bound)
+}
+
+fn coordinate(b: &mut Builder, coord: &Coord, point: &Point) -> Sum {
+    let mut sum = Sum { offset: coord.offset, ..Sum::default() };
+    for digit in &coord.digits {
+        for at in &point.axes[digit.axis] {
+            add_digit(b, &mut sum, digit, at);
+        }
+    }
+    sum
+}
+
+/// Adds what digit `at` of the point contributes to `digit` of the view.
+fn add_digit(b: &mut Builder, sum: &mut Sum, digit: &Digit, at: &DigitAt) {
+    let (digit_end, at_end) = (digit.div * digit.extent, at.div * at.extent);
+    if digit_end <= at.div || at_end <= digit.div {
+        return;
+    }
+    if digit.div <= at.div && at_end <= digit_end {
+        let factor = digit.mul * (at.div / digit.div) as i64;
+        sum.add_scalar(b, at.value, factor);
+        sum.step += if at.lanes { factor } else { 0 };
+        return;
+    }
+    assert!(at.div <= digit.div && digit_end <= at_end, "digits of a view and of a point must nest");
+    let shift = digit.div / at.div;
+    let wraps = digit_end < at_end;
+    let lanes = b.lanes() as usize;
+    if !at.lanes || shift % lanes == 0 {
+        let value = cut(b, at.value, shift, wraps.then_some(digit.extent));
+        sum.add_scalar(b, value, digit.mul);
+    } else if shift == 1 && digit.extent % lanes == 0 {
+        let value = cut(b, at.value, 1, Some(digit.extent));
+        sum.add_scalar(b, value, digit.mul);
+        sum.step += digit.mul;
+    } else {
+        let whole = Sum { scalar: Some(at.value), step: 1, ..Sum::default() }.into_vector(b);
+        let value = cut(b, whole, shift, wraps.then_some(digit.extent));
+        sum.add_vector(b, value, digit.mul);
+    }
+}
+
+/// `⌊value/shift⌋ mod extent`, scalar or vector.
+fn cut(b: &mut Builder, value: Val, shift: usize, extent: Option<usize>) -> Val {
+    let mut value = value;
+    if shift > 1 {
+        let by = b.const_like(value, shift as f64);
+        value = b.bin(BinOp::Div, value, by);
+    }
+    if let Some(extent) = extent {
+        let by = b.const_like(value, extent as f64);
+        value = b.bin(BinOp::Rem, value, by);
+    }
+    value
+}
+
+/// A cyclic coordinate brought into 0…extent−1: it is below twice the extent.
+fn wrapped(b: &mut Builder, at: Sum, extent: usize) -> Result<Val, Val> {
+    let uniform = at.is_uniform();
+    let value = if uniform { at.into_scalar(b) } else { at.into_vector(b) };
+    let bound = b.const_like(value, extent as f64);
+    let low = b.cmp(CmpOp::Lt, value, bound);
+    let less = b.sub(value, bound);
+    let value = b.select(low, value, less);
+    if uniform { Ok(value) } else { Err(value) }
+}
+
+/// A bounded coordinate as a vector clamped to 0 where it lies outside, and where it lies inside.
+fn bounded(b: &mut Builder, at: Sum, extent: usize) -> (Val, Val) {
+    let value = at.into_vector(b);
+    let (zero, bound) = (b.vi32(0), b.vi32(extent as i32));
+    let (not_low, below) = (b.cmp(CmpOp::Le, zero, value), b.cmp(CmpOp::Lt, value, bound));
+    let inside = b.bin(BinOp::And, not_low, below);
+    (b.select(inside, value, zero), inside)
+}

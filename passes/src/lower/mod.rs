@@ -1,0 +1,273 @@
+//! Lowering: each group of a plan becomes a kernel, the plan becomes a program.
+//!
+//! Three templates with holes compute everything: [`row`], [`product`], [`attend`]. Their holes are
+//! expressions over materialised tensors ([`crate::plan::expr`]); no template knows an op. Groups that
+//! give the same kernel share it.
+
+mod attend;
+mod index;
+mod product;
+mod row;
+mod value;
+
+pub use attend::AttendTiles;
+pub use product::ProductTiles;
+pub use row::{RowTiles, lane_extent};
+
+use crate::{
+    buffers::{self, Interval},
+    error::Error,
+    plan::{Body, Group, Plan, Right, expr::Cone},
+    schedule::{Schedule, Tiles},
+};
+use regard_ir::{
+    graph::{Graph, NodeId},
+    id::{Id, IdVec},
+    kernel::{Builder, Kernel, Unit},
+    ops::Op,
+    program::{BUFFER_ALIGN, BufferDecl, BufferId, Constant, KernelId, Launch, Layout, Place, Port, Program},
+    target::Target,
+    types::DType,
+};
+use std::collections::{BTreeMap, HashMap};
+use value::Context;
+
+/// Lowers a plan with a schedule that [fits](Schedule::check) it.
+pub fn lower(plan: &Plan, schedule: &Schedule, target: &Target) -> Result<Program<Kernel>, Error> {
+    schedule.check(plan, target)?;
+    let mut lowering = Lowering::new(plan, target);
+    for (index, (group, (_, tiles))) in plan.groups.iter().zip(&schedule.groups).enumerate() {
+        lowering.group(index, group, tiles);
+    }
+    lowering.finish()
+}
+
+/// What a kernel's parameter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Source {
+    /// A tensor, stored densely.
+    Dense(NodeId),
+    /// A constant matrix in panels of that width.
+    Panels(NodeId, usize),
+}
+
+struct Lowering<'a> {
+    plan: &'a Plan,
+    target: &'a Target,
+    constant: IdVec<NodeId, bool>,
+    kernels: IdVec<KernelId, Kernel>,
+    known: HashMap<String, KernelId>,
+    launches: Vec<(KernelId, Vec<Source>)>,
+    /// First and last launch that touches a buffer.
+    touched: BTreeMap<Source, (usize, usize)>,
+}
+
+impl<'a> Lowering<'a> {
+    fn new(plan: &'a Plan, target: &'a Target) -> Self {
+        let constant = plan.graph.constants();
+        Self { plan, target, constant, kernels: IdVec::new(), known: HashMap::new(), launches: Vec::new(), touched: BTreeMap::new() }
+    }
+
+    fn group(&mut self, index: usize, group: &Group, tiles: &Tiles) {
+        let (kernel, sources) = self.kernel(group, tiles);
+        let content = format!("{}\n{kernel}", kernel.name);
+        let id = match self.known.get(&content) {
+            Some(&id) => id,
+            None => {
+                let mut kernel = kernel;
+                let twins = self.kernels.values().filter(|k| k.name == kernel.name || k.name.starts_with(&format!("{}_v", kernel.name)));
+                let twins = twins.count();
+                if twins > 0 {
+                    kernel.name = format!("{}_v{}", kernel.name, twins + 1);
+                }
+                let id = self.kernels.push(kernel);
+                self.known.insert(content, id);
+                id
+            }
+        };
+        for &source in &sources {
+            self.touched.entry(source).or_insert((index, index)).1 = index;
+        }
+        self.launches.push((id, sources));
+    }
+
+    /// The kernel of a group, and what its parameters are, in order; the output is the last one.
+    fn kernel(&self, group: &Group, tiles: &Tiles) -> (Kernel, Vec<Source>) {
+        let lanes = self.target.lanes;
+        let (name, grid) = match (&group.body, tiles) {
+            (Body::Row(cone), Tiles::Row(t)) => {
+                let [rows, inner] = cone.space[..] else { panic!("a row program's space has two axes") };
+                (format!("row_{rows}x{inner}"), [rows.div_ceil(t.rows) as u64, inner.div_ceil(t.inner) as u64, 1])
+            }
+            (Body::Product(p), Tiles::Product(t)) => {
+                let batch = if p.batch == 1 { String::new() } else { format!("{}x", p.batch) };
+                (format!("product_{batch}{}x{}x{}", p.m, p.k, p.n), t.grid(p, lanes))
+            }
+            (Body::Attend(a), Tiles::Attend(t)) => (format!("attend_{}x{}x{}x{}", a.batch, a.queries, a.keys, a.value_dim), t.grid(a)),
+            _ => panic!("the schedule was checked"),
+        };
+        let mut b = Builder::new(name, Unit::Core, lanes, grid);
+        let mut sources: Vec<Source> = Vec::new();
+        let mut context = Context { buffers: BTreeMap::new(), fma: self.target.fma };
+        for node in loaded(&group.body) {
+            let ty = self.plan.graph.ty(node);
+            let buffer = b.param(format!("in{}", sources.len()), ty.dtype, ty.elements() as u64);
+            context.buffers.insert(node, buffer);
+            sources.push(Source::Dense(node));
+        }
+        let mut panels = None;
+        if let (Body::Product(p), Tiles::Product(t)) = (&group.body, tiles)
+            && let Right::Constant(node) = p.right
+        {
+            let layout = panel_layout(p.k, p.n, t.width(lanes));
+            panels = Some(b.param("panels", DType::F32, layout.stored(p.k * p.n) as u64));
+            sources.push(Source::Panels(node, t.width(lanes)));
+        }
+        let ty = self.plan.graph.ty(group.root);
+        let output = b.param("out", ty.dtype, ty.elements() as u64);
+        sources.push(Source::Dense(group.root));
+        match (&group.body, tiles) {
+            (Body::Row(cone), Tiles::Row(t)) => row::emit(&context, &mut b, cone, output, *t),
+            (Body::Product(p), Tiles::Product(t)) => product::emit(&context, &mut b, p, panels, output, *t),
+            (Body::Attend(a), Tiles::Attend(t)) => attend::emit(&context, &mut b, a, output, *t),
+            _ => panic!("the schedule was checked"),
+        }
+        (b.finish(), sources)
+    }
+
+    fn finish(self) -> Result<Program<Kernel>, Error> {
+        let graph = &self.plan.graph;
+        let mut buffers = Buffers::default();
+        let port = |node: NodeId, buffer: BufferId| Port { name: graph.text_name(node), ty: graph.ty(node).clone(), buffer };
+        let inputs = graph.inputs().iter().enumerate().map(|(i, &n)| port(n, buffers.dense(graph, n, Place::Input(i)))).collect();
+        let outputs =
+            graph.outputs.iter().enumerate().map(|(i, &n)| port(n, buffers.dense(graph, n, Place::Output(i)))).collect();
+        let mut constants = Vec::new();
+        let mut folded: Vec<NodeId> = Vec::new();
+        let mut constant_bytes = 0;
+        let mut planned: Vec<(NodeId, Interval)> = Vec::new();
+        for (&source, &(first, last)) in &self.touched {
+            match source {
+                Source::Dense(node) if !self.constant[node] => {
+                    if !buffers.placed.contains_key(&source) {
+                        planned.push((node, Interval { bytes: graph.ty(node).bytes() as u64, first, last }));
+                    }
+                }
+                Source::Dense(node) | Source::Panels(node, _) => {
+                    let layout = match source {
+                        Source::Panels(_, width) => panel_layout(graph.ty(node).shape[0], graph.ty(node).shape[1], width),
+                        Source::Dense(_) => Layout::Dense,
+                    };
+                    let ty = graph.ty(node);
+                    let len = layout.stored(ty.elements()) as u64;
+                    let buffer = buffers.push(source, graph.text_name(node), ty.dtype, len, Place::Constant(constant_bytes));
+                    constant_bytes += buffers.rows[buffer].bytes().next_multiple_of(BUFFER_ALIGN);
+                    let output = folded.iter().position(|&f| f == node).unwrap_or_else(|| {
+                        folded.push(node);
+                        folded.len() - 1
+                    });
+                    constants.push(Constant { buffer, output, layout });
+                }
+            }
+        }
+        let (offsets, arena_bytes) = buffers::place(&planned.iter().map(|p| p.1).collect::<Vec<_>>());
+        for ((node, _), offset) in planned.iter().zip(offsets) {
+            buffers.dense(graph, *node, Place::Arena(offset));
+        }
+        let launches = self.launches.iter().map(|(kernel, sources)| {
+            let k = &self.kernels[*kernel];
+            let buffers = sources.iter().map(|s| buffers.placed[s]).collect();
+            Launch { kernel: *kernel, buffers, blocks: k.blocks(), scratch_bytes: k.scratch_layout().1 }
+        });
+        let launches = launches.collect();
+        let program = Program {
+            name: graph.name.clone(),
+            kernels: self.kernels,
+            buffers: buffers.rows,
+            launches,
+            inputs,
+            outputs,
+            folds: fold_graph(graph, &folded)?,
+            constants,
+            arena_bytes,
+            constant_bytes,
+        };
+        match program.faults().first() {
+            None => Ok(program),
+            Some(fault) => Err(Error::broken(fault.clone())),
+        }
+    }
+}
+
+fn panel_layout(rows: usize, cols: usize, width: usize) -> Layout {
+    Layout::Panels { rows, cols, width }
+}
+
+/// The nodes a group reads from memory, constants in panels excepted, in order.
+fn loaded(body: &Body) -> Vec<NodeId> {
+    let cones: Vec<&Cone> = match body {
+        Body::Row(cone) => vec![cone],
+        Body::Product(p) => match &p.right {
+            Right::Constant(_) => vec![&p.left, &p.epilogue],
+            Right::Computed(right) => vec![&p.left, right, &p.epilogue],
+        },
+        Body::Attend(a) => {
+            let mut cones = vec![&a.scores, &a.values, &a.epilogue];
+            if let Some(p) = &a.products {
+                cones.extend([&p.queries, &p.keys]);
+            }
+            cones
+        }
+    };
+    let mut nodes = Vec::new();
+    for node in cones.iter().flat_map(|c| c.loads()).map(|(node, _)| node) {
+        if !nodes.contains(&node) {
+            nodes.push(node);
+        }
+    }
+    nodes
+}
+
+#[derive(Default)]
+struct Buffers {
+    rows: IdVec<BufferId, BufferDecl>,
+    placed: BTreeMap<Source, BufferId>,
+}
+
+impl Buffers {
+    fn push(&mut self, source: Source, name: String, dtype: DType, len: u64, place: Place) -> BufferId {
+        let id = self.rows.push(BufferDecl { name, dtype, len, place });
+        self.placed.insert(source, id);
+        id
+    }
+    fn dense(&mut self, graph: &Graph, node: NodeId, place: Place) -> BufferId {
+        let ty = graph.ty(node);
+        self.push(Source::Dense(node), graph.text_name(node), ty.dtype, ty.elements() as u64, place)
+    }
+}
+
+/// The part of a graph that the folded constants need; inputs are not among them.
+fn fold_graph(graph: &Graph, folded: &[NodeId]) -> Result<Graph, Error> {
+    let mut live: IdVec<NodeId, bool> = graph.nodes.values().map(|_| false).collect();
+    folded.iter().for_each(|&f| live[f] = true);
+    for id in graph.nodes.ids().rev().filter(|id| id.index() < graph.nodes.len()) {
+        if live[id] {
+            graph.nodes[id].operands.iter().for_each(|&o| live[o] = true);
+        }
+    }
+    let mut out = Graph::new(format!("{}_constants", graph.name));
+    let mut moved: IdVec<NodeId, Option<NodeId>> = IdVec::new();
+    for (id, node) in graph.nodes.iter() {
+        let copy = live[id].then(|| {
+            let mut node = node.clone();
+            node.operands.iter_mut().for_each(|o| *o = moved[*o].expect("operands of live nodes are live"));
+            out.nodes.push(node)
+        });
+        if live[id] && matches!(graph.nodes[id].op, Op::Input(_)) {
+            return Err(Error::broken(format!("constant {id} depends on an input")));
+        }
+        moved.push(copy);
+    }
+    out.outputs = folded.iter().map(|&f| moved[f].expect("folded nodes are live")).collect();
+    Ok(out)
+}

@@ -1,0 +1,253 @@
+//! The product template: pack, multiply, finish.
+//!
+//! ```text
+//!   block (batch, rows i0…i0+R, panels p0…p0+P)
+//!     pack    scratch[r, k] ← left(i0 + r, k)             layer norm, gather, im2col happen here, once
+//!     for panel p, for tile of `mr` rows:
+//!       acc[mr × nv] = Σ_k scratch[r, k] · right[p][k, nv·L]    one broadcast, nv loads, mr·nv fma per k
+//!       tile ← acc;  root ← epilogue(tile)
+//! ```
+//!
+//! Packing is the only prologue, so the inner loop is always the same code. The right operand comes in
+//! panels of nv·L columns: packed once where it is constant, by the block itself where it is computed.
+//! Rows behind the last one repeat it and are not written.
+
+use super::{
+    index::{DigitAt, Point},
+    row::{Chunk, for_chunks, lane_extent, store_at},
+    value::{Context, Scope},
+};
+use crate::plan::{Product, Right, expr::Cone};
+use regard_ir::{
+    kernel::{BinOp, Buf, Builder, IdAxis, Val},
+    types::DType,
+};
+
+/// How a product is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ProductTiles {
+    /// Rows per block.
+    pub rows: usize,
+    /// Panels per block.
+    pub panels: usize,
+    /// Rows per register tile.
+    pub mr: usize,
+    /// Vectors per register tile.
+    pub nv: usize,
+}
+
+impl ProductTiles {
+    /// Columns per panel.
+    pub fn width(&self, lanes: u32) -> usize {
+        self.nv * lanes as usize
+    }
+    /// Blocks along batch, rows and panels.
+    pub fn grid(&self, product: &Product, lanes: u32) -> [u64; 3] {
+        let panels = product.n.div_ceil(self.width(lanes));
+        [product.batch as u64, product.m.div_ceil(self.rows) as u64, panels.div_ceil(self.panels) as u64]
+    }
+    /// Distance of packed rows: rows a multiple of 4 KiB apart would share one set of the first-level cache.
+    pub fn row_stride(k: usize) -> usize {
+        if k.is_multiple_of(1024) { k + 16 } else { k }
+    }
+}
+
+/// A tile product's operands in scratch or memory.
+pub struct Operands {
+    /// Rows to broadcast from.
+    pub left: Buf,
+    /// Distance of those rows.
+    pub left_stride: usize,
+    /// Columns to load.
+    pub right: Buf,
+    /// Distance of consecutive k.
+    pub right_stride: usize,
+    /// Length of the reduction.
+    pub k: usize,
+}
+
+/// `acc[mr][nv] = Σ_k left[row + r, k] · right[k, column + v·L]`, stored to `tile`, row-major.
+pub fn multiply(b: &mut Builder, fma: bool, at: &Operands, left_base: Option<Val>, right_base: Option<Val>, (mr, nv): (usize, usize), tile: Buf) {
+    let lanes = b.lanes() as usize;
+    let zero = b.vf32(0.0);
+    let bounds = (b.i64(0), b.i64(at.k as i64));
+    let unroll = if at.k.is_multiple_of(4) { 4 } else { 1 };
+    let sums = b.for_loop(bounds, 1, unroll, &vec![zero; mr * nv], |b, k, sums| {
+        let mut sums = sums.to_vec();
+        let line = b.mul_const(k, at.right_stride as i64);
+        let line = right_base.map_or(line, |base| b.add(base, line));
+        let columns: Vec<Val> = (0..nv).map(|v| b.load(b.addr_off(at.right, Some(line), (v * lanes) as i64))).collect();
+        let place = left_base.map_or(k, |base| b.add(base, k));
+        for r in 0..mr {
+            let left = b.bcast(b.addr_off(at.left, Some(place), (r * at.left_stride) as i64));
+            for (v, &column) in columns.iter().enumerate() {
+                sums[r * nv + v] = multiply_add(b, fma, left, column, sums[r * nv + v]);
+            }
+        }
+        sums
+    });
+    for (i, &sum) in sums.iter().enumerate() {
+        b.store(sum, b.addr_off(tile, None, (i * lanes) as i64));
+    }
+}
+
+fn multiply_add(b: &mut Builder, fma: bool, x: Val, y: Val, z: Val) -> Val {
+    if fma {
+        return b.fma(x, y, z);
+    }
+    let product = b.mul(x, y);
+    b.add(product, z)
+}
+
+/// Emits the body; `constant` is the packed right operand where it is one.
+pub fn emit(context: &Context, b: &mut Builder, product: &Product, constant: Option<Buf>, output: Buf, tiles: ProductTiles) {
+    let lanes = b.lanes() as usize;
+    let width = tiles.width(b.lanes());
+    let stride = ProductTiles::row_stride(product.k);
+    let packed_rows = tiles.rows.next_multiple_of(tiles.mr);
+    let left = b.scratch("left", DType::F32, (packed_rows * stride) as u64);
+    let tile = b.scratch("tile", DType::F32, (tiles.mr * width) as u64);
+    let computed = match product.right {
+        Right::Constant(_) => None,
+        Right::Computed(_) => Some(b.scratch("right", DType::F32, (tiles.panels * product.k * width) as u64)),
+    };
+    let [batch, row_block, panel_block] = [IdAxis::G0, IdAxis::G1, IdAxis::G2].map(|axis| b.id(axis));
+    let first_row = b.mul_const(row_block, tiles.rows as i64);
+    let first_panel = b.mul_const(panel_block, tiles.panels as i64);
+    let here = Block { context, product, tiles, batch, first_row };
+    here.pack_left(b, left, stride, packed_rows);
+    if let (Some(right), Right::Computed(cone)) = (computed, &product.right) {
+        here.pack_right(b, right, cone, first_panel, width);
+    }
+    let all_panels = product.n.div_ceil(width);
+    let panels = bounded(b, first_panel, tiles.panels, all_panels);
+    let rows_left = bounded(b, first_row, tiles.rows, product.m);
+    let zero = b.i64(0);
+    b.for_loop((zero, panels), 1, 1, &[], |b, panel, _| {
+        let global_panel = b.add(first_panel, panel);
+        let source = if computed.is_some() { panel } else { global_panel };
+        let right_base = b.mul_const(source, (product.k * width) as i64);
+        let column = b.mul_const(global_panel, width as i64);
+        let right = constant.or(computed).expect("a right operand");
+        let operands = Operands { left, left_stride: stride, right, right_stride: width, k: product.k };
+        let zero = b.i64(0);
+        b.for_loop((zero, rows_left), tiles.mr as i64, 1, &[], |b, row, _| {
+            let left_base = b.mul_const(row, stride as i64);
+            multiply(b, context.fma, &operands, Some(left_base), Some(right_base), (tiles.mr, tiles.nv), tile);
+            let rest = b.sub(rows_left, row);
+            let most = b.i64(tiles.mr as i64);
+            let count = b.bin(BinOp::Min, rest, most);
+            let zero = b.i64(0);
+            b.for_loop((zero, count), 1, 1, &[], |b, r, _| {
+                let in_block = b.add(row, r);
+                let global_row = b.add(first_row, in_block);
+                let from = b.mul_const(r, width as i64);
+                for v in 0..tiles.nv {
+                    let value = b.load(b.addr_off(tile, Some(from), (v * lanes) as i64));
+                    here.finish(b, output, global_row, column, v * lanes, value);
+                }
+                Vec::new()
+            });
+            Vec::new()
+        });
+        Vec::new()
+    });
+}
+
+/// `min(tile, all − start)`, without arithmetic where tiles divide.
+fn bounded(b: &mut Builder, start: Val, tile: usize, all: usize) -> Val {
+    let tile_val = b.i64(tile as i64);
+    if all.is_multiple_of(tile) {
+        return tile_val;
+    }
+    let all = b.i64(all as i64);
+    let left = b.sub(all, start);
+    b.bin(BinOp::Min, left, tile_val)
+}
+
+struct Block<'a> {
+    context: &'a Context,
+    product: &'a Product,
+    tiles: ProductTiles,
+    batch: Val,
+    first_row: Val,
+}
+
+impl Block<'_> {
+    fn pack_left(&self, b: &mut Builder, left: Buf, stride: usize, packed_rows: usize) {
+        let product = self.product;
+        let inner = lane_extent(&product.left, 2, product.k);
+        let last = b.i64(product.m as i64 - 1);
+        b.for_const(packed_rows as u64, 1, &[], |b, r, _| {
+            let wanted = b.add(self.first_row, r);
+            let row = b.bin(BinOp::Min, wanted, last);
+            let point = Point::scalars(&[(self.batch, product.batch), (row, product.m)]);
+            let mut scope = Scope::new(&product.left, point);
+            self.context.row_reductions(b, &mut scope, 2);
+            let line = b.mul_const(r, stride as i64);
+            for_chunks(b, product.k, inner, &[], &mut |b, chunk: Chunk, _| {
+                let at = chunk.start(b);
+                let to = b.add(line, at);
+                let mut here = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
+                let value = self.context.root(b, &mut here);
+                b.store_with(value, b.addr(left, to), chunk.first, 1);
+                Vec::new()
+            });
+            Vec::new()
+        });
+    }
+
+    /// Fills the block's panels of a computed right operand; columns behind the last one are zero.
+    fn pack_right(&self, b: &mut Builder, right: Buf, cone: &Cone, first_panel: Val, width: usize) {
+        let (k, n, lanes) = (self.product.k, self.product.n, b.lanes() as usize);
+        b.for_const(self.tiles.panels as u64, 1, &[], |b, panel, _| {
+            let global = b.add(first_panel, panel);
+            let column = b.mul_const(global, width as i64);
+            let base = b.mul_const(panel, (k * width) as i64);
+            b.for_const(k as u64, 1, &[], |b, row, _| {
+                let line = b.mul_const(row, width as i64);
+                let line = b.add(base, line);
+                for v in 0..self.tiles.nv {
+                    let first = remaining(b, column, v * lanes, n, width);
+                    let start = b.add_const(column, (v * lanes) as i64);
+                    let last = b.i64(n as i64 - 1);
+                    let start = b.bin(BinOp::Min, start, last);
+                    let point = Point::scalars(&[(self.batch, self.product.batch), (row, k)]).with_lanes(start, n, first);
+                    let value = self.context.root(b, &mut Scope::new(cone, point.clone()));
+                    let value = super::value::zero_inactive(b, &point, value);
+                    b.store(value, b.addr_off(right, Some(line), (v * lanes) as i64));
+                }
+                Vec::new()
+            });
+            Vec::new()
+        });
+    }
+
+    /// The epilogue of one vector, and its store.
+    fn finish(&self, b: &mut Builder, output: Buf, row: Val, column: Val, offset: usize, value: Val) {
+        let product = self.product;
+        let width = self.tiles.width(b.lanes());
+        let first = remaining(b, column, offset, product.n, width);
+        let base = b.add_const(column, offset as i64);
+        let mut point = Point::scalars(&[(self.batch, product.batch), (row, product.m)]);
+        point.axes.push(vec![DigitAt { div: 1, extent: product.n, value: base, lanes: true }]);
+        point.first = first;
+        let mut scope = Scope::new(&product.epilogue, point.clone()).with_anchor(value);
+        let value = self.context.root(b, &mut scope);
+        store_at(b, output, &product.store, &point, value);
+    }
+}
+
+/// How many of the lanes at `column + offset` lie below `n`; nothing where panels of `width` divide `n`.
+pub fn remaining(b: &mut Builder, column: Val, offset: usize, n: usize, width: usize) -> Option<Val> {
+    if n.is_multiple_of(width) {
+        return None;
+    }
+    let lanes = b.lanes() as i64;
+    let from = b.add_const(column, offset as i64);
+    let all = b.i64(n as i64);
+    let left = b.sub(all, from);
+    let (zero, most) = (b.i64(0), b.i64(lanes));
+    let left = b.bin(BinOp::Min, left, most);
+    Some(b.bin(BinOp::Max, left, zero))
+}

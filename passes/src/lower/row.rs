@@ -1,0 +1,219 @@
+//! Row programs: maps and reductions, the kernel that can run every op.
+//!
+//! ```text
+//!   for row in block {
+//!     for each reduction that the row alone decides { lanes run along the reduced axis }
+//!     for chunk of the inner axis {
+//!       for each reduction that differs along the inner axis { a loop per chunk, lanes side by side }
+//!       root ← expression
+//!     }
+//!   }
+//! ```
+//!
+//! Layer norm, softmax and means are row programs with reductions; everything pointwise or moved is one
+//! without. Lanes run over the finest digit that all views share, so a vector never crosses a digit.
+
+use super::{
+    index::{Access, DigitAt, Point, access, active_lanes},
+    value::{Context, Scope, combine, finish, neutral},
+};
+use crate::plan::expr::{Cone, Expr, ExprId};
+use regard_ir::{
+    kernel::{BinOp, Buf, Builder, IdAxis, ReduceOp as Horizontal, Val},
+    ops::ReduceOp,
+    view::View,
+};
+
+/// The innermost digit of `axis` that all of the cone's views agree on: lanes run along it.
+pub fn lane_extent(cone: &Cone, axis: usize, extent: usize) -> usize {
+    let mut inner = extent;
+    for (_, view) in cone.loads() {
+        for digit in view.coords.iter().flat_map(|c| &c.digits).filter(|d| d.axis == axis) {
+            let boundary = if digit.div > 1 { digit.div } else { digit.extent };
+            inner = greatest_common_divisor(inner, boundary);
+        }
+    }
+    inner.max(1)
+}
+
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+/// Up to L consecutive elements of an axis.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    /// The axis at the chunk.
+    pub digits: Vec<DigitAt>,
+    /// Active lanes where not all are.
+    pub first: Option<Val>,
+    /// The most lanes that can be active.
+    pub count: usize,
+}
+
+impl Chunk {
+    /// Index of lane 0 on the axis.
+    pub fn start(&self, b: &mut Builder) -> Val {
+        let mut total: Option<Val> = None;
+        for digit in &self.digits {
+            let term = b.mul_const(digit.value, digit.div as i64);
+            total = Some(total.map_or(term, |t| b.add(t, term)));
+        }
+        total.expect("an axis has digits")
+    }
+}
+
+/// What is done with a chunk: carried vectors in, carried vectors out.
+pub type ChunkBody<'a> = &'a mut dyn FnMut(&mut Builder, Chunk, Vec<Val>) -> Vec<Val>;
+
+/// Runs `body` for every chunk of an axis whose lanes run over `inner` elements at a time.
+pub fn for_chunks(b: &mut Builder, extent: usize, inner: usize, init: &[Val], body: ChunkBody) -> Vec<Val> {
+    let outer = extent / inner;
+    if outer == 1 {
+        return chunks_of_digit(b, None, inner, init, body);
+    }
+    b.for_const(outer as u64, 1, init, |b, at, carried| {
+        let coarse = DigitAt { div: inner, extent: outer, value: at, lanes: false };
+        chunks_of_digit(b, Some(coarse), inner, carried, body)
+    })
+}
+
+fn chunks_of_digit(b: &mut Builder, coarse: Option<DigitAt>, inner: usize, init: &[Val], body: ChunkBody) -> Vec<Val> {
+    let lanes = b.lanes() as usize;
+    let whole = inner / lanes * lanes;
+    let chunk = |base: Val, first: Option<Val>, count: usize| {
+        let fine = DigitAt { div: 1, extent: inner, value: base, lanes: true };
+        Chunk { digits: coarse.into_iter().chain([fine]).collect(), first, count }
+    };
+    let mut carried = init.to_vec();
+    if whole == lanes {
+        let base = b.i64(0);
+        carried = body(b, chunk(base, None, lanes), carried);
+    } else if whole > 0 {
+        carried = b.for_const(whole as u64, lanes as i64, &carried, |b, base, carried| body(b, chunk(base, None, lanes), carried.to_vec()));
+    }
+    if whole < inner {
+        let (base, first) = (b.i64(whole as i64), b.i64((inner - whole) as i64));
+        carried = body(b, chunk(base, Some(first), inner - whole), carried);
+    }
+    carried
+}
+
+impl Context {
+    /// Computes the reductions that do not depend on `axis` and records them in the scope, whose point has
+    /// the axes before it.
+    pub fn row_reductions(&self, b: &mut Builder, scope: &mut Scope, axis: usize) {
+        let rank = scope.cone.space.len();
+        for id in scope.cone.reductions() {
+            if scope.cone.uses(id, axis) {
+                continue;
+            }
+            let Expr::Reduce { op, extent, body } = scope.cone.terms[id].expr else { continue };
+            let mut row = scope.clone();
+            row.point.axes.resize(rank, Vec::new());
+            let value = self.reduce_along_lanes(b, &row, op, extent, body);
+            scope.known.insert(id, value);
+        }
+    }
+
+    /// One reduction with lanes along the reduced axis, the result in all lanes.
+    fn reduce_along_lanes(&self, b: &mut Builder, scope: &Scope, op: ReduceOp, extent: usize, body: ExprId) -> Val {
+        let inner = lane_extent(scope.cone, scope.cone.space.len(), extent);
+        let start = b.vf32(neutral(op));
+        let total = for_chunks(b, extent, inner, &[start], &mut |b, chunk, carried| {
+            let mut at = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
+            let mut value = self.value(b, &mut at, body);
+            if chunk.first.is_some() {
+                let active = active_lanes(b, &at.point);
+                let rest = b.vf32(neutral(op));
+                value = b.select(active, value, rest);
+            }
+            vec![combine(b, op, carried[0], value)]
+        });
+        let horizontal = match op {
+            ReduceOp::Sum | ReduceOp::Mean => Horizontal::Sum,
+            ReduceOp::Max => Horizontal::Max,
+            ReduceOp::Min => Horizontal::Min,
+        };
+        let scalar = b.reduce(horizontal, total[0]);
+        let all = b.splat(scalar);
+        finish(b, op, extent, all)
+    }
+}
+
+/// How a row program is cut into blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RowTiles {
+    /// Rows per block.
+    pub rows: usize,
+    /// Elements of the inner axis per block; all of it where there are reductions.
+    pub inner: usize,
+}
+
+/// Emits the body: `space` is `[rows, inner]`.
+pub fn emit(context: &Context, b: &mut Builder, cone: &Cone, output: Buf, tiles: RowTiles) {
+    let [rows, inner] = cone.space[..] else { panic!("a row program's space has two axes") };
+    let row_block = b.id(IdAxis::G0);
+    let first_row = b.mul_const(row_block, tiles.rows as i64);
+    let bound = b.add_const(first_row, tiles.rows as i64);
+    let all = b.i64(rows as i64);
+    let end = b.bin(BinOp::Min, bound, all);
+    let column_block = b.id(IdAxis::G1);
+    let lane_digit = lane_extent(cone, 1, inner);
+    b.for_loop((first_row, end), 1, 1, &[], |b, row, _| {
+        let start = Point::scalars(&[(row, rows)]);
+        let mut scope = Scope::new(cone, start);
+        context.row_reductions(b, &mut scope, 1);
+        let mut store = |b: &mut Builder, chunk: Chunk, _: Vec<Val>| {
+            let mut at = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
+            let value = context.root(b, &mut at);
+            store_at(b, output, &View::reshape(&[rows, inner], &[rows, inner]), &at.point, value);
+            Vec::new()
+        };
+        if tiles.inner >= inner {
+            for_chunks(b, inner, lane_digit, &[], &mut store);
+        } else {
+            split_inner(b, column_block, inner, lane_digit, tiles.inner, &mut store);
+        }
+        Vec::new()
+    });
+}
+
+/// The part of the inner axis that one block runs: `tile` elements starting at `block·tile`; both are
+/// multiples of the lane digit, or the lane digit is the whole axis.
+fn split_inner(b: &mut Builder, block: Val, inner: usize, lane_digit: usize, tile: usize, body: ChunkBody) {
+    let lanes = b.lanes() as i64;
+    let start = b.mul_const(block, tile as i64);
+    let all = b.i64(inner as i64);
+    if lane_digit == inner {
+        let bound = b.add_const(start, tile as i64);
+        let end = b.bin(BinOp::Min, bound, all);
+        b.for_loop((start, end), lanes, 1, &[], |b, base, _| {
+            let left = b.sub(all, base);
+            let width = b.i64(lanes);
+            let first = b.bin(BinOp::Min, left, width);
+            let first = (inner % lanes as usize != 0).then_some(first);
+            let digits = vec![DigitAt { div: 1, extent: inner, value: base, lanes: true }];
+            body(b, Chunk { digits, first, count: lanes as usize }, Vec::new())
+        });
+        return;
+    }
+    let (coarse, per_tile) = (inner / lane_digit, tile / lane_digit);
+    let start = b.mul_const(block, per_tile as i64);
+    let bound = b.add_const(start, per_tile as i64);
+    let all = b.i64(coarse as i64);
+    let end = b.bin(BinOp::Min, bound, all);
+    b.for_loop((start, end), 1, 1, &[], |b, at, _| {
+        let digit = DigitAt { div: lane_digit, extent: coarse, value: at, lanes: false };
+        chunks_of_digit(b, Some(digit), lane_digit, &[], body);
+        Vec::new()
+    });
+}
+
+/// Writes the active lanes to the elements that `view` names.
+pub fn store_at(b: &mut Builder, output: Buf, view: &View, point: &Point, value: Val) {
+    match access(b, view, point) {
+        Access::Affine { index, offset, step } => b.store_with(value, b.addr_off(output, index, offset), point.first, step.max(1)),
+        Access::Gather { .. } => panic!("stores run along contiguous lanes"),
+    }
+}

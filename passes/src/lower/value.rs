@@ -1,0 +1,253 @@
+//! Expressions at a point become vector instructions.
+
+use super::index::{Access, Point, access, active_lanes};
+use crate::plan::expr::{Cone, Expr, ExprId};
+use regard_ir::{
+    graph::NodeId,
+    kernel::{BinOp, Buf, Builder, CastOp, CmpOp, Const, Elem, Type, UnOp, Val, math},
+    ops::{BinaryOp, ReduceOp, UnaryOp},
+    types::{DType, Real},
+    view::View,
+};
+use std::collections::BTreeMap;
+
+/// What every expression of a kernel may need.
+pub struct Context {
+    /// The buffer of each materialised node the group touches.
+    pub buffers: BTreeMap<NodeId, Buf>,
+    /// Whether fma is one instruction.
+    pub fma: bool,
+}
+
+/// Values known at one point of one cone.
+#[derive(Clone)]
+pub struct Scope<'a> {
+    /// The expressions.
+    pub cone: &'a Cone,
+    /// Where.
+    pub point: Point,
+    /// Values already computed here.
+    pub known: BTreeMap<ExprId, Val>,
+}
+
+impl<'a> Scope<'a> {
+    /// Nothing known yet.
+    pub fn new(cone: &'a Cone, point: Point) -> Self {
+        Self { cone, point, known: BTreeMap::new() }
+    }
+    /// The same knowledge elsewhere: what is known must not depend on what changes.
+    pub fn at(&self, point: Point) -> Self {
+        Self { point, ..self.clone() }
+    }
+    /// Declares the anchor's value at this point.
+    pub fn with_anchor(mut self, value: Val) -> Self {
+        for (id, term) in self.cone.terms.iter() {
+            if term.expr == Expr::Anchor {
+                self.known.insert(id, value);
+            }
+        }
+        self
+    }
+}
+
+impl Context {
+    /// The cone's value at the scope's point, one element per lane.
+    pub fn root(&self, b: &mut Builder, scope: &mut Scope) -> Val {
+        self.value(b, scope, scope.cone.root())
+    }
+
+    /// An expression's value.
+    pub fn value(&self, b: &mut Builder, scope: &mut Scope, id: ExprId) -> Val {
+        if let Some(&known) = scope.known.get(&id) {
+            return known;
+        }
+        let term = &scope.cone.terms[id];
+        let value = match &term.expr {
+            Expr::Load { node, view } => self.load(b, *node, view, &scope.point),
+            Expr::Const(value) => constant(b, *value, term.dtype),
+            Expr::Unary(op, a) => {
+                let a = self.value(b, scope, *a);
+                self.unary(b, *op, a)
+            }
+            Expr::Gelu(a) => {
+                let a = self.value(b, scope, *a);
+                math::gelu(b, a, self.fma)
+            }
+            Expr::Cast(a) => {
+                let a = self.value(b, scope, *a);
+                cast(b, a, term.dtype)
+            }
+            Expr::Binary(op, x, y) => {
+                let (x, y) = (self.value(b, scope, *x), self.value(b, scope, *y));
+                binary(b, *op, x, y)
+            }
+            Expr::Select(c, x, y) => {
+                let c = self.value(b, scope, *c);
+                let (x, y) = (self.value(b, scope, *x), self.value(b, scope, *y));
+                b.select(c, x, y)
+            }
+            Expr::Gather { table, width, row, inner } => {
+                let row = self.value(b, scope, *row);
+                self.gather(b, *table, *width, row, inner, &scope.point)
+            }
+            Expr::Reduce { op, extent, body } => self.reduce_lanewise(b, scope, *op, *extent, *body),
+            Expr::Anchor => panic!("the anchor's value is not known here"),
+        };
+        scope.known.insert(id, value);
+        value
+    }
+
+    /// A materialised tensor's element.
+    fn load(&self, b: &mut Builder, node: NodeId, view: &View, point: &Point) -> Val {
+        let buf = self.buffers[&node];
+        match access(b, view, point) {
+            Access::Affine { index, offset, step: 0 } => b.bcast(b.addr_off(buf, index, offset)),
+            Access::Affine { index, offset, step } => b.load_with(b.addr_off(buf, index, offset), point.first, step),
+            Access::Gather { idx, inside } => {
+                let value = b.gather(b.addr_off(buf, None, 0), idx, inside);
+                if view.has_fill() && view.fill.get() != 0.0 {
+                    let fill = b.const_like(value, view.fill.get());
+                    b.select(inside, value, fill)
+                } else {
+                    value
+                }
+            }
+        }
+    }
+
+    fn gather(&self, b: &mut Builder, table: NodeId, width: usize, row: Val, inner: &View, point: &Point) -> Val {
+        let active = active_lanes(b, point);
+        let mut idx = b.mul_const(row, width as i64);
+        let mut addr = b.addr_off(self.buffers[&table], None, 0);
+        match access(b, inner, point) {
+            Access::Affine { index, offset, step } => {
+                addr.index = index;
+                addr.offset = offset;
+                let lane = b.lane();
+                let steps = b.mul_const(lane, step);
+                idx = b.add(idx, steps);
+            }
+            Access::Gather { idx: within, .. } => idx = b.add(idx, within),
+        }
+        b.gather(addr, idx, active)
+    }
+
+    /// A reduction that differs from lane to lane: one loop, one accumulator.
+    fn reduce_lanewise(&self, b: &mut Builder, scope: &Scope, op: ReduceOp, extent: usize, body: ExprId) -> Val {
+        let start = b.vf32(neutral(op));
+        let total = b.for_const(extent as u64, 1, &[start], |b, r, carried| {
+            let mut inner = scope.at(scope.point.with_scalar(r, extent));
+            let value = self.value(b, &mut inner, body);
+            vec![combine(b, op, carried[0], value)]
+        });
+        finish(b, op, extent, total[0])
+    }
+
+    fn unary(&self, b: &mut Builder, op: UnaryOp, a: Val) -> Val {
+        match op {
+            UnaryOp::Neg => b.un(UnOp::Neg, a),
+            UnaryOp::Abs => b.un(UnOp::Abs, a),
+            UnaryOp::Sqrt => b.un(UnOp::Sqrt, a),
+            UnaryOp::Floor => b.un(UnOp::Floor, a),
+            UnaryOp::Round => b.un(UnOp::Round, a),
+            UnaryOp::Not => b.un(UnOp::Not, a),
+            UnaryOp::Exp => math::exp(b, a, self.fma),
+            UnaryOp::Log => math::log(b, a, self.fma),
+            UnaryOp::Rsqrt => math::rsqrt(b, a),
+            UnaryOp::Recip => math::recip(b, a),
+            UnaryOp::Erf => math::erf(b, a, self.fma),
+            UnaryOp::Tanh => math::tanh(b, a, self.fma),
+            UnaryOp::Sigmoid => math::sigmoid(b, a, self.fma),
+        }
+    }
+}
+
+/// A number in all lanes.
+pub fn constant(b: &mut Builder, value: Real, dtype: DType) -> Val {
+    let scalar = match dtype {
+        DType::I32 => b.constant(Const::I32(value.get() as i32)),
+        DType::Bool => b.constant(Const::Bool(value.get() != 0.0)),
+        _ => b.constant(Const::F32(value)),
+    };
+    b.splat(scalar)
+}
+
+fn binary(b: &mut Builder, op: BinaryOp, x: Val, y: Val) -> Val {
+    match op {
+        BinaryOp::Add => b.add(x, y),
+        BinaryOp::Sub => b.sub(x, y),
+        BinaryOp::Mul => b.mul(x, y),
+        BinaryOp::Div => b.bin(BinOp::Div, x, y),
+        BinaryOp::Rem => b.bin(BinOp::Rem, x, y),
+        BinaryOp::Min => b.bin(BinOp::Min, x, y),
+        BinaryOp::Max => b.bin(BinOp::Max, x, y),
+        BinaryOp::And => b.bin(BinOp::And, x, y),
+        BinaryOp::Or => b.bin(BinOp::Or, x, y),
+        BinaryOp::Lt => b.cmp(CmpOp::Lt, x, y),
+        BinaryOp::Le => b.cmp(CmpOp::Le, x, y),
+        BinaryOp::Eq => b.cmp(CmpOp::Eq, x, y),
+    }
+}
+
+fn cast(b: &mut Builder, a: Val, to: DType) -> Val {
+    let from = b.ty(a);
+    let as_int = |b: &mut Builder, a| b.cast(CastOp::BoolToI32, a);
+    match (from, to) {
+        (Type::Vector(Elem::Bool), DType::Bool) | (Type::Vector(Elem::I32), DType::I32) => a,
+        (Type::Vector(Elem::Bool), DType::I32) => as_int(b, a),
+        (Type::Vector(Elem::Bool), _) => {
+            let int = as_int(b, a);
+            b.cast(CastOp::I32ToF32, int)
+        }
+        (Type::Vector(Elem::I32 | Elem::F32), DType::Bool) => {
+            let zero = b.const_like(a, 0.0);
+            b.cmp(CmpOp::Ne, a, zero)
+        }
+        (Type::Vector(Elem::I32), _) => b.cast(CastOp::I32ToF32, a),
+        (Type::Vector(Elem::F32), DType::I32) => {
+            // The largest f32 below 2^31; a conversion outside the range has no value.
+            let (low, high) = (b.vf32(-2147483648.0), b.vf32(2147483520.0));
+            let a = b.bin(BinOp::Max, a, low);
+            let a = b.bin(BinOp::Min, a, high);
+            b.cast(CastOp::F32ToI32, a)
+        }
+        _ => a,
+    }
+}
+
+/// What a reduction starts with.
+pub fn neutral(op: ReduceOp) -> f64 {
+    match op {
+        ReduceOp::Sum | ReduceOp::Mean => 0.0,
+        ReduceOp::Max => f64::NEG_INFINITY,
+        ReduceOp::Min => f64::INFINITY,
+    }
+}
+
+/// One step of a reduction.
+pub fn combine(b: &mut Builder, op: ReduceOp, total: Val, value: Val) -> Val {
+    match op {
+        ReduceOp::Sum | ReduceOp::Mean => b.add(total, value),
+        ReduceOp::Max => b.bin(BinOp::Max, total, value),
+        ReduceOp::Min => b.bin(BinOp::Min, total, value),
+    }
+}
+
+/// The end of a reduction: a mean divides by the extent.
+pub fn finish(b: &mut Builder, op: ReduceOp, extent: usize, total: Val) -> Val {
+    if op != ReduceOp::Mean {
+        return total;
+    }
+    let factor = b.const_like(total, 1.0 / extent as f64);
+    b.mul(total, factor)
+}
+
+/// The value with inactive lanes set to zero.
+pub fn zero_inactive(b: &mut Builder, point: &Point, value: Val) -> Val {
+    if point.first.is_none() {
+        return value;
+    }
+    let active = active_lanes(b, point);
+    let zero = b.const_like(value, 0.0);
+    b.select(active, value, zero)
+}

@@ -1,0 +1,229 @@
+//! Builds the expression of a node under a view, down to materialised tensors.
+
+use super::expr::{Cone, Expr, ExprId, Term, axes_of, lift, reduction_view, truncate};
+use crate::core::is_pointwise;
+use regard_ir::{
+    graph::{Graph, NodeId},
+    id::IdVec,
+    ops::Op,
+    types::DType,
+    view::View,
+};
+use std::collections::HashMap;
+
+/// What stops a cone: the node must become a tensor in memory first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut(pub NodeId);
+
+/// What the builder knows of the graph.
+pub struct Context<'a> {
+    /// In core form.
+    pub graph: &'a Graph,
+    /// Nodes whose value is a buffer.
+    pub materialized: &'a IdVec<NodeId, bool>,
+    /// Nodes that depend on no input.
+    pub constant: &'a IdVec<NodeId, bool>,
+}
+
+/// Builds one cone.
+pub struct ConeBuilder<'a> {
+    context: &'a Context<'a>,
+    cone: Cone,
+    memo: HashMap<(NodeId, View), ExprId>,
+    whole: Option<NodeId>,
+}
+
+impl<'a> ConeBuilder<'a> {
+    /// Starts a cone over `space`. `whole` is the group's own root, which is computed here, not loaded.
+    pub fn new(context: &'a Context<'a>, space: &[usize], whole: Option<NodeId>) -> Self {
+        let cone = Cone { space: space.to_vec(), ..Cone::default() };
+        Self { context, cone, memo: HashMap::new(), whole }
+    }
+    /// The finished cone.
+    pub fn finish(mut self, root: ExprId) -> Cone {
+        self.cone.root = Some(root);
+        self.cone
+    }
+    /// The anchor's value; `node` read through `view` will be it.
+    pub fn anchor(&mut self, node: NodeId, view: View) -> ExprId {
+        let dtype = self.context.graph.ty(node).dtype;
+        let all = (1 << self.cone.space.len()) - 1;
+        let id = self.cone.terms.push(Term { expr: Expr::Anchor, dtype, axes: all });
+        self.memo.insert((node, view), id);
+        id
+    }
+    /// Makes `node` read through `view` mean an expression already built.
+    pub fn bind(&mut self, node: NodeId, view: View, expr: ExprId) {
+        self.memo.insert((node, view), expr);
+    }
+
+    fn term(&mut self, expr: Expr, dtype: DType) -> ExprId {
+        let own = match &expr {
+            Expr::Load { view, .. } => axes_of(view),
+            Expr::Gather { inner, .. } => axes_of(inner),
+            _ => 0,
+        };
+        let below = |e: &ExprId| self.cone.terms[*e].axes;
+        let axes = own
+            | match &expr {
+                Expr::Unary(_, a) | Expr::Cast(a) | Expr::Gelu(a) => below(a),
+                Expr::Gather { row, .. } => below(row),
+                Expr::Binary(_, a, b) => below(a) | below(b),
+                Expr::Select(a, b, c) => below(a) | below(b) | below(c),
+                Expr::Reduce { body, .. } => below(body),
+                Expr::Load { .. } | Expr::Const(_) | Expr::Anchor => 0,
+            };
+        self.cone.terms.push(Term { expr, dtype, axes })
+    }
+
+    /// The value of `node` at the element that `view` maps the point to.
+    pub fn build(&mut self, node: NodeId, view: View) -> Result<ExprId, Cut> {
+        let key = (node, view);
+        if let Some(&done) = self.memo.get(&key) {
+            return Ok(done);
+        }
+        let expr = self.fresh(node, &key.1)?;
+        self.memo.insert(key, expr);
+        Ok(expr)
+    }
+
+    fn fresh(&mut self, id: NodeId, view: &View) -> Result<ExprId, Cut> {
+        let node = &self.context.graph.nodes[id];
+        let dtype = node.ty.dtype;
+        if let Op::Const(c) = &node.op
+            && !view.has_fill()
+        {
+            return Ok(self.term(Expr::Const(c.value), dtype));
+        }
+        if self.is_leaf(id) {
+            return Ok(self.term(Expr::Load { node: id, view: view.clone() }, dtype));
+        }
+        if view.has_fill() {
+            return Err(Cut(id));
+        }
+        match &node.op {
+            Op::ViewOp(inner) => {
+                let both = inner.map.then(view).ok_or(Cut(id))?;
+                self.build(node.operands[0], both)
+            }
+            Op::Unary(op) => {
+                let a = self.build(node.operands[0], view.clone())?;
+                Ok(self.term(Expr::Unary(op.op, a), dtype))
+            }
+            Op::Gelu(_) => {
+                let a = self.build(node.operands[0], view.clone())?;
+                Ok(self.term(Expr::Gelu(a), dtype))
+            }
+            Op::Cast(_) => {
+                let a = self.build(node.operands[0], view.clone())?;
+                Ok(self.term(Expr::Cast(a), dtype))
+            }
+            Op::Binary(op) => {
+                let (a, b) = (self.build(node.operands[0], view.clone())?, self.build(node.operands[1], view.clone())?);
+                Ok(self.term(Expr::Binary(op.op, a, b), dtype))
+            }
+            Op::Select(_) => {
+                let c = self.build(node.operands[0], view.clone())?;
+                let (a, b) = (self.build(node.operands[1], view.clone())?, self.build(node.operands[2], view.clone())?);
+                Ok(self.term(Expr::Select(c, a, b), dtype))
+            }
+            Op::Gather(_) => self.gather(id, view),
+            Op::Reduce(reduce) => {
+                let operand = node.operands[0];
+                let axis = self.context.graph.ty(operand).axis(reduce.axis).map_err(|_| Cut(id))?;
+                self.reduce(id, reduce.op, axis, view)
+            }
+            _ => Err(Cut(id)),
+        }
+    }
+
+    /// Whether the node is read from memory: materialised, or a constant worth folding.
+    fn is_leaf(&self, id: NodeId) -> bool {
+        if Some(id) == self.whole {
+            return false;
+        }
+        self.context.materialized[id] || (self.context.constant[id] && self.folds(id))
+    }
+
+    /// A constant is folded unless it only moves another, or is larger than what it is made of and cheap
+    /// to make: a bias added to a mask is two loads, the mask itself is worth its memory.
+    fn folds(&self, id: NodeId) -> bool {
+        const SMALL: usize = 1 << 15;
+        const LARGE: usize = 1 << 24;
+        const CHEAP: usize = 3;
+        let node = &self.context.graph.nodes[id];
+        match &node.op {
+            Op::ViewOp(_) => false,
+            op if !is_pointwise(op) => true,
+            _ => {
+                let elements = node.ty.elements();
+                let below: usize = node.operands.iter().map(|&o| self.source_elements(o)).sum();
+                elements <= below.max(SMALL) || (elements <= LARGE && self.operations(id, CHEAP) >= CHEAP)
+            }
+        }
+    }
+
+    /// Elements in memory that a constant is read from.
+    fn source_elements(&self, id: NodeId) -> usize {
+        let node = &self.context.graph.nodes[id];
+        match &node.op {
+            Op::ViewOp(_) => self.source_elements(node.operands[0]),
+            Op::Const(_) | Op::Iota(_) => 0,
+            _ => node.ty.elements(),
+        }
+    }
+
+    /// Pointwise operations per element that a kernel would run for a constant, counted up to `most`.
+    fn operations(&self, id: NodeId, most: usize) -> usize {
+        let node = &self.context.graph.nodes[id];
+        let own = usize::from(is_pointwise(&node.op));
+        let mut total = own;
+        for &operand in &node.operands {
+            let inner = &self.context.graph.nodes[operand].op;
+            if total < most && (matches!(inner, Op::ViewOp(_)) || (is_pointwise(inner) && !self.folds(operand))) {
+                total += self.operations(operand, most - total);
+            }
+        }
+        total
+    }
+
+    fn reduce(&mut self, id: NodeId, op: regard_ir::ops::ReduceOp, axis: usize, view: &View) -> Result<ExprId, Cut> {
+        let node = &self.context.graph.nodes[id];
+        let base = self.cone.space.len();
+        let rank = (base..=view.shape.len()).find(|&rank| axes_of(view) >> rank == 0).unwrap_or(view.shape.len());
+        if rank < view.shape.len() {
+            return self.build(id, truncate(view, rank));
+        }
+        if view.shape.len() > base {
+            return Err(Cut(id));
+        }
+        let operand = node.operands[0];
+        let shape = &self.context.graph.ty(operand).shape;
+        let extent = shape[axis];
+        let read = reduction_view(shape, axis).and_then(|r| r.then(&lift(view, extent))).ok_or(Cut(operand))?;
+        let body = self.build(operand, read)?;
+        let sum = self.term(Expr::Reduce { op, extent, body }, node.ty.dtype);
+        let appended = 1u64 << base;
+        self.cone.terms[sum].axes &= !appended;
+        Ok(sum)
+    }
+
+    fn gather(&mut self, id: NodeId, view: &View) -> Result<ExprId, Cut> {
+        let node = &self.context.graph.nodes[id];
+        let (table, index) = (node.operands[0], node.operands[1]);
+        if !self.is_leaf(table) && !matches!(self.context.graph.nodes[table].op, Op::Const(_)) {
+            return Err(Cut(table));
+        }
+        let table_shape = &self.context.graph.ty(table).shape;
+        let index_shape = &self.context.graph.ty(index).shape;
+        let row_shape = &table_shape[1..];
+        let mut spread = index_shape.clone();
+        spread.resize(node.ty.rank(), 1);
+        let index_view = View::reshape(index_shape, &spread).then(&View::expand(&spread, &node.ty.shape));
+        let index_view = index_view.and_then(|v| v.then(view)).ok_or(Cut(id))?;
+        let inner = View::expand(row_shape, &node.ty.shape).then(view).ok_or(Cut(id))?;
+        let row = self.build(index, index_view)?;
+        let width = row_shape.iter().product();
+        Ok(self.term(Expr::Gather { table, width, row, inner }, node.ty.dtype))
+    }
+}

@@ -1,0 +1,176 @@
+//! What one kernel computes at one point: the readers and writers of a group.
+//!
+//! A kernel runs over a *space*, a few axes; at each point an expression over materialised tensors gives
+//! the value. Movement has vanished into the loads:
+//!
+//! ```text
+//!   layer norm gathered into windows, at point (row, channel) of the product's left operand:
+//!       (load x[view(row, channel)] − mean(row)) · rstd(row)
+//!       mean(row) = reduce over one more axis r of load x[view'(row, r)] / n
+//! ```
+//!
+//! A reduction's body lives in the space with one axis appended. Fusing a producer is building its
+//! expression under a view; fusing an epilogue is building with [`Expr::Anchor`] as the anchor's value.
+
+use regard_ir::{
+    define_id,
+    graph::NodeId,
+    id::IdVec,
+    ops::{BinaryOp, ReduceOp, UnaryOp},
+    types::{DType, Real},
+    view::{Coord, Digit, View},
+};
+
+define_id!(
+    /// An expression of a [`Cone`].
+    ExprId, "e"
+);
+
+/// A value at a point.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Expr {
+    /// A materialised tensor's element; the view maps the point to it.
+    Load {
+        /// Whose buffer.
+        node: NodeId,
+        /// Point to element; its shape is the space, possibly with trailing reduction axes.
+        view: View,
+    },
+    /// A number.
+    Const(Real),
+    /// One operand.
+    Unary(UnaryOp, ExprId),
+    /// Two operands.
+    Binary(BinaryOp, ExprId, ExprId),
+    /// Condition, then, else.
+    Select(ExprId, ExprId, ExprId),
+    /// Converted to the expression's own element type.
+    Cast(ExprId),
+    /// Exact GELU.
+    Gelu(ExprId),
+    /// `table[row·width + inner(point)]`.
+    Gather {
+        /// Whose buffer.
+        table: NodeId,
+        /// Elements per row.
+        width: usize,
+        /// Row number, i32.
+        row: ExprId,
+        /// Point to element within the row.
+        inner: View,
+    },
+    /// Combines `body` over an appended axis of `extent`.
+    Reduce {
+        /// How.
+        op: ReduceOp,
+        /// Length of the appended axis.
+        extent: usize,
+        /// Value at point + axis.
+        body: ExprId,
+    },
+    /// The value the group's anchor just computed.
+    Anchor,
+}
+
+/// An expression with what it needs to be emitted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Term {
+    /// The expression.
+    pub expr: Expr,
+    /// Element type of its value.
+    pub dtype: DType,
+    /// Axes of the point it depends on, as a bit set; appended reduction axes included.
+    pub axes: u64,
+}
+
+/// Expressions over one space, operands first.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Cone {
+    /// The space's axes.
+    pub space: Vec<usize>,
+    /// Expressions.
+    pub terms: IdVec<ExprId, Term>,
+    /// The value wanted.
+    pub root: Option<ExprId>,
+}
+
+impl Cone {
+    /// The wanted value.
+    pub fn root(&self) -> ExprId {
+        self.root.expect("a built cone has a root")
+    }
+    /// Every view and the node it reads.
+    pub fn loads(&self) -> impl Iterator<Item = (NodeId, &View)> {
+        self.terms.values().filter_map(|t| match &t.expr {
+            Expr::Load { node, view } => Some((*node, view)),
+            Expr::Gather { table, inner, .. } => Some((*table, inner)),
+            _ => None,
+        })
+    }
+    /// Whether the term depends on an axis of the point.
+    pub fn uses(&self, term: ExprId, axis: usize) -> bool {
+        self.terms[term].axes >> axis & 1 == 1
+    }
+    /// Reductions in order, inner ones first.
+    pub fn reductions(&self) -> Vec<ExprId> {
+        self.terms.iter().filter(|(_, t)| matches!(t.expr, Expr::Reduce { .. })).map(|(id, _)| id).collect()
+    }
+    /// The root as a plain element of a tensor, where it is nothing else.
+    pub fn plain_load(&self) -> Option<(NodeId, &View)> {
+        match &self.terms[self.root()].expr {
+            Expr::Load { node, view } => Some((*node, view)),
+            _ => None,
+        }
+    }
+}
+
+/// Axes of the result that a view reads, as a bit set.
+pub fn axes_of(view: &View) -> u64 {
+    view.coords.iter().flat_map(|c| &c.digits).fold(0, |set, d| set | 1 << d.axis)
+}
+
+/// The view with an axis of extent `n` appended to result and source alike.
+pub fn lift(view: &View, n: usize) -> View {
+    let axis = view.shape.len();
+    let mut lifted = view.clone();
+    lifted.shape.push(n);
+    lifted.len *= n;
+    if n == 1 {
+        return lifted;
+    }
+    for coord in &mut lifted.coords {
+        if coord.is_plain() {
+            coord.offset *= n as i64;
+            coord.digits.iter_mut().for_each(|d| d.mul *= n as i64);
+            coord.extent *= n;
+        } else {
+            coord.stride *= n;
+        }
+    }
+    let digit = Digit { axis, div: 1, extent: n, mul: 1 };
+    match lifted.coords.iter_mut().find(|c| c.is_plain()) {
+        Some(plain) => plain.digits.push(digit),
+        None => lifted.coords.push(Coord { extent: n, stride: 1, offset: 0, digits: vec![digit], cyclic: false, bounded: false }),
+    }
+    lifted.coords.sort_by_key(|c| std::cmp::Reverse(c.stride));
+    lifted
+}
+
+/// The view without its last result axes, none of which it reads, so that `rank` are left.
+pub fn truncate(view: &View, rank: usize) -> View {
+    let mut short = view.clone();
+    short.shape.truncate(rank);
+    short
+}
+
+/// Reads the operand of a reduction: result = the reduced tensor's axes (extent 1 at `axis`) and then the
+/// reduced axis.
+pub fn reduction_view(operand: &[usize], axis: usize) -> Option<View> {
+    let mut order: Vec<usize> = (0..operand.len()).filter(|&a| a != axis).collect();
+    order.push(axis);
+    let moved: Vec<usize> = order.iter().map(|&a| operand[a]).collect();
+    let mut shape = operand.to_vec();
+    shape[axis] = 1;
+    shape.push(operand[axis]);
+    View::transpose(operand, &order).then(&View::reshape(&moved, &shape))
+}

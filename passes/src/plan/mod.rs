@@ -1,0 +1,354 @@
+//! Grouping: which nodes become tensors in memory, and which kernel computes each of them.
+//!
+//! A group is an anchor (product, attend) with its readers and its epilogue, or a row program (maps and
+//! reductions). Its root is the one node it writes. Everything else is recomputed inside expressions:
+//!
+//! ```text
+//!   x ─ LN ─ view ─▶ matmul ─ +bias ─ GELU ─▶ root        one product group
+//!       └─ reader ─┘   │      └─ writer ──┘
+//!                   anchor
+//! ```
+//!
+//! Planning proposes, building the cones checks: where a view does not compose or a value would be
+//! computed twice, the offending node is materialised too and planning starts over. The loop ends because
+//! each round adds a node.
+
+mod cone;
+mod epilogue;
+pub mod expr;
+
+use crate::{core, error::Error};
+use cone::{ConeBuilder, Context, Cut};
+use expr::{Cone, Expr};
+use regard_ir::{
+    graph::{Graph, NodeId},
+    id::IdVec,
+    ops::{Op, UnaryOp},
+    target::Target,
+    view::View,
+};
+use std::collections::BTreeMap;
+
+/// What is computed, kernel by kernel.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The graph in core form.
+    pub graph: Graph,
+    /// Groups in launch order.
+    pub groups: Vec<Group>,
+}
+
+/// One kernel's work.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The node written.
+    pub root: NodeId,
+    /// How.
+    pub body: Body,
+}
+
+/// The anchor and its holes.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Maps and reductions over `[rows, inner]`.
+    Row(Cone),
+    /// A matrix product.
+    Product(Product),
+    /// Softmax attention.
+    Attend(Attend),
+}
+
+/// `[batch, m, k] × [batch, k, n]`, then the epilogue over `[batch, m, n]`.
+#[derive(Clone, Debug)]
+pub struct Product {
+    /// Independent products.
+    pub batch: usize,
+    /// Rows of each.
+    pub m: usize,
+    /// Reduction length.
+    pub k: usize,
+    /// Columns.
+    pub n: usize,
+    /// Left operand over `[batch, m, k]`.
+    pub left: Cone,
+    /// Right operand.
+    pub right: Right,
+    /// What happens to each element, over `[batch, m, n]`.
+    pub epilogue: Cone,
+    /// From `[batch, m, n]` to the root's elements.
+    pub store: View,
+}
+
+/// The right operand of a product.
+#[derive(Clone, Debug)]
+pub enum Right {
+    /// A constant `[k, n]`, packed when the program is bound to weights.
+    Constant(NodeId),
+    /// Anything else, over `[batch, k, n]`; packed by the kernel.
+    Computed(Cone),
+}
+
+/// `y = softmax_keys(scores) · v` for each of `batch` heads.
+#[derive(Clone, Debug)]
+pub struct Attend {
+    /// Heads, windows and images together.
+    pub batch: usize,
+    /// Queries per head.
+    pub queries: usize,
+    /// Keys per head.
+    pub keys: usize,
+    /// Length of a value.
+    pub value_dim: usize,
+    /// Queries and keys, where the scores are q·k.
+    pub products: Option<Keys>,
+    /// Scores over `[batch, queries, keys]`; the anchor is q·k.
+    pub scores: Cone,
+    /// Values over `[batch, keys, value_dim]`.
+    pub values: Cone,
+    /// What happens to each element, over `[batch, queries, value_dim]`.
+    pub epilogue: Cone,
+    /// From `[batch, queries, value_dim]` to the root's elements.
+    pub store: View,
+}
+
+/// The two operands of `scores`.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// Length of a query and of a key.
+    pub dim: usize,
+    /// Queries over `[batch, queries, dim]`.
+    pub queries: Cone,
+    /// Keys over `[batch, keys, dim]`.
+    pub keys: Cone,
+}
+
+/// Plans the kernels of a graph in any form.
+pub fn plan(graph: &Graph, target: &Target) -> Result<Plan, Error> {
+    let graph = core::for_kernels(graph)?;
+    let mut forced: IdVec<NodeId, bool> = graph.nodes.values().map(|n| matches!(n.op, Op::Input(_))).collect();
+    graph.outputs.iter().for_each(|&o| forced[o] = true);
+    loop {
+        let cut = match (Planner::new(&graph, &forced, target)).run() {
+            Ok(groups) => match recomputed(&graph, &groups, &forced) {
+                None => return Ok(Plan { graph, groups }),
+                Some(node) => node,
+            },
+            Err(Cut(node)) => node,
+        };
+        if forced[cut] {
+            return Err(Error::broken(format!("node {cut} cannot be computed by any kernel")));
+        }
+        forced[cut] = true;
+    }
+}
+
+/// A node with a reduction or a transcendental function that several groups would compute.
+fn recomputed(graph: &Graph, groups: &[Group], forced: &IdVec<NodeId, bool>) -> Option<NodeId> {
+    let roots: BTreeMap<NodeId, ()> = groups.iter().map(|g| (g.root, ())).collect();
+    let constant = graph.constants();
+    let mut owner: IdVec<NodeId, Option<NodeId>> = graph.nodes.values().map(|_| None).collect();
+    for group in groups {
+        let mut work = graph.nodes[group.root].operands.clone();
+        let mut seen = std::collections::BTreeSet::new();
+        while let Some(id) = work.pop() {
+            if roots.contains_key(&id) || forced[id] || constant[id] || !seen.insert(id) {
+                continue;
+            }
+            let costly = match &graph.nodes[id].op {
+                Op::Reduce(_) | Op::Gelu(_) => true,
+                Op::Unary(u) => matches!(u.op, UnaryOp::Exp | UnaryOp::Log | UnaryOp::Erf | UnaryOp::Tanh | UnaryOp::Sigmoid),
+                _ => false,
+            };
+            if costly && owner[id].is_some_and(|o| o != group.root) {
+                return Some(id);
+            }
+            owner[id] = Some(group.root);
+            work.extend(&graph.nodes[id].operands);
+        }
+    }
+    None
+}
+
+struct Planner<'a> {
+    graph: &'a Graph,
+    constant: IdVec<NodeId, bool>,
+    materialized: IdVec<NodeId, bool>,
+    users: IdVec<NodeId, Vec<NodeId>>,
+    lanes: usize,
+}
+
+impl<'a> Planner<'a> {
+    fn new(graph: &'a Graph, forced: &IdVec<NodeId, bool>, target: &Target) -> Self {
+        let mut users: IdVec<NodeId, Vec<NodeId>> = graph.nodes.values().map(|_| Vec::new()).collect();
+        for (id, node) in graph.nodes.iter() {
+            for &operand in &node.operands {
+                if users[operand].last() != Some(&id) {
+                    users[operand].push(id);
+                }
+            }
+        }
+        Self { graph, constant: graph.constants(), materialized: forced.clone(), users, lanes: target.lanes as usize }
+    }
+
+    fn run(mut self) -> Result<Vec<Group>, Cut> {
+        let mut roots: BTreeMap<NodeId, Option<NodeId>> = BTreeMap::new();
+        for (id, node) in self.graph.nodes.iter() {
+            if self.constant[id] || !matches!(node.op, Op::MatMul(_) | Op::Attend(_)) {
+                continue;
+            }
+            let root = self.chain(id).last().copied().unwrap_or(id);
+            self.materialized[root] = true;
+            roots.insert(root, Some(id));
+        }
+        for (id, node) in self.graph.nodes.iter() {
+            if self.materialized[id] && !matches!(node.op, Op::Input(_)) {
+                roots.entry(id).or_insert(None);
+            }
+        }
+        let build = |(&root, anchor): (&NodeId, &Option<NodeId>)| {
+            let body = match anchor {
+                None => Body::Row(self.row(root)?),
+                Some(anchor) => match &self.graph.nodes[*anchor].op {
+                    Op::MatMul(_) => Body::Product(self.product(*anchor)?),
+                    _ => Body::Attend(self.attend(*anchor)?),
+                },
+            };
+            Ok(Group { root, body })
+        };
+        roots.iter().map(build).collect()
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context { graph: self.graph, materialized: &self.materialized, constant: &self.constant }
+    }
+
+    /// The value of `node`, reshaped to `space`, at each point of `space`.
+    fn cone(&self, node: NodeId, space: &[usize]) -> Result<Cone, Cut> {
+        self.cone_under(node, View::reshape(&self.graph.ty(node).shape, space), space, None)
+    }
+
+    fn cone_under(&self, node: NodeId, view: View, space: &[usize], whole: Option<NodeId>) -> Result<Cone, Cut> {
+        let context = self.context();
+        let mut builder = ConeBuilder::new(&context, space, whole);
+        let root = builder.build(node, view)?;
+        Ok(builder.finish(root))
+    }
+
+    /// A row program: flat where nothing is reduced, else the last axis is the inner one.
+    fn row(&self, root: NodeId) -> Result<Cone, Cut> {
+        let ty = self.graph.ty(root);
+        let flat = [1, ty.elements()];
+        let whole = View::reshape(&ty.shape, &flat);
+        if let Ok(cone) = self.cone_under(root, whole, &flat, Some(root))
+            && cone.reductions().is_empty()
+        {
+            return Ok(cone);
+        }
+        let inner = ty.shape.last().copied().unwrap_or(1);
+        let rows = [ty.elements() / inner.max(1), inner];
+        self.cone_under(root, View::reshape(&ty.shape, &rows), &rows, Some(root))
+    }
+
+    fn product(&self, anchor: NodeId) -> Result<Product, Cut> {
+        let node = &self.graph.nodes[anchor];
+        let (left, right) = (node.operands[0], node.operands[1]);
+        let (left_shape, right_shape) = (&self.graph.ty(left).shape, &self.graph.ty(right).shape);
+        let k = left_shape[left_shape.len() - 1];
+        let n = node.ty.shape[node.ty.rank() - 1];
+        let leading: usize = node.ty.elements() / n.max(1);
+        let packed = self.constant[right] && right_shape.len() == 2;
+        let m = if packed || right_shape.len() == 2 { leading } else { node.ty.shape[node.ty.rank() - 2] };
+        let batch = leading / m.max(1);
+        let batch_shape = &node.ty.shape[..node.ty.rank() - 2];
+        let spread = |operand: NodeId, last: [usize; 2], space: &[usize]| {
+            let wide: Vec<usize> = batch_shape.iter().copied().chain(last).collect();
+            let view = View::expand(&self.graph.ty(operand).shape, &wide).then(&View::reshape(&wide, space)).ok_or(Cut(operand))?;
+            let cone = self.cone_under(operand, view, space, None)?;
+            if cone.reductions().iter().any(|&r| cone.uses(r, 2)) {
+                return Err(Cut(operand));
+            }
+            Ok(cone)
+        };
+        let rows = node.ty.shape[node.ty.rank() - 2];
+        let left = spread(left, [rows, k], &[batch, m, k])?;
+        let right = if packed {
+            Right::Constant(right)
+        } else if right_shape.len() == 2 {
+            Right::Computed(self.cone(right, &[1, k, n])?)
+        } else {
+            Right::Computed(spread(right, [k, n], &[batch, k, n])?)
+        };
+        let (epilogue, store) = self.epilogue(anchor, &[batch, m, n])?;
+        Ok(Product { batch, m, k, n, left, right, epilogue, store })
+    }
+
+    fn attend(&self, anchor: NodeId) -> Result<Attend, Cut> {
+        let node = &self.graph.nodes[anchor];
+        let (scores, values) = (node.operands[0], node.operands[1]);
+        let rank = node.ty.rank();
+        let (queries, value_dim) = (node.ty.shape[rank - 2], node.ty.shape[rank - 1]);
+        let keys = *self.graph.ty(scores).shape.last().expect("scores have a key axis");
+        let batch_shape = &node.ty.shape[..rank - 2];
+        let batch: usize = batch_shape.iter().product();
+        let spread = |operand: NodeId, last: [usize; 2]| {
+            let wide: Vec<usize> = batch_shape.iter().copied().chain(last).collect();
+            let space = [batch, last[0], last[1]];
+            let view = View::expand(&self.graph.ty(operand).shape, &wide).then(&View::reshape(&wide, &space)).ok_or(Cut(operand))?;
+            Ok((view, space))
+        };
+        let reader = |operand: NodeId, last: [usize; 2]| {
+            let (view, space) = spread(operand, last)?;
+            self.reader(operand, view, &space)
+        };
+        let product = core::scores_below(self.graph, anchor);
+        let (view, space) = spread(scores, [queries, keys])?;
+        let context = self.context();
+        let mut builder = ConeBuilder::new(&context, &space, None);
+        let mut products = None;
+        if let Some(product) = product {
+            let [q, k] = self.graph.nodes[product].operands[..] else { return Err(Cut(product)) };
+            let dim = *self.graph.ty(q).shape.last().expect("queries have a last axis");
+            products = Some(Keys { dim, queries: reader(q, [queries, dim])?, keys: reader(k, [keys, dim])? });
+            builder.anchor(product, view.clone());
+        }
+        let root = builder.build(scores, view)?;
+        let scores = builder.finish(root);
+        if !scores.reductions().is_empty() {
+            return Err(Cut(node.operands[0]));
+        }
+        let values = reader(values, [keys, value_dim])?;
+        let (epilogue, store) = self.epilogue(anchor, &[batch, queries, value_dim])?;
+        Ok(Attend { batch, queries, keys, value_dim, products, scores, values, epilogue, store })
+    }
+
+    /// A cone that a kernel reads once per block; reductions in it are materialised.
+    fn reader(&self, operand: NodeId, view: View, space: &[usize]) -> Result<Cone, Cut> {
+        let cone = self.cone_under(operand, view, space, None)?;
+        if cone.reductions().is_empty() { Ok(cone) } else { Err(Cut(operand)) }
+    }
+}
+
+/// Whether lanes along `axis`, starting at multiples of `lanes`, touch consecutive elements of the source.
+fn lanes_are_contiguous(view: &View, axis: usize, lanes: usize) -> bool {
+    let mut unit = 0;
+    for coord in &view.coords {
+        for digit in coord.digits.iter().filter(|d| d.axis == axis) {
+            let whole = digit.div == 1 && digit.div * digit.extent >= view.shape[axis];
+            let steps = digit.div == 1 && digit.extent % lanes == 0;
+            if whole || steps {
+                if coord.cyclic || coord.bounded || digit.mul * coord.stride as i64 != 1 {
+                    return false;
+                }
+                unit += 1;
+            } else if digit.div % lanes != 0 {
+                return false;
+            }
+        }
+    }
+    unit == 1 || view.shape[axis] == 1
+}
+
+/// Whether the cone is nothing but the anchor's value.
+pub fn is_bare(cone: &Cone) -> bool {
+    matches!(cone.terms[cone.root()].expr, Expr::Anchor)
+}

@@ -1,0 +1,197 @@
+//! Which tiles: written inequalities bound the space, an analytic cost ranks it.
+//!
+//! ```text
+//!   registers   mr·nv accumulators + nv columns + 1 broadcast ≤ vector registers
+//!   cache       packed rows · row stride · 4 bytes            ≤ half of the second-level cache
+//!   parallel    blocks split evenly over GRAIN workers lose   ⌈blocks/GRAIN⌉·GRAIN / blocks
+//! ```
+//!
+//! The cost of a product is cycles of one core: register tiles (arithmetic or loads, whichever is slower),
+//! packing the left operand once per column block, streaming the right operand once per row block.
+
+use super::{AttendTiles, ProductTiles, RowTiles, Tiles};
+use crate::{
+    lower::lane_extent,
+    plan::{Attend, Body, Product, expr::Cone},
+};
+use regard_ir::target::Target;
+
+/// Workers that an even split is aimed at; choices must not depend on the machine's own number.
+const GRAIN: usize = 4;
+/// Blocks a launch should have where there is enough work.
+const BLOCKS: usize = 16;
+/// Elements of a map that one block computes.
+const MAP_ELEMENTS: usize = 16 << 10;
+
+/// Tiles of a row program.
+pub fn row(cone: &Cone, target: &Target) -> RowTiles {
+    let [rows, inner] = cone.space[..] else { panic!("a row program's space has two axes") };
+    let lanes = target.lanes as usize;
+    let reductions = cone.reductions();
+    let hoisted = reductions.iter().any(|&r| !cone.uses(r, 1));
+    let work: usize = cone.terms.values().map(|t| reduction_extent(t)).sum::<usize>() + inner;
+    let block_rows = (MAP_ELEMENTS / work.max(1)).clamp(1, rows.div_ceil(BLOCKS).max(1));
+    if hoisted || rows >= BLOCKS {
+        return RowTiles { rows: block_rows, inner };
+    }
+    let digit = lane_extent(cone, 1, inner);
+    let unit = if digit == inner { lanes } else { digit };
+    let per_element = (work / inner.max(1)).max(1);
+    let wanted = (MAP_ELEMENTS / per_element).min(inner.div_ceil(BLOCKS)).max(1);
+    RowTiles { rows: 1, inner: wanted.next_multiple_of(unit).min(inner.next_multiple_of(unit)) }
+}
+
+fn reduction_extent(term: &crate::plan::expr::Term) -> usize {
+    match term.expr {
+        crate::plan::expr::Expr::Reduce { extent, .. } => extent,
+        _ => 0,
+    }
+}
+
+/// Whether a register tile fits: accumulators, columns and one broadcast.
+fn fits_registers(mr: usize, nv: usize, target: &Target) -> bool {
+    mr * nv + nv < target.vector_registers as usize
+}
+
+/// Cycles of one step of k for a register tile: two vector operations or two loads per cycle, and at
+/// least enough independent sums to hide the latency of the arithmetic.
+fn tile_cycles(mr: usize, nv: usize, target: &Target) -> f64 {
+    const HIDDEN: f64 = 8.0;
+    let arithmetic = (mr * nv) as f64 * if target.fma { 1.0 } else { 2.0 };
+    arithmetic.max((mr + nv) as f64).max(HIDDEN) / 2.0
+}
+
+/// Tiles of a product.
+pub fn product(product: &Product, target: &Target) -> ProductTiles {
+    let lanes = target.lanes as usize;
+    let mut best: Option<(f64, ProductTiles)> = None;
+    let (mr, nv) = register_tile(product.m, product.n, target);
+    let panels = product.n.div_ceil(nv * lanes);
+    let tiles_of_rows = product.m.div_ceil(mr);
+    for row_blocks in 1..=tiles_of_rows.min(64) {
+        let rows = tiles_of_rows.div_ceil(row_blocks) * mr;
+        for column_blocks in 1..=panels.min(32) {
+            let tiles = ProductTiles { rows, panels: panels.div_ceil(column_blocks), mr, nv };
+            if check_product(product, &tiles, target).is_err() {
+                continue;
+            }
+            let cost = product_cycles(product, &tiles, target);
+            if best.is_none_or(|(least, _)| cost < least) {
+                best = Some((cost, tiles));
+            }
+        }
+    }
+    best.map_or(ProductTiles { rows: mr, panels: 1, mr, nv }, |(_, tiles)| tiles)
+}
+
+/// The register tile that wastes least on the edges of `m × n`.
+fn register_tile(m: usize, n: usize, target: &Target) -> (usize, usize) {
+    let lanes = target.lanes as usize;
+    let mut best = (f64::INFINITY, (1, 1));
+    for nv in 1..=4 {
+        for mr in (1..=14).filter(|&mr| fits_registers(mr, nv, target)) {
+            let count = m.div_ceil(mr) * n.div_ceil(nv * lanes);
+            let cycles = count as f64 * tile_cycles(mr, nv, target);
+            if cycles < best.0 {
+                best = (cycles, (mr, nv));
+            }
+        }
+    }
+    best.1
+}
+
+/// Estimated cycles of one core for the whole product, uneven splits included.
+pub fn product_cycles(product: &Product, tiles: &ProductTiles, target: &Target) -> f64 {
+    let lanes = target.lanes as f64;
+    let [batch, row_blocks, column_blocks] = tiles.grid(product, target.lanes).map(|n| n as f64);
+    let width = tiles.nv as f64 * lanes;
+    let register_tiles = batch * (product.m as f64 / tiles.mr as f64).ceil() * (product.n as f64 / width).ceil();
+    let arithmetic = register_tiles * product.k as f64 * tile_cycles(tiles.mr, tiles.nv, target);
+    // Reading, normalising and writing one packed vector takes about three cycles.
+    let packing = batch * column_blocks * (product.m * product.k) as f64 * 3.0 / lanes;
+    // Bytes per cycle from beyond the second-level cache, and from inside it.
+    let right_bytes = (product.k * product.n * 4) as f64;
+    let per_cycle = if right_bytes > target.l2_bytes as f64 / 2.0 { 8.0 } else { 32.0 };
+    let streaming = batch * row_blocks * right_bytes / per_cycle;
+    let blocks = (batch * row_blocks * column_blocks) as usize;
+    let uneven = (blocks.div_ceil(GRAIN) * GRAIN) as f64 / blocks as f64;
+    // Entering a block costs a few hundred cycles of set-up.
+    (arithmetic + packing + streaming) * uneven + blocks as f64 * 300.0
+}
+
+/// Tiles of attention.
+pub fn attend(attend: &Attend, target: &Target) -> AttendTiles {
+    let lanes = target.lanes as usize;
+    let (key_vectors, value_vectors) = (attend.keys.div_ceil(lanes), attend.value_dim.div_ceil(lanes));
+    let mut best = (f64::INFINITY, AttendTiles { queries: 1, mr: 1, key_vectors: 1, value_vectors: 1 });
+    for mr in 1..=8 {
+        for keys in (1..=key_vectors.min(4)).filter(|&nv| fits_registers(mr, nv, target)) {
+            for values in (1..=value_vectors.min(4)).filter(|&nv| fits_registers(mr, nv, target)) {
+                let dim = attend.products.as_ref().map_or(0, |p| p.dim);
+                let scores = (key_vectors.div_ceil(keys) * dim) as f64 * tile_cycles(mr, keys, target);
+                let sums = (value_vectors.div_ceil(values) * attend.keys) as f64 * tile_cycles(mr, values, target);
+                let cycles = attend.queries.div_ceil(mr) as f64 * (scores + sums);
+                if cycles < best.0 {
+                    best = (cycles, AttendTiles { queries: 0, mr, key_vectors: keys, value_vectors: values });
+                }
+            }
+        }
+    }
+    let mut tiles = best.1;
+    let blocks_per_head = BLOCKS.div_ceil(attend.batch.max(1));
+    tiles.queries = attend.queries.div_ceil(blocks_per_head).next_multiple_of(tiles.mr);
+    tiles
+}
+
+fn check_product(product: &Product, tiles: &ProductTiles, target: &Target) -> Result<(), String> {
+    if !fits_registers(tiles.mr, tiles.nv, target) {
+        let (need, have) = (tiles.mr * tiles.nv + tiles.nv + 1, target.vector_registers);
+        return Err(format!("mr·nv + nv + 1 = {need} registers, expected at most {have}"));
+    }
+    let computed = matches!(product.right, crate::plan::Right::Computed(_));
+    let left = tiles.rows.next_multiple_of(tiles.mr) * ProductTiles::row_stride(product.k) * 4;
+    let right = if computed { tiles.panels * product.k * tiles.width(target.lanes) * 4 } else { 0 };
+    let (bytes, cache) = ((left + right) as u64, target.l2_bytes / 2);
+    // One register tile must be possible however long k is.
+    let smallest = tiles.rows <= tiles.mr && tiles.panels == 1;
+    if bytes > cache && !smallest {
+        return Err(format!("the packed operands take {bytes} bytes, expected at most {cache}, half of the second-level cache"));
+    }
+    Ok(())
+}
+
+/// The first inequality that tiles break, as a sentence.
+pub fn check(body: &Body, tiles: &Tiles, target: &Target) -> Result<(), String> {
+    match (body, tiles) {
+        (Body::Row(cone), Tiles::Row(t)) => {
+            let digit = lane_extent(cone, 1, cone.space[1]);
+            let unit = if digit == cone.space[1] { target.lanes as usize } else { digit };
+            let splits = t.inner < cone.space[1];
+            if splits && cone.reductions().iter().any(|&r| !cone.uses(r, 1)) {
+                return Err(format!("inner {} splits a row that is reduced as a whole, expected {}", t.inner, cone.space[1]));
+            }
+            if splits && t.inner % unit != 0 {
+                return Err(format!("inner {} is not a multiple of {unit}", t.inner));
+            }
+            Ok(())
+        }
+        (Body::Product(product), Tiles::Product(t)) => {
+            if t.rows % t.mr != 0 {
+                return Err(format!("rows {} is not a multiple of mr {}", t.rows, t.mr));
+            }
+            check_product(product, t, target)
+        }
+        (Body::Attend(_), Tiles::Attend(t)) => {
+            let widest = t.key_vectors.max(t.value_vectors);
+            if !fits_registers(t.mr, widest, target) {
+                let (need, have) = (t.mr * widest + widest + 1, target.vector_registers);
+                return Err(format!("mr·nv + nv + 1 = {need} registers, expected at most {have}"));
+            }
+            if t.queries % t.mr != 0 {
+                return Err(format!("queries {} is not a multiple of mr {}", t.queries, t.mr));
+            }
+            Ok(())
+        }
+        (_, found) => Err(format!("`{found}` does not fit the group's kind")),
+    }
+}

@@ -1,0 +1,81 @@
+//! Schedules: how each group's kernel is cut, as a value.
+//!
+//! A schedule has a text form, so it can be diffed, stored beside a measurement and named in a report:
+//!
+//! ```text
+//!   schedule swin_tiny for x86-64-v4 {
+//!     %12 row rows 1 inner 16384
+//!     %layers.0.blocks.0.attn.qkv product rows 196 panels 6 mr 7 nv 3
+//!     %31 attend queries 49 mr 5 keys 4 values 2
+//!   }
+//! ```
+//!
+//! The choice ([`choose`]) depends on shapes and target data only, never on the number of threads or on
+//! a clock, so the same model gives the same program everywhere.
+
+pub mod choose;
+mod text;
+
+pub use crate::lower::{AttendTiles, ProductTiles, RowTiles};
+pub use text::parse;
+
+use crate::{
+    error::Error,
+    plan::{Body, Plan},
+};
+use regard_ir::target::Target;
+
+/// How one group is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tiles {
+    /// A row program.
+    Row(RowTiles),
+    /// A product.
+    Product(ProductTiles),
+    /// Attention.
+    Attend(AttendTiles),
+}
+
+/// Tiles for every group of a plan, in launch order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// Name of the model.
+    pub model: String,
+    /// Name of the target.
+    pub target: String,
+    /// The root's name in text, and its tiles.
+    pub groups: Vec<(String, Tiles)>,
+}
+
+impl Schedule {
+    /// The best schedule by the cost model.
+    pub fn best(plan: &Plan, target: &Target) -> Schedule {
+        let tiles = |body: &Body| match body {
+            Body::Row(cone) => Tiles::Row(choose::row(cone, target)),
+            Body::Product(product) => Tiles::Product(choose::product(product, target)),
+            Body::Attend(attend) => Tiles::Attend(choose::attend(attend, target)),
+        };
+        let groups = plan.groups.iter().map(|g| (plan.graph.text_name(g.root), tiles(&g.body))).collect();
+        Schedule { model: plan.graph.name.clone(), target: target.name.to_string(), groups }
+    }
+
+    /// Checks that the schedule is one for this plan and target, and that every tile satisfies its
+    /// inequalities; the error names the first that fails.
+    pub fn check(&self, plan: &Plan, target: &Target) -> Result<(), Error> {
+        if self.target != target.name {
+            return Err(Error::unsupported(format!("the schedule is for {}, not for {}", self.target, target.name)));
+        }
+        if self.groups.len() != plan.groups.len() {
+            let (found, expected) = (self.groups.len(), plan.groups.len());
+            return Err(Error::unsupported(format!("the schedule has {found} groups, the plan has {expected}")));
+        }
+        for ((name, tiles), group) in self.groups.iter().zip(&plan.groups) {
+            let root = plan.graph.text_name(group.root);
+            if *name != root {
+                return Err(Error::unsupported(format!("the schedule names %{name} where the plan writes %{root}")));
+            }
+            choose::check(&group.body, tiles, target).map_err(|why| Error::unsupported(format!("%{name}: {why}")))?;
+        }
+        Ok(())
+    }
+}
