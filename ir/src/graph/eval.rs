@@ -11,8 +11,8 @@ use super::{Graph, Node, NodeId, Tensor};
 use crate::{
     id::IdVec,
     ops::{Op, OpDef},
+    text::NodeText,
 };
-use std::fmt::Write;
 
 /// Why a graph has no value: a leaf without one, or an op that cannot compute on what it was given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +29,7 @@ pub struct EvalError {
 impl EvalError {
     /// An error at a node of `graph`.
     pub fn new(graph: &Graph, node: NodeId, message: impl Into<String>) -> Self {
-        Self { node, text: node_text(graph, node), message: message.into() }
+        Self { node, text: NodeText(graph, node).to_string(), message: message.into() }
     }
 }
 
@@ -102,16 +102,4 @@ fn value(
     let operands: Vec<&Tensor> =
         node.operands.iter().map(|&o| values[o].as_ref().expect("operands come first and are kept")).collect();
     node.op.eval(&operands, &node.ty).map_err(|message| EvalError::new(graph, id, message))
-}
-
-/// One node as a line of text, for messages.
-fn node_text(graph: &Graph, id: NodeId) -> String {
-    let node = graph.node(id);
-    let mut text = format!("%{} = {}", graph.text_name(id), node.op.name());
-    for (i, &operand) in node.operands.iter().enumerate() {
-        let comma = if i == 0 { "" } else { "," };
-        write!(text, "{comma} %{}", graph.text_name(operand)).expect("a string takes all text");
-    }
-    write!(text, " : {}", node.ty).expect("a string takes all text");
-    text
 }

@@ -5,6 +5,7 @@
 //! comparisons are for equality.
 
 mod codec;
+mod composite;
 mod movement;
 mod numeric;
 mod pointwise;
