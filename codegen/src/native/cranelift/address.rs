@@ -6,10 +6,10 @@
 //! ```
 //!
 //! Roots are added from the outermost loop inwards, so each partial sum belongs to the loop that owns its
-//! last root and Cranelift hoists it there; the constant ends in the instruction's displacement. Copies of
-//! an unrolled body differ only in that constant and share their registers.
+//! last root and is made in front of the next one ([`super::scope`]); the constant ends in the instruction's
+//! displacement. Copies of an unrolled body differ only in that constant and share their registers.
 
-use super::function::Emitter;
+use super::{function::Emitter, scope::Key};
 use cranelift_codegen::ir::{InstBuilder, Value, types};
 use regard_ir::kernel::Addr;
 
@@ -42,10 +42,6 @@ impl Index {
     /// The number, if it is one.
     pub fn known(&self) -> Option<i64> {
         self.terms.is_empty().then_some(self.constant)
-    }
-    /// Loops around the innermost root.
-    pub fn depth(&self) -> u32 {
-        self.terms.last().map_or(0, |t| t.depth)
     }
     /// The sum of both.
     pub fn plus(&self, other: &Index) -> Self {
@@ -99,16 +95,33 @@ impl Emitter<'_, '_> {
     }
     /// `start` and all terms times `scale`, without the constant.
     fn sum(&mut self, start: Option<Value>, index: &Index, scale: i64) -> Option<Value> {
-        index.terms.iter().fold(start, |sum, term| {
-            let product = self.scaled(term.root, term.factor.wrapping_mul(scale));
-            Some(sum.map_or(product, |s| self.b.ins().iadd(s, product)))
-        })
-    }
-    fn scaled(&mut self, value: Value, factor: i64) -> Value {
-        match factor {
-            1 => value,
-            f if f > 0 && (f as u64).is_power_of_two() => self.b.ins().ishl_imm_u(value, i64::from(f.trailing_zeros())),
-            f => self.b.ins().imul_imm_s(value, f),
+        let mut sum = start;
+        let mut key = Vec::with_capacity(index.terms.len());
+        for term in &index.terms {
+            let factor = term.factor.wrapping_mul(scale);
+            let (product, before) = (self.scaled(term.root, factor, term.depth), sum);
+            key.push((term.root, factor));
+            let home = self.home(term.depth);
+            sum = Some(match before {
+                None => product,
+                Some(before) => {
+                    self.shared(Key::Sum(start, key.clone()), home, |mut at| at.ins().iadd(before, product))
+                }
+            });
         }
+        sum
+    }
+    fn scaled(&mut self, root: Value, factor: i64, depth: u32) -> Value {
+        if factor == 1 {
+            return root;
+        }
+        let home = self.home(depth);
+        self.shared(Key::Product(root, factor), home, |mut at| {
+            if factor > 0 && (factor as u64).is_power_of_two() {
+                at.ins().ishl_imm_u(root, i64::from(factor.trailing_zeros()))
+            } else {
+                at.ins().imul_imm_s(root, factor)
+            }
+        })
     }
 }

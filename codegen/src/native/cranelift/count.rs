@@ -1,10 +1,11 @@
 //! Counts what was emitted: instructions, and spills inside innermost loops.
 //!
-//! A loop is a jump back: an edge from a block to itself or to one in front of it. A spill is a load or
-//! store relative to the stack pointer; in an innermost loop each costs every turn.
+//! A loop is a jump back and all blocks that lead to it. A spill is a load or store relative to the stack
+//! pointer; in an innermost loop each costs every turn.
 
 use cranelift_codegen::CompiledCode;
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
+use std::{collections::BTreeSet, ops::Range};
 
 /// What a function consists of.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -51,10 +52,25 @@ fn reads_stack(instruction: &Instruction) -> bool {
     instruction.op_kinds().any(|kind| kind == OpKind::Memory) && instruction.memory_base() == Register::RSP
 }
 
-/// Byte ranges of loops that contain no other loop.
-fn innermost(starts: &[u32], edges: &[(u32, u32)]) -> Vec<std::ops::Range<u32>> {
+/// Byte ranges of the blocks of loops that contain no other loop.
+fn innermost(starts: &[u32], edges: &[(u32, u32)]) -> Vec<Range<u32>> {
     let end_of = |start: u32| starts.iter().copied().find(|&s| s > start).unwrap_or(u32::MAX);
-    let loops: Vec<_> = edges.iter().filter(|(from, to)| to <= from).map(|&(from, to)| to..end_of(from)).collect();
-    let inside = |a: &std::ops::Range<u32>, b: &std::ops::Range<u32>| a != b && b.start <= a.start && a.end <= b.end;
-    loops.iter().filter(|l| !loops.iter().any(|other| inside(other, l))).cloned().collect()
+    // Blocks stand in an order in which only jumps to a loop's head go back.
+    let back = edges.iter().filter(|(from, to)| to <= from);
+    let loops: Vec<(u32, BTreeSet<u32>)> = back.map(|&(from, head)| (head, natural_loop(from, head, edges))).collect();
+    let is_inner = |head: u32, blocks: &BTreeSet<u32>| !loops.iter().any(|(h, _)| *h != head && blocks.contains(h));
+    let inner = loops.iter().filter(|(head, blocks)| is_inner(*head, blocks));
+    inner.flat_map(|(_, blocks)| blocks.iter().map(|&start| start..end_of(start))).collect()
+}
+
+/// The blocks from which `from` is reached without passing `head`, and both.
+fn natural_loop(from: u32, head: u32, edges: &[(u32, u32)]) -> BTreeSet<u32> {
+    let mut blocks = BTreeSet::from([head]);
+    let mut open = vec![from];
+    while let Some(block) = open.pop() {
+        if blocks.insert(block) {
+            open.extend(edges.iter().filter(|(_, to)| *to == block).map(|(from, _)| *from));
+        }
+    }
+    blocks
 }

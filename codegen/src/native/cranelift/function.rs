@@ -5,11 +5,11 @@
 //!   block(n):  g0, g1, g2 = digits of n; body; n + 1 < end → block(n + 1) else → done
 //! ```
 
-use super::{address::Index, is_x86};
+use super::{address::Index, is_x86, memory::Span, reload, scope::Scope};
 use crate::EmitError;
 use cranelift_codegen::{
     ir::{
-        AbiParam, BlockArg, ConstantData, Function, InstBuilder, MemFlagsData, Signature, StackSlotData, StackSlotKind,
+        AbiParam, BlockArg, Function, InstBuilder, MemFlagsData, Signature, StackSlotData, StackSlotKind,
         Type as ClifType, UserFuncName, Value, condcodes::IntCC, types,
     },
     isa::{CallConv, TargetIsa},
@@ -17,7 +17,7 @@ use cranelift_codegen::{
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use regard_ir::{
     id::{Id, IdVec},
-    kernel::{Buf, Const, Elem, Kernel, Space, Type, Val},
+    kernel::{BinOp, Body, Buf, Const, Elem, Inst, Kernel, Space, Type, Val},
     target::Target,
 };
 
@@ -52,7 +52,7 @@ pub(super) const ACCESS: MemFlagsData = MemFlagsData::new().with_notrap();
 /// What emission knows of a kernel value.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bound {
-    /// One value per scalar, one per four lanes of a vector; empty for an i64 scalar.
+    /// One value per scalar, one per four lanes of a vector; empty where another field says all.
     pub values: Vec<Value>,
     /// An i64 scalar as a sum of multiples.
     pub index: Index,
@@ -60,6 +60,8 @@ pub(super) struct Bound {
     pub constant: Option<Const>,
     /// The scalar that all lanes of a vector equal.
     pub uniform: Option<Value>,
+    /// The element to broadcast anew at each use.
+    pub again: Option<Span>,
 }
 
 /// Writes one kernel.
@@ -77,14 +79,31 @@ pub(super) struct Emitter<'k, 'f> {
     pub zero: Option<Value>,
     /// Address of an element that masked lanes write instead.
     pub sink: Option<Value>,
+    /// Open scopes, outermost first.
+    pub scopes: Vec<Scope>,
+    /// Broadcasts to repeat at each use.
+    pub repeated: Vec<bool>,
     bound: Vec<Bound>,
 }
 
 impl<'k, 'f> Emitter<'k, 'f> {
     fn new(kernel: &'k Kernel, target: &'k Target, b: FunctionBuilder<'f>) -> Self {
         let bound = vec![Bound::default(); kernel.types.len()];
-        let grid = [const { Index::constant(0) }; 3];
-        Self { kernel, target, b, depth: 0, bases: IdVec::new(), grid, zero: None, sink: None, bound }
+        let repeated =
+            if is_x86(target) && target.fma { reload::repeated(kernel) } else { vec![false; kernel.types.len()] };
+        Self {
+            kernel,
+            target,
+            b,
+            depth: 0,
+            bases: IdVec::new(),
+            grid: [const { Index::constant(0) }; 3],
+            zero: None,
+            sink: None,
+            scopes: Vec::new(),
+            repeated,
+            bound,
+        }
     }
 
     fn function(&mut self) -> Result<(), String> {
@@ -98,13 +117,15 @@ impl<'k, 'f> Emitter<'k, 'f> {
         self.find_buffers(buffers, scratch);
         self.make_stand_ins();
         let some = self.b.ins().icmp(IntCC::UnsignedLessThan, first, end);
-        self.b.ins().brif(some, block, &[BlockArg::from(first)], done, &[]);
+        let enter = self.b.ins().brif(some, block, &[BlockArg::from(first)], done, &[]);
 
         self.b.switch_to_block(block);
         self.depth = 1;
+        self.scopes.push(Scope::body(enter, !contains_loop(&self.kernel.body)));
         self.grid = self.coordinates(number);
         self.body(&self.kernel.body)?;
         self.depth = 0;
+        self.scopes.pop();
         let next = self.b.ins().iadd_imm_s(number, 1);
         let more = self.b.ins().icmp(IntCC::UnsignedLessThan, next, end);
         self.b.ins().brif(more, block, &[BlockArg::from(next)], done, &[]);
@@ -151,9 +172,8 @@ impl<'k, 'f> Emitter<'k, 'f> {
         for axis in [2, 1] {
             let n = self.kernel.grid[axis];
             if n > 1 {
-                let quotient = self.b.ins().udiv_imm_u(rest, n as i64);
-                let whole = self.b.ins().imul_imm_s(quotient, n as i64);
-                let digit = self.b.ins().isub(rest, whole);
+                let quotient = self.quotient(rest, n as i64);
+                let digit = self.finish(BinOp::Rem, rest, quotient, n as i64);
                 grid[axis] = Index::root(digit, self.depth);
                 rest = quotient;
             }
@@ -174,12 +194,15 @@ impl<'k, 'f> Emitter<'k, 'f> {
     }
     /// The values of `v`.
     pub fn values(&mut self, v: Val) -> Vec<Value> {
-        match self.kernel.ty(v) {
-            Type::Scalar(Elem::I64) => {
-                let index = self.get(v).index.clone();
-                vec![self.index_value(&index)]
-            }
-            _ => self.get(v).values.clone(),
+        let bound = self.get(v).clone();
+        if let Some(span) = bound.again {
+            return (0..self.pieces()).map(|_| self.broadcast(span)).collect();
+        }
+        match (self.kernel.ty(v), bound.constant) {
+            (Type::Scalar(Elem::I64), _) => vec![self.index_value(&bound.index)],
+            (Type::Scalar(_), Some(c)) => vec![self.scalar_const(c)],
+            (_, Some(c)) => vec![self.vector_const(c); self.pieces()],
+            _ => bound.values,
         }
     }
     /// The value of a scalar.
@@ -210,12 +233,6 @@ impl<'k, 'f> Emitter<'k, 'f> {
         let little = MemFlagsData::new().with_endianness(cranelift_codegen::ir::Endianness::Little);
         self.b.ins().bitcast(ty, little, value)
     }
-    /// Four 32-bit lanes of constants.
-    pub fn lanes_const(&mut self, ty: ClifType, lanes: [u32; 4]) -> Value {
-        let bytes: Vec<u8> = lanes.iter().flat_map(|lane| lane.to_le_bytes()).collect();
-        let constant = self.b.func.dfg.constants.insert(ConstantData::from(bytes));
-        self.b.ins().vconst(ty, constant)
-    }
     /// Four equal i32 lanes.
     pub fn i32x4(&mut self, lane: u32) -> Value {
         self.lanes_const(types::I32X4, [lane; 4])
@@ -235,4 +252,10 @@ pub(super) fn scalar_type(elem: Elem) -> ClifType {
 /// Cranelift's type of four lanes.
 pub(super) fn vector_type(elem: Elem) -> ClifType {
     if elem == Elem::F32 { types::F32X4 } else { types::I32X4 }
+}
+
+/// Whether a body has a loop in it.
+pub(super) fn contains_loop(body: &Body) -> bool {
+    let is_loop = |inst: &Inst| matches!(inst, Inst::For { .. }) || inst.bodies().into_iter().any(contains_loop);
+    body.stmts.iter().any(|stmt| is_loop(&stmt.inst))
 }

@@ -20,9 +20,9 @@ impl Emitter<'_, '_> {
     /// One statement.
     pub fn stmt(&mut self, stmt: &Stmt) -> Result<(), String> {
         let bound = match (&stmt.inst, stmt.results.as_slice()) {
-            (Inst::For { lo, hi, step, unroll, init, index, params, body }, results) => {
-                let (lo, hi, step, unroll, index) = (*lo, *hi, *step, *unroll, *index);
-                return self.counted(&Loop { lo, hi, step, unroll, init, index, params, body }, results);
+            (Inst::For { lo, hi, step, init, index, params, body, .. }, results) => {
+                let (lo, hi, step, index) = (*lo, *hi, *step, *index);
+                return self.counted(&Loop { lo, hi, step, init, index, params, body }, results);
             }
             (Inst::If { cond, then, otherwise }, results) => return self.branch(*cond, [then, otherwise], results),
             (Inst::Transpose(rows), results) => return self.transpose(rows, results),
@@ -30,17 +30,17 @@ impl Emitter<'_, '_> {
             (Inst::StoreScalar { value, addr }, _) => return self.store_scalar(*value, addr),
             // One unit per block: it waits for nobody.
             (Inst::Barrier, _) => return Ok(()),
-            (inst, _) => self.value(inst)?,
+            (inst, results) => self.value(inst, results[0])?,
         };
         self.bind(stmt.results[0], bound);
         Ok(())
     }
 
     /// An instruction with one result.
-    fn value(&mut self, inst: &Inst) -> Result<Bound, String> {
+    fn value(&mut self, inst: &Inst, result: Val) -> Result<Bound, String> {
         let values = match inst {
             Inst::Id(axis) => return Ok(self.coordinate(*axis)),
-            Inst::Const(c) => return Ok(self.constant(*c)),
+            Inst::Const(c) => return Ok(constant(*c)),
             Inst::Splat(a) => return Ok(self.splat(*a)),
             Inst::Bin(op, a, b) if self.kernel.ty(*a) == Type::Scalar(Elem::I64) => return self.index_bin(*op, *a, *b),
             Inst::Bin(op, a, b) => return self.bin(*op, *a, *b),
@@ -54,7 +54,7 @@ impl Emitter<'_, '_> {
             Inst::Extract(a, lane) => self.extract(*a, *lane),
             Inst::Shuffle(a, perm) => self.shuffle(*a, perm),
             Inst::Load { addr, first, stride } => self.load(addr, *first, *stride),
-            Inst::Bcast(addr) => self.bcast(addr),
+            Inst::Bcast(addr) => return Ok(self.bcast(addr, result)),
             Inst::LoadScalar(addr) => self.load_scalar(addr),
             Inst::Gather { addr, idx, mask } => self.gather(addr, *idx, *mask),
             Inst::Approx(..) => return Err("an approximation belongs to a GPU".into()),
@@ -63,9 +63,9 @@ impl Emitter<'_, '_> {
         Ok(Bound { values, ..Bound::default() })
     }
 
-    /// An i64 result, known only as a value; it changes no more often than `depth` says.
-    fn index_root(&self, value: Value, depth: u32) -> Bound {
-        Bound { index: Index::root(value, depth), ..Bound::default() }
+    /// An i64 result, known only as a value.
+    fn index_root(&self, value: Value) -> Bound {
+        Bound { index: Index::root(value, self.depth), ..Bound::default() }
     }
 
     fn coordinate(&mut self, axis: IdAxis) -> Bound {
@@ -78,26 +78,34 @@ impl Emitter<'_, '_> {
         Bound { index, ..Bound::default() }
     }
 
-    fn constant(&mut self, c: Const) -> Bound {
-        let value = match c {
-            Const::I64(x) => return Bound { index: Index::constant(x), constant: Some(c), ..Bound::default() },
+    fn splat(&mut self, a: Val) -> Bound {
+        let constant = self.get(a).constant;
+        if constant.is_some() {
+            return Bound { constant, ..Bound::default() };
+        }
+        let scalar = self.scalar(a);
+        let value = self.splat_value(scalar);
+        Bound { values: vec![value; self.pieces()], uniform: Some(scalar), ..Bound::default() }
+    }
+
+    /// A constant scalar, where it is used.
+    pub fn scalar_const(&mut self, c: Const) -> Value {
+        match c {
+            Const::I64(x) => self.b.ins().iconst(types::I64, x),
             Const::I32(x) => self.b.ins().iconst(types::I32, i64::from(x as u32)),
             Const::F32(x) => self.b.ins().f32const(x.get() as f32),
             Const::Bool(x) => self.b.ins().iconst(types::I8, i64::from(x)),
-        };
-        Bound { values: vec![value], constant: Some(c), ..Bound::default() }
+        }
     }
 
-    fn splat(&mut self, a: Val) -> Bound {
-        let constant = self.get(a).constant;
-        let scalar = self.scalar(a);
-        let value = match constant {
-            Some(Const::F32(x)) => self.lanes_const(types::F32X4, [(x.get() as f32).to_bits(); 4]),
-            Some(Const::I32(x)) => self.i32x4(x as u32),
-            Some(Const::Bool(x)) => self.i32x4(if x { !0 } else { 0 }),
-            _ => self.splat_value(scalar),
-        };
-        Bound { values: vec![value; self.pieces()], constant, uniform: Some(scalar), ..Bound::default() }
+    /// Four lanes of a constant.
+    pub fn vector_const(&mut self, c: Const) -> Value {
+        match c {
+            Const::F32(x) => self.lanes_const(types::F32X4, [(x.get() as f32).to_bits(); 4]),
+            Const::I32(x) => self.i32x4(x as u32),
+            Const::Bool(x) => self.i32x4(if x { !0 } else { 0 }),
+            Const::I64(_) => unreachable!("vectors have no i64 lanes"),
+        }
     }
 
     /// A scalar in four lanes; a truth value becomes a mask.
@@ -115,7 +123,6 @@ impl Emitter<'_, '_> {
 
     fn index_bin(&mut self, op: BinOp, a: Val, b: Val) -> Result<Bound, String> {
         let (x, y) = (self.get(a).index.clone(), self.get(b).index.clone());
-        let depth = x.depth().max(y.depth());
         let index = match (op, x.known(), y.known()) {
             (BinOp::Add, ..) => x.plus(&y),
             (BinOp::Sub, ..) => x.plus(&y.times(-1)),
@@ -126,10 +133,10 @@ impl Emitter<'_, '_> {
             _ => {
                 let (left, right) = (self.index_value(&x), self.index_value(&y));
                 let value = match op {
-                    BinOp::Div | BinOp::Rem => self.floor_scalar(op, left, divisor(y.known())?, types::I64),
+                    BinOp::Div | BinOp::Rem => self.floor_scalar(op, left, divisor(y.known())?),
                     _ => self.int(op, left, right)?,
                 };
-                return Ok(self.index_root(value, depth));
+                return Ok(self.index_root(value));
             }
         };
         Ok(Bound { index, ..Bound::default() })
@@ -150,7 +157,10 @@ impl Emitter<'_, '_> {
             }
             return Ok(Bound { values, ..Bound::default() });
         }
-        let amount = self.get(b).uniform;
+        let amount = match self.get(b).constant {
+            Some(c) if self.is_vector(b) => Some(self.scalar_const(c)),
+            _ => self.get(b).uniform,
+        };
         for (&x, &y) in xs.iter().zip(&ys) {
             values.push(match op {
                 BinOp::Shl | BinOp::Shr if self.is_vector(a) => match amount {
@@ -224,7 +234,7 @@ impl Emitter<'_, '_> {
         let values: Vec<Value> =
             conds.iter().zip(xs.iter().zip(&ys)).map(|(&c, (&x, &y))| self.choose(c, x, y)).collect();
         if self.elem(a) == Elem::I64 {
-            return self.index_root(values[0], self.depth);
+            return self.index_root(values[0]);
         }
         Bound { values, ..Bound::default() }
     }
@@ -233,10 +243,10 @@ impl Emitter<'_, '_> {
         if self.kernel.ty(a) == Type::Scalar(Elem::I64) && op == UnOp::Neg {
             return Ok(Bound { index: self.get(a).index.times(-1), ..Bound::default() });
         }
-        let (elem, depth) = (self.elem(a), self.get(a).index.depth());
+        let elem = self.elem(a);
         let values = self.values(a).into_iter().map(|x| self.un_value(op, elem, x)).collect::<Result<Vec<_>, _>>()?;
         if elem == Elem::I64 {
-            return Ok(self.index_root(values[0], depth));
+            return Ok(self.index_root(values[0]));
         }
         Ok(Bound { values, ..Bound::default() })
     }
@@ -261,6 +271,8 @@ impl Emitter<'_, '_> {
         if !self.target.fma {
             return Err(format!("target {} has no fused multiply-add", self.target.name));
         }
+        // The machine overwrites the first factor, so a broadcast made for this use goes there.
+        let (a, b) = if self.get(b).again.is_some() { (b, a) } else { (a, b) };
         let (xs, ys, zs) = (self.values(a), self.values(b), self.values(c));
         Ok(xs.iter().zip(ys.iter().zip(&zs)).map(|(&x, (&y, &z))| self.b.ins().fma(x, y, z)).collect())
     }
@@ -298,7 +310,7 @@ impl Emitter<'_, '_> {
             CastOp::I32ToI64 => {
                 let narrow = self.scalar(a);
                 let wide = self.b.ins().sextend(types::I64, narrow);
-                Ok(self.index_root(wide, self.depth))
+                Ok(self.index_root(wide))
             }
             CastOp::I64ToI32 => {
                 let wide = self.scalar(a);
@@ -351,6 +363,12 @@ impl Emitter<'_, '_> {
     pub fn is_vector(&self, v: Val) -> bool {
         matches!(self.kernel.ty(v), Type::Vector(_))
     }
+}
+
+/// What is known of a constant; it is emitted where it is used.
+fn constant(c: Const) -> Bound {
+    let index = if let Const::I64(x) = c { Index::constant(x) } else { Index::default() };
+    Bound { index, constant: Some(c), ..Bound::default() }
 }
 
 /// A known index operation; divisors are positive.

@@ -47,7 +47,7 @@ impl Emitter<'_, '_> {
 
     /// One lane as a scalar.
     pub fn extract(&mut self, a: Val, lane: u32) -> Vec<Value> {
-        let piece = self.get(a).values[lane as usize / 4];
+        let piece = self.values(a)[lane as usize / 4];
         let value = self.b.ins().extractlane(piece, lane as u8 % 4);
         if self.elem(a) != Elem::Bool {
             return vec![value];
@@ -57,7 +57,7 @@ impl Emitter<'_, '_> {
 
     /// Lane l takes lane `perm[l]`.
     pub fn shuffle(&mut self, a: Val, perm: &[u8]) -> Vec<Value> {
-        let pieces = self.get(a).values.clone();
+        let pieces = self.values(a);
         perm.chunks_exact(4).map(|lanes| self.pick(&pieces, [lanes[0], lanes[1], lanes[2], lanes[3]])).collect()
     }
 
@@ -96,7 +96,7 @@ impl Emitter<'_, '_> {
 
     /// Result r, lane c = operand c, lane r.
     pub fn transpose(&mut self, rows: &[Val], results: &[Val]) -> Result<(), String> {
-        let rows: Vec<Vec<Value>> = rows.iter().map(|&r| self.get(r).values.clone()).collect();
+        let rows: Vec<Vec<Value>> = rows.iter().map(|&r| self.values(r)).collect();
         let pieces = self.pieces();
         let mut columns = vec![Vec::with_capacity(pieces); rows.len()];
         for across in 0..pieces {

@@ -9,9 +9,13 @@
 //!   first = n              n ≥ L ?  one load : lane l from (l < n ? address + l : zero)
 //! ```
 
-use super::function::{ACCESS, Emitter};
+use super::{
+    function::{ACCESS, Bound, Emitter},
+    scope::Scope,
+};
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, condcodes::IntCC, types};
 use regard_ir::{
+    id::Id,
     kernel::{Addr, Body, Const, Inst, Val},
     types::DType,
 };
@@ -26,8 +30,8 @@ pub(super) fn needs_stand_ins(body: &Body) -> bool {
 }
 
 /// Elements `stride` apart.
-#[derive(Clone, Copy)]
-struct Span {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
     dtype: DType,
     pointer: Value,
     /// Bytes from the pointer to lane 0.
@@ -95,11 +99,15 @@ impl Emitter<'_, '_> {
         let full = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, first, i64::from(self.kernel.lanes));
         self.b.ins().brif(full, all, &[], some, &[]);
         self.b.switch_to_block(all);
+        self.scopes.push(Scope::side());
         let pieces: Vec<BlockArg> = self.load_lanes(span, self.kernel.lanes).into_iter().map(BlockArg::from).collect();
         self.b.ins().jump(after, &pieces);
+        self.scopes.pop();
         self.b.switch_to_block(some);
+        self.scopes.push(Scope::side());
         let pieces: Vec<BlockArg> = self.load_each(span, first).into_iter().map(BlockArg::from).collect();
         self.b.ins().jump(after, &pieces);
+        self.scopes.pop();
         self.b.switch_to_block(after);
         joined
     }
@@ -158,12 +166,21 @@ impl Emitter<'_, '_> {
     }
 
     /// One element in all lanes.
-    pub fn bcast(&mut self, addr: &Addr) -> Vec<Value> {
+    pub fn bcast(&mut self, addr: &Addr, result: Val) -> Bound {
         let span = self.span(addr, 0);
+        if self.repeated[result.index()] {
+            return Bound { again: Some(span), ..Bound::default() };
+        }
+        let value = self.broadcast(span);
+        Bound { values: vec![value; self.pieces()], ..Bound::default() }
+    }
+
+    /// The first element of `span` in four lanes.
+    pub fn broadcast(&mut self, span: Span) -> Value {
         let (pointer, bytes) = self.displace(span.pointer, span.bytes);
         let element = self.load_one(span.dtype, pointer, bytes);
         let raw = self.splat_value(element);
-        vec![self.widen(span.dtype, raw); self.pieces()]
+        self.widen(span.dtype, raw)
     }
 
     /// One element as a scalar.
@@ -245,11 +262,15 @@ impl Emitter<'_, '_> {
         let full = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, first, i64::from(self.kernel.lanes));
         self.b.ins().brif(full, all, &[], some, &[]);
         self.b.switch_to_block(all);
+        self.scopes.push(Scope::side());
         self.store_lanes(span, pieces, self.kernel.lanes);
         self.b.ins().jump(after, &[]);
+        self.scopes.pop();
         self.b.switch_to_block(some);
+        self.scopes.push(Scope::side());
         self.store_each(span, pieces, first);
         self.b.ins().jump(after, &[]);
+        self.scopes.pop();
         self.b.switch_to_block(after);
     }
 

@@ -12,6 +12,10 @@
 //! Whatever Cranelift would do by a library call (`fma` without the instruction, f16) is either spelled
 //! out in vector operations or refused.
 //!
+//! The kernel is simplified before ([`crate::simplify`]) and emitted in its own order: Cranelift's optimiser is
+//! off, because it computes pure values as late as it can, behind all loads of a loop, where they no longer
+//! fit the registers.
+//!
 //! Instruction sets follow the target's row, never the host, so the same target gives the same bytes.
 
 mod address;
@@ -23,12 +27,14 @@ mod half;
 mod inst;
 mod lanes;
 mod memory;
+mod order;
+mod reload;
+mod scope;
 
-use crate::{Code, EmitError};
+use crate::{Code, EmitError, simplify::simplify};
 use cranelift_codegen::{
     Context,
     control::ControlPlane,
-    ir::Function,
     isa::{self, OwnedTargetIsa},
     settings::{self, Configurable},
 };
@@ -40,7 +46,8 @@ use regard_ir::{kernel::Kernel, target::Target};
 /// Errors name the kernel and the instruction or setting that cannot be emitted.
 pub fn emit(kernel: &Kernel, target: &Target) -> Result<Code, EmitError> {
     let isa = isa_for(target).map_err(|reason| EmitError::new(&kernel.name, reason))?;
-    let mut context = Context::for_function(function::build(kernel, target, &*isa)?);
+    let function = function::build(&prepare(kernel, target), target, &*isa)?;
+    let mut context = Context::for_function(function);
     let compiled = context
         .compile(&*isa, &mut ControlPlane::default())
         .map_err(|e| EmitError::new(&kernel.name, format!("Cranelift refused it: {:?}", e.inner)))?;
@@ -56,10 +63,19 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<Code, EmitError> {
     })
 }
 
-/// The Cranelift IR of `kernel` for `target`, before optimisation, as text.
+/// The Cranelift IR of `kernel` for `target` as text.
 pub fn clif(kernel: &Kernel, target: &Target) -> Result<String, EmitError> {
     let isa = isa_for(target).map_err(|reason| EmitError::new(&kernel.name, reason))?;
-    Ok(function::build(kernel, target, &*isa)?.display().to_string())
+    Ok(function::build(&prepare(kernel, target), target, &*isa)?.display().to_string())
+}
+
+/// The kernel as it is emitted.
+fn prepare(kernel: &Kernel, target: &Target) -> Kernel {
+    let mut kernel = simplify(kernel);
+    if is_x86(target) && target.fma {
+        order::serpentine(&mut kernel);
+    }
+    kernel
 }
 
 /// Whether the target is an x86-64 machine; the others are aarch64.
@@ -72,7 +88,7 @@ pub(super) fn isa_for(target: &Target) -> Result<OwnedTargetIsa, String> {
     let mut flags = settings::builder();
     let verify = if cfg!(debug_assertions) { "true" } else { "false" };
     for (name, value) in [
-        ("opt_level", "speed"),
+        ("opt_level", "none"),
         ("enable_verifier", verify),
         ("unwind_info", "false"),
         ("machine_code_cfg_info", "true"),
