@@ -14,6 +14,7 @@ use regard_ir::{
     types::DType,
 };
 use std::{
+    io::Write,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -39,7 +40,7 @@ fn ptxas() -> Option<PathBuf> {
 /// Assembles modules side by side; panics with the assembler's words about the first that it rejects.
 fn assemble(modules: &[String]) {
     let Some(ptxas) = ptxas() else {
-        println!("skipped: no ptxas ({} modules)", modules.len());
+        report(&format!("skipped: no ptxas ({} modules)", modules.len()));
         return;
     };
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -58,7 +59,12 @@ fn assemble(modules: &[String]) {
             assert!(output.status.success(), "module {i} is not accepted:\n{words}\n{}", around(&modules[i], &words));
         }
     });
-    println!("assembled {} modules", modules.len());
+    report(&format!("assembled {} modules", modules.len()));
+}
+
+/// Says a line even where the test harness keeps a passing test's output to itself.
+fn report(line: &str) {
+    writeln!(std::io::stderr(), "{line}").expect("stderr is open");
 }
 
 /// The lines of the module that the assembler's messages are about.
