@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Emitted code is position independent, has no relocations and calls nothing, so whoever can map bytes
-//! can run it; this crate never does. [`native::object`](fn@native::object) puts the kernels of a whole program
+//! can run it; this crate never does. [`native::object`] puts the kernels of a whole program
 //! and a driver into a relocatable object.
 
 pub mod error;
@@ -18,3 +18,12 @@ pub mod simplify;
 pub use error::EmitError;
 pub use regard_ir::program::Code;
 pub use simplify::simplify;
+
+use regard_ir::{kernel::Kernel, program::Program, target::Target};
+
+/// A program whose kernels are machine code for a CPU `target`.
+///
+/// Errors name the first kernel that cannot be emitted, and why.
+pub fn emit(program: Program<Kernel>, target: &Target) -> Result<Program<Code>, EmitError> {
+    program.try_map(|kernel| native::emit(&kernel, target))
+}

@@ -5,6 +5,7 @@
 //! says which; a kernel whose lanes the wide emitter does not know goes through Cranelift.
 
 pub mod cranelift;
+pub mod object;
 pub mod wide;
 
 use crate::{Code, EmitError};
@@ -24,7 +25,7 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<Code, EmitError> {
     }
 }
 
-/// The Cranelift IR of `kernel` for `target`, before optimisation, as text.
+/// The Cranelift IR of `kernel` for `target`, as text.
 pub fn clif(kernel: &Kernel, target: &Target) -> Result<String, EmitError> {
     cranelift::clif(kernel, target)
 }

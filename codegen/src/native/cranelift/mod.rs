@@ -31,6 +31,8 @@ mod order;
 mod reload;
 mod scope;
 
+pub(super) use function::signature;
+
 use crate::{Code, EmitError, simplify::simplify};
 use cranelift_codegen::{
     Context,
