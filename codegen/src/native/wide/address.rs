@@ -27,12 +27,14 @@ type Terms = Vec<(Val, i64)>;
 
 /// The same kernel with every address built from carried and shared sums. Values that only the old
 /// addresses used stay behind, unused.
-pub fn reduce(kernel: &Kernel) -> Kernel {
-    let mut forms = Forms::new(kernel);
+pub fn reduce(mut kernel: Kernel) -> Kernel {
+    let mut forms = Forms::new(&kernel);
     forms.body(&kernel.body);
-    let mut rebuild = Rebuild { types: kernel.types.clone(), sums: BTreeMap::new(), forms };
-    let body = rebuild.body(&kernel.body, &[]);
-    Kernel { body, types: rebuild.types, ..kernel.clone() }
+    let indices = vec![None; kernel.types.len()];
+    let mut rebuild = Rebuild { types: kernel.types, sums: BTreeMap::new(), indices, forms };
+    kernel.body = rebuild.body(kernel.body, &[]);
+    kernel.types = rebuild.types;
+    kernel
 }
 
 #[derive(Clone, Debug, Default)]
@@ -60,6 +62,8 @@ struct Forms {
     defined: usize,
     types: IdVec<Val, Type>,
     loops: BTreeSet<Val>,
+    /// Which values are indices of addresses.
+    indexes: Vec<bool>,
     /// Sums by their last root.
     wanted: BTreeMap<Val, BTreeSet<Terms>>,
 }
@@ -73,6 +77,7 @@ impl Forms {
             defined: 0,
             types: kernel.types.clone(),
             loops: BTreeSet::new(),
+            indexes: vec![false; values],
             wanted: BTreeMap::new(),
         }
     }
@@ -144,6 +149,9 @@ impl Forms {
     }
     fn want(&mut self, addr: &Addr) {
         let Some(index) = addr.index else { return };
+        if std::mem::replace(&mut self.indexes[index.index()], true) {
+            return;
+        }
         let terms = self.form(index).terms.clone();
         for end in 1..=terms.len() {
             self.wanted.entry(terms[end - 1].0).or_default().insert(terms[..end].to_vec());
@@ -178,40 +186,49 @@ fn address_mut(inst: &mut Inst) -> Option<&mut Addr> {
 struct Rebuild {
     types: IdVec<Val, Type>,
     sums: BTreeMap<Terms, Val>,
+    /// What each index became: a sum and a constant.
+    indices: Vec<Option<(Option<Val>, i64)>>,
     forms: Forms,
 }
 
 impl Rebuild {
-    fn body(&mut self, body: &Body, roots: &[Val]) -> Body {
-        let mut out = Body { stmts: Vec::with_capacity(body.stmts.len()), yields: body.yields.clone() };
+    fn body(&mut self, body: Body, roots: &[Val]) -> Body {
+        let mut out = Body { stmts: Vec::with_capacity(body.stmts.len()), yields: body.yields };
         roots.iter().for_each(|&r| self.sums_after(r, &mut out.stmts));
-        for stmt in &body.stmts {
-            let mut inst = match &stmt.inst {
-                Inst::For { .. } => self.for_loop(&stmt.inst, &mut out.stmts),
+        for Stmt { mut results, mut inst } in body.stmts {
+            let known = results.len();
+            inst = match inst {
+                Inst::For { .. } => self.for_loop(inst, &mut results, &mut out.stmts),
                 Inst::If { cond, then, otherwise } => {
-                    Inst::If { cond: *cond, then: self.body(then, &[]), otherwise: self.body(otherwise, &[]) }
+                    Inst::If { cond, then: self.body(then, &[]), otherwise: self.body(otherwise, &[]) }
                 }
-                other => other.clone(),
+                other => other,
             };
             if let Some(addr) = address_mut(&mut inst) {
-                *addr = self.address(addr);
+                self.rewrite(addr);
             }
-            let mut results = stmt.results.clone();
-            if let Inst::For { params, .. } = &inst {
-                results.extend(params[stmt.results.len()..].iter().map(|&p| self.types.push(self.types[p])));
-            }
+            let defined: Vec<Val> =
+                results[..known].iter().copied().filter(|r| self.forms.wanted.contains_key(r)).collect();
             out.stmts.push(Stmt { results, inst });
-            stmt.results.iter().for_each(|&r| self.sums_after(r, &mut out.stmts));
+            defined.into_iter().for_each(|r| self.sums_after(r, &mut out.stmts));
         }
         out
     }
 
-    /// The address with its constant part in the offset and its sum in one value.
-    fn address(&self, addr: &Addr) -> Addr {
-        let Some(index) = addr.index else { return *addr };
-        let form = self.forms.form(index);
-        let index = (!form.terms.is_empty()).then(|| self.sum(&form.terms));
-        Addr { buf: addr.buf, index, offset: addr.offset.wrapping_add(form.constant) }
+    /// Puts the constant part of the address into the offset and its sum into one value.
+    fn rewrite(&mut self, addr: &mut Addr) {
+        let Some(index) = addr.index else { return };
+        let (sum, constant) = match self.indices[index.index()] {
+            Some(known) => known,
+            None => {
+                let form = self.forms.form(index);
+                let sum = (!form.terms.is_empty()).then(|| self.sum(&form.terms));
+                (sum, form.constant)
+            }
+        };
+        self.indices[index.index()] = Some((sum, constant));
+        addr.index = sum;
+        addr.offset = addr.offset.wrapping_add(constant);
     }
 
     fn sum(&self, terms: &[(Val, i64)]) -> Val {
@@ -249,28 +266,40 @@ impl Rebuild {
         self.emit(Inst::Bin(BinOp::Add, self.sum(rest), scaled), out)
     }
 
-    fn for_loop(&mut self, inst: &Inst, out: &mut Vec<Stmt>) -> Inst {
-        let Inst::For { lo, hi, step, unroll, init, index, params, body } = inst else { unreachable!("a loop") };
-        let (mut init, mut params) = (init.clone(), params.clone());
+    /// The sum `terms` before the first iteration of the loop whose index comes last in it.
+    fn start(&mut self, lo: Val, terms: &[(Val, i64)], out: &mut Vec<Stmt>) -> Val {
+        let (&(_, coefficient), rest) = terms.split_last().expect("a sum has terms");
+        match (self.forms.constant(lo), rest) {
+            (Some(0), [_, ..]) => self.sum(rest),
+            (Some(lo), []) => self.emit(Inst::Const(Const::I64(lo.wrapping_mul(coefficient))), out),
+            _ => self.sum_from(lo, terms, out),
+        }
+    }
+
+    fn for_loop(&mut self, inst: Inst, results: &mut Vec<Val>, out: &mut Vec<Stmt>) -> Inst {
+        let Inst::For { lo, hi, step, unroll, mut init, index, mut params, body } = inst else {
+            unreachable!("a loop")
+        };
+        let roots = params.clone();
         let mut steps = Vec::new();
-        for terms in self.forms.wanted.get(index).cloned().unwrap_or_default() {
-            if terms == [(*index, 1)] {
+        for terms in self.forms.wanted.get(&index).cloned().unwrap_or_default() {
+            if terms == [(index, 1)] {
                 continue;
             }
-            init.push(self.sum_from(*lo, &terms, out));
+            init.push(self.start(lo, &terms, out));
             let carried = self.types.push(Type::Scalar(Elem::I64));
             params.push(carried);
-            steps.push((carried, terms[terms.len() - 1].1.wrapping_mul(*step)));
+            results.push(self.types.push(Type::Scalar(Elem::I64)));
+            steps.push((carried, terms[terms.len() - 1].1.wrapping_mul(step)));
             self.sums.insert(terms, carried);
         }
-        let roots = params[..params.len() - steps.len()].to_vec();
         let mut body = self.body(body, &roots);
         for (carried, by) in steps {
             let by = self.emit(Inst::Const(Const::I64(by)), &mut body.stmts);
             let next = self.emit(Inst::Bin(BinOp::Add, carried, by), &mut body.stmts);
             body.yields.push(next);
         }
-        Inst::For { lo: *lo, hi: *hi, step: *step, unroll: *unroll, init, index: *index, params, body }
+        Inst::For { lo, hi, step, unroll, init, index, params, body }
     }
 
     fn emit(&mut self, inst: Inst, out: &mut Vec<Stmt>) -> Val {

@@ -65,7 +65,7 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<Code, EmitError> {
     if kernel.unit != Unit::Core || !matches!(kernel.lanes, 8 | 16) {
         return Err(fail(format!("target {} runs kernels of one core with 8 or 16 lanes", target.name)));
     }
-    let simple = plan::prune(&address::reduce(&crate::simplify(kernel)));
+    let simple = plan::prune(address::reduce(crate::simplify(kernel)));
     check(&simple, &simple.body, &mut BTreeSet::new()).map_err(fail)?;
     let (code, pool) = select::select(&simple);
     let listed = alloc::Listed::new(&code, kernel.lanes);

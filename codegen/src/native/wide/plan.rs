@@ -14,33 +14,32 @@ use regard_ir::{
 };
 
 /// The same kernel without pure statements whose results are unused.
-pub fn prune(kernel: &Kernel) -> Kernel {
+pub fn prune(mut kernel: Kernel) -> Kernel {
     let mut needed = vec![false; kernel.types.len()];
-    let body = prune_body(&kernel.body, &mut needed);
-    Kernel { body, ..kernel.clone() }
+    prune_body(&mut kernel.body, &mut needed);
+    kernel
 }
 
-fn prune_body(body: &Body, needed: &mut [bool]) -> Body {
+fn prune_body(body: &mut Body, needed: &mut [bool]) {
     body.yields.iter().for_each(|v| needed[v.index()] = true);
-    let mut stmts: Vec<Stmt> = Vec::with_capacity(body.stmts.len());
-    for stmt in body.stmts.iter().rev() {
+    let mut kept = Vec::with_capacity(body.stmts.len());
+    while let Some(mut stmt) = body.stmts.pop() {
         if !writes(&stmt.inst) && !stmt.results.iter().any(|v| needed[v.index()]) {
             continue;
         }
-        let mut inst = stmt.inst.clone();
-        match &mut inst {
-            Inst::For { body, .. } => *body = prune_body(body, needed),
+        match &mut stmt.inst {
+            Inst::For { body, .. } => prune_body(body, needed),
             Inst::If { then, otherwise, .. } => {
-                *then = prune_body(then, needed);
-                *otherwise = prune_body(otherwise, needed);
+                prune_body(then, needed);
+                prune_body(otherwise, needed);
             }
             _ => {}
         }
-        inst.for_each_operand(|v| needed[v.index()] = true);
-        stmts.push(Stmt { results: stmt.results.clone(), inst });
+        stmt.inst.for_each_operand(|v| needed[v.index()] = true);
+        kept.push(stmt);
     }
-    stmts.reverse();
-    Body { stmts, yields: body.yields.clone() }
+    kept.reverse();
+    body.stmts = kept;
 }
 
 fn writes(inst: &Inst) -> bool {

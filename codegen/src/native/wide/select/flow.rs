@@ -20,7 +20,7 @@ use crate::native::wide::{
 use iced_x86::Code;
 use regard_ir::{
     id::Id,
-    kernel::{Body, Buf, CmpOp, Elem, Inst, Type, Val},
+    kernel::{Body, Buf, CmpOp, Elem, IdAxis, Inst, Type, Val},
 };
 use std::collections::BTreeSet;
 
@@ -45,7 +45,7 @@ impl Select<'_> {
         self.code.jump(head, &[first]);
         let block = self.fresh(View::R64);
         self.code.start(head, &[block], true);
-        self.block = Some(block);
+        self.locate(block);
         let kernel = self.kernel;
         self.body(&kernel.body);
         let next = self.def(Code::Lea_r64_m, View::R64, &[Arg::Mem(Mem::at(block, 1))]);
@@ -59,6 +59,34 @@ impl Select<'_> {
         }
         self.code.start(done, &[], false);
         self.code.push(Code::Retnq, Flow::Return, &[]);
+    }
+
+    /// Takes the block's number apart: number = (g0·n1 + g1)·n2 + g2.
+    fn locate(&mut self, number: Reg) {
+        let mut used = BTreeSet::new();
+        used_ids(&self.kernel.body, &mut used);
+        let [_, n1, n2] = self.kernel.grid.map(|n| n as i64);
+        let extents = [(IdAxis::G2, n2), (IdAxis::G1, n1), (IdAxis::G0, i64::MAX)];
+        let mut rest = number;
+        let mut outer_blocks = self.kernel.blocks() as i64;
+        for (axis, extent) in extents {
+            let value = match extent.min(outer_blocks) {
+                1 => Value::Int(0),
+                all if all == outer_blocks => Value::Reg(rest),
+                extent => {
+                    let quotient = self.floor_div64(rest, extent, true);
+                    let value = used.contains(&axis).then(|| {
+                        let product = self.mul_const(Elem::I64, quotient, extent);
+                        self.tied(Code::Sub_r64_rm64, rest, &[Arg::Use(product)])
+                    });
+                    rest = quotient;
+                    outer_blocks /= extent;
+                    value.map_or(Value::None, Value::Reg)
+                }
+            };
+            self.ids.insert(axis, value);
+        }
+        self.ids.insert(IdAxis::Unit, Value::Int(0));
     }
 
     fn load_bases(&mut self, buffers: Reg, scratch: Reg) {
@@ -195,6 +223,15 @@ impl Select<'_> {
         let cond = self.reg(cond);
         self.push(Code::Test_rm32_r32, &[Arg::Use(cond), Arg::Use(cond)]);
         Code::Jne_rel32_64
+    }
+}
+
+fn used_ids(body: &Body, out: &mut BTreeSet<IdAxis>) {
+    for stmt in &body.stmts {
+        match &stmt.inst {
+            Inst::Id(axis) => drop(out.insert(*axis)),
+            inst => inst.bodies().into_iter().for_each(|b| used_ids(b, out)),
+        }
     }
 }
 

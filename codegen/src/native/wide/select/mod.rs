@@ -76,8 +76,8 @@ struct Select<'k> {
     bases: BTreeMap<Buf, (Reg, i64)>,
     /// Masks of the counts in scope.
     tails: BTreeMap<Val, mask::Tail>,
-    /// The grid block that runs.
-    block: Option<Reg>,
+    /// Grid coordinates of the block that runs.
+    ids: BTreeMap<IdAxis, Value>,
 }
 
 impl<'k> Select<'k> {
@@ -92,7 +92,7 @@ impl<'k> Select<'k> {
             values: vec![Value::None; kernel.types.len()],
             bases: BTreeMap::new(),
             tails: BTreeMap::new(),
-            block: None,
+            ids: BTreeMap::new(),
         }
     }
 
@@ -120,7 +120,7 @@ impl<'k> Select<'k> {
         Value::Reg(match *inst {
             Inst::Const(c) => return constant(c),
             Inst::Lane => return Value::Lanes,
-            Inst::Id(axis) => return self.id(axis),
+            Inst::Id(axis) => return self.ids[&axis],
             Inst::Splat(a) => return self.splat(a),
             Inst::Extract(a, lane) => self.extract(a, lane),
             Inst::Bin(op, a, b) => match self.ty(a) {
@@ -283,24 +283,6 @@ impl<'k> Select<'k> {
             (_, Ok(small)) => self.def(Code::Mov_rm64_imm32, View::R64, &[Arg::Imm32(small)]),
             _ => self.def(Code::Mov_r64_imm64, View::R64, &[Arg::Imm64(value)]),
         }
-    }
-
-    /// A grid coordinate of the block that runs.
-    fn id(&mut self, axis: IdAxis) -> Value {
-        let [n0, n1, n2] = self.kernel.grid.map(|n| n as i64);
-        let (inner, count) = match axis {
-            IdAxis::G0 => (n1 * n2, n0),
-            IdAxis::G1 => (n2, n1),
-            IdAxis::G2 => (1, n2),
-            IdAxis::Unit => return Value::Int(0),
-        };
-        if count == 1 {
-            return Value::Int(0);
-        }
-        let block = self.block.expect("the block loop");
-        let at = self.floor_div64(block, inner, true);
-        let outermost = inner * count == self.kernel.blocks() as i64;
-        Value::Reg(if outermost { at } else { self.floor_rem64(at, count, true) })
     }
 
     /// Byte offset of each scratch buffer.

@@ -122,6 +122,7 @@ impl Select<'_> {
     pub(super) fn add_const(&mut self, a: Reg, c: i64) -> Reg {
         let elem = if a.view == View::R64 { Elem::I64 } else { Elem::I32 };
         match if elem == Elem::I64 { imm32(c) } else { Some(c as i32) } {
+            Some(0) => a,
             Some(c) => self.lea(elem, a, None, c),
             None => {
                 let c = self.int64(c);
