@@ -122,7 +122,7 @@ impl Rebuild<'_> {
         self.place.open(Opening::Loop { surely });
         let inside = self.place.level();
         let index = self.place.value(INDEX, inside);
-        self.place.fact_mut(index).range = self.index_range(lo, hi);
+        self.place.fact_mut(index).range = self.index_range(lo, hi, parts.step * copies);
         let types: Vec<Type> = starts.iter().map(|&v| self.place.types[v]).collect();
         let params: Vec<Val> = types.iter().map(|&ty| self.place.value(ty, inside)).collect();
         let mut fresh = params.iter();
@@ -155,12 +155,17 @@ impl Rebuild<'_> {
         };
         init.into_iter().zip(changes).map(pick).collect()
     }
-    fn index_range(&self, lo: &Linear, hi: &Linear) -> Range {
-        let (lo, hi) = (self.range(lo), self.range(hi));
-        if lo.is_all() || hi.is_all() {
+    /// Bounds of a loop's index; the last one lies a whole number of steps from the first.
+    fn index_range(&self, lo: &Linear, hi: &Linear, step: i64) -> Range {
+        let (first, end) = (self.range(lo), self.range(hi));
+        if first.is_all() || end.is_all() {
             return Range::ALL;
         }
-        Range::of(i128::from(lo.min), i128::from(hi.max) - 1)
+        let last = match self.trips(lo, hi, step) {
+            Some(trips) => i128::from(first.max) + i128::from(trips - 1) * i128::from(step),
+            None => i128::from(end.max) - 1,
+        };
+        Range::of(i128::from(first.min), last)
     }
     fn in_register(&mut self, became: &Became) -> Val {
         match became {

@@ -130,10 +130,11 @@ impl Rebuild<'_> {
         form.range(|v| self.place.range_of(v))
     }
 
-    /// Puts a form into a register.
+    /// Puts a form into a register. A constant minus something starts with the constant.
     pub fn materialise(&mut self, form: &Linear) -> Val {
-        let mut sum: Option<Val> = None;
-        let mut so_far = Linear::constant(0);
+        let negative = form.constant != 0 && form.terms.first().is_some_and(|t| t.1 == -1);
+        let mut so_far = Linear::constant(if negative { form.constant } else { 0 });
+        let mut sum = negative.then(|| self.place.constant(Const::I64(form.constant), INDEX));
         for &(atom, coefficient) in &form.terms {
             let term = Linear { terms: vec![(atom, coefficient)], constant: 0 };
             so_far = so_far.plus(&term, 1);
@@ -148,7 +149,7 @@ impl Rebuild<'_> {
         }
         match sum {
             None => self.place.constant(Const::I64(form.constant), INDEX),
-            Some(sum) if form.constant == 0 => sum,
+            Some(sum) if so_far.constant == form.constant => sum,
             Some(sum) => {
                 let constant = self.place.constant(Const::I64(form.constant), INDEX);
                 self.index_bin(BinOp::Add, sum, constant, form)
