@@ -1,7 +1,9 @@
 //! Attention, and the two nodes it is made of inside the optimiser.
 //!
-//!     scores  s[i,j] = Σ_d q[i,d] · k[j,d]                which keys a query sees
-//!     attend  y[i,c] = Σ_j softmax_j(s)[i,j] · v[j,c]     softmax over keys (axis −1) or queries (axis −2)
+//! ```text
+//!   scores  s[i,j] = Σ_d q[i,d] · k[j,d]                which keys a query sees
+//!   attend  y[i,c] = Σ_j softmax_j(s)[i,j] · v[j,c]     softmax over keys (axis −1) or queries (axis −2)
+//! ```
 //!
 //! Scale, bias, masks and relative terms are ordinary pointwise nodes between the two, so no optional
 //! operand multiplies the rules and one `scores` node serves several softmaxes. `attention` is the

@@ -1,6 +1,8 @@
 //! Rows picked by index.
 //!
-//!     y[i…, c…] = table[idx[i…], c…]
+//! ```text
+//!   y[i…, c…] = table[idx[i…], c…]
+//! ```
 
 use super::{
     Attr, AttrReader, OpDef,

@@ -1,6 +1,8 @@
 //! Gaussian error linear unit, the exact form.
 //!
-//!     gelu(x) = x/2 · (1 + erf(x/√2))
+//! ```text
+//!   gelu(x) = x/2 · (1 + erf(x/√2))
+//! ```
 
 use super::{
     Attr, AttrReader, OpDef,

@@ -1,6 +1,8 @@
 //! Batches of f64 matrix products, the interpreter's only hot loop.
 //!
-//!     y[…, i, j] = Σ_k a[…, i, k] · b[…, k, j]        or b[…, j, k] where b is held transposed
+//! ```text
+//!   y[…, i, j] = Σ_k a[…, i, k] · b[…, k, j]        or b[…, j, k] where b is held transposed
+//! ```
 //!
 //! Leading axes broadcast. Where one right matrix serves many left ones, as a weight does, the whole batch
 //! is a single tall product.

@@ -1,6 +1,8 @@
 //! Layer normalisation over the last axis.
 //!
-//!     y = (x − mean) / √(var + ε) · γ + β,   var biased
+//! ```text
+//!   y = (x − mean) / √(var + ε) · γ + β,   var biased
+//! ```
 
 use super::{
     Attr, AttrReader, OpDef,

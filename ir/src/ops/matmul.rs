@@ -1,6 +1,8 @@
 //! Batched matrix product.
 //!
-//!     y[…, i, j] = Σ_k a[…, i, k] · b[…, k, j]
+//! ```text
+//!   y[…, i, j] = Σ_k a[…, i, k] · b[…, k, j]
+//! ```
 
 use super::{
     Attr, AttrReader, OpDef,

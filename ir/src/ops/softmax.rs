@@ -1,6 +1,8 @@
 //! Softmax over one axis.
 //!
-//!     w[i] = exp(x[i] − max x) / Σ_j exp(x[j] − max x)
+//! ```text
+//!   w[i] = exp(x[i] − max x) / Σ_j exp(x[j] − max x)
+//! ```
 //!
 //! A row whose entries are all −∞ gives zeros, never NaN. Two clamps do that and change nothing else: the
 //! maximum is at least the lowest f32, so −∞ minus it stays −∞, and the sum, to which the largest entry of

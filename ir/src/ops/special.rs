@@ -1,14 +1,20 @@
 //! The error function in f64, to about 1e-15.
 //!
-//!     erf x  = 2/√π ∫₀ˣ exp(−t²) dt                          erfc x = 1 − erf x
+//! ```text
+//!   erf x  = 2/√π ∫₀ˣ exp(−t²) dt                          erfc x = 1 − erf x
+//! ```
 //!
 //! Below 2 the series whose terms are all positive, so nothing cancels:
 //!
-//!     erf x  = 2/√π · exp(−x²) · x · (1 + 2x²/3 + (2x²)²/(3·5) + (2x²)³/(3·5·7) + …)
+//! ```text
+//!   erf x  = 2/√π · exp(−x²) · x · (1 + 2x²/3 + (2x²)²/(3·5) + (2x²)³/(3·5·7) + …)
+//! ```
 //!
 //! and from 2 on the continued fraction of the complement, whose relative precision also serves the far tail:
 //!
-//!     erfc x = exp(−x²)/√π · 1/(x + (1/2)/(x + (2/2)/(x + (3/2)/(x + …))))
+//! ```text
+//!   erfc x = exp(−x²)/√π · 1/(x + (1/2)/(x + (2/2)/(x + (3/2)/(x + …))))
+//! ```
 
 /// 2/√π.
 const TWO_OVER_SQRT_PI: f64 = std::f64::consts::FRAC_2_SQRT_PI;
