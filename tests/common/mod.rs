@@ -1,5 +1,7 @@
 //! What several test files share.
 
+#![allow(dead_code)] // each test file uses a part
+
 use regard_ir::{
     kernel::{BinOp, Body, Inst, Kernel, Stmt, eval, random},
     target::{Backend, Target},
@@ -32,14 +34,18 @@ pub fn cranelift_targets() -> Vec<Target> {
 /// Runs `kernel` in the interpreter and as the machine code `code` on the inputs of `seed`; `Err` says
 /// where the bits differ.
 pub fn agree(kernel: &Kernel, code: &[u8], seed: u64) -> Result<(), String> {
-    let mut expected = random::inputs(kernel, seed);
-    let mut found = expected.clone();
+    agree_on(kernel, code, random::inputs(kernel, seed))
+}
+
+/// [`agree`] on given inputs, one per parameter.
+pub fn agree_on(kernel: &Kernel, code: &[u8], inputs: Vec<Vec<u8>>) -> Result<(), String> {
+    let (mut expected, mut found) = (inputs.clone(), inputs);
     eval::run(kernel, &mut expected).map_err(|fault| fault.to_string())?;
     run_once(kernel, code, &mut found).map_err(|e| e.to_string())?;
     for ((_, buffer), (expected, found)) in kernel.params().zip(expected.iter().zip(&found)) {
         let size = buffer.dtype.bytes();
-        let elements = expected.chunks(size).zip(found.chunks(size)).enumerate();
-        if let Some((i, (e, f))) = elements.into_iter().find(|(_, (e, f))| e != f) {
+        let mut elements = expected.chunks(size).zip(found.chunks(size)).enumerate();
+        if let Some((i, (e, f))) = elements.find(|(_, (e, f))| e != f) {
             let name = &buffer.name;
             return Err(format!("kernel {}: {name}[{i}] is {f:02x?} but must be {e:02x?}", kernel.name));
         }

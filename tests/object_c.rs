@@ -1,0 +1,185 @@
+//! Objects: a C program linked against one computes what the program says, alone and with threads.
+
+mod common;
+
+use common::cranelift_targets;
+use regard_codegen::{Code, native};
+use regard_ir::{
+    graph::Graph,
+    id::IdVec,
+    kernel::{Builder, IdAxis, Kernel, Unit},
+    program::{BufferDecl, BufferId, Launch, Place, Port, Program},
+    target::Target,
+    types::{DType, TensorType},
+};
+use std::{path::Path, process::Command};
+
+const ROWS: u64 = 37;
+const COLS: u64 = 50;
+
+/// out[i][j] = in[i][j]·scale[j]: one block per row, through scratch.
+fn scale() -> Kernel {
+    let mut b = Builder::new("scale", Unit::Core, 4, [ROWS, 1, 1]);
+    let [x, scale, y] =
+        [("x", ROWS * COLS), ("scale", COLS), ("y", ROWS * COLS)].map(|(n, len)| b.param(n, DType::F32, len));
+    let row = b.scratch("row", DType::F32, COLS);
+    let block = b.id(IdAxis::G0);
+    let start = b.mul_const(block, COLS as i64);
+    for (from, to, factor) in [(x, row, true), (row, y, false)] {
+        b.for_const(COLS, 4, &[], |b, j, _| {
+            let end = b.i64(COLS as i64);
+            let left = b.sub(end, j);
+            let outer = b.add(start, j);
+            let at = |buf| if buf == row { j } else { outer };
+            let mut v = b.load_with(b.addr(from, at(from)), Some(left), 1);
+            if factor {
+                let s = b.load_with(b.addr(scale, j), Some(left), 1);
+                v = b.mul(v, s);
+            }
+            b.store_with(v, b.addr(to, at(to)), Some(left), 1);
+            Vec::new()
+        });
+    }
+    b.finish()
+}
+
+/// out = a + b, four elements per block.
+fn add() -> Kernel {
+    let n = ROWS * COLS;
+    let mut b = Builder::new("add", Unit::Core, 4, [n.div_ceil(4), 1, 1]);
+    let [x, y, z] = ["x", "y", "z"].map(|name| b.param(name, DType::F32, n));
+    let block = b.id(IdAxis::G0);
+    let at = b.mul_const(block, 4);
+    let end = b.i64(n as i64);
+    let left = b.sub(end, at);
+    let p = b.load_with(b.addr(x, at), Some(left), 1);
+    let q = b.load_with(b.addr(y, at), Some(left), 1);
+    let sum = b.add(p, q);
+    b.store_with(sum, b.addr(z, at), Some(left), 1);
+    b.finish()
+}
+
+/// out = in·scale + in, in two launches over one arena buffer.
+fn program(target: &Target) -> Program<Code> {
+    let kernels: IdVec<_, Kernel> = [scale(), add()].into_iter().collect();
+    let mut buffers: IdVec<BufferId, BufferDecl> = IdVec::new();
+    let mut buffer =
+        |name: &str, len, place| buffers.push(BufferDecl { name: name.into(), dtype: DType::F32, len, place });
+    let x = buffer("x", ROWS * COLS, Place::Input(0));
+    let y = buffer("y", ROWS * COLS, Place::Output(0));
+    let factors = buffer("factors", COLS, Place::Constant(64));
+    let product = buffer("product", ROWS * COLS, Place::Arena(128));
+    let launches = kernels.iter().zip([vec![x, factors, product], vec![product, x, y]]).map(|((id, k), buffers)| {
+        Launch { kernel: id, buffers, blocks: k.blocks(), scratch_bytes: k.scratch_layout().1 }
+    });
+    let launches = launches.collect();
+    let ty = TensorType::f32([ROWS as usize, COLS as usize]);
+    let program = Program {
+        name: "two steps".into(),
+        kernels,
+        buffers,
+        launches,
+        inputs: vec![Port { name: "x".into(), ty: ty.clone(), buffer: x }],
+        outputs: vec![Port { name: "say \"y\"\n".into(), ty, buffer: y }],
+        folds: Graph::new("folds"),
+        constants: Vec::new(),
+        arena_bytes: 128 + ROWS * COLS * 4,
+        constant_bytes: 64 + COLS * 4,
+    };
+    assert_eq!(program.faults(), Vec::<String>::new());
+    regard_codegen::emit(program, target).expect("both kernels are plain")
+}
+
+const MAIN: &str = r#"
+#include "two.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORKERS = 3, N = 37 * 50 };
+typedef struct { two_body body; void *task; uint64_t worker, first, end; } part;
+static void *work(void *p) { part *q = p; q->body(q->task, q->worker, q->first, q->end); return NULL; }
+static void threads(void *ctx, two_body body, void *task, uint64_t blocks) {
+    ++*(int *)ctx;
+    pthread_t ids[WORKERS];
+    part parts[WORKERS];
+    for (uint64_t w = 0; w < WORKERS; w++) {
+        parts[w] = (part){ body, task, w, blocks * w / WORKERS, blocks * (w + 1) / WORKERS };
+        pthread_create(&ids[w], NULL, work, &parts[w]);
+    }
+    for (int w = 0; w < WORKERS; w++) pthread_join(ids[w], NULL);
+}
+static void *memory(size_t size) { return aligned_alloc(two_alignment, (size + two_alignment - 1) / two_alignment * two_alignment); }
+
+int main(void) {
+    float *x = malloc(two_input_0_bytes), *y = calloc(two_output_0_bytes, 1), *weights = memory(two_weight_bytes);
+    for (int i = 0; i < N; i++) x[i] = (float)(i % 41) * 0.25f - 5.0f;
+    for (int j = 0; j < 50; j++) weights[16 + j] = (float)(j - 25) * 0.5f;
+    int launches = 0;
+    two_env env = { weights, memory(two_arena_bytes), memory(WORKERS * two_scratch_bytes), NULL, &launches };
+    const void *in[] = { x };
+    void *out[] = { y };
+    for (int parallel = 0; parallel < 2; parallel++) {
+        env.parallel_for = parallel ? threads : NULL;
+        memset(y, 0, two_output_0_bytes);
+        if (two_run(&env, in, out) != 0) return 1;
+        for (int i = 0; i < N; i++)
+            if (y[i] != x[i] * weights[16 + i % 50] + x[i]) { printf("%d: y[%d] = %g\n", parallel, i, y[i]); return 2; }
+    }
+    void *arena = env.arena;
+    const void *none[] = { NULL };
+    if (launches != 2 || two_run(NULL, in, out) != 1 || two_run(&env, none, out) != 1) return 3;
+    env.arena = (char *)arena + 4;
+    if (two_run(&env, in, out) != 2) return 4;
+    env.arena = NULL;
+    if (two_run(&env, in, out) != 1) return 5;
+    printf("%s %s", two_input_0_name, two_output_0_name);
+    return 0;
+}
+"#;
+
+/// Compiles, links and runs the C program; its exit status and output.
+fn run_c(directory: &Path, target: &Target) -> (Option<i32>, String) {
+    let program = program(target);
+    std::fs::write(directory.join("two.o"), native::object::object(&program, "two", target).unwrap()).unwrap();
+    std::fs::write(directory.join("two.h"), native::object::header(&program, "two").unwrap()).unwrap();
+    std::fs::write(directory.join("main.c"), MAIN).unwrap();
+    let flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-Wl,--fatal-warnings", "-O1", "-pthread"];
+    let cc = Command::new("cc").current_dir(directory).args(flags).args(["main.c", "two.o", "-o", "main"]).output();
+    let cc = cc.expect("a C compiler named cc");
+    assert!(cc.status.success(), "{}", String::from_utf8_lossy(&cc.stderr));
+    let run = Command::new(directory.join("main")).output().expect("the program that was just linked");
+    (run.status.code(), String::from_utf8_lossy(&run.stdout).into_owned())
+}
+
+#[test]
+fn a_c_program_runs_the_object() {
+    for target in cranelift_targets() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(run_c(directory.path(), &target), (Some(0), "x say \"y\"\n".into()), "target {}", target.name);
+    }
+}
+
+#[test]
+fn the_object_needs_no_symbol_but_its_own() {
+    let target = &cranelift_targets()[0];
+    let directory = tempfile::tempdir().unwrap();
+    let object = native::object::object(&program(target), "two", target).unwrap();
+    assert_eq!(object, native::object::object(&program(target), "two", target).unwrap(), "not deterministic");
+    std::fs::write(directory.path().join("two.o"), object).unwrap();
+    let names = Command::new("nm").arg(directory.path().join("two.o")).output().expect("nm, which comes with cc");
+    let names = String::from_utf8_lossy(&names.stdout);
+    let global: Vec<&str> = names.lines().filter(|line| line.contains(" T ") || line.contains(" U ")).collect();
+    assert!(matches!(global[..], [line] if line.ends_with(" T two_run")), "{names}");
+}
+
+#[test]
+fn a_name_that_c_cannot_say_is_refused() {
+    let target = &cranelift_targets()[0];
+    for name in ["", "2x", "a-b", "ü"] {
+        let error = native::object::object(&program(target), name, target).unwrap_err();
+        assert!(error.reason.contains("C identifier"), "{error}");
+        assert!(native::object::header(&program(target), name).is_err());
+    }
+}
