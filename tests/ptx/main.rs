@@ -10,8 +10,10 @@ mod text;
 
 use regard_codegen::ptx::{self, Sm};
 use regard_ir::{
+    graph::{Builder as GraphBuilder, Graph},
     kernel::{Builder, CastOp, IdAxis, Inst, Kernel, ReduceOp, Unit, eval, random},
-    types::DType,
+    target::{Backend, Target},
+    types::{DType, TensorType},
 };
 use std::{
     io::Write,
@@ -98,6 +100,34 @@ fn random_kernels_agree_and_assemble() {
     };
     let modules: Vec<String> = kernels.chunks(120).map(emitted).collect();
     assemble(&modules);
+}
+
+/// The kernels that compute a graph, for cores of 32 lanes and little scratch.
+fn lowered(graph: &Graph) -> Vec<Kernel> {
+    let target = Target { backend: Backend::Ptx, lanes: 32, l2_bytes: 64 << 10, ..Target::ROWS[0].clone() };
+    let plan = regard_passes::plan(graph, &target).expect("the graph can be planned");
+    let schedule = regard_passes::Schedule::best(&plan, &target);
+    let program = regard_passes::lower(&plan, &schedule, &target).expect("the plan can be lowered");
+    program.kernels.values().cloned().collect()
+}
+
+#[test]
+fn products_and_window_attention_agree_and_assemble() {
+    let mut product = GraphBuilder::new("product");
+    let [x, weight, bias] = [("x", vec![37, 50]), ("weight", vec![45, 50]), ("bias", vec![45])]
+        .map(|(name, shape)| product.input(name, TensorType::f32(shape)));
+    let y = product.linear(x, weight, Some(bias));
+    let y = product.gelu(y);
+    let mut attention = GraphBuilder::new("attention");
+    let [q, k, v] = ["q", "k", "v"].map(|name| attention.input(name, TensorType::f32([3, 49, 32])));
+    let bias = attention.input("bias", TensorType::f32([3, 49, 49]));
+    let rows = attention.attention(q, k, v, Some(bias), 32f64.sqrt().recip());
+    let mut kernels = lowered(&product.finish(&[y]));
+    kernels.extend(lowered(&attention.finish(&[rows])));
+    assert!(kernels.len() >= 2);
+    let module = ptx::module(&kernels, Sm::Sm80).expect("the kernels are emitted");
+    agree(&kernels, &module);
+    assemble(&[module]);
 }
 
 /// Two units exchange halves of a tile through scratch, `len` elements of it.
