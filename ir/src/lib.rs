@@ -19,8 +19,12 @@ pub mod types;
 
 pub mod graph;
 pub mod ops;
+pub mod text;
+mod verify;
 pub mod view;
 
 pub mod kernel;
 pub mod program;
 pub mod target;
+
+pub use verify::{Finding, verify};

@@ -16,6 +16,7 @@
 
 mod builder;
 mod eval;
+pub mod random;
 mod tensor;
 #[cfg(test)]
 mod tests;

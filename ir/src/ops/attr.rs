@@ -45,12 +45,13 @@ fn is_identifier(word: &str) -> bool {
 pub struct AttrReader {
     attrs: Vec<(String, Attr)>,
     ty: Option<crate::types::TensorType>,
+    asked: Option<String>,
 }
 
 impl AttrReader {
     /// A reader over attributes as written and the written type, if any.
     pub fn new(attrs: Vec<(String, Attr)>, ty: Option<crate::types::TensorType>) -> Self {
-        Self { attrs, ty }
+        Self { attrs, ty, asked: None }
     }
     /// The written type; leaf ops need it.
     pub fn ty(&self) -> Result<crate::types::TensorType, String> {
@@ -61,6 +62,7 @@ impl AttrReader {
     }
     /// An attribute that may be absent.
     pub fn optional(&mut self, name: &str) -> Option<Attr> {
+        self.asked = Some(name.to_string());
         let at = self.attrs.iter().position(|(n, _)| n == name)?;
         Some(self.attrs.remove(at).1)
     }
@@ -103,6 +105,10 @@ impl AttrReader {
         let word = self.word(name)?;
         DType::from_name(&word)
             .ok_or_else(|| format!("`{word}` is no element type, expected f32, bf16, f16, i32 or bool"))
+    }
+    /// The attribute asked for last, which is what an error is about.
+    pub fn asked(&self) -> Option<&str> {
+        self.asked.as_deref()
     }
     /// Names of attributes nobody took.
     pub fn rest(&self) -> impl Iterator<Item = &str> {

@@ -34,8 +34,8 @@ struct Sum {
 
 impl View {
     /// The view that applies `outer` to the result of `self`: `outer` maps result indices to elements of the
-    /// middle tensor, whose shape is `self.shape`, and `self` maps those to the source. `None` where the sizes differ or
-    /// one view cannot say it.
+    /// middle tensor, whose shape is `self.shape`, and `self` maps those to the source. `None` where the sizes
+    /// differ or one view cannot say it.
     pub fn then(&self, outer: &View) -> Option<View> {
         let fill = match (self.has_fill(), outer.has_fill()) {
             (true, true) if self.fill != outer.fill => return None,

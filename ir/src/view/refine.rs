@@ -35,8 +35,9 @@ impl AffineCoord {
     }
 }
 
-/// For views of the same result shape: the extents, outermost first, into which each axis must be split so that every digit of
-/// every view is a run of consecutive parts. An axis of extent 1 has none. `None` where the shapes differ or the boundaries do not nest.
+/// For views of the same result shape: the extents, outermost first, into which each axis must be split so that
+/// every digit of every view is a run of consecutive parts. An axis of extent 1 has none. `None` where the shapes
+/// differ or the boundaries do not nest.
 pub fn split_axes(views: &[&View]) -> Option<Vec<Vec<usize>>> {
     let shape = &views.first()?.shape;
     if views.iter().any(|v| v.shape != *shape) {
@@ -58,8 +59,8 @@ pub fn split_axes(views: &[&View]) -> Option<Vec<Vec<usize>>> {
 }
 
 impl View {
-    /// Every coordinate as offset + Σ factor·digit over the axes split into `digits`, as [`split_axes`] gives them (finer
-    /// splits serve too). `None` where a digit of the view is no run of parts.
+    /// Every coordinate as offset + Σ factor·digit over the axes split into `digits`, as [`split_axes`] gives them
+    /// (finer splits serve too). `None` where a digit of the view is no run of parts.
     pub fn affine(&self, digits: &[Vec<usize>]) -> Option<Vec<AffineCoord>> {
         self.coords
             .iter()

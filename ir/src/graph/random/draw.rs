@@ -1,0 +1,383 @@
+//! Drawing ops and operands.
+
+use super::range::{Range, range};
+use crate::{
+    graph::{Graph, NodeId},
+    id::{Id, IdVec},
+    ops::{
+        Attend, Attention, Binary, BinaryOp, Cast, Concat, Const, Expand, Gather, Gelu, Input, Iota, LayerNorm, MatMul,
+        Op, OpDef, Pad, Reduce, ReduceOp, Reshape, Roll, Scores, Select, Slice, Softmax, Transpose, Unary, UnaryOp,
+        ViewOp, Weight,
+    },
+    types::{DType, Real, TensorType},
+    view::View,
+};
+
+/// Largest tensor of a random graph.
+pub const MOST_ELEMENTS: usize = 600;
+const MOST_AXES: usize = 5;
+
+/// A stream of random numbers (splitmix64) that a seed decides.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// The stream of that seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+    /// A number from 0 to `n` − 1; `n` ≥ 1.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.bits() % n as u64) as usize
+    }
+    /// One of a list that is not empty.
+    pub fn one<T: Copy>(&mut self, list: &[T]) -> T {
+        list[self.below(list.len())]
+    }
+}
+
+/// A graph that grows.
+pub struct Grower {
+    pub random: Random,
+    pub graph: Graph,
+    ranges: IdVec<NodeId, Range>,
+    allow: fn(&Op, &[&TensorType]) -> bool,
+}
+
+impl Grower {
+    pub fn new(seed: u64, allow: fn(&Op, &[&TensorType]) -> bool) -> Self {
+        let mut grower = Self {
+            random: Random::new(seed),
+            graph: Graph::new(format!("random_{seed}")),
+            ranges: IdVec::new(),
+            allow,
+        };
+        let shape = [2, grower.dim(), 4];
+        grower.leaf(TensorType::f32(shape));
+        grower
+    }
+
+    /// Tries one node of a random kind.
+    pub fn step(&mut self) {
+        match self.random.below(30) {
+            0 => self.any_leaf(),
+            1 | 2 => self.unary(),
+            3..=6 => self.binary(),
+            7 => self.select(),
+            8 => self.cast(),
+            9 | 10 => self.product(),
+            11 | 12 => self.reduce(),
+            13 => self.gather(),
+            14..=20 => self.movement(),
+            21 | 22 => self.concat(),
+            23 => self.softmax(),
+            24 => self.layer_norm(),
+            25 => self.unary_op(Gelu.into()),
+            26 | 27 => self.attention(),
+            28 => self.attend(),
+            _ => self.label(),
+        }
+    }
+
+    /// The graph with one to three outputs, the last node among them.
+    pub fn finish(mut self) -> Graph {
+        let last = self.graph.nodes.len() - 1;
+        let more = self.random.below(3);
+        self.graph.outputs = (0..more).map(|_| NodeId::new(self.random.below(last + 1))).collect();
+        self.graph.outputs.push(NodeId::new(last));
+        self.graph
+    }
+
+    /// Keeps the node if the op accepts the operands and its values stay tame.
+    fn keep(&mut self, op: impl Into<Op>, operands: &[NodeId]) -> Option<NodeId> {
+        let op = op.into();
+        let types: Vec<&TensorType> = operands.iter().map(|&o| self.graph.ty(o)).collect();
+        let ty = op.infer(&types).ok()?;
+        if ty.elements() > MOST_ELEMENTS || ty.rank() > MOST_AXES || !(self.allow)(&op, &types) {
+            return None;
+        }
+        let range = range(&op, &types, &operands.iter().map(|&o| self.ranges[o]).collect::<Vec<_>>())?;
+        self.ranges.push(range);
+        Some(self.graph.push(op, operands).expect("the op accepted these types"))
+    }
+
+    fn any(&mut self) -> NodeId {
+        let n = self.graph.nodes.len();
+        NodeId::new(self.random.below(n))
+    }
+
+    fn of_type(&mut self, dtype: DType) -> Option<NodeId> {
+        let all: Vec<NodeId> = self.graph.nodes.ids().filter(|&id| self.graph.ty(id).dtype == dtype).collect();
+        (!all.is_empty()).then(|| self.random.one(&all))
+    }
+
+    fn with_rank(&mut self, least: usize) -> Option<NodeId> {
+        let all: Vec<NodeId> = self.graph.nodes.ids().filter(|&id| self.graph.ty(id).rank() >= least).collect();
+        (!all.is_empty()).then(|| self.random.one(&all))
+    }
+
+    fn dim(&mut self) -> usize {
+        self.random.one(&[1, 2, 2, 3, 4, 4, 5, 6])
+    }
+
+    fn axis(&mut self, ty: &TensorType) -> i64 {
+        let rank = ty.rank().max(1);
+        let axis = self.random.below(rank) as i64;
+        if self.random.below(2) == 0 { axis } else { axis - rank as i64 }
+    }
+
+    fn leaf(&mut self, ty: TensorType) -> NodeId {
+        let name = format!("leaves.{}.weight", self.graph.nodes.len());
+        let op: Op = if self.random.below(2) == 0 { Input { ty }.into() } else { Weight { ty }.into() };
+        let node = self.graph.push(op.clone(), &[]).expect("a leaf of small dimensions is valid");
+        self.ranges.push(range(&op, &[], &[]).expect("leaves are tame"));
+        self.graph.set_label(node, name);
+        node
+    }
+
+    fn any_leaf(&mut self) {
+        let dtypes = [DType::F32, DType::F32, DType::I32, DType::Bool, DType::Bf16, DType::F16];
+        let (rank, dtype) = (self.random.below(4), self.random.one(&dtypes));
+        let shape: Vec<usize> = (0..rank).map(|_| self.dim()).collect();
+        let ty = TensorType::new(dtype, shape);
+        match self.random.below(4) {
+            0 => {
+                let value = if dtype == DType::Bool { 1.0 } else { self.random.below(5) as f64 - 2.0 };
+                self.keep(Const { ty, value: Real::new(value) }, &[]);
+            }
+            1 => {
+                let axis = self.axis(&ty);
+                self.keep(Iota { ty, axis }, &[]);
+            }
+            _ if dtype == DType::F32 || (self.allow)(&Input { ty: ty.clone() }.into(), &[]) => {
+                self.leaf(ty);
+            }
+            _ => {}
+        }
+    }
+
+    fn unary_op(&mut self, op: Op) {
+        let x = self.any();
+        self.keep(op, &[x]);
+    }
+
+    fn unary(&mut self) {
+        let op = self.random.one(&UnaryOp::ALL).0;
+        let mut x = self.any();
+        if matches!(op, UnaryOp::Log | UnaryOp::Sqrt | UnaryOp::Rsqrt | UnaryOp::Recip) {
+            // Most ranges contain 0; |x| + 1 does not.
+            let one = Const { ty: TensorType::new(self.graph.ty(x).dtype, []), value: Real::new(1.0) };
+            let Some(size) = self.keep(Unary { op: UnaryOp::Abs }, &[x]) else { return };
+            let Some(one) = self.keep(one, &[]) else { return };
+            let Some(apart) = self.keep(Binary { op: BinaryOp::Add }, &[size, one]) else { return };
+            x = apart;
+        }
+        self.keep(Unary { op }, &[x]);
+    }
+
+    fn binary(&mut self) {
+        let op = self.random.one(&BinaryOp::ALL).0;
+        let dtype = match op {
+            BinaryOp::And | BinaryOp::Or => DType::Bool,
+            BinaryOp::Rem => DType::I32,
+            _ => self.random.one(&DType::ALL),
+        };
+        let x = self.of_type(dtype).unwrap_or_else(|| self.any());
+        let dtype = self.graph.ty(x).dtype;
+        let value = Real::new(if dtype == DType::Bool { 1.0 } else { 1.0 + self.random.below(3) as f64 });
+        let y = match self.random.below(2) {
+            0 => self.keep(Const { ty: TensorType::new(dtype, []), value }, &[]),
+            _ => self.of_type(dtype),
+        };
+        if let Some(y) = y {
+            self.keep(Binary { op }, &[x, y]);
+        }
+    }
+
+    fn select(&mut self) {
+        let a = self.any();
+        if let (Some(c), Some(b)) = (self.of_type(DType::Bool), self.of_type(self.graph.ty(a).dtype)) {
+            self.keep(Select, &[c, a, b]);
+        }
+    }
+
+    fn cast(&mut self) {
+        let (x, to) = (self.any(), self.random.one(&DType::ALL));
+        self.keep(Cast { to }, &[x]);
+    }
+
+    /// A weight `[rows, cols]`, sometimes with the leading axes of `like`.
+    fn matrix(&mut self, like: &TensorType, rows: usize, cols: usize) -> NodeId {
+        let lead = if self.random.below(2) == 0 { &like.shape[..like.rank() - 2] } else { &[] };
+        let ty = TensorType::new(like.dtype, [lead, &[rows, cols]].concat());
+        self.leaf(ty)
+    }
+
+    fn product(&mut self) {
+        let Some(a) = self.with_rank(2) else { return };
+        let ty = self.graph.ty(a).clone();
+        if ty.dtype.is_float() {
+            let cols = self.dim();
+            let b = self.matrix(&ty, ty.shape[ty.rank() - 1], cols);
+            self.keep(MatMul, &[a, b]);
+        }
+    }
+
+    fn reduce(&mut self) {
+        let Some(x) = self.with_rank(1) else { return };
+        let (op, axis) = (self.random.one(&ReduceOp::ALL).0, self.axis(&self.graph.ty(x).clone()));
+        self.keep(Reduce { op, axis }, &[x]);
+    }
+
+    fn gather(&mut self) {
+        let Some(table) = self.with_rank(1) else { return };
+        let rows = 1 + self.random.below(self.graph.ty(table).shape[0]);
+        let index = match self.random.below(2) {
+            0 => self.keep(Iota { ty: TensorType::new(DType::I32, [rows, 2]), axis: 0 }, &[]),
+            _ => self.of_type(DType::I32),
+        };
+        let Some(index) = index else { return };
+        let (low, high) = self.ranges[index];
+        if low >= 0.0 && (high as usize) < self.graph.ty(table).shape[0] {
+            self.keep(Gather, &[table, index]);
+        }
+    }
+
+    fn movement(&mut self) {
+        let Some(x) = self.with_rank(1) else { return };
+        let ty = self.graph.ty(x).clone();
+        if let Some(op) = self.movement_op(&ty) {
+            self.keep(op, &[x]);
+        }
+    }
+
+    fn movement_op(&mut self, ty: &TensorType) -> Option<Op> {
+        let axis = self.axis(ty);
+        let extent = ty.shape[ty.axis(axis).ok()?];
+        let signed = |shape: &[usize]| shape.iter().map(|&d| d as i64).collect::<Vec<_>>();
+        Some(match self.random.below(7) {
+            0 => Reshape { shape: signed(&self.factors(ty.elements())) }.into(),
+            1 => Transpose { order: self.order(ty.rank()) }.into(),
+            2 => {
+                let widened: Vec<usize> = ty.shape.iter().map(|&d| if d == 1 { self.dim() } else { d }).collect();
+                let lead = vec![2; self.random.below(2)];
+                Expand { shape: signed(&[lead, widened].concat()) }.into()
+            }
+            3 => {
+                let start = self.random.below(extent);
+                let stop = start + 1 + self.random.below(extent - start);
+                Slice { axis, start, stop, step: 1 + self.random.below(2) }.into()
+            }
+            4 => {
+                let value = if ty.dtype == DType::Bool { 1.0 } else { self.random.below(5) as f64 - 2.0 };
+                Pad { axis, low: self.random.below(3), high: self.random.below(3), value: Real::new(value) }.into()
+            }
+            5 => Roll { axis, shift: self.random.below(13) as i64 - 6 }.into(),
+            _ => {
+                let first = self.movement_op(ty)?;
+                let middle = TensorType::new(ty.dtype, first.infer(&[ty]).ok()?.shape);
+                let second = self.movement_op(&middle)?;
+                ViewOp { map: View::of_op(&first, ty)?.then(&View::of_op(&second, &middle)?)? }.into()
+            }
+        })
+    }
+
+    fn factors(&mut self, n: usize) -> Vec<usize> {
+        let mut rest = n;
+        let mut shape = Vec::new();
+        for _ in 0..self.random.below(3) {
+            let divisors: Vec<usize> = (1..=rest).filter(|d| rest.is_multiple_of(*d)).collect();
+            shape.push(self.random.one(&divisors));
+            rest /= shape[shape.len() - 1];
+        }
+        shape.push(rest);
+        shape
+    }
+
+    /// A permutation of the last axes, counted from the end.
+    fn order(&mut self, rank: usize) -> Vec<i64> {
+        let moved = 1 + self.random.below(rank);
+        let mut order: Vec<i64> = (1..=moved as i64).rev().map(|a| -a).collect();
+        for i in (1..moved).rev() {
+            order.swap(i, self.random.below(i + 1));
+        }
+        order
+    }
+
+    fn concat(&mut self) {
+        let Some(x) = self.with_rank(1) else { return };
+        let ty = self.graph.ty(x).clone();
+        let axis = self.axis(&ty);
+        let mut operands = vec![x];
+        for _ in 0..1 + self.random.below(2) {
+            let like: Vec<NodeId> = self.graph.nodes.ids().filter(|&id| *self.graph.ty(id) == ty).collect();
+            operands.push(self.random.one(&like));
+        }
+        self.keep(Concat { axis }, &operands);
+    }
+
+    fn softmax(&mut self) {
+        let Some(x) = self.with_rank(1) else { return };
+        let axis = self.axis(&self.graph.ty(x).clone());
+        self.keep(Softmax { axis }, &[x]);
+    }
+
+    fn layer_norm(&mut self) {
+        let Some(x) = self.with_rank(1) else { return };
+        let ty = self.graph.ty(x).clone();
+        if ty.dtype.is_float() {
+            let channels = TensorType::new(ty.dtype, &ty.shape[ty.rank() - 1..]);
+            let (gamma, beta) = (self.leaf(channels.clone()), self.leaf(channels));
+            self.keep(LayerNorm { eps: Real::new(1e-3) }, &[x, gamma, beta]);
+        }
+    }
+
+    fn attention(&mut self) {
+        let Some(q) = self.with_rank(2) else { return };
+        let ty = self.graph.ty(q).clone();
+        if ty.dtype != DType::F32 {
+            return;
+        }
+        let (keys, width) = (self.dim(), self.dim());
+        let k = self.matrix(&ty, keys, ty.shape[ty.rank() - 1]);
+        if self.random.below(2) == 0 {
+            self.keep(Scores, &[q, k]);
+            return;
+        }
+        let v = self.matrix(&ty, keys, width);
+        let mut operands = vec![q, k, v];
+        if self.random.below(2) == 0 {
+            operands.push(self.leaf(TensorType::f32([ty.shape[ty.rank() - 2], keys])));
+        }
+        self.keep(Attention { scale: Real::new(0.5) }, &operands);
+    }
+
+    fn attend(&mut self) {
+        let Some(s) = self.with_rank(2) else { return };
+        let ty = self.graph.ty(s).clone();
+        if ty.dtype == DType::F32 {
+            let width = self.dim();
+            let v = self.matrix(&ty, ty.shape[ty.rank() - 1], width);
+            let axis = self.random.one(&[-1, -2]);
+            self.keep(Attend { axis }, &[s, v]);
+        }
+    }
+
+    /// Names a node that has none.
+    fn label(&mut self) {
+        let node = self.any();
+        if self.graph.node(node).label.is_none() {
+            let n = node.index();
+            let names = [format!("t{n}"), format!("blocks.{n}.attn"), format!("{n}"), format!("odd name \"{n}\" é")];
+            let name = names[self.random.below(names.len())].clone();
+            self.graph.set_label(node, name);
+        }
+    }
+}
