@@ -21,6 +21,8 @@ mod inst;
 mod ops;
 mod plan;
 mod select;
+#[cfg(test)]
+mod tests;
 
 use crate::EmitError;
 use regard_ir::{

@@ -20,7 +20,7 @@ use iced_x86::Code;
 use regard_ir::kernel::{BinOp, Elem};
 
 /// (m, s) for dividends of `bits` bits.
-fn magic(divisor: i64, bits: u32) -> (u64, u32) {
+pub(in crate::native::wide) fn magic(divisor: i64, bits: u32) -> (u64, u32) {
     let shift = 64 - (divisor as u64 - 1).leading_zeros();
     (((1u128 << (bits + shift)) / divisor as u128 + 1) as u64, shift)
 }

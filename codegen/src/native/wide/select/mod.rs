@@ -19,6 +19,9 @@ mod permute;
 mod scalar;
 mod vector;
 
+#[cfg(test)]
+pub(super) use divide::magic;
+
 use super::{
     constants::Pool,
     inst::{Arg, Code86, Flow, Mem, Reg, View},

@@ -76,7 +76,7 @@ impl Select<'_> {
 
     fn in_place(&mut self, op: BinOp, elem: Elem, a: Val, b: Val) -> Reg {
         let (immediate, register) = match op {
-            BinOp::Sub => (Code::Sub_rm32_imm32, sized(elem, Code::Sub_r64_rm64, Code::Sub_r32_rm32)),
+            BinOp::Sub => (Code::INVALID, sized(elem, Code::Sub_r64_rm64, Code::Sub_r32_rm32)),
             BinOp::Mul => (Code::INVALID, sized(elem, Code::Imul_r64_rm64, Code::Imul_r32_rm32)),
             BinOp::And => (Code::And_rm32_imm32, Code::And_r32_rm32),
             BinOp::Or => (Code::Or_rm32_imm32, Code::Or_r32_rm32),
