@@ -42,8 +42,9 @@ fn splice(
         let definition = if keep(id) { None } else { node.op.definition(&types) };
         let new = match definition {
             Some(definition) => {
-                let body = text::parse(&definition)
-                    .map_err(|e| Error::broken(format!("the definition of {} does not parse: {}", node.op.name(), e.message)))?;
+                let body = text::parse(&definition).map_err(|e| {
+                    Error::broken(format!("the definition of {} does not parse: {}", node.op.name(), e.message))
+                })?;
                 let kept = |id: NodeId| keep_inside(&body.nodes[id].op);
                 let inner = splice(out, &body, Some(&operands), &kept, keep_inside)?;
                 inner[body.outputs[0]]

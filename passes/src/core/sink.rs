@@ -25,7 +25,13 @@ use std::collections::HashMap;
 
 /// The graph in core form; `graph` has no composites left but those that stay nodes.
 pub fn sink(graph: &Graph) -> Result<Graph, Error> {
-    let mut sink = Sink { graph, fences: fences(graph), out: Graph::new(graph.name.clone()), made: HashMap::new(), seen: HashMap::new() };
+    let mut sink = Sink {
+        graph,
+        fences: fences(graph),
+        out: Graph::new(graph.name.clone()),
+        made: HashMap::new(),
+        seen: HashMap::new(),
+    };
     for (id, node) in graph.nodes.iter() {
         let new = sink.plain(id)?;
         if let Some(label) = &node.label
@@ -121,7 +127,9 @@ impl Sink<'_> {
         for &operand in &node.operands {
             let widen = View::expand(&self.graph.ty(operand).shape, &node.ty.shape);
             let through = match map {
-                Some(map) => widen.then(map).ok_or_else(|| Error::broken("a broadcast does not compose with a view"))?,
+                Some(map) => {
+                    widen.then(map).ok_or_else(|| Error::broken("a broadcast does not compose with a view"))?
+                }
                 None => widen,
             };
             operands.push(self.at(operand, through)?);
@@ -191,7 +199,10 @@ impl Sink<'_> {
         let node = &self.graph.nodes[id];
         let (operands, ty) = (node.operands.clone(), node.ty.clone());
         let axis = ty.axis(concat.axis).map_err(Error::broken)?;
-        let position = self.push(ops::Iota { ty: TensorType::new(DType::I32, ty.shape.clone()), axis: axis as i64 - ty.rank() as i64 }, &[])?;
+        let position = self.push(
+            ops::Iota { ty: TensorType::new(DType::I32, ty.shape.clone()), axis: axis as i64 - ty.rank() as i64 },
+            &[],
+        )?;
         let mut start = 0;
         let mut whole = None;
         for operand in operands {
@@ -201,7 +212,10 @@ impl Sink<'_> {
             whole = Some(match whole {
                 None => padded,
                 Some(before) => {
-                    let bound = ops::Const { ty: TensorType::new(DType::I32, ty.shape.clone()), value: Real::new(start as f64) };
+                    let bound = ops::Const {
+                        ty: TensorType::new(DType::I32, ty.shape.clone()),
+                        value: Real::new(start as f64),
+                    };
                     let bound = self.push(bound, &[])?;
                     let here = self.push(ops::Binary { op: BinaryOp::Le }, &[bound, position])?;
                     self.push(ops::Select, &[here, padded, before])?

@@ -169,14 +169,19 @@ impl Block<'_> {
 
     /// `scores[r, j] = q·k` for one tile of queries.
     fn score(&self, b: &mut Builder, query: Val) {
-        let (Some(products), Some(keys), Some(queries)) = (&self.attend.products, self.scratch.keys, self.scratch.queries) else {
+        let (Some(products), Some(keys), Some(queries)) =
+            (&self.attend.products, self.scratch.keys, self.scratch.queries)
+        else {
             return;
         };
         let inner = lane_extent(&products.queries, 2, products.dim);
         b.for_const(self.tiles.mr as u64, 1, &[], |b, r, _| {
             let row = self.query(b, query, r);
             let line = b.mul_const(r, products.dim as i64);
-            let scope = Scope::new(&products.queries, Point::scalars(&[(self.head, self.attend.batch), (row, self.attend.queries)]));
+            let scope = Scope::new(
+                &products.queries,
+                Point::scalars(&[(self.head, self.attend.batch), (row, self.attend.queries)]),
+            );
             for_chunks(b, products.dim, inner, &[], &mut |b, chunk: Chunk, _| {
                 let start = chunk.start(b);
                 let at = b.add(line, start);
@@ -188,7 +193,8 @@ impl Block<'_> {
             Vec::new()
         });
         let stride = self.scratch.padded_keys;
-        let operands = Operands { left: queries, left_stride: products.dim, right: keys, right_stride: stride, k: products.dim };
+        let operands =
+            Operands { left: queries, left_stride: products.dim, right: keys, right_stride: stride, k: products.dim };
         self.tile_product(b, &operands, self.tiles.key_vectors, stride, |b, column, r, from, to| {
             let row = b.mul_const(r, stride as i64);
             let at = b.add(row, column);
@@ -228,7 +234,10 @@ impl Block<'_> {
             let row = self.query(b, query, r);
             let line = b.mul_const(r, stride as i64);
             let lowest = b.vf32(f64::NEG_INFINITY);
-            let scope = Scope::new(&self.attend.scores, Point::scalars(&[(self.head, self.attend.batch), (row, self.attend.queries)]));
+            let scope = Scope::new(
+                &self.attend.scores,
+                Point::scalars(&[(self.head, self.attend.batch), (row, self.attend.queries)]),
+            );
             let largest = for_chunks(b, keys, keys, &[lowest], &mut |b, chunk: Chunk, carried| {
                 let start = chunk.start(b);
                 let at = b.add(line, start);
@@ -283,7 +292,15 @@ impl Block<'_> {
         let lanes = b.lanes() as usize;
         let width = self.tiles.value_vectors * lanes;
         b.for_const(self.scratch.padded_dim as u64, width as i64, &[], |b, column, _| {
-            multiply(b, self.context.fma, &operands, None, Some(column), (self.tiles.mr, self.tiles.value_vectors), self.scratch.tile);
+            multiply(
+                b,
+                self.context.fma,
+                &operands,
+                None,
+                Some(column),
+                (self.tiles.mr, self.tiles.value_vectors),
+                self.scratch.tile,
+            );
             let left = b.sub(end, query);
             let most = b.i64(self.tiles.mr as i64);
             let count = b.bin(BinOp::Min, left, most);
@@ -308,7 +325,11 @@ impl Block<'_> {
         let width = self.tiles.value_vectors * b.lanes() as usize;
         let first = super::product::remaining(b, column, offset, attend.value_dim, width);
         let base = b.add_const(column, offset as i64);
-        let point = Point::scalars(&[(self.head, attend.batch), (row, attend.queries)]).with_lanes(base, attend.value_dim, first);
+        let point = Point::scalars(&[(self.head, attend.batch), (row, attend.queries)]).with_lanes(
+            base,
+            attend.value_dim,
+            first,
+        );
         let mut scope = Scope::new(&attend.epilogue, point.clone()).with_anchor(value);
         let value = self.context.root(b, &mut scope);
         store_at(b, output, &attend.store, &point, value);

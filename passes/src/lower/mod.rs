@@ -5,6 +5,7 @@
 //! give the same kernel share it.
 
 mod attend;
+mod folds;
 mod index;
 mod product;
 mod row;
@@ -17,17 +18,22 @@ pub use row::{RowTiles, lane_extent};
 use crate::{
     buffers::{self, Interval},
     error::Error,
-    plan::{Body, Group, Plan, Right, expr::Cone},
+    plan::{
+        Body, Group, Plan, Right,
+        expr::{Cone, Expr, Term},
+        lanes_are_contiguous,
+    },
     schedule::{Schedule, Tiles},
 };
+use folds::Folds;
 use regard_ir::{
     graph::{Graph, NodeId},
     id::{Id, IdVec},
-    kernel::{Builder, Kernel, Unit},
-    ops::Op,
-    program::{BUFFER_ALIGN, BufferDecl, BufferId, Constant, KernelId, Launch, Layout, Place, Port, Program},
+    kernel::{Buf, Builder, Kernel, Unit},
+    program::{BufferDecl, BufferId, KernelId, Launch, Layout, Place, Port, Program},
     target::Target,
     types::DType,
+    view::View,
 };
 use std::collections::{BTreeMap, HashMap};
 use value::Context;
@@ -43,12 +49,14 @@ pub fn lower(plan: &Plan, schedule: &Schedule, target: &Target) -> Result<Progra
 }
 
 /// What a kernel's parameter is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Source {
     /// A tensor, stored densely.
     Dense(NodeId),
     /// A constant matrix in panels of that width.
     Panels(NodeId, usize),
+    /// A constant gathered in the order in which it is read.
+    Gathered(NodeId, View),
 }
 
 struct Lowering<'a> {
@@ -65,7 +73,15 @@ struct Lowering<'a> {
 impl<'a> Lowering<'a> {
     fn new(plan: &'a Plan, target: &'a Target) -> Self {
         let constant = plan.graph.constants();
-        Self { plan, target, constant, kernels: IdVec::new(), known: HashMap::new(), launches: Vec::new(), touched: BTreeMap::new() }
+        Self {
+            plan,
+            target,
+            constant,
+            kernels: IdVec::new(),
+            known: HashMap::new(),
+            launches: Vec::new(),
+            touched: BTreeMap::new(),
+        }
     }
 
     fn group(&mut self, index: usize, group: &Group, tiles: &Tiles) {
@@ -75,7 +91,10 @@ impl<'a> Lowering<'a> {
             Some(&id) => id,
             None => {
                 let mut kernel = kernel;
-                let twins = self.kernels.values().filter(|k| k.name == kernel.name || k.name.starts_with(&format!("{}_v", kernel.name)));
+                let twins = self
+                    .kernels
+                    .values()
+                    .filter(|k| k.name == kernel.name || k.name.starts_with(&format!("{}_v", kernel.name)));
                 let twins = twins.count();
                 if twins > 0 {
                     kernel.name = format!("{}_v{}", kernel.name, twins + 1);
@@ -85,8 +104,8 @@ impl<'a> Lowering<'a> {
                 id
             }
         };
-        for &source in &sources {
-            self.touched.entry(source).or_insert((index, index)).1 = index;
+        for source in &sources {
+            self.touched.entry(source.clone()).or_insert((index, index)).1 = index;
         }
         self.launches.push((id, sources));
     }
@@ -103,17 +122,33 @@ impl<'a> Lowering<'a> {
                 let batch = if p.batch == 1 { String::new() } else { format!("{}x", p.batch) };
                 (format!("product_{batch}{}x{}x{}", p.m, p.k, p.n), t.grid(p, lanes))
             }
-            (Body::Attend(a), Tiles::Attend(t)) => (format!("attend_{}x{}x{}x{}", a.batch, a.queries, a.keys, a.value_dim), t.grid(a)),
+            (Body::Attend(a), Tiles::Attend(t)) => {
+                (format!("attend_{}x{}x{}x{}", a.batch, a.queries, a.keys, a.value_dim), t.grid(a))
+            }
             _ => panic!("the schedule was checked"),
         };
         let mut b = Builder::new(name, Unit::Core, lanes, grid);
         let mut sources: Vec<Source> = Vec::new();
-        let mut context = Context { buffers: BTreeMap::new(), fma: self.target.fma };
-        for node in loaded(&group.body) {
-            let ty = self.plan.graph.ty(node);
-            let buffer = b.param(format!("in{}", sources.len()), ty.dtype, ty.elements() as u64);
-            context.buffers.insert(node, buffer);
-            sources.push(Source::Dense(node));
+        let mut context = Context { buffers: BTreeMap::new(), rearranged: BTreeMap::new(), fma: self.target.fma };
+        for (node, view) in loaded(&group.body) {
+            let dtype = self.plan.graph.ty(node).dtype;
+            let mut param = |source: Source, len: usize| match sources.iter().position(|s| *s == source) {
+                Some(at) => Buf::new(at),
+                None => {
+                    sources.push(source);
+                    b.param(format!("in{}", sources.len() - 1), dtype, len as u64)
+                }
+            };
+            match view.filter(|_| self.constant[node]).and_then(|view| rearranged(view, lanes as usize)) {
+                Some((gather, read)) => {
+                    let buffer = param(Source::Gathered(node, gather), read.len);
+                    context.rearranged.insert((node, view.expect("filtered above").clone()), (buffer, read));
+                }
+                None => {
+                    let buffer = param(Source::Dense(node), self.plan.graph.ty(node).elements());
+                    context.buffers.insert(node, buffer);
+                }
+            }
         }
         let mut panels = None;
         if let (Body::Product(p), Tiles::Product(t)) = (&group.body, tiles)
@@ -138,36 +173,30 @@ impl<'a> Lowering<'a> {
     fn finish(self) -> Result<Program<Kernel>, Error> {
         let graph = &self.plan.graph;
         let mut buffers = Buffers::default();
-        let port = |node: NodeId, buffer: BufferId| Port { name: graph.text_name(node), ty: graph.ty(node).clone(), buffer };
-        let inputs = graph.inputs().iter().enumerate().map(|(i, &n)| port(n, buffers.dense(graph, n, Place::Input(i)))).collect();
-        let outputs =
-            graph.outputs.iter().enumerate().map(|(i, &n)| port(n, buffers.dense(graph, n, Place::Output(i)))).collect();
-        let mut constants = Vec::new();
-        let mut folded: Vec<NodeId> = Vec::new();
-        let mut constant_bytes = 0;
+        let port =
+            |node: NodeId, buffer: BufferId| Port { name: graph.text_name(node), ty: graph.ty(node).clone(), buffer };
+        let inputs = graph
+            .inputs()
+            .iter()
+            .enumerate()
+            .map(|(i, &n)| port(n, buffers.dense(graph, n, Place::Input(i))))
+            .collect();
+        let outputs = graph
+            .outputs
+            .iter()
+            .enumerate()
+            .map(|(i, &n)| port(n, buffers.dense(graph, n, Place::Output(i))))
+            .collect();
+        let mut folds = Folds::new(graph);
         let mut planned: Vec<(NodeId, Interval)> = Vec::new();
-        for (&source, &(first, last)) in &self.touched {
+        for (source, &(first, last)) in &self.touched {
             match source {
-                Source::Dense(node) if !self.constant[node] => {
-                    if !buffers.placed.contains_key(&source) {
-                        planned.push((node, Interval { bytes: graph.ty(node).bytes() as u64, first, last }));
+                Source::Dense(node) if !self.constant[*node] => {
+                    if !buffers.placed.contains_key(source) {
+                        planned.push((*node, Interval { bytes: graph.ty(*node).bytes() as u64, first, last }));
                     }
                 }
-                Source::Dense(node) | Source::Panels(node, _) => {
-                    let layout = match source {
-                        Source::Panels(_, width) => panel_layout(graph.ty(node).shape[0], graph.ty(node).shape[1], width),
-                        Source::Dense(_) => Layout::Dense,
-                    };
-                    let ty = graph.ty(node);
-                    let len = layout.stored(ty.elements()) as u64;
-                    let buffer = buffers.push(source, graph.text_name(node), ty.dtype, len, Place::Constant(constant_bytes));
-                    constant_bytes += buffers.rows[buffer].bytes().next_multiple_of(BUFFER_ALIGN);
-                    let output = folded.iter().position(|&f| f == node).unwrap_or_else(|| {
-                        folded.push(node);
-                        folded.len() - 1
-                    });
-                    constants.push(Constant { buffer, output, layout });
-                }
+                constant => folds.add(constant, &mut buffers)?,
             }
         }
         let (offsets, arena_bytes) = buffers::place(&planned.iter().map(|p| p.1).collect::<Vec<_>>());
@@ -187,10 +216,10 @@ impl<'a> Lowering<'a> {
             launches,
             inputs,
             outputs,
-            folds: fold_graph(graph, &folded)?,
-            constants,
+            folds: folds.out,
+            constants: folds.constants,
             arena_bytes,
-            constant_bytes,
+            constant_bytes: folds.bytes,
         };
         match program.faults().first() {
             None => Ok(program),
@@ -203,8 +232,19 @@ fn panel_layout(rows: usize, cols: usize, width: usize) -> Layout {
     Layout::Panels { rows, cols, width }
 }
 
-/// The nodes a group reads from memory, constants in panels excepted, in order.
-fn loaded(body: &Body) -> Vec<NodeId> {
+/// How a constant is gathered and then read, where lanes along the view's last axis would not be neighbours.
+fn rearranged(view: &View, lanes: usize) -> Option<(View, View)> {
+    let axis = view.shape.len().checked_sub(1)?;
+    let reads = view.coords.iter().flat_map(|c| &c.digits).any(|d| d.axis == axis);
+    if !reads || lanes_are_contiguous(view, axis, lanes) {
+        return None;
+    }
+    view.compact()
+}
+
+/// What a group reads from memory, constants in panels excepted, in order: nodes, and through which view
+/// where it is one.
+fn loaded(body: &Body) -> Vec<(NodeId, Option<&View>)> {
     let cones: Vec<&Cone> = match body {
         Body::Row(cone) => vec![cone],
         Body::Product(p) => match &p.right {
@@ -219,10 +259,20 @@ fn loaded(body: &Body) -> Vec<NodeId> {
             cones
         }
     };
-    let mut nodes = Vec::new();
-    for node in cones.iter().flat_map(|c| c.loads()).map(|(node, _)| node) {
-        if !nodes.contains(&node) {
-            nodes.push(node);
+    let term = |t: &'_ Term| match &t.expr {
+        Expr::Load { node, .. } => Some((*node, true)),
+        Expr::Gather { table, .. } => Some((*table, false)),
+        _ => None,
+    };
+    let mut nodes: Vec<(NodeId, Option<&View>)> = Vec::new();
+    for t in cones.iter().flat_map(|c| c.terms.values()) {
+        let Some((node, direct)) = term(t) else { continue };
+        let view = match &t.expr {
+            Expr::Load { view, .. } if direct => Some(view),
+            _ => None,
+        };
+        if !nodes.contains(&(node, view)) {
+            nodes.push((node, view));
         }
     }
     nodes
@@ -244,30 +294,4 @@ impl Buffers {
         let ty = graph.ty(node);
         self.push(Source::Dense(node), graph.text_name(node), ty.dtype, ty.elements() as u64, place)
     }
-}
-
-/// The part of a graph that the folded constants need; inputs are not among them.
-fn fold_graph(graph: &Graph, folded: &[NodeId]) -> Result<Graph, Error> {
-    let mut live: IdVec<NodeId, bool> = graph.nodes.values().map(|_| false).collect();
-    folded.iter().for_each(|&f| live[f] = true);
-    for id in graph.nodes.ids().rev().filter(|id| id.index() < graph.nodes.len()) {
-        if live[id] {
-            graph.nodes[id].operands.iter().for_each(|&o| live[o] = true);
-        }
-    }
-    let mut out = Graph::new(format!("{}_constants", graph.name));
-    let mut moved: IdVec<NodeId, Option<NodeId>> = IdVec::new();
-    for (id, node) in graph.nodes.iter() {
-        let copy = live[id].then(|| {
-            let mut node = node.clone();
-            node.operands.iter_mut().for_each(|o| *o = moved[*o].expect("operands of live nodes are live"));
-            out.nodes.push(node)
-        });
-        if live[id] && matches!(graph.nodes[id].op, Op::Input(_)) {
-            return Err(Error::broken(format!("constant {id} depends on an input")));
-        }
-        moved.push(copy);
-    }
-    out.outputs = folded.iter().map(|&f| moved[f].expect("folded nodes are live")).collect();
-    Ok(out)
 }

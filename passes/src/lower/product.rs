@@ -67,7 +67,15 @@ pub struct Operands {
 }
 
 /// `acc[mr][nv] = Σ_k left[row + r, k] · right[k, column + v·L]`, stored to `tile`, row-major.
-pub fn multiply(b: &mut Builder, fma: bool, at: &Operands, left_base: Option<Val>, right_base: Option<Val>, (mr, nv): (usize, usize), tile: Buf) {
+pub fn multiply(
+    b: &mut Builder,
+    fma: bool,
+    at: &Operands,
+    left_base: Option<Val>,
+    right_base: Option<Val>,
+    (mr, nv): (usize, usize),
+    tile: Buf,
+) {
     let lanes = b.lanes() as usize;
     let zero = b.vf32(0.0);
     let bounds = (b.i64(0), b.i64(at.k as i64));
@@ -100,7 +108,14 @@ fn multiply_add(b: &mut Builder, fma: bool, x: Val, y: Val, z: Val) -> Val {
 }
 
 /// Emits the body; `constant` is the packed right operand where it is one.
-pub fn emit(context: &Context, b: &mut Builder, product: &Product, constant: Option<Buf>, output: Buf, tiles: ProductTiles) {
+pub fn emit(
+    context: &Context,
+    b: &mut Builder,
+    product: &Product,
+    constant: Option<Buf>,
+    output: Buf,
+    tiles: ProductTiles,
+) {
     let lanes = b.lanes() as usize;
     let width = tiles.width(b.lanes());
     let stride = ProductTiles::row_stride(product.k);
@@ -212,7 +227,8 @@ impl Block<'_> {
                     let start = b.add_const(column, (v * lanes) as i64);
                     let last = b.i64(n as i64 - 1);
                     let start = b.bin(BinOp::Min, start, last);
-                    let point = Point::scalars(&[(self.batch, self.product.batch), (row, k)]).with_lanes(start, n, first);
+                    let point =
+                        Point::scalars(&[(self.batch, self.product.batch), (row, k)]).with_lanes(start, n, first);
                     let value = self.context.root(b, &mut Scope::new(cone, point.clone()));
                     let value = super::value::zero_inactive(b, &point, value);
                     b.store(value, b.addr_off(right, Some(line), (v * lanes) as i64));

@@ -90,7 +90,9 @@ fn chunks_of_digit(b: &mut Builder, coarse: Option<DigitAt>, inner: usize, init:
         let base = b.i64(0);
         carried = body(b, chunk(base, None, lanes), carried);
     } else if whole > 0 {
-        carried = b.for_const(whole as u64, lanes as i64, &carried, |b, base, carried| body(b, chunk(base, None, lanes), carried.to_vec()));
+        carried = b.for_const(whole as u64, lanes as i64, &carried, |b, base, carried| {
+            body(b, chunk(base, None, lanes), carried.to_vec())
+        });
     }
     if whole < inner {
         let (base, first) = (b.i64(whole as i64), b.i64((inner - whole) as i64));
@@ -213,7 +215,9 @@ fn split_inner(b: &mut Builder, block: Val, inner: usize, lane_digit: usize, til
 /// Writes the active lanes to the elements that `view` names.
 pub fn store_at(b: &mut Builder, output: Buf, view: &View, point: &Point, value: Val) {
     match access(b, view, point) {
-        Access::Affine { index, offset, step } => b.store_with(value, b.addr_off(output, index, offset), point.first, step.max(1)),
+        Access::Affine { index, offset, step } => {
+            b.store_with(value, b.addr_off(output, index, offset), point.first, step.max(1))
+        }
         Access::Gather { .. } => panic!("stores run along contiguous lanes"),
     }
 }

@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 pub struct Context {
     /// The buffer of each materialised node the group touches.
     pub buffers: BTreeMap<NodeId, Buf>,
+    /// Constants that were rearranged for one way of reading them: buffer, and where to read.
+    pub rearranged: BTreeMap<(NodeId, View), (Buf, View)>,
     /// Whether fma is one instruction.
     pub fma: bool,
 }
@@ -99,7 +101,10 @@ impl Context {
 
     /// A materialised tensor's element.
     fn load(&self, b: &mut Builder, node: NodeId, view: &View, point: &Point) -> Val {
-        let buf = self.buffers[&node];
+        let (buf, view) = match self.rearranged.get(&(node, view.clone())) {
+            Some((buf, read)) => (*buf, read),
+            None => (self.buffers[&node], view),
+        };
         match access(b, view, point) {
             Access::Affine { index, offset, step: 0 } => b.bcast(b.addr_off(buf, index, offset)),
             Access::Affine { index, offset, step } => b.load_with(b.addr_off(buf, index, offset), point.first, step),

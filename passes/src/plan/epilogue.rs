@@ -97,7 +97,8 @@ impl Planner<'_> {
         }
         let cone = builder.finish(value);
         let last = space.len() - 1;
-        let contiguous = lanes_are_contiguous(&push, last, self.lanes) || self.graph.ty(anchor).shape[self.graph.ty(anchor).rank() - 1] == 1;
+        let contiguous = lanes_are_contiguous(&push, last, self.lanes)
+            || self.graph.ty(anchor).shape[self.graph.ty(anchor).rank() - 1] == 1;
         if cone.reductions().is_empty() && contiguous { Ok((cone, push)) } else { Err(Cut(anchor)) }
     }
 }

@@ -150,7 +150,14 @@ pub fn lift(view: &View, n: usize) -> View {
     let digit = Digit { axis, div: 1, extent: n, mul: 1 };
     match lifted.coords.iter_mut().find(|c| c.is_plain()) {
         Some(plain) => plain.digits.push(digit),
-        None => lifted.coords.push(Coord { extent: n, stride: 1, offset: 0, digits: vec![digit], cyclic: false, bounded: false }),
+        None => lifted.coords.push(Coord {
+            extent: n,
+            stride: 1,
+            offset: 0,
+            digits: vec![digit],
+            cyclic: false,
+            bounded: false,
+        }),
     }
     lifted.coords.sort_by_key(|c| std::cmp::Reverse(c.stride));
     lifted

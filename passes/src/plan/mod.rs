@@ -156,7 +156,9 @@ fn recomputed(graph: &Graph, groups: &[Group], forced: &IdVec<NodeId, bool>) -> 
             }
             let costly = match &graph.nodes[id].op {
                 Op::Reduce(_) | Op::Gelu(_) => true,
-                Op::Unary(u) => matches!(u.op, UnaryOp::Exp | UnaryOp::Log | UnaryOp::Erf | UnaryOp::Tanh | UnaryOp::Sigmoid),
+                Op::Unary(u) => {
+                    matches!(u.op, UnaryOp::Exp | UnaryOp::Log | UnaryOp::Erf | UnaryOp::Tanh | UnaryOp::Sigmoid)
+                }
                 _ => false,
             };
             if costly && owner[id].is_some_and(|o| o != group.root) {
@@ -262,7 +264,9 @@ impl<'a> Planner<'a> {
         let batch_shape = &node.ty.shape[..node.ty.rank() - 2];
         let spread = |operand: NodeId, last: [usize; 2], space: &[usize]| {
             let wide: Vec<usize> = batch_shape.iter().copied().chain(last).collect();
-            let view = View::expand(&self.graph.ty(operand).shape, &wide).then(&View::reshape(&wide, space)).ok_or(Cut(operand))?;
+            let view = View::expand(&self.graph.ty(operand).shape, &wide)
+                .then(&View::reshape(&wide, space))
+                .ok_or(Cut(operand))?;
             let cone = self.cone_under(operand, view, space, None)?;
             if cone.reductions().iter().any(|&r| cone.uses(r, 2)) {
                 return Err(Cut(operand));
@@ -293,7 +297,9 @@ impl<'a> Planner<'a> {
         let spread = |operand: NodeId, last: [usize; 2]| {
             let wide: Vec<usize> = batch_shape.iter().copied().chain(last).collect();
             let space = [batch, last[0], last[1]];
-            let view = View::expand(&self.graph.ty(operand).shape, &wide).then(&View::reshape(&wide, &space)).ok_or(Cut(operand))?;
+            let view = View::expand(&self.graph.ty(operand).shape, &wide)
+                .then(&View::reshape(&wide, &space))
+                .ok_or(Cut(operand))?;
             Ok((view, space))
         };
         let reader = |operand: NodeId, last: [usize; 2]| {
@@ -329,7 +335,7 @@ impl<'a> Planner<'a> {
 }
 
 /// Whether lanes along `axis`, starting at multiples of `lanes`, touch consecutive elements of the source.
-fn lanes_are_contiguous(view: &View, axis: usize, lanes: usize) -> bool {
+pub fn lanes_are_contiguous(view: &View, axis: usize, lanes: usize) -> bool {
     let mut unit = 0;
     for coord in &view.coords {
         for digit in coord.digits.iter().filter(|d| d.axis == axis) {

@@ -87,6 +87,12 @@ pub fn product(product: &Product, target: &Target) -> ProductTiles {
 /// The register tile that wastes least on the edges of `m × n`.
 fn register_tile(m: usize, n: usize, target: &Target) -> (usize, usize) {
     let lanes = target.lanes as usize;
+    if let Ok(v) = std::env::var("TILE") {
+        let (a, b) = v.split_once(',').unwrap();
+        if m > 1 {
+            return (a.parse().unwrap(), b.parse().unwrap());
+        }
+    }
     let mut best = (f64::INFINITY, (1, 1));
     for nv in 1..=4 {
         for mr in (1..=14).filter(|&mr| fits_registers(mr, nv, target)) {
@@ -155,7 +161,9 @@ fn check_product(product: &Product, tiles: &ProductTiles, target: &Target) -> Re
     // One register tile must be possible however long k is.
     let smallest = tiles.rows <= tiles.mr && tiles.panels == 1;
     if bytes > cache && !smallest {
-        return Err(format!("the packed operands take {bytes} bytes, expected at most {cache}, half of the second-level cache"));
+        return Err(format!(
+            "the packed operands take {bytes} bytes, expected at most {cache}, half of the second-level cache"
+        ));
     }
     Ok(())
 }
@@ -168,7 +176,10 @@ pub fn check(body: &Body, tiles: &Tiles, target: &Target) -> Result<(), String> 
             let unit = if digit == cone.space[1] { target.lanes as usize } else { digit };
             let splits = t.inner < cone.space[1];
             if splits && cone.reductions().iter().any(|&r| !cone.uses(r, 1)) {
-                return Err(format!("inner {} splits a row that is reduced as a whole, expected {}", t.inner, cone.space[1]));
+                return Err(format!(
+                    "inner {} splits a row that is reduced as a whole, expected {}",
+                    t.inner, cone.space[1]
+                ));
             }
             if splits && t.inner % unit != 0 {
                 return Err(format!("inner {} is not a multiple of {unit}", t.inner));

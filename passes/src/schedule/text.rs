@@ -42,7 +42,11 @@ pub fn parse(text: &str) -> Result<Schedule, String> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let name = words[0].strip_prefix('%').ok_or_else(|| at(n, words[0], "a node, for example `%12`"))?;
         let tiles = tiles(&words[1..]).ok_or_else(|| {
-            at(n, line, "`row rows R inner I`, `product rows R panels P mr M nv N` or `attend queries Q mr M keys K values V`")
+            at(
+                n,
+                line,
+                "`row rows R inner I`, `product rows R panels P mr M nv N` or `attend queries Q mr M keys K values V`",
+            )
         })?;
         groups.push((name.to_string(), tiles));
     }
@@ -53,10 +57,15 @@ pub fn parse(text: &str) -> Result<Schedule, String> {
 fn tiles(words: &[&str]) -> Option<Tiles> {
     let number = |text: &str| text.parse::<usize>().ok().filter(|&n| n > 0);
     match words {
-        ["row", "rows", rows, "inner", inner] => Some(Tiles::Row(RowTiles { rows: number(rows)?, inner: number(inner)? })),
-        ["product", "rows", rows, "panels", panels, "mr", mr, "nv", nv] => {
-            Some(Tiles::Product(ProductTiles { rows: number(rows)?, panels: number(panels)?, mr: number(mr)?, nv: number(nv)? }))
+        ["row", "rows", rows, "inner", inner] => {
+            Some(Tiles::Row(RowTiles { rows: number(rows)?, inner: number(inner)? }))
         }
+        ["product", "rows", rows, "panels", panels, "mr", mr, "nv", nv] => Some(Tiles::Product(ProductTiles {
+            rows: number(rows)?,
+            panels: number(panels)?,
+            mr: number(mr)?,
+            nv: number(nv)?,
+        })),
         ["attend", "queries", queries, "mr", mr, "keys", keys, "values", values] => Some(Tiles::Attend(AttendTiles {
             queries: number(queries)?,
             mr: number(mr)?,

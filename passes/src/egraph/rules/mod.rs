@@ -1,0 +1,237 @@
+//! Rules: equations between terms, one row each.
+//!
+//! ```text
+//!   name        scale-into-weights
+//!   signature   x: B n k; const w: k m; number c; type t: B n m
+//!   left        (mul (matmul ?x ?w) (const ?c ?t))
+//!   right       (matmul ?x (mul ?w (const ?c ?u)))          u is computed: the type of w
+//! ```
+//!
+//! Every row is an exact identity of real numbers, directed: the right side costs no more than the left,
+//! counting constants as free. There is no free commutativity or associativity, no row ranges over attribute values, and no
+//! row has two roots. A row is applied where its left side matches, its signature admits what was bound, its
+//! `compute` finds the attributes that the right side needs, and the right side has the left side's type.
+//!
+//! Tests draw operands from each signature and compare both sides, for every row of [`all`].
+
+mod linear;
+mod movement;
+mod number;
+mod raise;
+
+use super::{
+    signature::Signature,
+    term::{Egraph, Fact, Facts, Term, fact_of},
+};
+use egg::{Applier, ENodeOrVar, Id, Language, Pattern, PatternAst, Rewrite, Searcher, Subst, Symbol, Var};
+use regard_ir::{
+    ops::Attr,
+    types::{Real, TensorType},
+    view::View,
+};
+use std::sync::{Arc, LazyLock};
+
+/// An equation.
+pub struct Rule {
+    /// Unique, in words.
+    pub name: String,
+    /// What the variables are.
+    pub signature: Signature,
+    /// What is looked for.
+    pub left: Pattern<Term>,
+    /// What is as good or better.
+    pub right: Pattern<Term>,
+    compute: Compute,
+}
+
+/// Finds the attributes that only the right side has, or says that the row does not apply.
+type Compute = fn(&Scope) -> Option<Bindings>;
+
+/// Variables of the right side with what they are.
+pub type Bindings = Vec<(&'static str, Term)>;
+
+/// What the variables of a left side stand for.
+pub struct Scope<'a> {
+    fact: &'a dyn Fn(&str) -> Option<&'a Fact>,
+    /// Type of the whole.
+    pub root: &'a TensorType,
+}
+
+impl<'a> Scope<'a> {
+    fn fact(&self, name: &str) -> Option<&'a Fact> {
+        (self.fact)(name)
+    }
+    /// Type of a tensor.
+    fn ty(&self, name: &str) -> Option<&'a TensorType> {
+        self.fact(name)?.tensor()
+    }
+    /// Dimensions of a tensor.
+    fn shape(&self, name: &str) -> Option<&'a [usize]> {
+        Some(&self.ty(name)?.shape)
+    }
+    /// Whether a tensor depends on no input.
+    fn is_constant(&self, name: &str) -> bool {
+        self.fact(name).is_some_and(Fact::is_constant)
+    }
+    /// A view.
+    fn map(&self, name: &str) -> Option<View> {
+        match self.fact(name)? {
+            Fact::Attr(_, Attr::Word(text)) => text.parse().ok(),
+            _ => None,
+        }
+    }
+    /// A number.
+    fn number(&self, name: &str) -> Option<f64> {
+        match self.fact(name)? {
+            Fact::Attr(_, Attr::Real(x)) => Some(x.get()),
+            _ => None,
+        }
+    }
+    /// An axis of a tensor of that type, counted from the start.
+    fn axis(&self, name: &str, of: &TensorType) -> Option<usize> {
+        match self.fact(name)? {
+            Fact::Attr(_, Attr::Int(axis)) => of.axis(*axis).ok(),
+            _ => None,
+        }
+    }
+}
+
+fn map(name: &'static str, view: &View) -> (&'static str, Term) {
+    (name, Term::Attr("map", Attr::Word(view.to_string())))
+}
+fn number(name: &'static str, value: f64) -> (&'static str, Term) {
+    (name, Term::Attr("value", Attr::Real(Real::new(value))))
+}
+fn axis(name: &'static str, axis: i64) -> (&'static str, Term) {
+    (name, Term::Attr("axis", Attr::Int(axis)))
+}
+fn ty(name: &'static str, ty: &TensorType) -> (&'static str, Term) {
+    (name, Term::Type(ty.clone()))
+}
+
+/// A row whose right side has attributes of its own, or a condition beyond the signature.
+fn rule_with(name: impl Into<String>, signature: &str, left: &str, right: &str, compute: Compute) -> Rule {
+    let name = name.into();
+    let pattern = |text: &str| text.parse().unwrap_or_else(|e| panic!("rule {name}: {e}"));
+    let (left, right) = (pattern(left), pattern(right));
+    Rule { signature: Signature::parse(signature), left, right, compute, name }
+}
+
+/// A row of two patterns.
+fn rule(name: impl Into<String>, signature: &str, left: &str, right: &str) -> Rule {
+    rule_with(name, signature, left, right, |_| Some(Vec::new()))
+}
+
+impl Rule {
+    /// What the right side's own variables are, where the row applies; `fact` tells what the left side's
+    /// variables are and `root` is the type of the whole.
+    pub fn bind<'a>(&self, fact: &'a dyn Fn(&str) -> Option<&'a Fact>, root: &'a TensorType) -> Option<Bindings> {
+        if !self.signature.admits(fact) {
+            return None;
+        }
+        let bindings = (self.compute)(&Scope { fact, root })?;
+        (self.right_type(fact, &bindings)? == *root).then_some(bindings)
+    }
+
+    fn right_type<'a>(&self, fact: &dyn Fn(&str) -> Option<&'a Fact>, bindings: &Bindings) -> Option<TensorType> {
+        let mut facts: Vec<Fact> = Vec::new();
+        for node in self.right.ast.as_ref() {
+            let term = match node {
+                ENodeOrVar::ENode(term) => term,
+                ENodeOrVar::Var(var) => {
+                    let name = name_of(*var);
+                    match bindings.iter().find(|(n, _)| *n == name) {
+                        Some((_, term)) => term,
+                        None => {
+                            facts.push(fact(&name)?.clone());
+                            continue;
+                        }
+                    }
+                }
+            };
+            let fact = fact_of(term, &[], |id| &facts[usize::from(id)]).ok()?;
+            facts.push(fact);
+        }
+        facts.pop()?.tensor().cloned()
+    }
+
+    /// The row as egg runs it.
+    fn rewrite(self: &Arc<Self>) -> Rewrite<Term, Facts> {
+        Rewrite::new(self.name.as_str(), self.left.clone(), Apply(self.clone())).expect("right sides are bound")
+    }
+}
+
+/// A variable's name, without the question mark.
+pub fn name_of(var: Var) -> String {
+    var.to_string().trim_start_matches('?').to_string()
+}
+
+fn var(name: &str) -> Var {
+    format!("?{name}").parse().expect("names are words")
+}
+
+struct Apply(Arc<Rule>);
+
+impl Applier<Term, Facts> for Apply {
+    fn apply_one(
+        &self,
+        egraph: &mut Egraph,
+        class: Id,
+        subst: &Subst,
+        left: Option<&PatternAst<Term>>,
+        name: Symbol,
+    ) -> Vec<Id> {
+        let bindings = {
+            let graph = &*egraph;
+            let fact = |name: &str| subst.get(var(name)).map(|&id| &graph[id].data);
+            let Some(root) = graph[class].data.tensor() else { return Vec::new() };
+            self.0.bind(&fact, root)
+        };
+        let Some(bindings) = bindings else { return Vec::new() };
+        let mut extended = subst.clone();
+        for (name, term) in bindings {
+            let id = egraph.add(term);
+            extended.insert(var(name), id);
+        }
+        self.0.right.apply_one(egraph, class, &extended, left, name)
+    }
+}
+
+/// Every row.
+pub fn all() -> &'static [Arc<Rule>] {
+    static RULES: LazyLock<Vec<Arc<Rule>>> = LazyLock::new(|| {
+        let tables = [raise::rules(), linear::rules(), number::rules(), movement::rules()];
+        tables.into_iter().flatten().map(Arc::new).collect()
+    });
+    &RULES
+}
+
+/// Every row as egg runs it.
+pub fn rewrites() -> &'static [Rewrite<Term, Facts>] {
+    static REWRITES: LazyLock<Vec<Rewrite<Term, Facts>>> =
+        LazyLock::new(|| all().iter().map(|rule| rule.rewrite()).collect());
+    &REWRITES
+}
+
+/// The variables of a pattern, in order.
+pub fn variables(pattern: &Pattern<Term>) -> Vec<String> {
+    let vars = Searcher::<Term, Facts>::vars(pattern);
+    vars.into_iter().map(name_of).collect()
+}
+
+/// A pattern with terms for its variables, as an expression; `bind` appends what a variable stands for.
+pub fn instantiate(
+    pattern: &Pattern<Term>,
+    expr: &mut egg::RecExpr<Term>,
+    bind: &mut dyn FnMut(&mut egg::RecExpr<Term>, &str) -> Id,
+) -> Id {
+    let mut placed: Vec<Id> = Vec::new();
+    for node in pattern.ast.as_ref() {
+        let id = match node {
+            ENodeOrVar::Var(var) => bind(expr, &name_of(*var)),
+            ENodeOrVar::ENode(term) => expr.add(term.clone().map_children(|c| placed[usize::from(c)])),
+        };
+        placed.push(id);
+    }
+    *placed.last().expect("a pattern has a root")
+}

@@ -1,0 +1,66 @@
+//! Rows for the views that other rows introduce: they compose, and sink through pointwise ops and softmax.
+//!
+//! Core form leaves no view above a pointwise op, so these rows find nothing to do until a row such as `scores`
+//! puts one there; then they carry it to where movement may stand again:
+//!
+//! ```text
+//!   q · (Kᵀ + bᵀ)  =  scores(q, swap (Kᵀ + bᵀ))  =  scores(q, K + b)
+//! ```
+
+use super::{Rule, axis, map, rule_with, ty};
+use crate::egraph::maps;
+use regard_ir::{types::TensorType, view::View};
+
+const UNARY: [&str; 13] = [
+    "neg", "abs", "exp", "log", "sqrt", "rsqrt", "recip", "floor", "round", "erf", "tanh", "sigmoid", "gelu",
+];
+const BINARY: [&str; 9] = ["add", "sub", "mul", "div", "min", "max", "lt", "le", "eq"];
+
+/// Views of views, of numbers, of softmax, and of every pointwise op.
+pub fn rules() -> Vec<Rule> {
+    let mut rules = vec![
+        rule_with("view-of-view", "x: S; map n: S -> T; map m: T -> U", "(view ?m (view ?n ?x))", "(view ?o ?x)", |s| {
+            Some(vec![map("o", &s.map("n")?.then(&s.map("m")?)?)])
+        }),
+        rule_with("view-in-place", "x: S; map m: S -> S", "(view ?m ?x)", "?x", |s| {
+            (s.map("m")? == View::identity(s.shape("x")?)).then(Vec::new)
+        }),
+        rule_with(
+            "view-of-number",
+            "number v: 0.5; type t: S; map m: S -> T",
+            "(view ?m (const ?v ?t))",
+            "(const ?v ?u)",
+            |s| (!s.map("m")?.has_fill()).then(|| vec![ty("u", s.root)]),
+        ),
+        rule_with(
+            "view-of-softmax",
+            "x: S; axis a: S; map m: S -> T",
+            "(view ?m (softmax ?a ?x))",
+            "(softmax ?b (view ?m ?x))",
+            |s| {
+                let x = s.ty("x")?;
+                let carried = maps::carried(&s.map("m")?, &x.shape, s.axis("a", x)?)?;
+                Some(vec![axis("b", carried as i64 - s.root.rank() as i64)])
+            },
+        ),
+    ];
+    let through = |op: &str, signature: &str, attrs: &str, operands: &[&str]| {
+        let list = |wrap: fn(&&str) -> String| operands.iter().map(wrap).collect::<Vec<_>>().join(" ");
+        let left = format!("(view ?m ({op}{attrs} {}))", list(|o| format!("?{o}")));
+        let right = format!("({op}{attrs} {})", list(|o| format!("(view ?m ?{o})")));
+        rule_with(format!("view-of-{op}"), signature, &left, &right, |s| {
+            let computed = !["x", "y", "c"].iter().all(|name| s.fact(name).is_none() || s.is_constant(name));
+            (computed && !s.map("m")?.has_fill()).then(Vec::new)
+        })
+    };
+    rules.extend(UNARY.map(|op| through(op, "x: S; map m: S -> T", "", &["x"])));
+    rules.extend(BINARY.map(|op| through(op, "x: S; y: S; map m: S -> T", "", &["x", "y"])));
+    rules.push(through("cast", "x: S; word to: f32 i32 bool; map m: S -> T", " ?to", &["x"]));
+    rules.push(through("select", "bool c: S; x: S; y: S; map m: S -> T", "", &["c", "x", "y"]));
+    rules
+}
+
+/// A type of that shape with the element type of another.
+pub fn reshaped(ty: &TensorType, shape: Vec<usize>) -> TensorType {
+    TensorType::new(ty.dtype, shape)
+}
