@@ -23,7 +23,8 @@ pub struct Target {
     pub backend: Backend,
     /// Lanes per vector of f32.
     pub lanes: u32,
-    /// Vector registers a kernel may keep live in its innermost loop.
+    /// Vector registers a kernel may keep live in its innermost loop. On x86-64 Cranelift takes one more: its
+    /// multiply-add overwrites a factor.
     pub vector_registers: u32,
     /// Whether `fma` is one instruction; where it is not, templates multiply and add.
     pub fma: bool,
@@ -70,7 +71,7 @@ impl Target {
             name: "x86-64-v3-128",
             backend: Backend::Cranelift,
             lanes: 4,
-            vector_registers: 16,
+            vector_registers: 15,
             fma: true,
             l1_bytes: 32 << 10,
             l2_bytes: 1 << 20,
@@ -82,7 +83,7 @@ impl Target {
             name: "x86-64-v2",
             backend: Backend::Cranelift,
             lanes: 4,
-            vector_registers: 16,
+            vector_registers: 15,
             fma: false,
             l1_bytes: 32 << 10,
             l2_bytes: 256 << 10,

@@ -116,12 +116,12 @@ impl Emitter<'_, '_> {
             return root;
         }
         let home = self.home(depth);
-        self.shared(Key::Product(root, factor), home, |mut at| {
-            if factor > 0 && (factor as u64).is_power_of_two() {
+        self.shared(Key::Product(root, factor), home, |mut at| match factor {
+            -1 => at.ins().ineg(root),
+            _ if factor > 0 && (factor as u64).is_power_of_two() => {
                 at.ins().ishl_imm_u(root, i64::from(factor.trailing_zeros()))
-            } else {
-                at.ins().imul_imm_s(root, factor)
             }
+            _ => at.ins().imul_imm_s(root, factor),
         })
     }
 }

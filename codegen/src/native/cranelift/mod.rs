@@ -12,7 +12,7 @@
 //! Whatever Cranelift would do by a library call (`fma` without the instruction, f16) is either spelled
 //! out in vector operations or refused.
 //!
-//! The kernel is simplified before ([`crate::simplify`]) and emitted in its own order: Cranelift's optimiser is
+//! The kernel is simplified before ([`crate::simplify()`]) and emitted in its own order: Cranelift's optimiser is
 //! off, because it computes pure values as late as it can, behind all loads of a loop, where they no longer
 //! fit the registers.
 //!

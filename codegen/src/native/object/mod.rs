@@ -5,7 +5,7 @@
 //!   NAME.h   NAME_env, NAME_run, sizes and names of inputs and outputs
 //! ```
 //!
-//! The kernels are the bytes that a session would map. [`driver`] walks the launch list; memory and threads
+//! The kernels are the bytes that a session would map. The driver walks the launch list; memory and threads
 //! belong to the caller, so the object runs wherever a C compiler's output does.
 
 mod driver;
