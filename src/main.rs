@@ -1,2 +1,5 @@
-//! regard
-fn main() {}
+//! The `regard` program; [`regard::cli`] does everything.
+
+fn main() -> std::process::ExitCode {
+    regard::cli::main()
+}

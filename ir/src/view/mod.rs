@@ -29,8 +29,10 @@
 //! returns this form, so `==` compares maps (only conditions from several pads of one axis can be said in two ways).
 
 mod build;
+mod compact;
 mod compose;
 mod digits;
+mod gather;
 mod inverse;
 mod normal;
 mod of_op;

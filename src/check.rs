@@ -1,0 +1,148 @@
+//! Compiled code against the reference: random inputs, one error per output.
+//!
+//! ```text
+//!   input ─┬─▶ graph, in f64 ────────────▶ expected ┐
+//!          └─▶ program, on a device ─────▶ found    ┴─▶ ‖found − expected‖ / ‖expected‖ < 10⁻⁵
+//! ```
+//!
+//! Devices are the processor and the kernel interpreter, which runs the same launch list.
+
+use crate::{
+    errors::Result,
+    interpret, pipeline,
+    pipeline::Trace,
+    values,
+    weights::{Weights, leaf},
+};
+use regard_ir::{
+    graph::{Graph, eval},
+    target::Target,
+    types::DType,
+};
+use regard_runtime::{Session, memory::Constants};
+
+/// The contract: what compiled f32 code may differ from the f64 reference, relative to the whole tensor.
+pub const TOLERANCE: f64 = 1e-5;
+
+/// What runs the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// The interpreter.
+    Interpreter,
+    /// This processor.
+    Cpu,
+}
+
+/// How one output did in one trial.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputError {
+    /// Seed of the inputs.
+    pub seed: u64,
+    /// Name of the output.
+    pub output: String,
+    /// Relative L2 error; NaN where numbers met none.
+    pub error: f64,
+}
+
+impl OutputError {
+    /// Whether the contract holds.
+    pub fn holds(&self) -> bool {
+        self.error < TOLERANCE
+    }
+}
+
+/// The outputs of a reference for inputs.
+pub type Reference<'a> = dyn Fn(&[Vec<f64>]) -> Result<Vec<Vec<f64>>> + 'a;
+
+/// What to check.
+pub struct Job<'a> {
+    /// The model.
+    pub graph: &'a Graph,
+    /// Its weights.
+    pub weights: &'a dyn Weights,
+    /// What the code is for.
+    pub target: &'a Target,
+    /// What runs it.
+    pub device: Device,
+    /// Workers, on the processor.
+    pub threads: usize,
+}
+
+/// Compiles once, then runs inputs of the seeds 0, 1, … on the device and on the reference; one result per
+/// output and trial, trial by trial.
+///
+/// # Errors
+/// Where the graph cannot be compiled or run at all.
+pub fn check(job: &Job, trials: u64, trace: &mut Trace) -> Result<Vec<OutputError>> {
+    let run = prepare(job, trace)?;
+    let mut errors = Vec::new();
+    for seed in 0..trials {
+        let inputs = inputs(job.graph, seed);
+        trace.progress().say(format!(
+            "trial {} of {trials}: {}",
+            seed + 1,
+            if job.device == Device::Cpu { "cpu" } else { "kernel interpreter" }
+        ));
+        let found = run(&inputs)?;
+        trace.progress().say(format!("trial {} of {trials}: reference", seed + 1));
+        let expected = reference(job.graph, job.weights, &inputs)?;
+        for ((&output, found), expected) in job.graph.outputs.iter().zip(found).zip(expected) {
+            let error = values::relative_error(&found, &expected);
+            errors.push(OutputError { seed, output: job.graph.text_name(output), error });
+        }
+    }
+    trace.progress().clear();
+    Ok(errors)
+}
+
+/// Inputs of a graph for a seed, in order.
+pub fn inputs(graph: &Graph, seed: u64) -> Vec<Vec<f64>> {
+    graph.inputs().iter().enumerate().map(|(i, &input)| values::random_input(graph, input, i, seed)).collect()
+}
+
+/// The outputs of a graph, in f64.
+///
+/// # Errors
+/// Where the graph has no value.
+pub fn reference(graph: &Graph, weights: &dyn Weights, inputs: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
+    let ids = graph.inputs();
+    let given = |id, _: &_| ids.iter().position(|&input| input == id).map(|i| inputs[i].clone());
+    let outputs = eval(graph, &mut leaf(graph, weights, given))?;
+    Ok(outputs.into_iter().map(|tensor| tensor.data).collect())
+}
+
+/// Compiles for the device and returns what runs it.
+fn prepare<'a>(job: &Job<'a>, trace: &mut Trace) -> Result<Box<Reference<'a>>> {
+    let dtypes: Vec<DType> = job.graph.inputs().iter().map(|&id| job.graph.ty(id).dtype).collect();
+    let encode = move |inputs: &[Vec<f64>]| -> Vec<Vec<u8>> {
+        inputs.iter().zip(&dtypes).map(|(values, &dtype)| values::encode(dtype, values)).collect()
+    };
+    let outputs: Vec<DType> = job.graph.outputs.iter().map(|&id| job.graph.ty(id).dtype).collect();
+    let decode = move |bytes: Vec<Vec<u8>>| -> Vec<Vec<f64>> {
+        bytes.iter().zip(&outputs).map(|(bytes, &dtype)| values::decode(dtype, bytes)).collect()
+    };
+    match job.device {
+        Device::Cpu => {
+            let options = pipeline::Options { target: job.target, weights: job.weights, threads: job.threads };
+            let (session, _) = pipeline::session(job.graph, &options, trace)?;
+            Ok(Box::new(move |inputs| Ok(decode(run_session(&session, &encode(inputs))?))))
+        }
+        Device::Interpreter => {
+            job.weights.check(job.graph)?;
+            let kernels = pipeline::kernels(job.graph, job.target, trace)?;
+            let constants: Constants = pipeline::constants(&kernels, job.weights, trace)?;
+            Ok(Box::new(move |inputs| Ok(decode(interpret::run(&kernels, &encode(inputs), constants.bytes())?))))
+        }
+    }
+}
+
+/// Runs a session on the bytes of its inputs and returns those of its outputs.
+///
+/// # Errors
+/// Where the inputs do not fit.
+pub fn run_session(session: &Session, inputs: &[Vec<u8>]) -> Result<Vec<Vec<u8>>> {
+    let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+    let mut outputs: Vec<Vec<u8>> = session.program().outputs.iter().map(|port| vec![0; port.ty.bytes()]).collect();
+    session.run(&inputs, &mut outputs.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>())?;
+    Ok(outputs)
+}

@@ -1,0 +1,158 @@
+//! `regard check`: compiled code against the reference.
+
+use super::{MachineArgs, ModelArgs, WeightArgs};
+use crate::{
+    check::{self, Device},
+    errors::{Error, Result},
+    golden::{Choice, Golden, Line, Program},
+    pipeline::Trace,
+    progress::Progress,
+    report,
+};
+use clap::{Args, ValueEnum};
+use std::{io::Write, path::PathBuf};
+
+/// Compare compiled code with the f64 reference, or with golden files; fails where the contract is broken
+#[derive(Args)]
+#[command(after_help = "The contract: the relative L2 error of every output stays below 1e-5.
+
+Devices: cpu runs machine code. With random inputs, interpreter runs the same kernels on the kernel
+interpreter, which also finds accesses outside buffers and races; with --golden it evaluates the graph in f64.
+
+Examples:
+  regard check block.rg --trials 10
+  regard check swin_tiny --golden tests/golden/swin_tiny_1x224x224_seed0.safetensors")]
+pub struct Check {
+    /// A model or a .rg file
+    #[arg(value_name = "MODEL|FILE.rg", required_unless_present = "golden")]
+    model: Option<String>,
+    /// Number of random inputs
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    trials: u64,
+    /// What runs the compiled kernels
+    #[arg(long, value_enum, default_value_t = Which::Cpu)]
+    device: Which,
+    /// Recompute golden files instead; model, seed and shape are in their metadata
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    golden: Vec<PathBuf>,
+    #[command(flatten)]
+    config: ModelArgs,
+    #[command(flatten)]
+    weights: WeightArgs,
+    #[command(flatten)]
+    machine: MachineArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Which {
+    Interpreter,
+    Cpu,
+}
+
+impl From<Which> for Device {
+    fn from(which: Which) -> Device {
+        match which {
+            Which::Interpreter => Device::Interpreter,
+            Which::Cpu => Device::Cpu,
+        }
+    }
+}
+
+/// Checks, prints a line per tensor, and fails where one of them breaks the contract.
+pub fn run(args: &Check, out: &mut dyn Write) -> Result<()> {
+    match (&args.model, args.golden.is_empty()) {
+        (Some(model), true) => random(args, model, out),
+        (model, _) => golden(args, model.as_deref(), out),
+    }
+}
+
+fn random(args: &Check, model: &str, out: &mut dyn Write) -> Result<()> {
+    if args.trials == 0 {
+        return Err(Error::Usage("--trials is 0, expected at least 1".into()));
+    }
+    let graph = args.config.graph(model)?;
+    let weights = args.weights.open()?;
+    let target = args.machine.target()?;
+    let job = check::Job {
+        graph: &graph,
+        weights: &*weights,
+        target,
+        device: args.device.into(),
+        threads: args.machine.threads()?,
+    };
+    let mut trace = Trace::new(Progress::stderr());
+    let errors = check::check(&job, args.trials, &mut trace)?;
+    let what = if args.device == Which::Cpu { "machine code" } else { "kernel interpreter" };
+    writeln!(
+        out,
+        "{} on the {what} for {}, against the graph in f64; {}",
+        graph.name,
+        target.name,
+        args.weights.note(&*weights)
+    )?;
+    let mut broken = 0;
+    for &output in &graph.outputs {
+        let name = graph.text_name(output);
+        let worst = errors.iter().filter(|e| e.output == name).max_by(|a, b| rank(a.error).total_cmp(&rank(b.error)));
+        let Some(worst) = worst else { continue };
+        let verdict = if worst.holds() { "ok" } else { "BROKEN" };
+        broken += usize::from(!worst.holds());
+        let (error, seed, trials) = (worst.error, worst.seed, args.trials);
+        writeln!(out, "  {name}  worst relative error {error:.2e} of {trials} trials (seed {seed})  {verdict}")?;
+    }
+    verdict(broken, graph.outputs.len(), "output")
+}
+
+/// Errors in order of badness: NaN is worst.
+fn rank(error: f64) -> f64 {
+    if error.is_nan() { f64::INFINITY } else { error }
+}
+
+fn golden(args: &Check, model: Option<&str>, out: &mut dyn Write) -> Result<()> {
+    let (mut broken, mut total) = (0, 0);
+    for path in &args.golden {
+        let golden = Golden::open(path)?;
+        if model.is_some_and(|model| model != golden.model) {
+            let (found, model) = (&golden.model, model.unwrap_or_default());
+            return Err(Error::Usage(format!("{} is about {found}, not about {model}", path.display())));
+        }
+        let target = args.machine.target()?;
+        let mut trace = Trace::new(Progress::stderr());
+        let lines = golden.check(args.device.into(), target, args.machine.threads()?, &mut trace)?;
+        let device = match args.device {
+            Which::Interpreter => "the graph in f64".to_owned(),
+            Which::Cpu => format!("machine code for {}", target.name),
+        };
+        let [b, c, h, w] = golden.input_shape;
+        writeln!(out, "{} {b}x{c}x{h}x{w} seed {} on {device}, against {}", golden.model, golden.seed, path.display())?;
+        let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
+        let table = report::table(&["tensor", "program", "error", "verdict"], &[false, false, true, false], &rows);
+        table.lines().try_for_each(|line| writeln!(out, "  {line}"))?;
+        broken += lines.iter().filter(|line| !line.holds()).count();
+        total += lines.len();
+    }
+    verdict(broken, total, "tensor")
+}
+
+fn row(line: &Line) -> Vec<String> {
+    let program = match line.program {
+        Program::Shipped => "shipped",
+        Program::Tapped => "tapped",
+        Program::Graph => "graph",
+    };
+    let choice = match line.choice {
+        None => String::new(),
+        Some(Choice::Same(class)) => format!(", class {class} as expected"),
+        Some(Choice::NearTie { found, expected }) => format!(", near tie of classes {found} and {expected}"),
+        Some(Choice::Different { found, expected }) => format!(", class {found}, expected {expected}"),
+    };
+    let verdict = if line.holds() { "ok" } else { "BROKEN" };
+    vec![line.tensor.clone(), program.into(), format!("{:.2e}", line.error), format!("{verdict}{choice}")]
+}
+
+fn verdict(broken: usize, total: usize, what: &str) -> Result<()> {
+    match broken {
+        0 => Ok(()),
+        _ => Err(Error::Failed(format!("{broken} of {total} {what}s break the contract of 1e-5"))),
+    }
+}

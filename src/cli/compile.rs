@@ -1,0 +1,156 @@
+//! `regard compile`: an executable, an object for C, or text.
+
+use super::{ModelArgs, WeightArgs, read_labels, show};
+use crate::{
+    errors::{Error, Result},
+    files,
+    pipeline::{self, Trace},
+    progress::Progress,
+    report::{self, Labels},
+};
+use clap::{Args, ValueEnum};
+use regard_codegen::native::object;
+use regard_ir::{graph::Graph, program::Code, program::Program, target::Target};
+use regard_runtime::{Meta, memory::Constants, package};
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// Compile a model to an executable that runs on a machine without Regard
+#[derive(Args)]
+#[command(after_help = "Examples:
+  regard compile swin_tiny --weights swin.safetensors --labels imagenet.txt -o swin
+  ./swin photo.jpg
+  regard compile swin_tiny --emit obj -o swin.o      swin.o, swin.h and swin.weights, for C")]
+pub struct Compile {
+    /// A model or a .rg file
+    #[arg(value_name = "MODEL|FILE.rg")]
+    model: String,
+    /// What is written, and where; the model's name by default
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+    /// What to write
+    #[arg(long, value_enum, default_value_t = Emit::Exe)]
+    emit: Emit,
+    /// Names of the classes, one per line, to put into the executable
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    #[command(flatten)]
+    config: ModelArgs,
+    #[command(flatten)]
+    weights: WeightArgs,
+    /// Instruction set: x86-64-v4, x86-64-v3, x86-64-v3-128, x86-64-v2 or aarch64; the best of this processor by default
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Emit {
+    /// An executable: this program with the model appended
+    Exe,
+    /// A relocatable object, a C header and the packed weights
+    Obj,
+    /// The graph as text
+    Rg,
+    /// Cranelift IR of every kernel, as text
+    Clif,
+}
+
+impl Emit {
+    fn extension(self) -> &'static str {
+        match self {
+            Emit::Exe => "",
+            Emit::Obj => "o",
+            Emit::Rg => "rg",
+            Emit::Clif => "clif",
+        }
+    }
+}
+
+/// Compiles and writes.
+pub fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
+    let target = pipeline::target(args.target.as_deref())?;
+    let graph = args.config.graph(&args.model)?;
+    let path = args.output.clone().unwrap_or_else(|| Path::new(&graph.name).with_extension(args.emit.extension()));
+    let mut trace = Trace::new(Progress::stderr());
+    let written = match args.emit {
+        Emit::Rg => text(&path, &graph.to_string())?,
+        Emit::Clif => {
+            let kernels = pipeline::kernels(&graph, target, &mut trace)?;
+            text(&path, &show::clif(&kernels, target)?)?
+        }
+        Emit::Exe => executable(args, &graph, target, &path, &mut trace)?,
+        Emit::Obj => object(args, &graph, target, &path, &mut trace)?,
+    };
+    trace.progress().clear();
+    for (path, bytes) in &written {
+        writeln!(out, "{}  {}", path.display(), report::bytes(*bytes))?;
+    }
+    if matches!(args.emit, Emit::Exe | Emit::Obj) {
+        let weights = args.weights.note(&*args.weights.open()?);
+        writeln!(
+            out,
+            "{}: compiled for {} in {}; {weights}",
+            graph.name,
+            target.name,
+            report::duration(trace.total())
+        )?;
+    }
+    Ok(())
+}
+
+/// Paths that were written, with their sizes.
+type Written = Vec<(PathBuf, u64)>;
+
+fn text(path: &Path, text: &str) -> Result<Written> {
+    files::write(path, text.as_bytes())?;
+    Ok(vec![(path.to_owned(), text.len() as u64)])
+}
+
+/// Code and constants of a graph.
+fn build(args: &Compile, graph: &Graph, target: &Target, trace: &mut Trace) -> Result<(Program<Code>, Constants)> {
+    let weights = args.weights.open()?;
+    trace.stage("check weights", || weights.check(graph))?;
+    let kernels = pipeline::kernels(graph, target, trace)?;
+    let constants = pipeline::constants(&kernels, &*weights, trace)?;
+    Ok((pipeline::code(kernels, target, trace)?, constants))
+}
+
+fn executable(args: &Compile, graph: &Graph, target: &Target, path: &Path, trace: &mut Trace) -> Result<Written> {
+    if target.name.starts_with("x86-64") != cfg!(target_arch = "x86_64") {
+        let (target, here) = (target.name, std::env::consts::ARCH);
+        return Err(Error::Usage(format!(
+            "an executable for {target} cannot be made of this program, which is for {here}"
+        )));
+    }
+    let labels = read_labels(args.labels.as_deref())?;
+    let classes = graph.outputs.first().and_then(|&o| graph.ty(o).shape.last().copied()).unwrap_or(0);
+    Labels::new(labels.clone(), classes)?;
+    let (code, constants) = build(args, graph, target, trace)?;
+    let facts = BTreeMap::from([("weights".to_owned(), args.weights.note(&*args.weights.open()?))]);
+    let meta = Meta { model: graph.name.clone(), target: target.name.to_owned(), labels, facts };
+    let host = std::env::current_exe()
+        .map_err(|source| Error::Failed(format!("the program cannot find its own file: {source}")))?;
+    trace.stage("write", || Ok(package::write(&host, &code, constants.bytes(), &meta, path)?))?;
+    Ok(vec![(path.to_owned(), file_size(path)?)])
+}
+
+fn object(args: &Compile, graph: &Graph, target: &Target, path: &Path, trace: &mut Trace) -> Result<Written> {
+    let (code, constants) = build(args, graph, target, trace)?;
+    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let bytes = object::object(&code, &name, target)?;
+    let header = object::header(&code, &name)?;
+    let (header_path, weights_path) = (path.with_extension("h"), path.with_extension("weights"));
+    files::write(path, &bytes)?;
+    files::write(&header_path, header.as_bytes())?;
+    files::write(&weights_path, constants.bytes())?;
+    let sizes = [bytes.len(), header.len(), constants.bytes().len()].map(|n| n as u64);
+    Ok([path.to_owned(), header_path, weights_path].into_iter().zip(sizes).collect())
+}
+
+fn file_size(path: &Path) -> Result<u64> {
+    let metadata = std::fs::metadata(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    Ok(metadata.len())
+}

@@ -1,0 +1,212 @@
+//! The command line.
+//!
+//! ```text
+//!   regard models | compile | run | check | show | bench
+//!   ./swin photo.jpg           an executable that `regard compile` wrote: this very program with a payload
+//! ```
+//!
+//! Results go to standard output, everything else to standard error. Exit codes: 0 fine, 1 the job failed,
+//! 2 the command line was wrong.
+
+mod bench;
+mod check;
+mod compile;
+mod models;
+mod packaged;
+mod run;
+mod show;
+
+use crate::{
+    errors::{Error, Result},
+    pipeline,
+    source::Source,
+    weights::{self, Weights},
+};
+use clap::{Args, Parser, Subcommand};
+use regard_ir::{graph::Graph, target::Target};
+use regard_models::Config;
+use regard_runtime::{Package, cpu, pool::MAX_THREADS};
+use std::{
+    io::{self, IsTerminal, Write},
+    path::Path,
+    process::ExitCode,
+};
+
+/// Compiles attention models to executables, runs and checks them.
+#[derive(Parser)]
+#[command(
+    name = "regard",
+    version,
+    after_help = "Example:\n  regard run swin_tiny photo.jpg\n\nEach command has its own --help with an example."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Models(models::Models),
+    Compile(compile::Compile),
+    Run(run::Run),
+    Check(check::Check),
+    Show(show::Show),
+    Bench(bench::Bench),
+}
+
+/// What the program does; the exit code of the process.
+pub fn main() -> ExitCode {
+    let package = match std::env::current_exe() {
+        Ok(path) => Package::open(&path).map_err(Error::from),
+        Err(_) => Ok(None),
+    };
+    let mut out = io::stdout().lock();
+    let outcome = match package {
+        Ok(Some(package)) => packaged::main(package, &mut out),
+        Ok(None) => command(Cli::parse().command, &mut out),
+        Err(error) => Err(error),
+    };
+    let outcome = outcome.and_then(|()| Ok(out.flush()?));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            let color = io::stderr().is_terminal();
+            // Where even standard error is closed, the exit code must do.
+            let _ = writeln!(io::stderr(), "{}", error.render(color).trim_end());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn command(command: Command, out: &mut dyn Write) -> Result<()> {
+    match command {
+        Command::Models(args) => models::run(&args, out),
+        Command::Compile(args) => compile::run(&args, out),
+        Command::Run(args) => run::run(&args, out),
+        Command::Check(args) => check::run(&args, out),
+        Command::Show(args) => show::run(&args, out),
+        Command::Bench(args) => bench::run(&args, out),
+    }
+}
+
+/// How a model is configured.
+#[derive(Args, Clone, Default)]
+struct ModelArgs {
+    /// Images per run
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    batch: usize,
+    /// Height and width of the images in pixels, for example 448x224; the model's own by default
+    #[arg(long, value_name = "HxW", value_parser = size)]
+    size: Option<(usize, usize)>,
+    /// Number of classes; the model's own by default
+    #[arg(long, value_name = "N")]
+    classes: Option<usize>,
+}
+
+impl ModelArgs {
+    fn graph(&self, name: &str) -> Result<Graph> {
+        let config = Config { batch: self.batch, size: self.size, classes: self.classes };
+        Source::named(name)?.graph(&config)
+    }
+}
+
+fn size(text: &str) -> std::result::Result<(usize, usize), String> {
+    let side = |side: &str| side.parse::<usize>().ok().filter(|&n| n > 0);
+    let (height, width) = text.split_once(['x', '×']).ok_or("expected HEIGHTxWIDTH, for example 224x224")?;
+    side(height).zip(side(width)).ok_or_else(|| "expected two positive numbers, for example 224x224".into())
+}
+
+/// Where the weights come from.
+#[derive(Args, Clone)]
+struct WeightArgs {
+    /// A safetensors checkpoint (names of the authors, timm or torchvision), or synth:SEED
+    #[arg(long, value_name = "FILE|synth:SEED")]
+    weights: Option<String>,
+    /// Ignore tensors in the checkpoint that the model does not have
+    #[arg(long)]
+    allow_extra: bool,
+}
+
+impl WeightArgs {
+    fn open(&self) -> Result<Box<dyn Weights>> {
+        weights::open(self.weights.as_deref(), self.allow_extra)
+    }
+    /// What to say about the weights.
+    fn note(&self, weights: &dyn Weights) -> String {
+        let source = weights.describe();
+        match self.weights {
+            Some(_) => format!("weights: {source}"),
+            None => {
+                format!("weights: {source}, synthetic; classes mean nothing until --weights FILE gives trained ones")
+            }
+        }
+    }
+}
+
+/// What the code runs on.
+#[derive(Args, Clone)]
+struct MachineArgs {
+    /// Instruction set: x86-64-v4, x86-64-v3, x86-64-v3-128, x86-64-v2 or aarch64; the best of this processor by default
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+    /// Worker threads; all cores by default
+    #[arg(long, value_name = "T")]
+    threads: Option<usize>,
+}
+
+impl MachineArgs {
+    fn target(&self) -> Result<&'static Target> {
+        pipeline::executable_target(self.target.as_deref())
+    }
+    fn threads(&self) -> Result<usize> {
+        threads(self.threads)
+    }
+}
+
+fn threads(asked: Option<usize>) -> Result<usize> {
+    match asked {
+        None => Ok(cpu::default_threads()),
+        Some(n) if (1..=MAX_THREADS).contains(&n) => Ok(n),
+        Some(n) => Err(Error::Usage(format!("--threads is {n}, expected 1 to {MAX_THREADS}"))),
+    }
+}
+
+/// The lines of a file of class names.
+fn read_labels(path: Option<&Path>) -> Result<Vec<String>> {
+    let Some(path) = path else { return Ok(Vec::new()) };
+    let text = crate::files::read_text(path, 16 << 20)?;
+    let mut lines: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    while lines.last().is_some_and(String::is_empty) {
+        lines.pop();
+    }
+    match lines.is_empty() {
+        true => Err(Error::Failed(format!("{} holds no names, expected one per line", path.display()))),
+        false => Ok(lines),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_command_shows_an_example() {
+        let mut cli = Cli::command();
+        cli.clone().debug_assert();
+        cli.build();
+        for command in cli.get_subcommands_mut().filter(|c| c.get_name() != "help") {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Example"), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn sizes_are_two_numbers() {
+        assert_eq!(size("224x448"), Ok((224, 448)));
+        for wrong in ["224", "x", "0x4", "-1x4", "4x4x4", "axb"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+}

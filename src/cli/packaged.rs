@@ -1,0 +1,53 @@
+//! The executable that `regard compile` wrote: this program, with a model behind it.
+
+use super::{
+    read_labels,
+    run::{How, execute},
+    threads,
+};
+use crate::errors::Result;
+use clap::{Args, Command, FromArgMatches};
+use regard_runtime::{Package, Session};
+use std::{io::Write, path::PathBuf};
+
+/// What the executable is asked to do.
+#[derive(Args)]
+struct Packaged {
+    /// PNG or JPEG images; without any, the picture that comes with the program
+    #[arg(value_name = "IMAGE")]
+    images: Vec<PathBuf>,
+    #[command(flatten)]
+    how: How,
+}
+
+/// Reads the command line and runs.
+pub fn main(package: Package, out: &mut dyn Write) -> Result<()> {
+    let about = format!(
+        "{}, compiled by regard {} for {}; {}",
+        package.meta.model,
+        package.version,
+        package.meta.target,
+        package.meta.facts.get("weights").map_or("", String::as_str),
+    );
+    let name = std::env::args().next().unwrap_or_else(|| package.meta.model.clone());
+    let examples = format!("Examples:\n  {name} photo.jpg\n  {name} --raw in.safetensors -o out.safetensors");
+    let command = Command::new("model").bin_name(name).about(about).after_help(examples);
+    let command = Packaged::augment_args(command.version(env!("CARGO_PKG_VERSION")));
+    let args = Packaged::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    run(package, &args.images, &args.how, out)
+}
+
+/// Runs a package; the checksum of its weights is compared first.
+pub fn run(package: Package, images: &[PathBuf], how: &How, out: &mut dyn Write) -> Result<()> {
+    let threads = threads(how.threads)?;
+    package.verify_constants()?;
+    let labels = match &how.labels {
+        Some(path) => read_labels(Some(path))?,
+        None => package.meta.labels.clone(),
+    };
+    if let Some(weights) = package.meta.facts.get("weights").filter(|weights| weights.contains("synth:")) {
+        writeln!(out, "{}: {weights}", package.meta.model)?;
+    }
+    let session = Session::new(package.program, package.constants, threads)?;
+    execute(&session, images, labels, how, None, out)
+}

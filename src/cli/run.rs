@@ -1,0 +1,152 @@
+//! `regard run`: compile in memory and run, on images or on raw tensors.
+
+use super::{MachineArgs, ModelArgs, WeightArgs, read_labels};
+use crate::{
+    check::{self, Reference},
+    errors::{Error, Result},
+    inference::{self, Classifier},
+    pipeline::{self, Trace},
+    progress::Progress,
+    report::{self, Labels},
+    source,
+};
+use clap::Args;
+use regard_runtime::Session;
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// Compile a model in memory, or open a compiled one, and run it
+#[derive(Args)]
+#[command(after_help = "Examples:
+  regard run swin_tiny                                     the picture that comes with the program
+  regard run swin_tiny --check                             the same, and its error against the f64 reference
+  regard run swin_tiny --weights swin.safetensors --labels imagenet.txt cat.jpg dog.png
+  regard run block.rg --raw in.safetensors -o out.safetensors")]
+pub struct Run {
+    /// A model, a .rg file, or an executable that `regard compile` wrote
+    #[arg(value_name = "MODEL|FILE.rg|EXECUTABLE")]
+    model: String,
+    /// PNG or JPEG images; without any, the picture that comes with the program
+    #[arg(value_name = "IMAGE")]
+    images: Vec<PathBuf>,
+    #[command(flatten)]
+    how: How,
+    /// Also evaluate the f64 reference and print the error against it; takes seconds
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    config: ModelArgs,
+    #[command(flatten)]
+    weights: WeightArgs,
+    /// Instruction set: x86-64-v4, x86-64-v3, x86-64-v3-128, x86-64-v2 or aarch64; the best of this processor by default
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+}
+
+/// What a run reads and prints, for `regard run` and for executables alike.
+#[derive(Args)]
+pub struct How {
+    /// Print the K most probable classes
+    #[arg(long, value_name = "K", default_value_t = 5)]
+    pub top: usize,
+    /// Names of the classes, one per line
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
+    /// Worker threads; all cores by default
+    #[arg(long, value_name = "T")]
+    pub threads: Option<usize>,
+    /// Read the inputs from a safetensors file, by name, instead of an image
+    #[arg(long, value_name = "IN.safetensors", requires = "output")]
+    pub raw: Option<PathBuf>,
+    /// Write the outputs to a safetensors file, by name
+    #[arg(short, long, value_name = "OUT.safetensors")]
+    pub output: Option<PathBuf>,
+}
+
+/// Compiles or opens, then runs.
+pub fn run(args: &Run, out: &mut dyn Write) -> Result<()> {
+    if let Some(package) = source::package(&args.model)? {
+        if args.check {
+            return Err(Error::Usage("--check needs the model, an executable holds no graph to evaluate".into()));
+        }
+        return super::packaged::run(package, &args.images, &args.how, out);
+    }
+    let machine = MachineArgs { target: args.target.clone(), threads: args.how.threads };
+    let (target, threads) = (machine.target()?, machine.threads()?);
+    let graph = args.config.graph(&args.model)?;
+    let weights = args.weights.open()?;
+    let mut trace = Trace::new(Progress::stderr());
+    let options = pipeline::Options { target, weights: &*weights, threads };
+    let (session, _) = pipeline::session(&graph, &options, &mut trace)?;
+    trace.progress().clear();
+    let compiled = report::duration(trace.total());
+    writeln!(out, "{}: compiled for {} in {compiled}; {}", graph.name, target.name, args.weights.note(&*weights))?;
+    let labels = read_labels(args.how.labels.as_deref())?;
+    let reference = |inputs: &[Vec<f64>]| check::reference(&graph, &*weights, inputs);
+    let reference: Option<&Reference> = if args.check { Some(&reference) } else { None };
+    execute(&session, &args.images, labels, &args.how, reference, out)
+}
+
+/// Runs a session on what `how` and `images` say.
+pub fn execute(
+    session: &Session,
+    images: &[PathBuf],
+    labels: Vec<String>,
+    how: &How,
+    reference: Option<&Reference>,
+    out: &mut dyn Write,
+) -> Result<()> {
+    if let Some(raw) = &how.raw {
+        if !images.is_empty() {
+            return Err(Error::Usage("--raw takes the place of images".into()));
+        }
+        let time = inference::raw(session, raw, how.output.as_deref().unwrap_or(Path::new("out.safetensors")))?;
+        writeln!(out, "ran in {}", report::duration(time))?;
+        return Ok(());
+    }
+    match Classifier::new(session) {
+        Some(classifier) => {
+            let labels = Labels::new(labels, classifier.classes())?;
+            classify(&classifier, images, &labels, how, reference, out)
+        }
+        None if images.is_empty() => {
+            let time = inference::synthetic(session, how.output.as_deref(), reference, out)?;
+            writeln!(out, "ran on synthetic inputs of seed 0 in {}", report::duration(time))?;
+            Ok(())
+        }
+        None => {
+            let inputs = session.program().inputs.iter().map(|p| format!("{} : {}", p.name, p.ty));
+            let inputs = inputs.collect::<Vec<_>>().join(", ");
+            Err(Error::Failed(format!("this program does not take images but ({inputs}); --raw gives it tensors")))
+        }
+    }
+}
+
+fn classify(
+    classifier: &Classifier,
+    images: &[PathBuf],
+    labels: &Labels,
+    how: &How,
+    reference: Option<&Reference>,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let mut logits = Vec::new();
+    for batch in inference::batches(images, classifier.batch()) {
+        let done = classifier.run(&batch)?;
+        for (name, image_logits) in done.names.iter().zip(done.logits.chunks(classifier.classes())) {
+            writeln!(out, "{name}")?;
+            write!(out, "{}", report::top_lines(image_logits, how.top, labels))?;
+            logits.extend_from_slice(image_logits);
+        }
+        writeln!(out, "  in {}{}", report::duration(done.time), inference::per_image(done.names.len(), done.time))?;
+        if let Some(reference) = reference {
+            writeln!(out, "  {}", inference::comparison(&done, reference)?)?;
+        }
+    }
+    match &how.output {
+        Some(path) => classifier.write(path, &logits),
+        None => Ok(()),
+    }
+}

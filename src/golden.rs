@@ -1,0 +1,272 @@
+//! Golden files: outputs of the authors' own code, recomputed and compared.
+//!
+//! ```text
+//!   logits              the whole output
+//!   sample.M, index.M   values of module M's output at flat positions
+//!   norm.M              the L2 norm of that output
+//! ```
+//!
+//! Model, seed and input shape are in the file's metadata; weights and image follow from the seed. The
+//! program that users get keeps no inner modules, so `logits` is checked on that one and the modules on a
+//! *tapped* program, the same graph with the modules as further outputs.
+//!
+//! The class is compared first. Where the reference itself hardly prefers one class to another, a different
+//! choice is no error but a near tie.
+
+use crate::{
+    archive::Archive,
+    check::{self, Device, TOLERANCE},
+    errors::Result,
+    pipeline::{self, Trace},
+    values,
+    weights::Synthetic,
+};
+use regard_ir::{
+    graph::{Graph, NodeId},
+    target::Target,
+    types::{DType, ShapeText},
+};
+use regard_models::{Config, synthetic};
+use std::{collections::BTreeMap, path::Path};
+
+/// What a golden file says and holds.
+#[derive(Debug)]
+pub struct Golden {
+    /// Name of the model.
+    pub model: String,
+    /// Seed of weights and image.
+    pub seed: u64,
+    /// Batch, channels, height, width.
+    pub input_shape: [usize; 4],
+    /// Shape of each module's whole output.
+    feature_shapes: BTreeMap<String, Vec<usize>>,
+    archive: Archive,
+}
+
+/// Which program a value came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// The one that users get.
+    Shipped,
+    /// The one with inner modules as outputs.
+    Tapped,
+    /// No program: the graph in f64.
+    Graph,
+}
+
+/// One tensor of the file, compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// Its name in the file.
+    pub tensor: String,
+    /// Where the value was computed.
+    pub program: Program,
+    /// Relative error.
+    pub error: f64,
+    /// For logits, whether the same class is chosen for each image.
+    pub choice: Option<Choice>,
+}
+
+/// Which class is chosen, against the reference.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Choice {
+    /// The reference's.
+    Same(usize),
+    /// Another one, which the reference finds as good to 1e-5 of the largest logit.
+    NearTie {
+        /// The class found.
+        found: usize,
+        /// The class expected.
+        expected: usize,
+    },
+    /// Another one.
+    Different {
+        /// The class found.
+        found: usize,
+        /// The class expected.
+        expected: usize,
+    },
+}
+
+impl Line {
+    /// Whether the contract holds.
+    pub fn holds(&self) -> bool {
+        self.error < TOLERANCE && !matches!(self.choice, Some(Choice::Different { .. }))
+    }
+}
+
+impl Golden {
+    /// Reads a golden file.
+    ///
+    /// # Errors
+    /// Where it is no safetensors file, or its metadata lack something.
+    pub fn open(path: &Path) -> Result<Golden> {
+        let archive = Archive::open(path)?;
+        let metadata = |key: &str| {
+            archive
+                .metadata(key)
+                .ok_or_else(|| archive.error(format!("not a golden file: its metadata have no `{key}`")))
+        };
+        let wrong = |key: &str, found: &str| archive.error(format!("its metadata have `{key}` = `{found}`"));
+        let (seed, shape) = (metadata("seed")?, metadata("input_shape")?);
+        let features = archive.metadata("feature_shapes").unwrap_or("{}");
+        Ok(Golden {
+            model: metadata("model")?.to_owned(),
+            seed: seed.parse().map_err(|_| wrong("seed", seed))?,
+            input_shape: serde_json::from_str(shape).map_err(|_| wrong("input_shape", shape))?,
+            feature_shapes: serde_json::from_str(features).map_err(|_| wrong("feature_shapes", features))?,
+            archive,
+        })
+    }
+    /// The model that the file is about.
+    ///
+    /// # Errors
+    /// Where there is no such model.
+    pub fn graph(&self) -> Result<Graph> {
+        let [batch, _, height, width] = self.input_shape;
+        let classes = self.archive.stored("logits").ok().and_then(|stored| stored.shape.last().copied());
+        let config = Config { batch, size: Some((height, width)), classes };
+        regard_models::build(&self.model, &config).map_err(|error| self.archive.error(error.to_string()))
+    }
+    /// Names of the modules that the file has samples of.
+    pub fn modules(&self) -> Vec<&str> {
+        self.archive.tensors().keys().filter_map(|name| name.strip_prefix("sample.")).collect()
+    }
+
+    /// The nodes that are those modules' outputs, in the same order and shape.
+    fn taps(&self, graph: &Graph) -> Result<Vec<NodeId>> {
+        let tap = |module: &&str| {
+            let missing = || self.archive.error(format!("{} has no module {module}", self.model));
+            let node = graph.labelled(module).ok_or_else(missing)?;
+            let (found, expected) = (&graph.ty(node).shape, self.feature_shapes.get(*module));
+            match expected {
+                Some(expected) if expected != found => {
+                    let (found, expected) = (ShapeText(found), ShapeText(expected));
+                    Err(self.archive.error(format!("module {module} is {found} in the graph, {expected} in the file")))
+                }
+                _ => Ok(node),
+            }
+        };
+        self.modules().iter().map(tap).collect()
+    }
+
+    /// Recomputes and compares every tensor, logits first.
+    ///
+    /// # Errors
+    /// Where the model cannot be built, compiled or run.
+    pub fn check(&self, device: Device, target: &Target, threads: usize, trace: &mut Trace) -> Result<Vec<Line>> {
+        let graph = self.graph()?;
+        let weights = Synthetic { seed: self.seed };
+        let image: Vec<f64> =
+            synthetic::image(self.input_shape.iter().product(), self.seed).into_iter().map(f64::from).collect();
+        let taps = self.taps(&graph)?;
+        let mut tapped = graph.clone();
+        tapped.outputs.extend(&taps);
+        let (logits, modules, programs) = match device {
+            Device::Interpreter => {
+                trace.progress().say("evaluating the graph in f64");
+                let mut all = check::reference(&tapped, &weights, &[image])?;
+                let modules = all.split_off(graph.outputs.len());
+                (all, modules, [Program::Graph; 2])
+            }
+            Device::Cpu => {
+                let run = |graph: &Graph, trace: &mut Trace| -> Result<Vec<Vec<f64>>> {
+                    let options = pipeline::Options { target, weights: &weights, threads };
+                    let (session, _) = pipeline::session(graph, &options, trace)?;
+                    let outputs = check::run_session(&session, &[values::encode(DType::F32, &image)])?;
+                    Ok(outputs.iter().map(|bytes| values::decode(DType::F32, bytes)).collect())
+                };
+                let logits = run(&graph, trace)?;
+                let modules = run(&tapped, trace)?.split_off(graph.outputs.len());
+                (logits, modules, [Program::Shipped, Program::Tapped])
+            }
+        };
+        trace.progress().clear();
+        let mut lines = Vec::new();
+        if self.archive.stored("logits").is_ok() {
+            lines.push(self.logits_line(&logits[0], programs[0])?);
+        }
+        for (module, values) in self.modules().iter().zip(&modules) {
+            lines.extend(self.module_lines(module, values, programs[1])?);
+        }
+        Ok(lines)
+    }
+
+    fn logits_line(&self, found: &[f64], program: Program) -> Result<Line> {
+        let expected: Vec<f64> = self.archive.floats("logits")?.into_iter().map(f64::from).collect();
+        self.same_length("logits", found.len(), expected.len())?;
+        let per_image = expected.len() / self.input_shape[0].max(1);
+        let choices = found.chunks(per_image).zip(expected.chunks(per_image)).map(|(f, e)| choice(f, e));
+        let choice = choices.reduce(|worst, next| if severity(&next) > severity(&worst) { next } else { worst });
+        Ok(Line { tensor: "logits".into(), program, error: values::relative_error(found, &expected), choice })
+    }
+
+    fn module_lines(&self, module: &str, values: &[f64], program: Program) -> Result<Vec<Line>> {
+        let floats =
+            |name: &str| -> Result<Vec<f64>> { Ok(self.archive.floats(name)?.into_iter().map(f64::from).collect()) };
+        let (sample, index, norm) = (format!("sample.{module}"), format!("index.{module}"), format!("norm.{module}"));
+        let mut lines = Vec::new();
+        let (expected, positions) = (floats(&sample)?, self.archive.integers(&index)?);
+        self.same_length(&index, positions.len(), expected.len())?;
+        let at = |&position: &i64| usize::try_from(position).ok().and_then(|p| values.get(p)).copied();
+        let found: Option<Vec<f64>> = positions.iter().map(at).collect();
+        let outside = || self.archive.error(format!("{index} points outside the module's {} values", values.len()));
+        let error = values::relative_error(&found.ok_or_else(outside)?, &expected);
+        lines.push(Line { tensor: sample, program, error, choice: None });
+        if self.archive.stored(&norm).is_ok() {
+            let expected = floats(&norm)?;
+            self.same_length(&norm, 1, expected.len())?;
+            let error = values::relative_error(&[values::norm(values)], &expected);
+            lines.push(Line { tensor: norm, program, error, choice: None });
+        }
+        Ok(lines)
+    }
+
+    fn same_length(&self, tensor: &str, found: usize, expected: usize) -> Result<()> {
+        match found == expected {
+            true => Ok(()),
+            false => Err(self.archive.error(format!("{tensor} has {expected} values, computed were {found}"))),
+        }
+    }
+}
+
+/// Compares which class is largest.
+pub fn choice(found: &[f64], expected: &[f64]) -> Choice {
+    let (f, e) = (argmax(found), argmax(expected));
+    let scale = expected.iter().fold(0.0f64, |scale, v| scale.max(v.abs()));
+    match f == e {
+        true => Choice::Same(e),
+        false if expected[e] - expected[f] < TOLERANCE * scale => Choice::NearTie { found: f, expected: e },
+        false => Choice::Different { found: f, expected: e },
+    }
+}
+
+/// The first of the largest values.
+fn argmax(values: &[f64]) -> usize {
+    (0..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
+}
+
+fn severity(choice: &Choice) -> u8 {
+    match choice {
+        Choice::Same(_) => 0,
+        Choice::NearTie { .. } => 1,
+        Choice::Different { .. } => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_that_the_reference_finds_equal_are_near_ties() {
+        assert_eq!(choice(&[1.0, 2.0, 0.0], &[1.0, 2.0, 0.0]), Choice::Same(1));
+        assert_eq!(choice(&[2.0, 2.0 - 1e-9], &[2.0 - 1e-9, 2.0]), Choice::NearTie { found: 0, expected: 1 });
+        assert_eq!(choice(&[2.0, 1.0], &[1.0, 2.0]), Choice::Different { found: 0, expected: 1 });
+        let line = |error, choice| Line { tensor: "logits".into(), program: Program::Shipped, error, choice };
+        assert!(line(9e-6, Some(Choice::NearTie { found: 0, expected: 1 })).holds());
+        assert!(!line(1e-5, None).holds());
+        assert!(!line(f64::NAN, None).holds());
+        assert!(!line(0.0, Some(Choice::Different { found: 0, expected: 1 })).holds());
+    }
+}

@@ -1,0 +1,179 @@
+//! What stages make: its text, and what must hold of it.
+
+use regard_ir::{
+    graph::Graph,
+    id::{Id, IdVec},
+    kernel::{self, Kernel, Level},
+    program::{BufferId, Code, Place, Program},
+    verify,
+};
+use regard_passes::{
+    Plan, Schedule,
+    plan::{Body, Group, Right},
+};
+use regard_runtime::{Session, memory::Constants};
+use std::fmt::Write;
+
+/// A result that can be looked at and checked.
+pub trait Artifact {
+    /// As text, the same for equal results; empty where there is nothing to read.
+    fn text(&self) -> String {
+        String::new()
+    }
+    /// Every invariant that does not hold.
+    fn faults(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+impl Artifact for () {}
+impl Artifact for Constants {}
+impl Artifact for Session {}
+
+impl Artifact for Graph {
+    fn text(&self) -> String {
+        self.to_string()
+    }
+    fn faults(&self) -> Vec<String> {
+        verify(self).iter().map(ToString::to_string).collect()
+    }
+}
+
+impl Artifact for Plan {
+    fn text(&self) -> String {
+        let lines = self.groups.iter().map(|group| format!("  {}\n", group_text(&self.graph, group)));
+        format!("plan {} {{\n{}}}\n\n{}", self.graph.name, lines.collect::<String>(), self.graph)
+    }
+    fn faults(&self) -> Vec<String> {
+        self.graph.faults()
+    }
+}
+
+/// One group: what it writes, its anchor with extents, and the tensors it reads.
+fn group_text(graph: &Graph, group: &Group) -> String {
+    let (anchor, cones) = match &group.body {
+        Body::Row(cone) => (format!("row {:?}", cone.space), vec![cone]),
+        Body::Product(p) => {
+            let right = match &p.right {
+                Right::Constant(node) => format!(", constant %{}", graph.text_name(*node)),
+                Right::Computed(_) => String::new(),
+            };
+            let cones = match &p.right {
+                Right::Constant(_) => vec![&p.left, &p.epilogue],
+                Right::Computed(cone) => vec![&p.left, cone, &p.epilogue],
+            };
+            (format!("product [{}, {}, {}] by [{}, {}]{right}", p.batch, p.m, p.k, p.k, p.n), cones)
+        }
+        Body::Attend(a) => {
+            let mut cones = vec![&a.scores, &a.values, &a.epilogue];
+            cones.extend(a.products.iter().flat_map(|p| [&p.queries, &p.keys]));
+            (format!("attend [{}, {}, {}] over {} values", a.batch, a.queries, a.keys, a.value_dim), cones)
+        }
+    };
+    let mut reads: Vec<String> = Vec::new();
+    for (node, _) in cones.iter().flat_map(|cone| cone.loads()) {
+        let name = format!("%{}", graph.text_name(node));
+        if !reads.contains(&name) {
+            reads.push(name);
+        }
+    }
+    format!("%{} = {anchor} reading {}", graph.text_name(group.root), reads.join(", "))
+}
+
+impl Artifact for Schedule {
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Artifact for Program<Kernel> {
+    fn text(&self) -> String {
+        let mut text = launches_text(self);
+        for kernel in self.kernels.values() {
+            let counts = kernel::stats::stats(kernel);
+            let _ =
+                writeln!(text, "\n// {} statements, {} bytes of scratch", counts.instructions, counts.scratch_bytes);
+            let _ = write!(text, "{kernel}");
+        }
+        text
+    }
+    fn faults(&self) -> Vec<String> {
+        let kernels = self.kernels.values().flat_map(|k| kernel::verify::verify(k, &[Level::Core]));
+        self.faults().into_iter().chain(kernels.map(|finding| finding.to_string())).collect()
+    }
+}
+
+impl Artifact for Program<Code> {
+    fn faults(&self) -> Vec<String> {
+        self.faults()
+    }
+}
+
+/// One line per launch: kernel, blocks and buffers.
+fn launches_text(program: &Program<Kernel>) -> String {
+    let mut text = format!(
+        "// program {}: {} kernels, {} launches\n",
+        program.name,
+        program.kernels.len(),
+        program.launches.len()
+    );
+    for (i, launch) in program.launches.iter().enumerate() {
+        let names: Vec<&str> = launch.buffers.iter().map(|&b| program.buffers[b].name.as_str()).collect();
+        let kernel = &program.kernels[launch.kernel].name;
+        let _ = writeln!(text, "// {i:3} {kernel} blocks {} ({})", launch.blocks, names.join(", "));
+    }
+    text
+}
+
+/// First and last launch that names each buffer.
+fn lifetimes<K>(program: &Program<K>) -> IdVec<BufferId, Option<(usize, usize)>> {
+    let mut lives: IdVec<BufferId, Option<(usize, usize)>> = program.buffers.values().map(|_| None).collect();
+    for (at, launch) in program.launches.iter().enumerate() {
+        for &buffer in &launch.buffers {
+            let first = lives[buffer].map_or(at, |(first, _)| first);
+            lives[buffer] = Some((first, at));
+        }
+    }
+    lives
+}
+
+/// Sum of all intermediates' bytes: what they would take if each had memory of its own.
+pub fn intermediate_bytes<K>(program: &Program<K>) -> u64 {
+    program.buffers.values().filter(|b| matches!(b.place, Place::Arena(_))).map(|b| b.bytes()).sum()
+}
+
+/// One line per buffer: where it lies, how long it lives, what it is.
+pub fn buffers_text<K>(program: &Program<K>) -> String {
+    let arena = program.arena_bytes;
+    let sum = intermediate_bytes(program);
+    let mut text = format!(
+        "program {}\nconstants {} bytes\narena {arena} bytes, {:.1} % of all intermediates' {sum}\nscratch {} bytes per worker\n\n",
+        program.name,
+        program.constant_bytes,
+        100.0 * arena as f64 / sum.max(1) as f64,
+        program.scratch_bytes(),
+    );
+    let lives = lifetimes(program);
+    let _ = writeln!(
+        text,
+        "{:<6} {:<10} {:>12} {:>12} {:>9}  {:<5} name",
+        "id", "place", "offset", "bytes", "launches", "type"
+    );
+    for (id, buffer) in program.buffers.iter() {
+        let (place, offset) = match buffer.place {
+            Place::Input(i) => (format!("input {i}"), String::new()),
+            Place::Output(i) => (format!("output {i}"), String::new()),
+            Place::Constant(at) => ("constant".into(), at.to_string()),
+            Place::Arena(at) => ("arena".into(), at.to_string()),
+        };
+        let life = lives[id].map_or("never".into(), |(first, last)| format!("{first}..{last}"));
+        let (bytes, dtype) = (buffer.bytes(), buffer.dtype.name());
+        let _ = writeln!(
+            text,
+            "{:<6} {place:<10} {offset:>12} {bytes:>12} {life:>9}  {dtype:<5} {}",
+            format!("m{}", id.index()),
+            buffer.name
+        );
+    }
+    text
+}

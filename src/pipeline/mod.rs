@@ -1,0 +1,119 @@
+//! The road from a graph to a session, stage by stage.
+//!
+//! ```text
+//!   graph ─▶ plan ─▶ schedule ─▶ kernels ─▶ code ─┬─▶ session
+//!                                  weights ─▶ constants ─┘
+//! ```
+//!
+//! Every stage is a function from what the stages before it made to something new. [`Trace::stage`] is the
+//! one place that knows of clocks, progress, the text of an intermediate and the checks between stages, so
+//! the stages themselves stay plain.
+
+mod artifact;
+mod trace;
+
+pub use artifact::{Artifact, buffers_text, intermediate_bytes};
+pub use trace::Trace;
+
+use crate::{
+    errors::{Error, Result},
+    weights::{self, Weights},
+};
+use rayon::prelude::*;
+use regard_codegen::native;
+use regard_ir::{
+    graph::Graph,
+    kernel::Kernel,
+    program::{Code, Program},
+    target::Target,
+};
+use regard_passes::{Schedule, lower, plan};
+use regard_runtime::{Session, cpu, memory::Constants};
+
+/// The stages whose result has a text, in order, as `regard show` names them.
+pub const TEXT_STAGES: [&str; 4] = ["graph", "plan", "schedule", "kernels"];
+
+/// Kernels for a graph.
+///
+/// # Errors
+/// Where a pass refuses the graph.
+pub fn kernels(graph: &Graph, target: &Target, trace: &mut Trace) -> Result<Program<Kernel>> {
+    let graph = trace.stage("graph", || Ok(graph.clone()))?;
+    let plan = trace.stage("plan", || Ok(plan(&graph, target)?))?;
+    let schedule = trace.stage("schedule", || Ok(Schedule::best(&plan, target)))?;
+    trace.stage("kernels", || Ok(lower(&plan, &schedule, target)?))
+}
+
+/// Machine code for every kernel, on all cores.
+///
+/// # Errors
+/// Where the back end refuses a kernel.
+pub fn code(program: Program<Kernel>, target: &Target, trace: &mut Trace) -> Result<Program<Code>> {
+    trace.stage("code", || {
+        let kernels: Vec<&Kernel> = program.kernels.values().collect();
+        let codes = kernels
+            .par_iter()
+            .map(|kernel| native::emit(kernel, target))
+            .collect::<std::result::Result<Vec<_>, _>>()?;
+        let mut codes = codes.into_iter();
+        Ok(program.try_map(|_| codes.next().ok_or_else(|| Error::Failed("a kernel has no code".into())))?)
+    })
+}
+
+/// The constants of a program, computed from weights and packed.
+///
+/// # Errors
+/// Where a weight cannot be read.
+pub fn constants<K: Sync>(program: &Program<K>, weights: &dyn Weights, trace: &mut Trace) -> Result<Constants> {
+    trace.stage("weights", || weights::bind(program, weights))
+}
+
+/// What a session needs besides the graph.
+pub struct Options<'a> {
+    /// What the code is for; this processor must be able to execute it.
+    pub target: &'a Target,
+    /// Where the weights come from.
+    pub weights: &'a dyn Weights,
+    /// Workers.
+    pub threads: usize,
+}
+
+/// Everything at once: a graph becomes a session. The kernels are returned too.
+///
+/// # Errors
+/// Where the weights do not fit the graph, or any stage fails.
+pub fn session(graph: &Graph, options: &Options, trace: &mut Trace) -> Result<(Session, Program<Kernel>)> {
+    trace.stage("check weights", || options.weights.check(graph))?;
+    let kernels = kernels(graph, options.target, trace)?;
+    let constants = constants(&kernels, options.weights, trace)?;
+    let code = code(kernels.clone(), options.target, trace)?;
+    let session = trace.stage("session", || Ok(Session::new(code, constants, options.threads)?))?;
+    Ok((session, kernels))
+}
+
+/// The target that `--target` names; the best of this processor where it names none.
+///
+/// # Errors
+/// Where there is no such target, or none for this processor.
+pub fn target(name: Option<&str>) -> Result<&'static Target> {
+    match name {
+        Some(name) => Target::named(name).ok_or_else(|| {
+            let all: Vec<&str> = Target::ROWS.iter().map(|row| row.name).collect();
+            Error::Usage(format!("there is no target called `{name}`, expected {}", all.join(", ")))
+        }),
+        None => cpu::best().ok_or_else(|| Error::Failed("no target fits this processor; --target names one".into())),
+    }
+}
+
+/// The same, for code that runs here and now.
+///
+/// # Errors
+/// As [`target`], and where this processor cannot execute it.
+pub fn executable_target(name: Option<&str>) -> Result<&'static Target> {
+    let target = target(name)?;
+    if cpu::supports(target.name) {
+        return Ok(target);
+    }
+    let here: Vec<&str> = cpu::targets().map(|row| row.name).collect();
+    Err(Error::Usage(format!("this processor cannot execute {} code, only {}", target.name, here.join(", "))))
+}

@@ -1,0 +1,65 @@
+//! Timing, progress, text and checks of stages.
+
+use super::Artifact;
+use crate::{
+    errors::{Error, Result},
+    progress::Progress,
+};
+use std::time::{Duration, Instant};
+
+/// What happened in each stage.
+#[derive(Debug)]
+pub struct Trace {
+    progress: Progress,
+    times: Vec<(&'static str, Duration)>,
+    wanted: Option<String>,
+    text: Option<String>,
+}
+
+impl Trace {
+    /// Times stages and says on `progress` which one runs.
+    pub fn new(progress: Progress) -> Trace {
+        Trace { progress, times: Vec::new(), wanted: None, text: None }
+    }
+    /// Also keeps the text of what stage `name` makes.
+    pub fn keeping(name: &str, progress: Progress) -> Trace {
+        Trace { wanted: Some(name.to_owned()), ..Trace::new(progress) }
+    }
+    /// Runs a stage.
+    ///
+    /// # Errors
+    /// Those of the stage; and, in builds with debug assertions, where its result breaks an invariant.
+    pub fn stage<T: Artifact>(&mut self, name: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.progress.say(name);
+        let start = Instant::now();
+        let made = work()?;
+        self.times.push((name, start.elapsed()));
+        if self.wanted.as_deref() == Some(name) {
+            self.text = Some(made.text());
+        }
+        let faults = if cfg!(debug_assertions) { made.faults() } else { Vec::new() };
+        match faults.first() {
+            None => Ok(made),
+            Some(first) => Err(Error::Failed(format!(
+                "internal error: after stage {name} {} invariants do not hold, first: {first}",
+                faults.len()
+            ))),
+        }
+    }
+    /// How long each stage took, in the order they ran.
+    pub fn times(&self) -> &[(&'static str, Duration)] {
+        &self.times
+    }
+    /// All stages together.
+    pub fn total(&self) -> Duration {
+        self.times.iter().map(|t| t.1).sum()
+    }
+    /// The text that was to be kept, once its stage has run.
+    pub fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+    /// The line that says what is being done.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+}

@@ -1,0 +1,109 @@
+//! Numbers for people.
+
+use crate::errors::{Error, Result};
+use std::time::Duration;
+
+/// A time in the unit that suits it.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    match seconds {
+        s if s >= 1.0 => format!("{s:.2} s"),
+        s if s >= 1e-3 => format!("{:.1} ms", s * 1e3),
+        s => format!("{:.1} µs", s * 1e6),
+    }
+}
+
+/// A size in the unit that suits it.
+pub fn bytes(n: u64) -> String {
+    match n {
+        n if n >= 10_000_000 => format!("{:.1} MB", n as f64 / 1e6),
+        n if n >= 10_000 => format!("{:.1} kB", n as f64 / 1e3),
+        n => format!("{n} bytes"),
+    }
+}
+
+/// Rows of cells as text, columns aligned, the first to the left and the others as `right` says.
+pub fn table(head: &[&str], right: &[bool], rows: &[Vec<String>]) -> String {
+    let width =
+        |c: usize| rows.iter().map(|row| row[c].chars().count()).chain([head[c].chars().count()]).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let line = |cells: &[&str]| {
+        let cells = cells.iter().zip(&widths).zip(right);
+        let cells = cells.map(|((cell, &w), &right)| if right { format!("{cell:>w$}") } else { format!("{cell:<w$}") });
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    let body = rows.iter().map(|row| line(&row.iter().map(String::as_str).collect::<Vec<_>>()));
+    std::iter::once(line(head)).chain(body).collect()
+}
+
+/// Names of classes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labels(Vec<String>);
+
+impl Labels {
+    /// One name per line; nothing gives `class 123`.
+    ///
+    /// # Errors
+    /// Where there are not as many names as classes.
+    pub fn new(names: Vec<String>, classes: usize) -> Result<Labels> {
+        if !names.is_empty() && names.len() != classes {
+            let found = names.len();
+            return Err(Error::Failed(format!("the labels have {found} lines, but the model has {classes} classes")));
+        }
+        Ok(Labels(names))
+    }
+    /// The name of a class.
+    pub fn name(&self, class: usize) -> String {
+        self.0.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
+    }
+}
+
+/// The `k` most probable classes with their probabilities, most probable first; equal ones in order.
+pub fn top(logits: &[f32], k: usize) -> Vec<(usize, f64)> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weights: Vec<f64> = logits.iter().map(|&l| f64::from(l - largest).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+    order.into_iter().take(k).map(|class| (class, weights[class] / total)).collect()
+}
+
+/// The lines of [`top`], for people.
+pub fn top_lines(logits: &[f32], k: usize, labels: &Labels) -> String {
+    top(logits, k).into_iter().map(|(class, p)| format!("  {:6.2} %  {}\n", 100.0 * p, labels.name(class))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_suit_the_number() {
+        assert_eq!(duration(Duration::from_micros(1500)), "1.5 ms");
+        assert_eq!(duration(Duration::from_millis(2345)), "2.35 s");
+        assert_eq!(duration(Duration::from_nanos(900)), "0.9 µs");
+        assert_eq!([bytes(500), bytes(50_000), bytes(113_153_416)], ["500 bytes", "50.0 kB", "113.2 MB"]);
+    }
+
+    #[test]
+    fn probabilities_are_a_softmax_and_ties_keep_their_order() {
+        let top = top(&[1.0, 3.0, 3.0, 1e4], 4);
+        assert_eq!(top.iter().map(|t| t.0).collect::<Vec<_>>(), [3, 1, 2, 0]);
+        assert_eq!(top[0].1, 1.0);
+        let top = super::top(&[0.0, (3f32).ln()], 5);
+        assert!((top[0].1 - 0.75).abs() < 1e-7 && top.len() == 2);
+    }
+
+    #[test]
+    fn labels_must_be_as_many_as_classes() {
+        assert!(Labels::new(vec!["cat".into()], 2).unwrap_err().to_string().contains("1 lines"));
+        assert_eq!(Labels::new(vec!["cat".into(), "dog".into()], 2).unwrap().name(1), "dog");
+        assert_eq!(Labels::default().name(123), "class 123");
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let text = table(&["a", "bb"], &[false, true], &[vec!["xyz".into(), "1".into()]]);
+        assert_eq!(text, "a    bb\nxyz   1\n");
+    }
+}

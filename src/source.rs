@@ -1,0 +1,115 @@
+//! What a command works on: a model of the zoo, a `.rg` file, or an executable that was compiled before.
+
+use crate::{
+    errors::{Error, Result, TextError},
+    files,
+};
+use regard_ir::{graph::Graph, text};
+use regard_models::{Config, ModelError, ZOO};
+use regard_runtime::Package;
+use std::path::{Path, PathBuf};
+
+/// The longest `.rg` file read, in bytes.
+const MAX_TEXT: u64 = 64 << 20;
+
+/// Where a graph comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A model of the zoo.
+    Model(String),
+    /// A `.rg` file.
+    File(PathBuf),
+}
+
+impl Source {
+    /// What `name` means: files end in `.rg`, everything else is a model.
+    ///
+    /// # Errors
+    /// Where there is no such model; the nearest names are offered.
+    pub fn named(name: &str) -> Result<Source> {
+        if Path::new(name).extension().is_some_and(|e| e == "rg") {
+            return Ok(Source::File(name.into()));
+        }
+        match regard_models::find(name) {
+            Some(entry) => Ok(Source::Model(entry.name.to_owned())),
+            None => Err(unknown(name)),
+        }
+    }
+    /// The graph, and its findings as errors.
+    ///
+    /// # Errors
+    /// Where the model has no such configuration, or the file cannot be read or is no graph.
+    pub fn graph(&self, config: &Config) -> Result<Graph> {
+        match self {
+            Source::Model(name) => regard_models::build(name, config).map_err(|error| match error {
+                ModelError::Unknown(name) => unknown(&name),
+                ModelError::Config(why) => Error::Usage(why),
+            }),
+            Source::File(_) if *config != Config::default() => {
+                let why = "--batch, --size and --classes are for models; a .rg file has its shapes written out";
+                Err(Error::Usage(why.into()))
+            }
+            Source::File(path) => {
+                let text = files::read_text(path, MAX_TEXT)?;
+                parse(&text, &path.display().to_string())
+            }
+        }
+    }
+}
+
+/// Reads a graph from text; `file` is where it is from, for people.
+///
+/// # Errors
+/// Where the text is no graph; the error draws the place.
+pub fn parse(text: &str, file: &str) -> Result<Graph> {
+    text::parse(text)
+        .map_err(|error| Error::Text(TextError { file: file.to_owned(), text: text.to_owned(), errors: vec![error] }))
+}
+
+/// The package in the file `name`; nothing where it means a model or a `.rg` file.
+///
+/// # Errors
+/// Where the file is a damaged package, or no package at all.
+pub fn package(name: &str) -> Result<Option<Package>> {
+    let path = Path::new(name);
+    if regard_models::find(name).is_some() || path.extension().is_some_and(|e| e == "rg") || !path.is_file() {
+        return Ok(None);
+    }
+    match Package::open(path)? {
+        Some(package) => Ok(Some(package)),
+        None => Err(Error::Failed(format!("{name} is neither a .rg file nor an executable that regard compiled"))),
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    let mut near: Vec<(f64, &str)> =
+        ZOO.iter().map(|entry| (strsim::jaro_winkler(name, entry.name), entry.name)).collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    let near: Vec<String> = near.iter().take(3).filter(|n| n.0 > 0.6).map(|n| format!("`{}`", n.1)).collect();
+    let hint = match near.is_empty() {
+        true => "`regard models` lists all; graphs of your own are files that end in .rg".to_owned(),
+        false => format!("did you mean {}?", near.join(" or ")),
+    };
+    Error::Usage(format!("there is no model called `{name}`: {hint}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_models_get_near_names() {
+        let error = Source::named("swin_tinny").unwrap_err();
+        assert!(error.to_string().contains("did you mean `swin_tiny`"), "{error}");
+        assert_eq!(error.exit_code(), 2);
+        assert!(Source::named("zzz").unwrap_err().to_string().contains("regard models"));
+    }
+
+    #[test]
+    fn errors_in_text_carry_their_place() {
+        let error =
+            parse("graph g {\n  %x = input : f32[2]\n  %y = adddd %x, %x\n  return %y\n}\n", "g.rg").unwrap_err();
+        assert!(error.to_string().contains("g.rg:3:"), "{error}");
+        assert!(error.to_string().contains("%y = adddd %x, %x"), "{error}");
+    }
+}

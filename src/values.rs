@@ -1,0 +1,129 @@
+//! Numbers between f64, in which references are computed, and the bytes that programs read and write.
+
+use half::{bf16, f16};
+use regard_ir::{
+    graph::{Graph, NodeId},
+    ops::Op,
+    types::DType,
+};
+use regard_models::synthetic;
+
+/// Writes one value as an element of that type; `to` is as long as the element.
+pub fn put(dtype: DType, value: f64, to: &mut [u8]) {
+    match dtype {
+        DType::F32 => to.copy_from_slice(&(value as f32).to_le_bytes()),
+        DType::Bf16 => to.copy_from_slice(&bf16::from_f64(value).to_le_bytes()),
+        DType::F16 => to.copy_from_slice(&f16::from_f64(value).to_le_bytes()),
+        DType::I32 => to.copy_from_slice(&(value as i32).to_le_bytes()),
+        DType::Bool => to[0] = u8::from(value != 0.0),
+    }
+}
+
+/// The elements of that type that `values` are, little-endian.
+pub fn encode(dtype: DType, values: &[f64]) -> Vec<u8> {
+    let mut bytes = vec![0; values.len() * dtype.bytes()];
+    bytes.chunks_exact_mut(dtype.bytes()).zip(values).for_each(|(to, &value)| put(dtype, value, to));
+    bytes
+}
+
+/// The values that elements of that type are.
+pub fn decode(dtype: DType, bytes: &[u8]) -> Vec<f64> {
+    match dtype {
+        DType::F32 => words(bytes).map(|b| f64::from(f32::from_le_bytes(b))).collect(),
+        DType::Bf16 => words(bytes).map(|b| bf16::from_le_bytes(b).to_f64()).collect(),
+        DType::F16 => words(bytes).map(|b| f16::from_le_bytes(b).to_f64()).collect(),
+        DType::I32 => words(bytes).map(|b| f64::from(i32::from_le_bytes(b))).collect(),
+        DType::Bool => bytes.iter().map(|&b| f64::from(b)).collect(),
+    }
+}
+
+fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
+    bytes.as_chunks::<N>().0.iter().copied()
+}
+
+/// Input number `index` of a graph for a seed: floats as a synthetic image has them, truth values, and
+/// integers that are valid indices wherever the graph gathers by them. Input 0 of a model is exactly the
+/// synthetic image of that seed.
+pub fn random_input(graph: &Graph, input: NodeId, index: usize, seed: u64) -> Vec<f64> {
+    let ty = graph.ty(input);
+    let stream = seed.wrapping_add((index as u64) << 40);
+    let floats = synthetic::image(ty.elements(), stream);
+    let unit = |v: f32| f64::from(v) / 3.4 + 0.5;
+    match ty.dtype {
+        DType::I32 => {
+            let bound = index_bound(graph, input) as f64;
+            floats.into_iter().map(|v| (unit(v) * bound).floor().clamp(0.0, bound - 1.0)).collect()
+        }
+        DType::Bool => floats.into_iter().map(|v| f64::from(v > 0.0)).collect(),
+        dtype => decode(dtype, &encode(dtype, &floats.into_iter().map(f64::from).collect::<Vec<_>>())),
+    }
+}
+
+/// The smallest extent that anything gathers by indices made from `input`; 16 where nothing does.
+fn index_bound(graph: &Graph, input: NodeId) -> usize {
+    let mut derived: Vec<bool> = Vec::with_capacity(graph.nodes.len());
+    let mut bound = 16;
+    for (id, node) in graph.nodes.iter() {
+        let from = |&o: &NodeId| derived.get(regard_ir::id::Id::index(o)).copied().unwrap_or(false);
+        let is = id == input || node.operands.iter().any(from);
+        if let (Op::Gather(_), [table, indices]) = (&node.op, &node.operands[..])
+            && from(indices)
+        {
+            bound = bound.min(graph.ty(*table).shape.first().copied().unwrap_or(1));
+        }
+        derived.push(is && graph.ty(id).dtype == DType::I32);
+    }
+    bound.max(1)
+}
+
+/// ‖found − expected‖ / ‖expected‖; the norm of what was found where nothing is expected. NaN anywhere gives NaN.
+pub fn relative_error(found: &[f64], expected: &[f64]) -> f64 {
+    let square = |x: f64| x * x;
+    let difference: f64 = found.iter().zip(expected).map(|(f, e)| square(f - e)).sum();
+    let scale: f64 = expected.iter().map(|&e| square(e)).sum();
+    if scale == 0.0 { difference.sqrt() } else { (difference / scale).sqrt() }
+}
+
+/// The L2 norm.
+pub fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|v| v * v).sum::<f64>().sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use regard_ir::graph::Builder;
+
+    #[test]
+    fn elements_read_back() {
+        for dtype in DType::ALL {
+            let values = if dtype == DType::Bool { [0.0, 1.0, 1.0] } else { [-2.0, 0.0, 96.0] };
+            let bytes = encode(dtype, &values);
+            assert_eq!(bytes.len(), 3 * dtype.bytes());
+            assert_eq!(decode(dtype, &bytes), values);
+        }
+    }
+
+    #[test]
+    fn errors_are_relative_to_the_whole() {
+        assert_eq!(relative_error(&[3.0, 4.0], &[3.0, 4.0]), 0.0);
+        assert_eq!(relative_error(&[3.0, 4.5], &[3.0, 4.0]), 0.1);
+        assert_eq!(relative_error(&[0.5], &[0.0]), 0.5);
+        assert!(relative_error(&[f64::NAN], &[1.0]).is_nan());
+        assert_eq!(norm(&[3.0, 4.0]), 5.0);
+    }
+
+    #[test]
+    fn random_indices_are_valid_and_inputs_differ() {
+        let mut b = Builder::new("g");
+        let table = b.input("table", TensorType::f32([5, 2]));
+        let index = b.input("index", TensorType::new(DType::I32, [300]));
+        let rows = b.gather(table, index);
+        let graph = b.finish(&[rows]);
+        let indices = random_input(&graph, index, 1, 0);
+        assert!(indices.iter().all(|i| (0.0..5.0).contains(i) && i.fract() == 0.0));
+        assert!((0..5).all(|i| indices.contains(&f64::from(i))));
+        assert_ne!(random_input(&graph, table, 0, 0), random_input(&graph, table, 1, 0));
+        assert_eq!(random_input(&graph, table, 0, 0)[0], f64::from(synthetic::image(1, 0)[0]));
+    }
+}

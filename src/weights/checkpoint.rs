@@ -1,0 +1,132 @@
+//! Weights from a safetensors file.
+//!
+//! A checkpoint may use the graph's own names, timm's or torchvision's. Which one is decided once for the
+//! whole file, because one library's name can be another tensor's name in the next.
+
+use super::{Fault, Faults, Weights, synthetic::floats_only};
+use crate::{
+    archive::{Archive, Stored, is_float},
+    errors::Result,
+};
+use rayon::prelude::*;
+use regard_ir::{
+    graph::Graph,
+    types::{ShapeText, TensorType},
+};
+use regard_models::names::{Style, is_derived};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::OnceLock,
+};
+
+/// A checkpoint on disk.
+#[derive(Debug)]
+pub struct Checkpoint {
+    archive: Archive,
+    allow_extra: bool,
+    style: OnceLock<Style>,
+}
+
+impl Checkpoint {
+    /// Opens a file and reads its header.
+    ///
+    /// # Errors
+    /// Where it is no safetensors file, or a damaged one.
+    pub fn open(path: &Path, allow_extra: bool) -> Result<Checkpoint> {
+        Ok(Checkpoint { archive: Archive::open(path)?, allow_extra, style: OnceLock::new() })
+    }
+
+    /// The file's names are the graph's where they all exist; otherwise their look decides.
+    fn style(&self, graph: &Graph) -> Style {
+        let stored = self.archive.tensors();
+        let own = graph.weights().iter().all(|&id| stored.contains_key(&graph.text_name(id)));
+        if own { Style::Authors } else { self.detect() }
+    }
+    fn detect(&self) -> Style {
+        Style::detect(&self.archive.tensors().keys().map(String::as_str).collect::<BTreeSet<_>>())
+    }
+
+    fn shape_fault(&self, (name, (theirs, ty)): (&String, &(String, TensorType))) -> Option<Fault> {
+        let Some(stored) = self.archive.tensors().get(theirs) else {
+            let name = if name == theirs { name.clone() } else { format!("{name} (called {theirs} there)") };
+            return Some(Fault::Missing { name, expected: ty.to_string() });
+        };
+        if !is_float(stored.dtype) {
+            return Some(Fault::Type { name: theirs.clone(), found: type_text(stored) });
+        }
+        (stored.shape != ty.shape).then(|| Fault::Shape {
+            name: theirs.clone(),
+            expected: ShapeText(&ty.shape).to_string(),
+            found: ShapeText(&stored.shape).to_string(),
+        })
+    }
+
+    fn value_fault(&self, name: &str) -> Result<Option<Fault>> {
+        let (mut first, mut count, mut position) = (None, 0, 0);
+        self.archive.each_piece(name, |piece| {
+            for value in piece {
+                if !value.is_finite() {
+                    first.get_or_insert((value, position));
+                    count += 1;
+                }
+                position += 1;
+            }
+        })?;
+        Ok(first.map(|(value, position)| Fault::NotFinite {
+            name: name.to_owned(),
+            value: value.to_string(),
+            position,
+            count,
+        }))
+    }
+}
+
+impl Weights for Checkpoint {
+    fn describe(&self) -> String {
+        self.archive.path().display().to_string()
+    }
+
+    fn check(&self, graph: &Graph) -> Result<()> {
+        floats_only(graph)?;
+        let style = *self.style.get_or_init(|| self.style(graph));
+        let wanted: BTreeMap<String, (String, TensorType)> = graph
+            .weights()
+            .iter()
+            .map(|&id| {
+                let name = graph.text_name(id);
+                let theirs = style.translate(&name);
+                (name, (theirs, graph.ty(id).clone()))
+            })
+            .collect();
+        let mut faults: Vec<Fault> = wanted.iter().filter_map(|weight| self.shape_fault(weight)).collect();
+        let known: BTreeSet<&str> = wanted.values().map(|(theirs, _)| theirs.as_str()).collect();
+        let surplus = self
+            .archive
+            .tensors()
+            .iter()
+            .filter(|(name, _)| !self.allow_extra && !known.contains(name.as_str()) && !is_derived(name));
+        faults.extend(surplus.map(|(name, stored)| Fault::Surplus { name: name.clone(), found: type_text(stored) }));
+        let readable: Vec<&str> = known
+            .into_iter()
+            .filter(|name| self.archive.tensors().get(*name).is_some_and(|stored| is_float(stored.dtype)))
+            .collect();
+        let values = readable.par_iter().map(|name| self.value_fault(name)).collect::<Result<Vec<_>>>()?;
+        faults.extend(values.into_iter().flatten());
+        if faults.is_empty() { Ok(()) } else { Err(Faults { source: self.describe(), faults }.into()) }
+    }
+
+    fn floats(&self, name: &str, ty: &TensorType) -> Result<Vec<f32>> {
+        let theirs = self.style.get_or_init(|| self.detect()).translate(name);
+        let stored = self.archive.stored(&theirs)?;
+        if stored.shape != ty.shape {
+            let (found, expected) = (ShapeText(&stored.shape), ShapeText(&ty.shape));
+            return Err(self.archive.error(format!("tensor {theirs} is {found}, expected {expected}")));
+        }
+        self.archive.floats(&theirs)
+    }
+}
+
+fn type_text(stored: &Stored) -> String {
+    format!("{}{}", stored.dtype, ShapeText(&stored.shape))
+}
