@@ -1,7 +1,8 @@
 //! Replaces composites by their definitions.
 //!
 //! A definition is `.rg` text whose inputs are the operands, so inlining is parsing and copying; nothing
-//! here knows any op. Definitions may use other composites; those are inlined in turn.
+//! here knows any op. Definitions may use other composites; those are inlined in turn. Names inside a
+//! definition stay inside: the result alone takes the label of the node that it replaces.
 
 use crate::error::Error;
 use regard_ir::{
@@ -52,6 +53,7 @@ fn splice(
             None => out.push(node.op.clone(), &operands).map_err(Error::broken)?,
         };
         if let Some(label) = &node.label
+            && arguments.is_none()
             && out.nodes[new].label.is_none()
         {
             out.set_label(new, label.clone());

@@ -45,7 +45,7 @@ pub fn for_rules(graph: &Graph) -> Result<Graph, Error> {
 /// Core form with kernels in view: attend over keys stays, with the scores below it; all else is inlined.
 pub fn for_kernels(graph: &Graph) -> Result<Graph, Error> {
     let graph = for_rules(graph)?;
-    let fused: BTreeSet<NodeId> = graph.nodes.ids().filter_map(|id| scores_below(&graph, id)).collect();
+    let fused: BTreeSet<NodeId> = graph.nodes.ids().filter_map(|id| scores_below(&graph, id, &|_| false)).collect();
     let keep = |id: NodeId| match &graph.nodes[id].op {
         Op::Scores(_) => fused.contains(&id),
         Op::Attend(attend) => attend.axis == -1,
@@ -57,8 +57,8 @@ pub fn for_kernels(graph: &Graph) -> Result<Graph, Error> {
 }
 
 /// The `scores` node that an `attend` over keys can compute itself: reached through pointwise nodes that
-/// nobody else uses.
-pub fn scores_below(graph: &Graph, attend: NodeId) -> Option<NodeId> {
+/// nobody else uses and that are not in memory anyway.
+pub fn scores_below(graph: &Graph, attend: NodeId, in_memory: &dyn Fn(NodeId) -> bool) -> Option<NodeId> {
     let node = &graph.nodes[attend];
     if !matches!(&node.op, Op::Attend(a) if a.axis == -1) {
         return None;
@@ -67,7 +67,7 @@ pub fn scores_below(graph: &Graph, attend: NodeId) -> Option<NodeId> {
     let mut found = None;
     let mut work = vec![node.operands[0]];
     while let Some(id) = work.pop() {
-        if uses[id] != 1 {
+        if uses[id] != 1 || in_memory(id) {
             continue;
         }
         match &graph.nodes[id].op {

@@ -40,10 +40,10 @@ pub fn sink(graph: &Graph) -> Result<Graph, Error> {
             sink.out.set_label(new, label.clone());
         }
     }
+    let constant = graph.constants();
     for &output in &graph.outputs {
         let mut new = sink.made[&(output, None)];
-        let constant = sink.out.constants()[new];
-        if constant || matches!(sink.out.nodes[new].op, Op::Input(_)) || sink.out.outputs.contains(&new) {
+        if constant[output] || matches!(sink.out.nodes[new].op, Op::Input(_)) || sink.out.outputs.contains(&new) {
             new = sink.copy(new)?;
         }
         sink.out.outputs.push(new);
@@ -51,16 +51,23 @@ pub fn sink(graph: &Graph) -> Result<Graph, Error> {
     Ok(sink.out.pruned().0)
 }
 
-/// Nodes that views stop at: outputs, and values that hold a product or reduction and have several users.
+/// Nodes that views stop at: outputs, values that hold a product or reduction and have several users, and
+/// every so often a node of a long chain, so that the walk below never goes deep.
 fn fences(graph: &Graph) -> IdVec<NodeId, bool> {
+    const DEEPEST: usize = 100;
     let uses = graph.use_counts();
+    let mut is_output: IdVec<NodeId, bool> = graph.nodes.values().map(|_| false).collect();
+    graph.outputs.iter().for_each(|&o| is_output[o] = true);
     let mut costly: IdVec<NodeId, bool> = IdVec::new();
+    let mut depths: IdVec<NodeId, usize> = IdVec::new();
     let mut fences: IdVec<NodeId, bool> = IdVec::new();
     for (id, node) in graph.nodes.iter() {
         let anchor = is_heavy(&node.op) || matches!(node.op, Op::Reduce(_) | Op::Softmax(_));
         let holds = anchor || node.operands.iter().any(|&o| costly[o]);
-        let fence = (holds && uses[id] > 1) || graph.outputs.contains(&id);
+        let depth = node.operands.iter().map(|&o| depths[o] + 1).max().unwrap_or(0);
+        let fence = (holds && uses[id] > 1) || is_output[id] || depth > DEEPEST;
         costly.push(holds && !fence);
+        depths.push(if fence || anchor { 0 } else { depth });
         fences.push(fence);
     }
     fences

@@ -175,41 +175,65 @@ pub fn active_lanes(b: &mut Builder, point: &Point) -> Val {
 fn coordinate(b: &mut Builder, coord: &Coord, point: &Point) -> Sum {
     let mut sum = Sum { offset: coord.offset, ..Sum::default() };
     for digit in &coord.digits {
-        for at in &point.axes[digit.axis] {
-            add_digit(b, &mut sum, digit, at);
+        let axis = &point.axes[digit.axis];
+        if axis.iter().all(|at| at.lines_up(digit)) {
+            axis.iter().for_each(|at| add_part(b, &mut sum, digit, at));
+        } else {
+            add_cut(b, &mut sum, digit, axis);
         }
     }
     sum
 }
 
-/// Adds what digit `at` of the point contributes to `digit` of the view.
-fn add_digit(b: &mut Builder, sum: &mut Sum, digit: &Digit, at: &DigitAt) {
-    let (digit_end, at_end) = (digit.div * digit.extent, at.div * at.extent);
-    if digit_end <= at.div || at_end <= digit.div {
+impl DigitAt {
+    fn end(&self) -> usize {
+        self.div * self.extent
+    }
+    /// Whether this part of the axis gives a part of `digit` by itself: their boundaries divide one another.
+    fn lines_up(&self, digit: &Digit) -> bool {
+        let (low, high) = (digit.div.max(self.div), (digit.div * digit.extent).min(self.end()));
+        let divides = |a: usize, b: usize| a.max(b).is_multiple_of(a.min(b));
+        high <= low || (divides(digit.div, self.div) && high.is_multiple_of(low))
+    }
+}
+
+/// Adds what part `at` of an axis contributes to a digit that it lines up with:
+///
+/// ```text
+///   ⌊(value mod high) / low⌋ · factor      where the digit ends below the part, starts above its start, starts below
+/// ```
+fn add_part(b: &mut Builder, sum: &mut Sum, digit: &Digit, at: &DigitAt) {
+    let (low, high) = (digit.div.max(at.div), (digit.div * digit.extent).min(at.end()));
+    if high <= low {
         return;
     }
-    if digit.div <= at.div && at_end <= digit_end {
-        let factor = digit.mul * (at.div / digit.div) as i64;
-        sum.add_scalar(b, at.value, factor);
-        sum.step += if at.lanes { factor } else { 0 };
-        return;
-    }
-    assert!(at.div <= digit.div && digit_end <= at_end, "digits of a view and of a point must nest");
-    let shift = digit.div / at.div;
-    let wraps = digit_end < at_end;
+    let shift = low / at.div;
+    let extent = (high < at.end()).then_some(high / low);
+    let factor = digit.mul * (low / digit.div) as i64;
     let lanes = b.lanes() as usize;
-    if !at.lanes || shift % lanes == 0 {
-        let value = cut(b, at.value, shift, wraps.then_some(digit.extent));
-        sum.add_scalar(b, value, digit.mul);
-    } else if shift == 1 && digit.extent % lanes == 0 {
-        let value = cut(b, at.value, 1, Some(digit.extent));
-        sum.add_scalar(b, value, digit.mul);
-        sum.step += digit.mul;
+    let steps = at.lanes && shift == 1 && extent.is_none_or(|extent| extent.is_multiple_of(lanes));
+    if steps || !at.lanes || shift.is_multiple_of(lanes) {
+        let value = cut(b, at.value, shift, extent);
+        sum.add_scalar(b, value, factor);
+        sum.step += if steps { factor } else { 0 };
     } else {
         let whole = Sum { scalar: Some(at.value), step: 1, ..Sum::default() }.into_vector(b);
-        let value = cut(b, whole, shift, wraps.then_some(digit.extent));
-        sum.add_vector(b, value, digit.mul);
+        let value = cut(b, whole, shift, extent);
+        sum.add_vector(b, value, factor);
     }
+}
+
+/// Adds a digit cut out of the whole axis, where its boundaries are not those of the point's parts.
+fn add_cut(b: &mut Builder, sum: &mut Sum, digit: &Digit, axis: &[DigitAt]) {
+    let mut whole = Sum::default();
+    for at in axis {
+        whole.add_scalar(b, at.value, at.div as i64);
+        whole.step += if at.lanes { at.div as i64 } else { 0 };
+    }
+    let uniform = whole.is_uniform();
+    let whole = if uniform { whole.into_scalar(b) } else { whole.into_vector(b) };
+    let value = cut(b, whole, digit.div, Some(digit.extent));
+    if uniform { sum.add_scalar(b, value, digit.mul) } else { sum.add_vector(b, value, digit.mul) }
 }
 
 /// `⌊value/shift⌋ mod extent`, scalar or vector.

@@ -7,6 +7,7 @@
 mod attend;
 mod folds;
 mod index;
+mod integer;
 mod product;
 mod row;
 mod value;
@@ -31,7 +32,7 @@ use regard_ir::{
     id::{Id, IdVec},
     kernel::{Buf, Builder, Kernel, Unit},
     program::{BufferDecl, BufferId, KernelId, Launch, Layout, Place, Port, Program},
-    target::Target,
+    target::{Backend, Target},
     types::DType,
     view::View,
 };
@@ -127,7 +128,8 @@ impl<'a> Lowering<'a> {
             }
             _ => panic!("the schedule was checked"),
         };
-        let mut b = Builder::new(name, Unit::Core, lanes, grid);
+        let unit = if self.target.backend == Backend::Ptx { Unit::Warp } else { Unit::Core };
+        let mut b = Builder::new(name, unit, lanes, grid);
         let mut sources: Vec<Source> = Vec::new();
         let mut context = Context { buffers: BTreeMap::new(), rearranged: BTreeMap::new(), fma: self.target.fma };
         for (node, view) in loaded(&group.body) {
@@ -155,7 +157,7 @@ impl<'a> Lowering<'a> {
             && let Right::Constant(node) = p.right
         {
             let layout = panel_layout(p.k, p.n, t.width(lanes));
-            panels = Some(b.param("panels", DType::F32, layout.stored(p.k * p.n) as u64));
+            panels = Some(b.param("panels", self.plan.graph.ty(node).dtype, layout.stored(p.k * p.n) as u64));
             sources.push(Source::Panels(node, t.width(lanes)));
         }
         let ty = self.plan.graph.ty(group.root);
@@ -191,10 +193,9 @@ impl<'a> Lowering<'a> {
         let mut planned: Vec<(NodeId, Interval)> = Vec::new();
         for (source, &(first, last)) in &self.touched {
             match source {
+                inputs_and_outputs if buffers.placed.contains_key(inputs_and_outputs) => {}
                 Source::Dense(node) if !self.constant[*node] => {
-                    if !buffers.placed.contains_key(source) {
-                        planned.push((*node, Interval { bytes: graph.ty(*node).bytes() as u64, first, last }));
-                    }
+                    planned.push((*node, Interval { bytes: graph.ty(*node).bytes() as u64, first, last }));
                 }
                 constant => folds.add(constant, &mut buffers)?,
             }

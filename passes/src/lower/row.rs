@@ -17,7 +17,7 @@ use super::{
     index::{Access, DigitAt, Point, access, active_lanes},
     value::{Context, Scope, combine, finish, neutral},
 };
-use crate::plan::expr::{Cone, Expr, ExprId};
+use crate::plan::expr::{Cone, Expr, ExprId, Term};
 use regard_ir::{
     kernel::{BinOp, Buf, Builder, IdAxis, ReduceOp as Horizontal, Val},
     ops::ReduceOp,
@@ -110,25 +110,26 @@ impl Context {
             if scope.cone.uses(id, axis) {
                 continue;
             }
-            let Expr::Reduce { op, extent, body } = scope.cone.terms[id].expr else { continue };
             let mut row = scope.clone();
             row.point.axes.resize(rank, Vec::new());
-            let value = self.reduce_along_lanes(b, &row, op, extent, body);
+            let value = self.reduce_along_lanes(b, &row, id);
             scope.known.insert(id, value);
         }
     }
 
     /// One reduction with lanes along the reduced axis, the result in all lanes.
-    fn reduce_along_lanes(&self, b: &mut Builder, scope: &Scope, op: ReduceOp, extent: usize, body: ExprId) -> Val {
+    fn reduce_along_lanes(&self, b: &mut Builder, scope: &Scope, id: ExprId) -> Val {
+        let Term { expr: Expr::Reduce { op, extent, body }, dtype, .. } = scope.cone.terms[id] else {
+            panic!("{id} is no reduction")
+        };
         let inner = lane_extent(scope.cone, scope.cone.space.len(), extent);
-        let start = b.vf32(neutral(op));
+        let start = neutral(b, op, dtype);
         let total = for_chunks(b, extent, inner, &[start], &mut |b, chunk, carried| {
             let mut at = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
             let mut value = self.value(b, &mut at, body);
             if chunk.first.is_some() {
                 let active = active_lanes(b, &at.point);
-                let rest = b.vf32(neutral(op));
-                value = b.select(active, value, rest);
+                value = b.select(active, value, start);
             }
             vec![combine(b, op, carried[0], value)]
         });

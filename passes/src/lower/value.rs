@@ -1,6 +1,9 @@
 //! Expressions at a point become vector instructions.
 
-use super::index::{Access, Point, access, active_lanes};
+use super::{
+    index::{Access, Point, access, active_lanes},
+    integer,
+};
 use crate::plan::expr::{Cone, Expr, ExprId};
 use regard_ir::{
     graph::NodeId,
@@ -80,19 +83,27 @@ impl Context {
                 cast(b, a, term.dtype)
             }
             Expr::Binary(op, x, y) => {
+                let divisor = scope.cone.positive_constant(*y);
                 let (x, y) = (self.value(b, scope, *x), self.value(b, scope, *y));
-                binary(b, *op, x, y)
+                match op {
+                    BinaryOp::Div if term.dtype == DType::I32 && !divisor => integer::divide(b, x, y).0,
+                    BinaryOp::Rem if !divisor => integer::divide(b, x, y).1,
+                    op => binary(b, *op, x, y),
+                }
             }
             Expr::Select(c, x, y) => {
                 let c = self.value(b, scope, *c);
                 let (x, y) = (self.value(b, scope, *x), self.value(b, scope, *y));
                 b.select(c, x, y)
             }
-            Expr::Gather { table, width, row, inner } => {
+            Expr::Gather { table, rows, width, row, inner } => {
                 let row = self.value(b, scope, *row);
+                let (first, last) = (b.vi32(0), b.vi32(*rows as i32 - 1));
+                let row = b.bin(BinOp::Max, row, first);
+                let row = b.bin(BinOp::Min, row, last);
                 self.gather(b, *table, *width, row, inner, &scope.point)
             }
-            Expr::Reduce { op, extent, body } => self.reduce_lanewise(b, scope, *op, *extent, *body),
+            Expr::Reduce { .. } => self.reduce_lanewise(b, scope, id),
             Expr::Anchor => panic!("the anchor's value is not known here"),
         };
         scope.known.insert(id, value);
@@ -137,9 +148,14 @@ impl Context {
         b.gather(addr, idx, active)
     }
 
-    /// A reduction that differs from lane to lane: one loop, one accumulator.
-    fn reduce_lanewise(&self, b: &mut Builder, scope: &Scope, op: ReduceOp, extent: usize, body: ExprId) -> Val {
-        let start = b.vf32(neutral(op));
+    /// A reduction that differs from lane to lane: one loop, one accumulator. Reductions inside its body do not
+    /// depend on the loop and are computed before it.
+    fn reduce_lanewise(&self, b: &mut Builder, scope: &mut Scope, id: ExprId) -> Val {
+        let Expr::Reduce { op, extent, body } = scope.cone.terms[id].expr else { panic!("{id} is no reduction") };
+        for inner in scope.cone.reductions_below(body) {
+            self.value(b, scope, inner);
+        }
+        let start = neutral(b, op, scope.cone.terms[id].dtype);
         let total = b.for_const(extent as u64, 1, &[start], |b, r, carried| {
             let mut inner = scope.at(scope.point.with_scalar(r, extent));
             let value = self.value(b, &mut inner, body);
@@ -210,22 +226,29 @@ fn cast(b: &mut Builder, a: Val, to: DType) -> Val {
         }
         (Type::Vector(Elem::I32), _) => b.cast(CastOp::I32ToF32, a),
         (Type::Vector(Elem::F32), DType::I32) => {
-            // The largest f32 below 2^31; a conversion outside the range has no value.
-            let (low, high) = (b.vf32(-2147483648.0), b.vf32(2147483520.0));
+            // 2^31 − 128 is the largest f32 below 2^31; a conversion outside the range has no value.
+            let (low, high, zero) = (b.vf32(-2147483648.0), b.vf32(2147483520.0), b.vf32(0.0));
+            let number = b.cmp(CmpOp::Eq, a, a);
+            let a = b.select(number, a, zero);
+            let beyond = b.cmp(CmpOp::Lt, high, a);
             let a = b.bin(BinOp::Max, a, low);
             let a = b.bin(BinOp::Min, a, high);
-            b.cast(CastOp::F32ToI32, a)
+            let (whole, most) = (b.cast(CastOp::F32ToI32, a), b.vi32(i32::MAX));
+            b.select(beyond, most, whole)
         }
         _ => a,
     }
 }
 
-/// What a reduction starts with.
-pub fn neutral(op: ReduceOp) -> f64 {
-    match op {
-        ReduceOp::Sum | ReduceOp::Mean => 0.0,
-        ReduceOp::Max => f64::NEG_INFINITY,
-        ReduceOp::Min => f64::INFINITY,
+/// What a reduction starts with, in all lanes.
+pub fn neutral(b: &mut Builder, op: ReduceOp, dtype: DType) -> Val {
+    match (op, dtype) {
+        (ReduceOp::Sum | ReduceOp::Mean, DType::I32) => b.vi32(0),
+        (ReduceOp::Max, DType::I32) => b.vi32(i32::MIN),
+        (ReduceOp::Min, DType::I32) => b.vi32(i32::MAX),
+        (ReduceOp::Sum | ReduceOp::Mean, _) => b.vf32(0.0),
+        (ReduceOp::Max, _) => b.vf32(f64::NEG_INFINITY),
+        (ReduceOp::Min, _) => b.vf32(f64::INFINITY),
     }
 }
 

@@ -31,13 +31,17 @@ pub struct ConeBuilder<'a> {
     cone: Cone,
     memo: HashMap<(NodeId, View), ExprId>,
     whole: Option<NodeId>,
+    depth: usize,
 }
+
+/// Longest chain of expressions in a cone; what is longer goes through memory.
+const DEEPEST: usize = 200;
 
 impl<'a> ConeBuilder<'a> {
     /// Starts a cone over `space`. `whole` is the group's own root, which is computed here, not loaded.
     pub fn new(context: &'a Context<'a>, space: &[usize], whole: Option<NodeId>) -> Self {
         let cone = Cone { space: space.to_vec(), ..Cone::default() };
-        Self { context, cone, memo: HashMap::new(), whole }
+        Self { context, cone, memo: HashMap::new(), whole, depth: 0 }
     }
     /// The finished cone.
     pub fn finish(mut self, root: ExprId) -> Cone {
@@ -63,16 +67,7 @@ impl<'a> ConeBuilder<'a> {
             Expr::Gather { inner, .. } => axes_of(inner),
             _ => 0,
         };
-        let below = |e: &ExprId| self.cone.terms[*e].axes;
-        let axes = own
-            | match &expr {
-                Expr::Unary(_, a) | Expr::Cast(a) | Expr::Gelu(a) => below(a),
-                Expr::Gather { row, .. } => below(row),
-                Expr::Binary(_, a, b) => below(a) | below(b),
-                Expr::Select(a, b, c) => below(a) | below(b) | below(c),
-                Expr::Reduce { body, .. } => below(body),
-                Expr::Load { .. } | Expr::Const(_) | Expr::Anchor => 0,
-            };
+        let axes = expr.operands().into_iter().fold(own, |axes, e| axes | self.cone.terms[e].axes);
         self.cone.terms.push(Term { expr, dtype, axes })
     }
 
@@ -82,7 +77,13 @@ impl<'a> ConeBuilder<'a> {
         if let Some(&done) = self.memo.get(&key) {
             return Ok(done);
         }
-        let expr = self.fresh(node, &key.1)?;
+        if self.depth == DEEPEST && Some(node) != self.whole {
+            return Err(Cut(node));
+        }
+        self.depth += 1;
+        let expr = self.fresh(node, &key.1);
+        self.depth -= 1;
+        let expr = expr?;
         self.memo.insert(key, expr);
         Ok(expr)
     }
@@ -224,6 +225,6 @@ impl<'a> ConeBuilder<'a> {
         let inner = View::expand(row_shape, &node.ty.shape).then(view).ok_or(Cut(id))?;
         let row = self.build(index, index_view)?;
         let width = row_shape.iter().product();
-        Ok(self.term(Expr::Gather { table, width, row, inner }, node.ty.dtype))
+        Ok(self.term(Expr::Gather { table, rows: table_shape[0], width, row, inner }, node.ty.dtype))
     }
 }

@@ -15,8 +15,9 @@ use super::{
     expr::Cone,
     lanes_are_contiguous,
 };
-use crate::core::is_pointwise;
+use crate::core::{is_heavy, is_pointwise};
 use regard_ir::{graph::NodeId, ops::Op, view::View};
+use std::collections::BTreeSet;
 
 impl Planner<'_> {
     /// The nodes above `anchor` that its kernel computes, in order; the last one is the group's root.
@@ -47,12 +48,19 @@ impl Planner<'_> {
 
     /// Whether a node's value holds a product or reduction that is not in memory yet.
     fn pending(&self, id: NodeId) -> bool {
-        if self.materialized[id] || self.constant[id] {
-            return false;
+        let mut work = vec![id];
+        let mut seen = BTreeSet::new();
+        while let Some(id) = work.pop() {
+            if self.materialized[id] || self.constant[id] || !seen.insert(id) {
+                continue;
+            }
+            let node = &self.graph.nodes[id];
+            if is_heavy(&node.op) || matches!(node.op, Op::Reduce(_)) {
+                return true;
+            }
+            work.extend(&node.operands);
         }
-        let node = &self.graph.nodes[id];
-        let anchor = matches!(node.op, Op::MatMul(_) | Op::Attend(_) | Op::Scores(_) | Op::Reduce(_));
-        anchor || node.operands.iter().any(|&o| self.pending(o))
+        false
     }
 
     /// The epilogue of an anchor whose chain is settled, and where each point of `space` is stored.

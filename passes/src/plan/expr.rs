@@ -48,10 +48,12 @@ pub enum Expr {
     Cast(ExprId),
     /// Exact GELU.
     Gelu(ExprId),
-    /// `table[row·width + inner(point)]`.
+    /// `table[row·width + inner(point)]`, the row clamped to those of the table.
     Gather {
         /// Whose buffer.
         table: NodeId,
+        /// Rows of the table.
+        rows: usize,
         /// Elements per row.
         width: usize,
         /// Row number, i32.
@@ -70,6 +72,20 @@ pub enum Expr {
     },
     /// The value the group's anchor just computed.
     Anchor,
+}
+
+impl Expr {
+    /// The expressions this one is made of.
+    pub fn operands(&self) -> Vec<ExprId> {
+        match *self {
+            Expr::Load { .. } | Expr::Const(_) | Expr::Anchor => Vec::new(),
+            Expr::Unary(_, a) | Expr::Cast(a) | Expr::Gelu(a) => vec![a],
+            Expr::Gather { row, .. } => vec![row],
+            Expr::Reduce { body, .. } => vec![body],
+            Expr::Binary(_, a, b) => vec![a, b],
+            Expr::Select(a, b, c) => vec![a, b, c],
+        }
+    }
 }
 
 /// An expression with what it needs to be emitted.
@@ -114,6 +130,21 @@ impl Cone {
     /// Reductions in order, inner ones first.
     pub fn reductions(&self) -> Vec<ExprId> {
         self.terms.iter().filter(|(_, t)| matches!(t.expr, Expr::Reduce { .. })).map(|(id, _)| id).collect()
+    }
+    /// The reductions that an expression is made of, inner ones first, those inside others included.
+    pub fn reductions_below(&self, top: ExprId) -> Vec<ExprId> {
+        let mut below: IdVec<ExprId, bool> = self.terms.values().map(|_| false).collect();
+        below[top] = true;
+        for id in self.terms.ids().rev() {
+            if below[id] {
+                self.terms[id].expr.operands().into_iter().for_each(|o| below[o] = true);
+            }
+        }
+        self.reductions().into_iter().filter(|&id| below[id]).collect()
+    }
+    /// Whether the term is a number above zero.
+    pub fn positive_constant(&self, term: ExprId) -> bool {
+        matches!(self.terms[term].expr, Expr::Const(value) if value.get() > 0.0)
     }
     /// The root as a plain element of a tensor, where it is nothing else.
     pub fn plain_load(&self) -> Option<(NodeId, &View)> {

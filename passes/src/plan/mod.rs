@@ -122,9 +122,19 @@ pub struct Keys {
     pub keys: Cone,
 }
 
+/// Most elements of a tensor: lanes that gather count them in 32 bits.
+const MOST_ELEMENTS: usize = i32::MAX as usize;
+
 /// Plans the kernels of a graph in any form.
+///
+/// # Errors
+/// Where a tensor has more than 2³¹ − 1 elements.
 pub fn plan(graph: &Graph, target: &Target) -> Result<Plan, Error> {
     let graph = core::for_kernels(graph)?;
+    if let Some((id, node)) = graph.nodes.iter().find(|(_, node)| node.ty.elements() > MOST_ELEMENTS) {
+        let name = graph.text_name(id);
+        return Err(Error::unsupported(format!("%{name} is {}, expected at most {MOST_ELEMENTS} elements", node.ty)));
+    }
     let mut forced: IdVec<NodeId, bool> = graph.nodes.values().map(|n| matches!(n.op, Op::Input(_))).collect();
     graph.outputs.iter().for_each(|&o| forced[o] = true);
     loop {
@@ -176,6 +186,8 @@ struct Planner<'a> {
     constant: IdVec<NodeId, bool>,
     materialized: IdVec<NodeId, bool>,
     users: IdVec<NodeId, Vec<NodeId>>,
+    /// The scores that an attend computes itself.
+    scores: BTreeMap<NodeId, NodeId>,
     lanes: usize,
 }
 
@@ -189,13 +201,22 @@ impl<'a> Planner<'a> {
                 }
             }
         }
-        Self { graph, constant: graph.constants(), materialized: forced.clone(), users, lanes: target.lanes as usize }
+        let constant = graph.constants();
+        let attends = graph.nodes.ids().filter(|&id| !constant[id]);
+        let scores = attends.filter_map(|id| Some((id, core::scores_below(graph, id, &|below| forced[below])?)));
+        let scores = scores.collect();
+        Self { graph, constant, materialized: forced.clone(), users, scores, lanes: target.lanes as usize }
     }
 
     fn run(mut self) -> Result<Vec<Group>, Cut> {
         let mut roots: BTreeMap<NodeId, Option<NodeId>> = BTreeMap::new();
         for (id, node) in self.graph.nodes.iter() {
-            if self.constant[id] || !matches!(node.op, Op::MatMul(_) | Op::Attend(_)) {
+            let anchor = match &node.op {
+                Op::MatMul(_) | Op::Attend(_) => true,
+                Op::Scores(_) => !self.scores.values().any(|&s| s == id),
+                _ => false,
+            };
+            if self.constant[id] || !anchor {
                 continue;
             }
             let root = self.chain(id).last().copied().unwrap_or(id);
@@ -203,7 +224,8 @@ impl<'a> Planner<'a> {
             roots.insert(root, Some(id));
         }
         for (id, node) in self.graph.nodes.iter() {
-            if self.materialized[id] && !matches!(node.op, Op::Input(_)) {
+            let folded = self.constant[id] && !self.graph.outputs.contains(&id);
+            if self.materialized[id] && !folded && !matches!(node.op, Op::Input(_)) {
                 roots.entry(id).or_insert(None);
             }
         }
@@ -211,8 +233,8 @@ impl<'a> Planner<'a> {
             let body = match anchor {
                 None => Body::Row(self.row(root)?),
                 Some(anchor) => match &self.graph.nodes[*anchor].op {
-                    Op::MatMul(_) => Body::Product(self.product(*anchor)?),
-                    _ => Body::Attend(self.attend(*anchor)?),
+                    Op::Attend(_) => Body::Attend(self.attend(*anchor)?),
+                    _ => Body::Product(self.product(*anchor)?),
                 },
             };
             Ok(Group { root, body })
@@ -222,11 +244,6 @@ impl<'a> Planner<'a> {
 
     fn context(&self) -> Context<'_> {
         Context { graph: self.graph, materialized: &self.materialized, constant: &self.constant }
-    }
-
-    /// The value of `node`, reshaped to `space`, at each point of `space`.
-    fn cone(&self, node: NodeId, space: &[usize]) -> Result<Cone, Cut> {
-        self.cone_under(node, View::reshape(&self.graph.ty(node).shape, space), space, None)
     }
 
     fn cone_under(&self, node: NodeId, view: View, space: &[usize], whole: Option<NodeId>) -> Result<Cone, Cut> {
@@ -254,36 +271,40 @@ impl<'a> Planner<'a> {
     fn product(&self, anchor: NodeId) -> Result<Product, Cut> {
         let node = &self.graph.nodes[anchor];
         let (left, right) = (node.operands[0], node.operands[1]);
-        let (left_shape, right_shape) = (&self.graph.ty(left).shape, &self.graph.ty(right).shape);
-        let k = left_shape[left_shape.len() - 1];
-        let n = node.ty.shape[node.ty.rank() - 1];
-        let leading: usize = node.ty.elements() / n.max(1);
-        let packed = self.constant[right] && right_shape.len() == 2;
-        let m = if packed || right_shape.len() == 2 { leading } else { node.ty.shape[node.ty.rank() - 2] };
-        let batch = leading / m.max(1);
-        let batch_shape = &node.ty.shape[..node.ty.rank() - 2];
-        let spread = |operand: NodeId, last: [usize; 2], space: &[usize]| {
-            let wide: Vec<usize> = batch_shape.iter().copied().chain(last).collect();
-            let view = View::expand(&self.graph.ty(operand).shape, &wide)
-                .then(&View::reshape(&wide, space))
-                .ok_or(Cut(operand))?;
-            let cone = self.cone_under(operand, view, space, None)?;
-            if cone.reductions().iter().any(|&r| cone.uses(r, 2)) {
-                return Err(Cut(operand));
-            }
-            Ok(cone)
-        };
-        let rows = node.ty.shape[node.ty.rank() - 2];
-        let left = spread(left, [rows, k], &[batch, m, k])?;
-        let right = if packed {
+        let right_shape = &self.graph.ty(right).shape;
+        let [batch_shape @ .., rows, n] = &node.ty.shape[..] else { return Err(Cut(anchor)) };
+        let (rows, n) = (*rows, *n);
+        let k = *self.graph.ty(left).shape.last().ok_or(Cut(left))?;
+        let keys = matches!(node.op, Op::Scores(_));
+        let shared = right_shape[..right_shape.len() - 2].iter().all(|&d| d == 1);
+        let m = if shared { node.ty.elements() / n } else { rows };
+        let batch = node.ty.elements() / (m * n);
+        let lefts = self.spread(left, batch_shape, [rows, k], &[batch, m, k])?;
+        let left = self.cone_under(left, lefts, &[batch, m, k], None)?;
+        if left.reductions().iter().any(|&r| left.uses(r, 2)) {
+            return Err(Cut(node.operands[0]));
+        }
+        let right = if self.constant[right] && right_shape.len() == 2 && !keys {
             Right::Constant(right)
-        } else if right_shape.len() == 2 {
-            Right::Computed(self.cone(right, &[1, k, n])?)
         } else {
-            Right::Computed(spread(right, [k, n], &[batch, k, n])?)
+            let last = if keys { [n, k] } else { [k, n] };
+            let lead = if shared { &right_shape[..right_shape.len() - 2] } else { batch_shape };
+            let mut view = self.spread(right, lead, last, &[batch, last[0], last[1]])?;
+            if keys {
+                let swap = View::transpose(&[batch, n, k], &[0, 2, 1]);
+                view = view.then(&swap).ok_or(Cut(right))?;
+            }
+            Right::Computed(self.reader(right, view, &[batch, k, n])?)
         };
         let (epilogue, store) = self.epilogue(anchor, &[batch, m, n])?;
         Ok(Product { batch, m, k, n, left, right, epilogue, store })
+    }
+
+    /// An operand broadcast to `lead` and its two last axes, in the shape of `space`.
+    fn spread(&self, operand: NodeId, lead: &[usize], last: [usize; 2], space: &[usize]) -> Result<View, Cut> {
+        let wide = [lead, &last].concat();
+        let view = View::expand(&self.graph.ty(operand).shape, &wide);
+        view.then(&View::reshape(&wide, space)).ok_or(Cut(operand))
     }
 
     fn attend(&self, anchor: NodeId) -> Result<Attend, Cut> {
@@ -294,24 +315,16 @@ impl<'a> Planner<'a> {
         let keys = *self.graph.ty(scores).shape.last().expect("scores have a key axis");
         let batch_shape = &node.ty.shape[..rank - 2];
         let batch: usize = batch_shape.iter().product();
-        let spread = |operand: NodeId, last: [usize; 2]| {
-            let wide: Vec<usize> = batch_shape.iter().copied().chain(last).collect();
-            let space = [batch, last[0], last[1]];
-            let view = View::expand(&self.graph.ty(operand).shape, &wide)
-                .then(&View::reshape(&wide, &space))
-                .ok_or(Cut(operand))?;
-            Ok((view, space))
-        };
         let reader = |operand: NodeId, last: [usize; 2]| {
-            let (view, space) = spread(operand, last)?;
-            self.reader(operand, view, &space)
+            let space = [batch, last[0], last[1]];
+            self.reader(operand, self.spread(operand, batch_shape, last, &space)?, &space)
         };
-        let product = core::scores_below(self.graph, anchor);
-        let (view, space) = spread(scores, [queries, keys])?;
+        let space = [batch, queries, keys];
+        let view = self.spread(scores, batch_shape, [queries, keys], &space)?;
         let context = self.context();
         let mut builder = ConeBuilder::new(&context, &space, None);
         let mut products = None;
-        if let Some(product) = product {
+        if let Some(&product) = self.scores.get(&anchor) {
             let [q, k] = self.graph.nodes[product].operands[..] else { return Err(Cut(product)) };
             let dim = *self.graph.ty(q).shape.last().expect("queries have a last axis");
             products = Some(Keys { dim, queries: reader(q, [queries, dim])?, keys: reader(k, [keys, dim])? });

@@ -1,0 +1,269 @@
+//! The chain every test here closes, for one graph and many targets:
+//!
+//! ```text
+//!   graph, f64  ≈  kernels, f64      same mathematics: 1e-9 of the largest value, 2e-6 with an exp in it
+//!   graph, f64  ≈  kernels, f32      rounding only: 1e-4, where the graph has no jumps
+//!   kernels, f32 = machine code      bit for bit
+//! ```
+//!
+//! Where a real number decides (floor, less than, conversion to an integer) and was not computed exactly, the
+//! two sides may decide differently, and only the last link is held; [`decides`] finds such graphs.
+
+use regard_codegen::emit;
+use regard_ir::{
+    graph::{EvalError, Graph, Node, NodeId, Tensor, eval, random},
+    id::IdVec,
+    kernel::{Kernel, Level, verify::verify as verify_kernel},
+    ops::{BinaryOp, Op, ReduceOp, UnaryOp},
+    program::{Place, Precision, Program, fold, interpret},
+    target::{Backend, Target},
+    types::DType,
+    verify,
+};
+use regard_passes::{Schedule, lower, plan};
+use regard_runtime::{Session, cpu, memory::Constants};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Lanes 4 with and without fma, 8, 16, and a warp, which is only interpreted here.
+pub fn targets() -> Vec<Target> {
+    let warp = Target { name: "warp", backend: Backend::Ptx, lanes: 32, ..Target::ROWS[0] };
+    let cpu = |row: &Target| row.name.starts_with("x86-64");
+    Target::ROWS.into_iter().filter(cpu).chain([warp]).collect()
+}
+
+/// Values for a graph's inputs and weights.
+pub type Leaf<'a> = &'a dyn Fn(NodeId, &Node) -> Tensor;
+
+/// Checks a graph on small random values; panics with the first broken link.
+pub fn check(graph: &Graph) {
+    check_with(graph, &|id, node| random::leaf(1, id, &node.ty));
+}
+
+/// Checks a graph on given values.
+pub fn check_with(graph: &Graph, leaf: Leaf) {
+    if let Err(message) = try_check(graph, leaf, &targets()) {
+        panic!("{message}\n{graph}");
+    }
+}
+
+/// Checks many graphs and panics with all that fail, one line each and the first graph as text.
+pub fn check_all(graphs: impl IntoIterator<Item = (String, Graph)>) {
+    let targets = targets();
+    let leaf = |id: NodeId, node: &Node| random::leaf(1, id, &node.ty);
+    let mut failures = Vec::new();
+    for (name, graph) in graphs {
+        let outcome = catch_unwind(AssertUnwindSafe(|| try_check(&graph, &leaf, &targets)));
+        let outcome = outcome.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            Err(format!("panic: {}", text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("of another kind")))
+        });
+        if let Err(message) = outcome {
+            failures.push((format!("{name}: {message}"), graph));
+        }
+    }
+    if let Some((_, first)) = failures.first() {
+        let lines: Vec<&str> = failures.iter().map(|(line, _)| line.as_str()).collect();
+        panic!("{} graphs fail:\n{}\n{first}", lines.len(), lines.join("\n"));
+    }
+}
+
+/// Closes the chain on some targets; `Err` says which link broke where.
+pub fn try_check(graph: &Graph, leaf: Leaf, targets: &[Target]) -> Result<(), String> {
+    if let Some(finding) = verify(graph).first() {
+        return Err(format!("the graph is not valid: {finding}"));
+    }
+    let reference = eval(graph, &mut |id, node| Ok(leaf(id, node))).map_err(|e| e.to_string())?;
+    let inputs: Vec<Tensor> = graph.inputs().iter().map(|&id| leaf(id, graph.node(id))).collect();
+    for target in targets {
+        link(graph, leaf, target, &reference, &inputs).map_err(|e| format!("{}: {e}", target.name))?;
+    }
+    Ok(())
+}
+
+fn link(graph: &Graph, leaf: Leaf, target: &Target, reference: &[Tensor], inputs: &[Tensor]) -> Result<(), String> {
+    let plan = plan(graph, target).map_err(|e| e.to_string())?;
+    let schedule = Schedule::best(&plan, target);
+    let program = lower(&plan, &schedule, target).map_err(|e| e.to_string())?;
+    well_formed(graph, &program)?;
+    let mut weight = by_label(graph, leaf);
+    let mut run =
+        |precision| interpret(&program, &mut weight, inputs, precision).map_err(|e| format!("{precision:?}: {e}"));
+    let (exact, single) = (run(Precision::F64)?, run(Precision::F32)?);
+    if !decides(graph) {
+        let tolerance = if approximates(graph) { 2e-6 } else { 1e-9 };
+        for (i, (wanted, found)) in reference.iter().zip(&exact).enumerate() {
+            near(wanted, found, tolerance).map_err(|e| format!("output {i} in f64: {e}"))?;
+        }
+        let tolerance = if is_narrow(graph) { 0.05 } else { 1e-4 };
+        for (i, (wanted, found)) in reference.iter().zip(&single).enumerate() {
+            near(wanted, found, tolerance).map_err(|e| format!("output {i} in f32: {e}"))?;
+        }
+    }
+    if !cpu::supports(target.name) {
+        return Ok(());
+    }
+    let native = execute(&program, target, &mut weight, inputs)?;
+    for (i, (wanted, found)) in single.iter().zip(&native).enumerate() {
+        same(wanted, found).map_err(|e| format!("output {i} of the machine code: {e}"))?;
+    }
+    Ok(())
+}
+
+/// The program has the graph's ports, its memory is sound and its kernels pass the verifier.
+fn well_formed(graph: &Graph, program: &Program<Kernel>) -> Result<(), String> {
+    let types = |ids: &[NodeId]| ids.iter().map(|&id| graph.ty(id).clone()).collect::<Vec<_>>();
+    let ports = |ports: &[regard_ir::program::Port]| ports.iter().map(|p| p.ty.clone()).collect::<Vec<_>>();
+    if ports(&program.inputs) != types(&graph.inputs()) || ports(&program.outputs) != types(&graph.outputs) {
+        return Err("the program's inputs or outputs are not the graph's".into());
+    }
+    if let Some(fault) = program.faults().first() {
+        return Err(fault.clone());
+    }
+    for kernel in program.kernels.values() {
+        if let Some(finding) = verify_kernel(kernel, &[Level::Core]).first() {
+            return Err(format!("kernel {}: {finding}", kernel.name));
+        }
+    }
+    Ok(())
+}
+
+/// Weights of a program's constants, which know the graph's weights by their labels.
+fn by_label<'a>(graph: &'a Graph, leaf: Leaf<'a>) -> impl FnMut(NodeId, &Node) -> Result<Tensor, EvalError> + 'a {
+    move |_, node| {
+        let label = node.label.as_deref().expect("leaves have labels");
+        let id = graph.labelled(label).expect("the program keeps labels");
+        Ok(leaf(id, graph.node(id)))
+    }
+}
+
+/// Runs the program's machine code on two threads.
+fn execute(
+    program: &Program<Kernel>,
+    target: &Target,
+    weight: &mut dyn FnMut(NodeId, &Node) -> Result<Tensor, EvalError>,
+    inputs: &[Tensor],
+) -> Result<Vec<Tensor>, String> {
+    let mut constants = vec![0u8; program.constant_bytes as usize];
+    for constant in &program.constants {
+        let values = fold(program, constant, weight).map_err(|e| e.to_string())?;
+        let buffer = &program.buffers[constant.buffer];
+        let Place::Constant(at) = buffer.place else { return Err(format!("{} is no constant", buffer.name)) };
+        let bytes = encode(buffer.dtype, &values);
+        constants[at as usize..][..bytes.len()].copy_from_slice(&bytes);
+    }
+    let code = emit(program.clone(), target).map_err(|e| e.to_string())?;
+    let constants = Constants::copy(&constants).map_err(|e| e.to_string())?;
+    let session = Session::new(code, constants, 2).map_err(|e| e.to_string())?;
+    let given: Vec<Vec<u8>> = inputs.iter().map(|t| encode(t.ty.dtype, &t.data)).collect();
+    let mut taken: Vec<Vec<u8>> = program.outputs.iter().map(|p| vec![0xA5; p.ty.bytes()]).collect();
+    session
+        .run(
+            &given.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+            &mut taken.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>(),
+        )
+        .map_err(|e| e.to_string())?;
+    Ok(program
+        .outputs
+        .iter()
+        .zip(taken)
+        .map(|(p, bytes)| Tensor::new(p.ty.clone(), decode(p.ty.dtype, &bytes)))
+        .collect())
+}
+
+/// Values as memory holds them.
+fn encode(dtype: DType, values: &[f64]) -> Vec<u8> {
+    let bytes = |v: &f64| match dtype {
+        DType::F32 => (*v as f32).to_le_bytes().to_vec(),
+        DType::Bf16 => half::bf16::from_f32(*v as f32).to_le_bytes().to_vec(),
+        DType::F16 => half::f16::from_f32(*v as f32).to_le_bytes().to_vec(),
+        DType::I32 => (*v as i32).to_le_bytes().to_vec(),
+        DType::Bool => vec![u8::from(*v != 0.0)],
+    };
+    values.iter().flat_map(bytes).collect()
+}
+
+fn decode(dtype: DType, bytes: &[u8]) -> Vec<f64> {
+    let word = |b: &[u8]| [b[0], b[1], b[2], b[3]];
+    let value = |b: &[u8]| match dtype {
+        DType::F32 => f64::from(f32::from_le_bytes(word(b))),
+        DType::Bf16 => half::bf16::from_le_bytes([b[0], b[1]]).to_f64(),
+        DType::F16 => half::f16::from_le_bytes([b[0], b[1]]).to_f64(),
+        DType::I32 => f64::from(i32::from_le_bytes(word(b))),
+        DType::Bool => f64::from(b[0]),
+    };
+    bytes.chunks(dtype.bytes()).map(value).collect()
+}
+
+/// Whether every element differs by at most `tolerance` of the largest, at least 1.
+fn near(wanted: &Tensor, found: &Tensor, tolerance: f64) -> Result<(), String> {
+    let largest = wanted.data.iter().filter(|x| x.is_finite()).fold(1.0, |m: f64, x| m.max(x.abs()));
+    let close = |w: f64, f: f64| w == f || (w.is_nan() && f.is_nan()) || (w - f).abs() <= tolerance * largest;
+    differences(wanted, found, close)
+}
+
+/// Whether the bits are equal, all NaNs being one.
+fn same(wanted: &Tensor, found: &Tensor) -> Result<(), String> {
+    differences(wanted, found, |w, f| w.to_bits() == f.to_bits() || (w.is_nan() && f.is_nan()))
+}
+
+fn differences(wanted: &Tensor, found: &Tensor, equal: impl Fn(f64, f64) -> bool) -> Result<(), String> {
+    if wanted.ty != found.ty {
+        return Err(format!("is {}, expected {}", found.ty, wanted.ty));
+    }
+    let pairs = wanted.data.iter().zip(&found.data).enumerate();
+    let wrong: Vec<String> = pairs
+        .filter(|(_, (w, f))| !equal(**w, **f))
+        .map(|(i, (w, f))| format!("[{i}] is {f:?}, expected {w:?}"))
+        .collect();
+    match wrong.first() {
+        None => Ok(()),
+        Some(first) => Err(format!("{first} ({} of {} elements differ)", wrong.len(), wanted.data.len())),
+    }
+}
+
+/// Whether the graph has functions that kernels compute by polynomials made for f32.
+fn approximates(graph: &Graph) -> bool {
+    graph.nodes.values().any(|node| match &node.op {
+        Op::Unary(u) => transcendental(u.op),
+        Op::Softmax(_) | Op::Gelu(_) | Op::Attention(_) | Op::Attend(_) => true,
+        _ => false,
+    })
+}
+
+fn transcendental(op: UnaryOp) -> bool {
+    matches!(op, UnaryOp::Exp | UnaryOp::Log | UnaryOp::Erf | UnaryOp::Tanh | UnaryOp::Sigmoid)
+}
+
+fn is_narrow(graph: &Graph) -> bool {
+    graph.nodes.values().any(|node| matches!(node.ty.dtype, DType::Bf16 | DType::F16))
+}
+
+/// Whether a jump (floor, comparison, conversion to an integer) depends on a real number that rounding may move.
+fn decides(graph: &Graph) -> bool {
+    let mut rounded: IdVec<NodeId, bool> = IdVec::new();
+    for node in graph.nodes.values() {
+        let below = node.operands.iter().any(|&o| rounded[o]);
+        let real = node.operands.iter().any(|&o| graph.ty(o).dtype.is_float());
+        let jumps = match &node.op {
+            Op::Unary(u) => matches!(u.op, UnaryOp::Floor | UnaryOp::Round),
+            Op::Binary(b) => matches!(b.op, BinaryOp::Lt | BinaryOp::Le | BinaryOp::Eq),
+            Op::Cast(c) => !c.to.is_float(),
+            _ => false,
+        };
+        if below && real && jumps {
+            return true;
+        }
+        let rounds = match &node.op {
+            Op::Unary(u) => transcendental(u.op) || matches!(u.op, UnaryOp::Rsqrt | UnaryOp::Recip | UnaryOp::Sqrt),
+            Op::Binary(b) => real && matches!(b.op, BinaryOp::Mul | BinaryOp::Div),
+            Op::Reduce(r) => r.op == ReduceOp::Mean,
+            Op::Cast(_) => matches!(node.ty.dtype, DType::Bf16 | DType::F16),
+            Op::MatMul(_) | Op::Scores(_) => true,
+            Op::Softmax(_) | Op::LayerNorm(_) | Op::Gelu(_) | Op::Attention(_) | Op::Attend(_) => true,
+            _ => false,
+        };
+        rounded
+            .push(node.ty.dtype.is_float() && (below || rounds || matches!(node.ty.dtype, DType::Bf16 | DType::F16)));
+    }
+    false
+}
