@@ -16,7 +16,7 @@
 
 use super::{
     index::Point,
-    product::{Operands, multiply},
+    product::{Bases, Operands, multiply},
     row::{Chunk, for_chunks, lane_extent, store_at},
     value::{Context, Scope},
 };
@@ -215,7 +215,8 @@ impl Block<'_> {
         let lanes = b.lanes() as usize;
         let width = vectors * lanes;
         b.for_const(columns as u64, width as i64, &[], |b, column, _| {
-            multiply(b, self.context.fma, operands, None, Some(column), (self.tiles.mr, vectors), self.scratch.tile);
+            let bases = Bases { right: Some(column), ..Bases::default() };
+            multiply(b, self.context.fma, operands, bases, (self.tiles.mr, vectors), self.scratch.tile, false);
             b.for_const(self.tiles.mr as u64, 1, &[], |b, r, _| {
                 let from = b.mul_const(r, width as i64);
                 for v in 0..vectors {
@@ -292,15 +293,9 @@ impl Block<'_> {
         let lanes = b.lanes() as usize;
         let width = self.tiles.value_vectors * lanes;
         b.for_const(self.scratch.padded_dim as u64, width as i64, &[], |b, column, _| {
-            multiply(
-                b,
-                self.context.fma,
-                &operands,
-                None,
-                Some(column),
-                (self.tiles.mr, self.tiles.value_vectors),
-                self.scratch.tile,
-            );
+            let bases = Bases { right: Some(column), ..Bases::default() };
+            let tile = (self.tiles.mr, self.tiles.value_vectors);
+            multiply(b, self.context.fma, &operands, bases, tile, self.scratch.tile, false);
             let left = b.sub(end, query);
             let most = b.i64(self.tiles.mr as i64);
             let count = b.bin(BinOp::Min, left, most);

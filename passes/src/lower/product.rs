@@ -3,14 +3,15 @@
 //! ```text
 //!   block (batch, rows i0…i0+R, panels p0…p0+P)
 //!     pack    scratch[r, k] ← left(i0 + r, k)             layer norm, gather, im2col happen here, once
-//!     for panel p, for tile of `mr` rows:
-//!       acc[mr × nv] = Σ_k scratch[r, k] · right[p][k, nv·L]    one broadcast, nv loads, mr·nv fma per k
-//!       tile ← acc;  root ← epilogue(tile)
+//!     for panel p, for slice of `depth` of k, for tile of `mr` rows:
+//!       acc[mr × nv] (+)= Σ_k scratch[r, k] · right[p][k, nv·L]   one broadcast, nv loads, mr·nv fma per k
+//!       tile ← acc;  after the last slice: root ← epilogue(tile)
 //! ```
 //!
 //! Packing is the only prologue, so the inner loop is always the same code. The right operand comes in
 //! panels of nv·L columns: packed once where it is constant, by the block itself where it is computed.
-//! Rows behind the last one repeat it and are not written.
+//! A long reduction is cut into slices, so that a slice of the panel stays in the second-level cache and
+//! the rows that are broadcast stay in the first. Rows behind the last one repeat it and are not written.
 
 use super::{
     index::{DigitAt, Point},
@@ -34,6 +35,8 @@ pub struct ProductTiles {
     pub mr: usize,
     /// Vectors per register tile.
     pub nv: usize,
+    /// Steps of the reduction between visits to a register tile; divides its length.
+    pub depth: usize,
 }
 
 impl ProductTiles {
@@ -66,28 +69,36 @@ pub struct Operands {
     pub k: usize,
 }
 
-/// `acc[mr][nv] = Σ_k left[row + r, k] · right[k, column + v·L]`, stored to `tile`, row-major.
-pub fn multiply(
-    b: &mut Builder,
-    fma: bool,
-    at: &Operands,
-    left_base: Option<Val>,
-    right_base: Option<Val>,
-    (mr, nv): (usize, usize),
-    tile: Buf,
-) {
+/// Where a register tile reads and writes, in elements from the start of each buffer.
+#[derive(Clone, Copy, Default)]
+pub struct Bases {
+    /// First row, first k of the left operand.
+    pub left: Option<Val>,
+    /// First k of the panel.
+    pub right: Option<Val>,
+    /// The sums.
+    pub tile: Option<Val>,
+}
+
+/// `tile[mr][nv·L] = start + Σ_k left[r, k] · right[k, v·L]`; `start` is the tile itself where `continues`.
+pub fn multiply(b: &mut Builder, fma: bool, at: &Operands, bases: Bases, (mr, nv): (usize, usize), tile: Buf, continues: bool) {
     let lanes = b.lanes() as usize;
-    let zero = b.vf32(0.0);
+    let place = |i: usize| (i * lanes) as i64;
+    let start: Vec<Val> = if continues {
+        (0..mr * nv).map(|i| b.load(b.addr_off(tile, bases.tile, place(i)))).collect()
+    } else {
+        vec![b.vf32(0.0); mr * nv]
+    };
     let bounds = (b.i64(0), b.i64(at.k as i64));
     let unroll = if at.k.is_multiple_of(4) { 4 } else { 1 };
-    let sums = b.for_loop(bounds, 1, unroll, &vec![zero; mr * nv], |b, k, sums| {
+    let sums = b.for_loop(bounds, 1, unroll, &start, |b, k, sums| {
         let mut sums = sums.to_vec();
         let line = b.mul_const(k, at.right_stride as i64);
-        let line = right_base.map_or(line, |base| b.add(base, line));
-        let columns: Vec<Val> = (0..nv).map(|v| b.load(b.addr_off(at.right, Some(line), (v * lanes) as i64))).collect();
-        let place = left_base.map_or(k, |base| b.add(base, k));
+        let line = bases.right.map_or(line, |base| b.add(base, line));
+        let columns: Vec<Val> = (0..nv).map(|v| b.load(b.addr_off(at.right, Some(line), place(v)))).collect();
+        let row = bases.left.map_or(k, |base| b.add(base, k));
         for r in 0..mr {
-            let left = b.bcast(b.addr_off(at.left, Some(place), (r * at.left_stride) as i64));
+            let left = b.bcast(b.addr_off(at.left, Some(row), (r * at.left_stride) as i64));
             for (v, &column) in columns.iter().enumerate() {
                 sums[r * nv + v] = multiply_add(b, fma, left, column, sums[r * nv + v]);
             }
@@ -95,7 +106,7 @@ pub fn multiply(
         sums
     });
     for (i, &sum) in sums.iter().enumerate() {
-        b.store(sum, b.addr_off(tile, None, (i * lanes) as i64));
+        b.store(sum, b.addr_off(tile, bases.tile, place(i)));
     }
 }
 
@@ -108,20 +119,13 @@ fn multiply_add(b: &mut Builder, fma: bool, x: Val, y: Val, z: Val) -> Val {
 }
 
 /// Emits the body; `constant` is the packed right operand where it is one.
-pub fn emit(
-    context: &Context,
-    b: &mut Builder,
-    product: &Product,
-    constant: Option<Buf>,
-    output: Buf,
-    tiles: ProductTiles,
-) {
-    let lanes = b.lanes() as usize;
+pub fn emit(context: &Context, b: &mut Builder, product: &Product, constant: Option<Buf>, output: Buf, tiles: ProductTiles) {
     let width = tiles.width(b.lanes());
     let stride = ProductTiles::row_stride(product.k);
     let packed_rows = tiles.rows.next_multiple_of(tiles.mr);
     let left = b.scratch("left", DType::F32, (packed_rows * stride) as u64);
-    let tile = b.scratch("tile", DType::F32, (tiles.mr * width) as u64);
+    let sliced = tiles.depth < product.k;
+    let tile = b.scratch("tile", DType::F32, (if sliced { packed_rows } else { tiles.mr } * width) as u64);
     let computed = match product.right {
         Right::Constant(_) => None,
         Right::Computed(_) => Some(b.scratch("right", DType::F32, (tiles.panels * product.k * width) as u64)),
@@ -129,42 +133,22 @@ pub fn emit(
     let [batch, row_block, panel_block] = [IdAxis::G0, IdAxis::G1, IdAxis::G2].map(|axis| b.id(axis));
     let first_row = b.mul_const(row_block, tiles.rows as i64);
     let first_panel = b.mul_const(panel_block, tiles.panels as i64);
-    let here = Block { context, product, tiles, batch, first_row };
-    here.pack_left(b, left, stride, packed_rows);
+    let rows = bounded(b, first_row, tiles.rows, product.m);
+    let right = constant.or(computed).expect("a right operand");
+    let operands = Operands { left, left_stride: stride, right, right_stride: width, k: tiles.depth };
+    let block = Block { context, product, tiles, batch, first_row, rows, operands, tile, output };
+    block.pack_left(b, left, stride, packed_rows);
     if let (Some(right), Right::Computed(cone)) = (computed, &product.right) {
-        here.pack_right(b, right, cone, first_panel, width);
+        block.pack_right(b, right, cone, first_panel, width);
     }
-    let all_panels = product.n.div_ceil(width);
-    let panels = bounded(b, first_panel, tiles.panels, all_panels);
-    let rows_left = bounded(b, first_row, tiles.rows, product.m);
+    let panels = bounded(b, first_panel, tiles.panels, product.n.div_ceil(width));
     let zero = b.i64(0);
     b.for_loop((zero, panels), 1, 1, &[], |b, panel, _| {
-        let global_panel = b.add(first_panel, panel);
-        let source = if computed.is_some() { panel } else { global_panel };
-        let right_base = b.mul_const(source, (product.k * width) as i64);
-        let column = b.mul_const(global_panel, width as i64);
-        let right = constant.or(computed).expect("a right operand");
-        let operands = Operands { left, left_stride: stride, right, right_stride: width, k: product.k };
-        let zero = b.i64(0);
-        b.for_loop((zero, rows_left), tiles.mr as i64, 1, &[], |b, row, _| {
-            let left_base = b.mul_const(row, stride as i64);
-            multiply(b, context.fma, &operands, Some(left_base), Some(right_base), (tiles.mr, tiles.nv), tile);
-            let rest = b.sub(rows_left, row);
-            let most = b.i64(tiles.mr as i64);
-            let count = b.bin(BinOp::Min, rest, most);
-            let zero = b.i64(0);
-            b.for_loop((zero, count), 1, 1, &[], |b, r, _| {
-                let in_block = b.add(row, r);
-                let global_row = b.add(first_row, in_block);
-                let from = b.mul_const(r, width as i64);
-                for v in 0..tiles.nv {
-                    let value = b.load(b.addr_off(tile, Some(from), (v * lanes) as i64));
-                    here.finish(b, output, global_row, column, v * lanes, value);
-                }
-                Vec::new()
-            });
-            Vec::new()
-        });
+        let global = b.add(first_panel, panel);
+        let source = if computed.is_some() { panel } else { global };
+        let base = b.mul_const(source, (product.k * width) as i64);
+        let column = b.mul_const(global, width as i64);
+        if sliced { block.sliced_panel(b, base, column) } else { block.panel(b, base, column) }
         Vec::new()
     });
 }
@@ -186,9 +170,78 @@ struct Block<'a> {
     tiles: ProductTiles,
     batch: Val,
     first_row: Val,
+    /// Rows of this block that exist.
+    rows: Val,
+    operands: Operands,
+    tile: Buf,
+    output: Buf,
 }
 
 impl Block<'_> {
+    fn register_tile(&self, b: &mut Builder, bases: Bases, continues: bool) {
+        multiply(b, self.context.fma, &self.operands, bases, (self.tiles.mr, self.tiles.nv), self.tile, continues);
+    }
+
+    /// One panel, each register tile finished while it is warm.
+    fn panel(&self, b: &mut Builder, right: Val, column: Val) {
+        let mr = self.tiles.mr as i64;
+        let zero = b.i64(0);
+        b.for_loop((zero, self.rows), mr, 1, &[], |b, row, _| {
+            let left = b.mul_const(row, self.operands.left_stride as i64);
+            self.register_tile(b, Bases { left: Some(left), right: Some(right), tile: None }, false);
+            let rest = b.sub(self.rows, row);
+            let most = b.i64(mr);
+            let count = b.bin(BinOp::Min, rest, most);
+            self.finish_rows(b, row, count, column);
+            Vec::new()
+        });
+    }
+
+    /// One panel in slices of the reduction; sums wait in the tile between slices.
+    fn sliced_panel(&self, b: &mut Builder, right: Val, column: Val) {
+        let width = self.tiles.width(b.lanes()) as i64;
+        let slice = |b: &mut Builder, k: Option<Val>| {
+            let zero = b.i64(0);
+            b.for_loop((zero, self.rows), self.tiles.mr as i64, 1, &[], |b, row, _| {
+                let mut left = b.mul_const(row, self.operands.left_stride as i64);
+                let mut right = right;
+                if let Some(k) = k {
+                    left = b.add(left, k);
+                    let skipped = b.mul_const(k, width);
+                    right = b.add(right, skipped);
+                }
+                let tile = b.mul_const(row, width);
+                self.register_tile(b, Bases { left: Some(left), right: Some(right), tile: Some(tile) }, k.is_some());
+                Vec::new()
+            });
+        };
+        slice(b, None);
+        let bounds = (b.i64(self.tiles.depth as i64), b.i64(self.product.k as i64));
+        b.for_loop(bounds, self.tiles.depth as i64, 1, &[], |b, k, _| {
+            slice(b, Some(k));
+            Vec::new()
+        });
+        let zero = b.i64(0);
+        self.finish_rows(b, zero, self.rows, column);
+    }
+
+    /// The epilogue of `count` rows from `row` on, which lie in the tile from its start.
+    fn finish_rows(&self, b: &mut Builder, row: Val, count: Val, column: Val) {
+        let lanes = b.lanes() as usize;
+        let width = self.tiles.width(b.lanes());
+        let zero = b.i64(0);
+        b.for_loop((zero, count), 1, 1, &[], |b, r, _| {
+            let in_block = b.add(row, r);
+            let global_row = b.add(self.first_row, in_block);
+            let from = b.mul_const(r, width as i64);
+            for v in 0..self.tiles.nv {
+                let value = b.load(b.addr_off(self.tile, Some(from), (v * lanes) as i64));
+                self.finish(b, global_row, column, v * lanes, value);
+            }
+            Vec::new()
+        });
+    }
+
     fn pack_left(&self, b: &mut Builder, left: Buf, stride: usize, packed_rows: usize) {
         let product = self.product;
         let inner = lane_extent(&product.left, 2, product.k);
@@ -240,7 +293,7 @@ impl Block<'_> {
     }
 
     /// The epilogue of one vector, and its store.
-    fn finish(&self, b: &mut Builder, output: Buf, row: Val, column: Val, offset: usize, value: Val) {
+    fn finish(&self, b: &mut Builder, row: Val, column: Val, offset: usize, value: Val) {
         let product = self.product;
         let width = self.tiles.width(b.lanes());
         let first = remaining(b, column, offset, product.n, width);
@@ -250,7 +303,7 @@ impl Block<'_> {
         point.first = first;
         let mut scope = Scope::new(&product.epilogue, point.clone()).with_anchor(value);
         let value = self.context.root(b, &mut scope);
-        store_at(b, output, &product.store, &point, value);
+        store_at(b, self.output, &product.store, &point, value);
     }
 }
 

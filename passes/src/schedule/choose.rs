@@ -68,10 +68,11 @@ pub fn product(product: &Product, target: &Target) -> ProductTiles {
     let (mr, nv) = register_tile(product.m, product.n, target);
     let panels = product.n.div_ceil(nv * lanes);
     let tiles_of_rows = product.m.div_ceil(mr);
+    let depth = depth(product.k, mr, nv * lanes, target);
     for row_blocks in 1..=tiles_of_rows.min(64) {
         let rows = tiles_of_rows.div_ceil(row_blocks) * mr;
         for column_blocks in 1..=panels.min(32) {
-            let tiles = ProductTiles { rows, panels: panels.div_ceil(column_blocks), mr, nv };
+            let tiles = ProductTiles { rows, panels: panels.div_ceil(column_blocks), mr, nv, depth };
             if check_product(product, &tiles, target).is_err() {
                 continue;
             }
@@ -81,7 +82,15 @@ pub fn product(product: &Product, target: &Target) -> ProductTiles {
             }
         }
     }
-    best.map_or(ProductTiles { rows: mr, panels: 1, mr, nv }, |(_, tiles)| tiles)
+    best.map_or(ProductTiles { rows: mr, panels: 1, mr, nv, depth }, |(_, tiles)| tiles)
+}
+
+/// The longest slice of the reduction that divides it, whose rows fit the first-level cache and whose
+/// part of a panel fits a quarter of the second.
+fn depth(k: usize, mr: usize, width: usize, target: &Target) -> usize {
+    let most = (target.l1_bytes / (mr as u64 * 4)).min(target.l2_bytes / (width as u64 * 16)) as usize;
+    const LEAST: usize = 128;
+    (LEAST..=most).rev().find(|&d| k.is_multiple_of(d)).filter(|_| k > most).unwrap_or(k)
 }
 
 /// The register tile that wastes least on the edges of `m × n`.
@@ -189,6 +198,9 @@ pub fn check(body: &Body, tiles: &Tiles, target: &Target) -> Result<(), String> 
         (Body::Product(product), Tiles::Product(t)) => {
             if t.rows % t.mr != 0 {
                 return Err(format!("rows {} is not a multiple of mr {}", t.rows, t.mr));
+            }
+            if product.k % t.depth != 0 {
+                return Err(format!("depth {} does not divide k = {}", t.depth, product.k));
             }
             check_product(product, t, target)
         }

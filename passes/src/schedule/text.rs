@@ -8,7 +8,7 @@ impl fmt::Display for Tiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Tiles::Row(t) => write!(f, "row rows {} inner {}", t.rows, t.inner),
-            Tiles::Product(t) => write!(f, "product rows {} panels {} mr {} nv {}", t.rows, t.panels, t.mr, t.nv),
+            Tiles::Product(t) => write!(f, "product rows {} panels {} depth {} mr {} nv {}", t.rows, t.panels, t.depth, t.mr, t.nv),
             Tiles::Attend(t) => {
                 write!(f, "attend queries {} mr {} keys {} values {}", t.queries, t.mr, t.key_vectors, t.value_vectors)
             }
@@ -45,7 +45,7 @@ pub fn parse(text: &str) -> Result<Schedule, String> {
             at(
                 n,
                 line,
-                "`row rows R inner I`, `product rows R panels P mr M nv N` or `attend queries Q mr M keys K values V`",
+                "`row rows R inner I`, `product rows R panels P depth D mr M nv N` or `attend queries Q mr M keys K values V`",
             )
         })?;
         groups.push((name.to_string(), tiles));
@@ -60,11 +60,12 @@ fn tiles(words: &[&str]) -> Option<Tiles> {
         ["row", "rows", rows, "inner", inner] => {
             Some(Tiles::Row(RowTiles { rows: number(rows)?, inner: number(inner)? }))
         }
-        ["product", "rows", rows, "panels", panels, "mr", mr, "nv", nv] => Some(Tiles::Product(ProductTiles {
+        ["product", "rows", rows, "panels", panels, "depth", depth, "mr", mr, "nv", nv] => Some(Tiles::Product(ProductTiles {
             rows: number(rows)?,
             panels: number(panels)?,
             mr: number(mr)?,
             nv: number(nv)?,
+            depth: number(depth)?,
         })),
         ["attend", "queries", queries, "mr", mr, "keys", keys, "values", values] => Some(Tiles::Attend(AttendTiles {
             queries: number(queries)?,
