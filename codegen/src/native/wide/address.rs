@@ -22,6 +22,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Longer sums stay as they are.
 const MAX_TERMS: usize = 6;
+/// A loop that would carry more sums than this carries none: there are 15 registers, and advancing a sum on
+/// the stack costs more than an addition at its use.
+const MAX_CARRIED: usize = 6;
 
 type Terms = Vec<(Val, i64)>;
 
@@ -30,6 +33,7 @@ type Terms = Vec<(Val, i64)>;
 pub fn reduce(mut kernel: Kernel) -> Kernel {
     let mut forms = Forms::new(&kernel);
     forms.body(&kernel.body);
+    forms.choose();
     let indices = vec![None; kernel.types.len()];
     let mut rebuild = Rebuild { types: kernel.types, sums: BTreeMap::new(), indices, forms };
     kernel.body = rebuild.body(kernel.body, &[]);
@@ -64,7 +68,9 @@ struct Forms {
     loops: BTreeSet<Val>,
     /// Which values are indices of addresses.
     indexes: Vec<bool>,
-    /// Sums by their last root.
+    /// The sums that addresses are, by their last root.
+    asked: BTreeMap<Val, BTreeSet<Terms>>,
+    /// The sums to be built, by their last root.
     wanted: BTreeMap<Val, BTreeSet<Terms>>,
 }
 
@@ -78,6 +84,7 @@ impl Forms {
             types: kernel.types.clone(),
             loops: BTreeSet::new(),
             indexes: vec![false; values],
+            asked: BTreeMap::new(),
             wanted: BTreeMap::new(),
         }
     }
@@ -149,12 +156,23 @@ impl Forms {
     }
     fn want(&mut self, addr: &Addr) {
         let Some(index) = addr.index else { return };
-        if std::mem::replace(&mut self.indexes[index.index()], true) {
-            return;
+        if !std::mem::replace(&mut self.indexes[index.index()], true) {
+            let terms = self.form(index).terms.clone();
+            if let Some(&(root, _)) = terms.last() {
+                self.asked.entry(root).or_default().insert(terms);
+            }
         }
-        let terms = self.form(index).terms.clone();
-        for end in 1..=terms.len() {
-            self.wanted.entry(terms[end - 1].0).or_default().insert(terms[..end].to_vec());
+    }
+    /// Wants what addresses ask for, and the sums that those start from, but no crowd in one loop.
+    fn choose(&mut self) {
+        for (root, sums) in std::mem::take(&mut self.asked) {
+            let carried = sums.iter().filter(|s| s[..] != [(root, 1)]).count();
+            if self.loops.contains(&root) && carried > MAX_CARRIED {
+                continue;
+            }
+            for (terms, end) in sums.iter().flat_map(|s| (1..=s.len()).map(move |end| (s, end))) {
+                self.wanted.entry(terms[end - 1].0).or_default().insert(terms[..end].to_vec());
+            }
         }
     }
 }
@@ -221,9 +239,12 @@ impl Rebuild {
         let (sum, constant) = match self.indices[index.index()] {
             Some(known) => known,
             None => {
-                let form = self.forms.form(index);
-                let sum = (!form.terms.is_empty()).then(|| self.sum(&form.terms));
-                (sum, form.constant)
+                let Form { terms, constant } = self.forms.form(index);
+                match (&terms[..], self.known_sum(terms)) {
+                    ([], _) => (None, *constant),
+                    (_, Some(sum)) => (Some(sum), *constant),
+                    (_, None) => (Some(index), 0),
+                }
             }
         };
         self.indices[index.index()] = Some((sum, constant));
@@ -231,11 +252,14 @@ impl Rebuild {
         addr.offset = addr.offset.wrapping_add(constant);
     }
 
-    fn sum(&self, terms: &[(Val, i64)]) -> Val {
+    fn known_sum(&self, terms: &[(Val, i64)]) -> Option<Val> {
         match terms {
-            [(v, 1)] => *v,
-            _ => self.sums[terms],
+            [(v, 1)] => Some(*v),
+            _ => self.sums.get(terms).copied(),
         }
+    }
+    fn sum(&self, terms: &[(Val, i64)]) -> Val {
+        self.known_sum(terms).expect("sums are built outer roots first")
     }
 
     fn sums_after(&mut self, root: Val, out: &mut Vec<Stmt>) {

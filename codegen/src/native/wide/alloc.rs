@@ -58,6 +58,7 @@ fn list(arg: &Arg, first: usize, out: &mut Vec<Operand>) {
     match *arg {
         Arg::Def(r) => out.push(Operand::reg_def(r.vreg)),
         Arg::Use(r) | Arg::Merge(r) | Arg::Zero(r) => out.push(Operand::reg_use(r.vreg)),
+        Arg::Any(r) => out.push(Operand::any_use(r.vreg)),
         Arg::Tied(def, used) | Arg::Consumed(def, used) => tie(out, def.vreg, used.vreg),
         Arg::Mem(Mem { base, index, .. }) => {
             if let Base::Reg(base) = base {

@@ -145,19 +145,19 @@ impl Writer {
         let mut instruction = Instruction::default();
         instruction.set_code(inst.code);
         let mut constant = None;
-        let (mut next, mut op) = (0, 0);
-        let mut take = |reg: Reg| {
-            next += 1;
-            let preg = allocs[next - 1].as_reg().expect("operands are in registers");
-            register(preg, reg.view)
-        };
+        let mut op = 0;
+        let mut places = Places(allocs.iter());
         let args = code.args_of(inst);
         for arg in args {
             match *arg {
-                Arg::Def(r) | Arg::Use(r) => instruction.set_op_register(op, take(r)),
+                Arg::Def(r) | Arg::Use(r) => instruction.set_op_register(op, places.reg(r)),
+                Arg::Any(r) => match places.next() {
+                    Place::Reg(preg) => instruction.set_op_register(op, register(preg, r.view)),
+                    Place::Slot(displacement) => stack(&mut instruction, op, displacement),
+                },
                 Arg::Tied(def, used) => {
-                    take(used);
-                    instruction.set_op_register(op, take(def));
+                    places.reg(used);
+                    instruction.set_op_register(op, places.reg(def));
                 }
                 Arg::Same(earlier) => instruction.set_op_register(op, instruction.op_register(earlier.into())),
                 Arg::Imm8(value) => {
@@ -170,19 +170,19 @@ impl Writer {
                     instruction.set_immediate64(value as u64);
                 }
                 Arg::Mem(mem) => {
-                    constant = constant.or(memory(&mut instruction, op, &mem, &mut take));
+                    constant = constant.or(memory(&mut instruction, op, &mem, &mut places));
                 }
-                Arg::Merge(k) => instruction.set_op_mask(take(k)),
+                Arg::Merge(k) => instruction.set_op_mask(places.reg(k)),
                 Arg::Zero(k) => {
-                    instruction.set_op_mask(take(k));
+                    instruction.set_op_mask(places.reg(k));
                     instruction.set_zeroing_masking(true);
                 }
                 Arg::Consumed(def, used) => {
-                    take(used);
-                    instruction.set_op_mask(take(def));
+                    places.reg(used);
+                    instruction.set_op_mask(places.reg(def));
                 }
                 Arg::FixedDef(r, _) | Arg::FixedUse(r, _) => {
-                    take(r);
+                    places.reg(r);
                 }
             }
             let named = !matches!(
@@ -334,22 +334,42 @@ enum Operand {
     Imm(i64),
 }
 
+/// The allocations of one instruction's operands, in the order in which they were listed.
+struct Places<'a>(std::slice::Iter<'a, Allocation>);
+
+/// Where an operand is: in a register, or that many bytes above the stack pointer.
+enum Place {
+    Reg(PReg),
+    Slot(i32),
+}
+
+impl Places<'_> {
+    fn next(&mut self) -> Place {
+        let place = self.0.next().expect("one allocation per operand");
+        match (place.as_reg(), place.as_stack()) {
+            (Some(preg), _) => Place::Reg(preg),
+            (_, Some(slot)) => Place::Slot(slot.index() as i32 * 8),
+            _ => unreachable!("an operand is somewhere"),
+        }
+    }
+    fn reg(&mut self, reg: Reg) -> Register {
+        match self.next() {
+            Place::Reg(preg) => register(preg, reg.view),
+            Place::Slot(_) => unreachable!("only operands that may be spilled are"),
+        }
+    }
+}
+
 fn stack(instruction: &mut Instruction, op: u32, displacement: i32) {
-    let mem = Mem::stack(displacement);
-    memory(instruction, op, &mem, &mut |_| unreachable!("the stack needs no register"));
+    memory(instruction, op, &Mem::stack(displacement), &mut Places([].iter()));
 }
 
 /// Fills in a memory operand; a constant's distance is left to the caller.
-fn memory(
-    instruction: &mut Instruction,
-    op: u32,
-    mem: &Mem,
-    take: &mut impl FnMut(Reg) -> Register,
-) -> Option<Constant> {
+fn memory(instruction: &mut Instruction, op: u32, mem: &Mem, places: &mut Places) -> Option<Constant> {
     instruction.set_op_kind(op, OpKind::Memory);
     instruction.set_is_broadcast(mem.broadcast);
     let (base, constant) = match mem.base {
-        Base::Reg(vreg) => (take(Reg { vreg, view: View::R64 }), None),
+        Base::Reg(vreg) => (places.reg(Reg { vreg, view: View::R64 }), None),
         Base::Stack => (Register::RSP, None),
         Base::Constant(c) => (Register::RIP, Some(c)),
     };
@@ -359,7 +379,7 @@ fn memory(
         return constant;
     }
     if let Some(index) = mem.index {
-        instruction.set_memory_index(take(index));
+        instruction.set_memory_index(places.reg(index));
         instruction.set_memory_index_scale(mem.scale.into());
     }
     instruction.set_memory_displacement64(i64::from(mem.displacement) as u64);

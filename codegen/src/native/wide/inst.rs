@@ -119,6 +119,8 @@ pub enum Arg {
     Def(Reg),
     /// Read.
     Use(Reg),
+    /// Read where it is, in a register or spilled; the instruction must take memory there.
+    Any(Reg),
     /// Read as the second, written as the first, in one register.
     Tied(Reg, Reg),
     /// Memory.

@@ -12,7 +12,7 @@
 //!                    └▶ skip ──────────────────────────────────▶ after(init)
 //! ```
 
-use super::{Arg, Select, Value};
+use super::{Arg, Select, Value, bases::used_ids};
 use crate::native::wide::{
     alloc,
     inst::{BlockId, Flow, Mem, Reg, View},
@@ -20,7 +20,7 @@ use crate::native::wide::{
 use iced_x86::Code;
 use regard_ir::{
     id::Id,
-    kernel::{Body, Buf, CmpOp, Elem, IdAxis, Inst, Type, Val},
+    kernel::{Body, CmpOp, Elem, IdAxis, Inst, Type, Val},
 };
 use std::collections::BTreeSet;
 
@@ -36,7 +36,9 @@ impl Select<'_> {
         let list = arguments.map(|(reg, at)| Arg::FixedDef(reg, at));
         self.code.push(Code::INVALID, Flow::Silent, &list);
         let [buffers, first, end, scratch] = arguments.map(|a| a.0);
-        self.load_bases(buffers, scratch);
+        self.set_bases(buffers, scratch);
+        let kernel = self.kernel;
+        self.bases_for_loop(&kernel.body);
 
         let [enter, head, again, skip, leave, done] = std::array::from_fn(|_| self.code.block());
         self.push(Code::Cmp_r64_rm64, &[Arg::Use(first), Arg::Use(end)]);
@@ -46,7 +48,6 @@ impl Select<'_> {
         let block = self.fresh(View::R64);
         self.code.start(head, &[block], true);
         self.locate(block);
-        let kernel = self.kernel;
         self.body(&kernel.body);
         let next = self.def(Code::Lea_r64_m, View::R64, &[Arg::Mem(Mem::at(block, 1))]);
         self.push(Code::Cmp_r64_rm64, &[Arg::Use(next), Arg::Use(end)]);
@@ -89,22 +90,6 @@ impl Select<'_> {
         self.ids.insert(IdAxis::Unit, Value::Int(0));
     }
 
-    fn load_bases(&mut self, buffers: Reg, scratch: Reg) {
-        let mut used = BTreeSet::new();
-        used_buffers(&self.kernel.body, &mut used);
-        let offsets = self.scratch_offsets();
-        for buf in used {
-            let base = match offsets.get(&buf) {
-                Some(&at) => (scratch, at),
-                None => {
-                    let slot = Mem::at(buffers, 8 * buf.index() as i32);
-                    (self.def(Code::Mov_r64_rm64, View::R64, &[Arg::Mem(slot)]), 0)
-                }
-            };
-            self.bases.insert(buf, base);
-        }
-    }
-
     pub(super) fn body(&mut self, body: &Body) {
         let outer = self.plan.enter();
         for (at, stmt) in body.stmts.iter().enumerate() {
@@ -143,6 +128,7 @@ impl Select<'_> {
         let mut start = vec![self.reg(*lo)];
         start.extend(self.regs(init));
         let [head, back, after] = std::array::from_fn(|_| self.code.block());
+        self.bases_for_loop(body);
         let guard = certain.is_none().then(|| self.guard(*lo, *hi));
         self.code.jump(head, &start);
 
@@ -152,6 +138,7 @@ impl Select<'_> {
         self.set_all(&index_and_params, &regs);
         self.body(body);
 
+        self.forget_bases();
         let mut next = vec![self.add_const(regs[0], *step)];
         next.extend(self.regs(&body.yields));
         self.compare_ints(Elem::I64, next[0], *hi);
@@ -196,12 +183,15 @@ impl Select<'_> {
         let [yes, no, after] = std::array::from_fn(|_| self.code.block());
         let taken = self.condition(cond);
         self.code.branch(taken, yes, no);
+        let bases = self.save_bases();
         for (block, body) in [(yes, then), (no, otherwise)] {
             self.code.start(block, &[], false);
+            self.restore_bases(&bases);
             self.body(body);
             let values = self.regs(&body.yields);
             self.code.jump(after, &values);
         }
+        self.restore_bases(&bases);
         let regs = self.params(results);
         self.code.start(after, &regs, false);
         self.set_all(results, &regs);
@@ -223,30 +213,5 @@ impl Select<'_> {
         let cond = self.reg(cond);
         self.push(Code::Test_rm32_r32, &[Arg::Use(cond), Arg::Use(cond)]);
         Code::Jne_rel32_64
-    }
-}
-
-fn used_ids(body: &Body, out: &mut BTreeSet<IdAxis>) {
-    for stmt in &body.stmts {
-        match &stmt.inst {
-            Inst::Id(axis) => drop(out.insert(*axis)),
-            inst => inst.bodies().into_iter().for_each(|b| used_ids(b, out)),
-        }
-    }
-}
-
-fn used_buffers(body: &Body, out: &mut BTreeSet<Buf>) {
-    for stmt in &body.stmts {
-        match &stmt.inst {
-            Inst::Load { addr, .. }
-            | Inst::Bcast(addr)
-            | Inst::Store { addr, .. }
-            | Inst::LoadScalar(addr)
-            | Inst::StoreScalar { addr, .. }
-            | Inst::Gather { addr, .. } => {
-                out.insert(addr.buf);
-            }
-            inst => inst.bodies().into_iter().for_each(|b| used_buffers(b, out)),
-        }
     }
 }

@@ -34,7 +34,7 @@ impl Select<'_> {
     /// The operand for the element `skip` elements behind `addr`.
     pub(super) fn mem(&mut self, addr: &Addr, skip: i64) -> Mem {
         let bytes = self.dtype(addr).bytes() as i64;
-        let (base, start) = self.bases[&addr.buf];
+        let (base, start) = self.base(addr.buf);
         let mut offset = addr.offset.wrapping_add(skip).wrapping_mul(bytes).wrapping_add(start);
         let index = match addr.index {
             Some(v) => match self.as_int(v) {

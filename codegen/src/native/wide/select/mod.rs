@@ -10,6 +10,7 @@
 //! remembered as what they are ([`Value`]) and become an immediate, a memory operand or a register where
 //! they are used, so constants cost no register and the allocator never moves one.
 
+mod bases;
 mod divide;
 mod flow;
 mod lanes;
@@ -31,7 +32,7 @@ use super::{
 use iced_x86::Code;
 use regard_ir::{
     id::Id,
-    kernel::{Addr, Buf, CmpOp, Const, Elem, IdAxis, Inst, Kernel, Stmt, Type, Val},
+    kernel::{Addr, CmpOp, Const, Elem, IdAxis, Inst, Kernel, Stmt, Type, Val},
 };
 use std::collections::BTreeMap;
 
@@ -75,8 +76,8 @@ struct Select<'k> {
     code: Code86,
     pool: Pool,
     values: Vec<Value>,
-    /// Pointer and byte offset of each buffer that is used.
-    bases: BTreeMap<Buf, (Reg, i64)>,
+    /// Pointers to buffers.
+    bases: bases::Bases,
     /// Masks of the counts in scope.
     tails: BTreeMap<Val, mask::Tail>,
     /// Grid coordinates of the block that runs.
@@ -93,7 +94,7 @@ impl<'k> Select<'k> {
             code: Code86::default(),
             pool: Pool::default(),
             values: vec![Value::None; kernel.types.len()],
-            bases: BTreeMap::new(),
+            bases: bases::Bases::default(),
             tails: BTreeMap::new(),
             ids: BTreeMap::new(),
         }
@@ -286,11 +287,6 @@ impl<'k> Select<'k> {
             (_, Ok(small)) => self.def(Code::Mov_rm64_imm32, View::R64, &[Arg::Imm32(small)]),
             _ => self.def(Code::Mov_r64_imm64, View::R64, &[Arg::Imm64(value)]),
         }
-    }
-
-    /// Byte offset of each scratch buffer.
-    fn scratch_offsets(&self) -> BTreeMap<Buf, i64> {
-        self.kernel.scratch_layout().0.into_iter().map(|(buf, at)| (buf, at as i64)).collect()
     }
 }
 
