@@ -10,6 +10,7 @@ use regard_ir::{
     target::Target,
     types::DType,
 };
+use std::io::Write;
 
 /// Emits a kernel and compares it with the interpreter.
 fn holds(kernel: &Kernel, seed: u64) -> Code {
@@ -25,7 +26,8 @@ fn with_lanes(what: &str, check: impl Fn(u32)) {
         if wide::supported(lanes) {
             check(lanes);
         } else {
-            println!("skipped: {what} with {lanes} lanes, which this machine does not execute");
+            let skipped = format!("skipped: {what} with {lanes} lanes, which this machine does not execute\n");
+            std::io::stderr().write_all(skipped.as_bytes()).expect("stderr is open");
         }
     }
 }
