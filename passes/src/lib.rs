@@ -9,11 +9,13 @@
 
 pub mod buffers;
 pub mod core;
+pub mod egraph;
 pub mod error;
 pub mod lower;
 pub mod plan;
 pub mod schedule;
 
+pub use egraph::{Optimized, optimize};
 pub use error::Error;
 pub use lower::lower;
 pub use plan::{Plan, plan};

@@ -28,7 +28,12 @@ pub fn down(row: &View, columns: usize) -> Option<View> {
 
 /// A row `[1, k]` repeated to a shape whose last extent is k.
 pub fn repeated(row: &View, shape: &[usize]) -> Option<View> {
-    row.then(&View::expand(&row.shape, shape))
+    row.then(&spread(row, shape))
+}
+
+/// The view that repeats a tensor `[1, k]`, made by a view such as [`row`], to a shape whose last extent is k.
+pub fn spread(row: &View, shape: &[usize]) -> View {
+    View::expand(&[row.elements()], shape)
 }
 
 /// The view without what lies behind the first index of `axis`, where it does not depend on that index.

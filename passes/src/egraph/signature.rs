@@ -7,8 +7,8 @@
 //! A lower-case letter is one dimension, a digit that many, a capital any number of dimensions; `B'` is
 //! anything that broadcasts with B. The same letter is the same extent everywhere. `const x` depends on no input, `var x`
 //! on some, plain `x` may be either. `map` is the attribute of a view from one shape to another, `axis` an axis
-//! of a tensor of that shape, `type` the type of a constant, `number` its value (what follows are the values
-//! that tests draw).
+//! of a tensor of that shape, `type` the type of a constant, `number` its finite value (what follows are the
+//! values that tests draw).
 //!
 //! The signature documents the rule, guards it ([`Signature::admits`]) and is what tests draw operands from.
 
@@ -91,7 +91,7 @@ impl Signature {
                 map.parse().is_ok_and(fits)
             }
             (Kind::Axis(_), Some(Fact::Attr(_, Attr::Int(_)))) => true,
-            (Kind::Number(_), Some(Fact::Attr(_, Attr::Real(_)))) => true,
+            (Kind::Number(_), Some(Fact::Attr(_, Attr::Real(x)))) => x.get().is_finite(),
             (Kind::Word(_), Some(Fact::Attr(_, Attr::Word(_)))) => true,
             _ => false,
         })

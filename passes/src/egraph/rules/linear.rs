@@ -10,7 +10,7 @@
 //! What stands between may be a view that repeats a row, never one that fills: a padded zero is not scaled and
 //! shifted with the rest, and no row says it is.
 
-use super::{Rule, Scope, map, rule, rule_with, ty};
+use super::{Rule, Scope, map, rule_with, ty};
 use crate::egraph::maps;
 use regard_ir::{types::TensorType, view::View};
 
@@ -70,7 +70,7 @@ fn weights() -> Vec<Rule> {
             "(add (mul ?x (view ?o ?g)) (view ?e (mul (view ?p ?b) (view ?q ?g))))",
             |s| {
                 let (p, q) = (maps::row(&s.map("r")?)?, maps::row(&s.map("o")?)?);
-                let spread = View::expand(&p.shape, &s.root.shape);
+                let spread = maps::spread(&p, &s.root.shape);
                 Some(vec![map("p", &p), map("q", &q), map("e", &spread)])
             },
         ),
@@ -230,6 +230,5 @@ fn shifts() -> Vec<Rule> {
             "(attend ?a ?x ?v)",
             finite,
         ),
-        rule("softmax-of-softened-zero", "x: S; axis a: S", "(softmax ?a (sub ?x (sub ?x ?x)))", "(softmax ?a ?x)"),
     ]
 }

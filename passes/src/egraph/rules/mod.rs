@@ -23,10 +23,10 @@ use super::{
     signature::Signature,
     term::{Egraph, Fact, Facts, Term, fact_of},
 };
-use egg::{Applier, ENodeOrVar, Id, Language, Pattern, PatternAst, Rewrite, Searcher, Subst, Symbol, Var};
+use egg::{Applier, ENodeOrVar, Id, Pattern, PatternAst, Rewrite, Subst, Symbol, Var};
 use regard_ir::{
     ops::Attr,
-    types::{Real, TensorType},
+    types::{DType, Real, TensorType},
     view::View,
 };
 use std::sync::{Arc, LazyLock};
@@ -84,6 +84,13 @@ impl<'a> Scope<'a> {
     fn number(&self, name: &str) -> Option<f64> {
         match self.fact(name)? {
             Fact::Attr(_, Attr::Real(x)) => Some(x.get()),
+            _ => None,
+        }
+    }
+    /// An element type.
+    fn dtype(&self, name: &str) -> Option<DType> {
+        match self.fact(name)? {
+            Fact::Attr(_, Attr::Word(word)) => DType::from_name(word),
             _ => None,
         }
     }
@@ -214,17 +221,19 @@ pub fn rewrites() -> &'static [Rewrite<Term, Facts>] {
 }
 
 /// The variables of a pattern, in order.
+#[cfg(test)]
 pub fn variables(pattern: &Pattern<Term>) -> Vec<String> {
-    let vars = Searcher::<Term, Facts>::vars(pattern);
-    vars.into_iter().map(name_of).collect()
+    pattern.vars().into_iter().map(name_of).collect()
 }
 
 /// A pattern with terms for its variables, as an expression; `bind` appends what a variable stands for.
+#[cfg(test)]
 pub fn instantiate(
     pattern: &Pattern<Term>,
     expr: &mut egg::RecExpr<Term>,
     bind: &mut dyn FnMut(&mut egg::RecExpr<Term>, &str) -> Id,
 ) -> Id {
+    use egg::Language;
     let mut placed: Vec<Id> = Vec::new();
     for node in pattern.ast.as_ref() {
         let id = match node {

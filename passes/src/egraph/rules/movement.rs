@@ -9,7 +9,7 @@
 
 use super::{Rule, axis, map, rule_with, ty};
 use crate::egraph::maps;
-use regard_ir::{types::TensorType, view::View};
+use regard_ir::view::View;
 
 const UNARY: [&str; 13] = [
     "neg", "abs", "exp", "log", "sqrt", "rsqrt", "recip", "floor", "round", "erf", "tanh", "sigmoid", "gelu",
@@ -58,9 +58,4 @@ pub fn rules() -> Vec<Rule> {
     rules.push(through("cast", "x: S; word to: f32 i32 bool; map m: S -> T", " ?to", &["x"]));
     rules.push(through("select", "bool c: S; x: S; y: S; map m: S -> T", "", &["c", "x", "y"]));
     rules
-}
-
-/// A type of that shape with the element type of another.
-pub fn reshaped(ty: &TensorType, shape: Vec<usize>) -> TensorType {
-    TensorType::new(ty.dtype, shape)
 }

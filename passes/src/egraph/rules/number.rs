@@ -8,7 +8,6 @@
 
 use super::{Rule, map, number, rule, rule_with, ty};
 use crate::egraph::maps;
-use regard_ir::view::View;
 
 /// Neutral elements, quotients and differences, and constants that merge.
 pub fn rules() -> Vec<Rule> {
@@ -35,10 +34,8 @@ fn neutral() -> Vec<Rule> {
             "(cast ?a ?x)",
             |s| {
                 // Between floats a cast keeps the value.
-                let to = crate::egraph::term::Fact::Attr("to", regard_ir::ops::Attr::Word("i32".to_string()));
-                let exact = s.ty("x")?.dtype.is_float() && *s.fact("b")? != to;
-                let whole = crate::egraph::term::Fact::Attr("to", regard_ir::ops::Attr::Word("bool".to_string()));
-                (exact && *s.fact("b")? != whole).then(Vec::new)
+                let exact = s.ty("x")?.dtype.is_float() && s.dtype("b")?.is_float();
+                exact.then(Vec::new)
             },
         ),
     ]
@@ -47,12 +44,11 @@ fn neutral() -> Vec<Rule> {
 fn outwards() -> Vec<Rule> {
     let mut rules = Vec::new();
     for op in ["add", "mul"] {
-        rules.push(rule_with(
+        rules.push(rule(
             format!("{op}-number-right"),
             "x: S; number c: 0.5; type t: S",
             &format!("({op} (const ?c ?t) ?x)"),
             &format!("({op} ?x (const ?c ?t))"),
-            |_| Some(Vec::new()),
         ));
         rules.push(rule(
             format!("{op}-constant-right"),
@@ -123,7 +119,7 @@ fn merged(op: &str) -> Vec<Rule> {
             &format!("({op} ?x (view ?r ({op} (view ?p ?a) (view ?q ?b))))"),
             |s| {
                 let (p, q) = (maps::row(&s.map("m")?)?, maps::row(&s.map("o")?)?);
-                let r = View::expand(&p.shape, &s.root.shape);
+                let r = maps::spread(&p, &s.root.shape);
                 Some(vec![map("p", &p), map("q", &q), map("r", &r)])
             },
         ),

@@ -1,0 +1,56 @@
+//! What a term costs, in femtoseconds of one core of the target.
+//!
+//! ```text
+//!   anchor     flops / rate + (operands + result in bytes) / bandwidth
+//!   pointwise  a thousand: it rides along with an anchor, in registers
+//!   view       a hundred, two where neighbours are not neighbours in memory
+//!   constant   one: it is computed before the first run
+//! ```
+//!
+//! Only anchors matter; the rest orders terms whose anchors cost the same. Costs are integers, so sums do not
+//! depend on their order.
+
+use super::{
+    maps,
+    term::{Fact, Term, op_of},
+};
+use crate::core::is_pointwise;
+use egg::Id;
+use regard_ir::{
+    ops::{Op, OpDef},
+    target::Target,
+    types::TensorType,
+};
+
+const POINTWISE: u64 = 1000;
+const VIEW: u64 = 100;
+
+/// What one term costs, and where it ranks among terms of equal cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Price {
+    /// Femtoseconds, operands not included.
+    pub cost: u64,
+    /// Work that follows an anchor comes before work that precedes one: lower is better.
+    pub rank: u8,
+}
+
+/// The price of a term whose children are `fact`.
+pub fn price<'a>(term: &Term, result: &Fact, fact: impl Fn(Id) -> &'a Fact + Copy, target: &Target) -> Price {
+    let Some(Ok((op, operands))) = op_of(term, fact) else { return Price { cost: 0, rank: 0 } };
+    let types: Vec<&TensorType> = operands.iter().filter_map(|&o| fact(o).tensor()).collect();
+    let (cost, rank) = match (&op, result) {
+        (_, Fact::Tensor { constant: true, .. }) => (1, 0),
+        (Op::ViewOp(view), _) => (if maps::reads_in_order(&view.map) { VIEW } else { 2 * VIEW }, 1),
+        (op, _) if is_pointwise(op) => (POINTWISE, 0),
+        (op, Fact::Tensor { ty, .. }) => (anchor(op, &types, ty, target), 2),
+        _ => (0, 0),
+    };
+    Price { cost, rank }
+}
+
+fn anchor(op: &Op, operands: &[&TensorType], result: &TensorType, target: &Target) -> u64 {
+    let bytes: usize = operands.iter().map(|ty| ty.bytes()).sum::<usize>() + result.bytes();
+    let compute = op.flops(operands, result) as f64 / target.core_gflops;
+    let memory = bytes as f64 / target.memory_gbps;
+    ((compute + memory) * 1e6) as u64 + POINTWISE
+}

@@ -1,0 +1,234 @@
+//! The optimiser: which ops compute what was asked for.
+//!
+//! ```text
+//!   graph ─core form─▶ regions ─e-graph─▶ cheapest terms ─core form─▶ graph
+//! ```
+//!
+//! Each region is put into an e-graph, where a term and everything that rules say it equals live side by side;
+//! rules run until nothing is new or a limit is reached, and then the cheapest program is read out. No clock is
+//! asked: limits count nodes and rounds, so the same graph gives the same result everywhere. Equal regions
+//! are solved once.
+//!
+//! Read in this order: `term` (the language), `rules` (the equations), `region`, `cost`, `extract`, `explain`.
+
+mod cost;
+mod explain;
+mod extract;
+mod maps;
+mod numbers;
+mod region;
+mod rules;
+mod signature;
+mod term;
+#[cfg(test)]
+mod tests;
+
+pub use explain::Step;
+
+use crate::{core, error::Error};
+use egg::{Id, Language, RecExpr, Runner, SimpleScheduler, StopReason};
+use region::{Problem, Region};
+use regard_ir::{
+    graph::{Graph, NodeId},
+    id::IdVec,
+    ops::Op,
+    target::Target,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+    time::Duration,
+};
+use term::{Egraph, Facts, Term, decode};
+
+/// Most terms of one e-graph.
+const NODE_LIMIT: usize = 20_000;
+/// Most rounds of all rules.
+const ROUND_LIMIT: usize = 24;
+
+/// A better graph, and why.
+#[derive(Clone, Debug)]
+pub struct Optimized {
+    /// The graph, in core form.
+    pub graph: Graph,
+    /// What was done, one entry per kind of region, in the order of the graph.
+    pub regions: Vec<RegionReport>,
+}
+
+/// What happened in one region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegionReport {
+    /// The node that the region computes: its label, or its number in core form.
+    pub root: String,
+    /// How many equal regions took the same result, this one included.
+    pub copies: usize,
+    /// Terms in the e-graph at the end.
+    pub nodes: usize,
+    /// Rounds of all rules.
+    pub iterations: usize,
+    /// Why no more rounds were run.
+    pub stop: Stop,
+    /// Rules used on the way to the result, in order.
+    pub rules: Vec<Step>,
+    /// Cost as written and as chosen, in femtoseconds of one core.
+    pub cost: (u64, u64),
+}
+
+/// Why an e-graph stopped growing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// No rule finds anything new.
+    Saturated,
+    /// The limit on terms.
+    Nodes,
+    /// The limit on rounds.
+    Iterations,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stop::Saturated => "saturated",
+            Stop::Nodes => "node limit",
+            Stop::Iterations => "iteration limit",
+        })
+    }
+}
+
+/// The best graph that the rules find for a target. Inputs and outputs keep their order and names, nodes that
+/// survive keep their labels.
+pub fn optimize(graph: &Graph, target: &Target) -> Result<Optimized, Error> {
+    let core = numbers::fold(&core::for_rules(graph)?)?;
+    let regions = region::regions(&core);
+    let mut known: HashMap<&Problem, usize> = HashMap::new();
+    let mut solutions: Vec<Solution> = Vec::new();
+    let mut reports: Vec<RegionReport> = Vec::new();
+    let mut chosen = BTreeMap::new();
+    for region in &regions {
+        let at = *known.entry(&region.problem).or_insert_with(|| {
+            let (solution, mut report) = solve(&region.problem, target);
+            report.root = core.text_name(region.root);
+            solutions.push(solution);
+            reports.push(report);
+            reports.len() - 1
+        });
+        reports[at].copies += 1;
+        chosen.insert(region.root, (region, at));
+    }
+    let rebuilt = rebuild(&core, &chosen, &solutions)?;
+    let mut best = core::sink(&rebuilt)?;
+    name_outputs(&core, &mut best);
+    Ok(Optimized { graph: best, regions: reports })
+}
+
+/// A region's result.
+struct Solution {
+    expr: RecExpr<Term>,
+    /// The term that each of the region's nodes became, where its value is still computed.
+    terms: Vec<Option<Id>>,
+}
+
+fn solve(problem: &Problem, target: &Target) -> (Solution, RegionReport) {
+    let (mut egraph, report) = saturate(problem, rules::rewrites());
+    let ids: Vec<Id> = class_of_each(&mut egraph, &problem.expr);
+    let written: BTreeSet<Term> = problem.expr.as_ref().iter().map(|t| t.clone().map_children(|c| ids[usize::from(c)])).collect();
+    let root = *ids.last().expect("a region has a root");
+    let best = extract::extract(&egraph, root, &written, target);
+    let terms = problem.terms.iter().map(|&t| best.terms.get(&ids[usize::from(t)]).copied()).collect();
+    let cost = (cost_of(&egraph, &written, &problem.expr, &ids, target), best.cost);
+    let rules = explain::steps(&mut egraph, &problem.expr, &best.expr);
+    (Solution { expr: best.expr, terms }, RegionReport { rules, cost, ..report })
+}
+
+/// The e-graph of a region after all rounds.
+fn saturate(problem: &Problem, rules: &[egg::Rewrite<Term, Facts>]) -> (Egraph, RegionReport) {
+    // egg asks a clock unless the limit is out of reach.
+    let forever = Duration::from_secs(u64::MAX / 4);
+    let runner = Runner::<Term, Facts>::new(Facts { leaves: problem.leaves.clone() })
+        .with_explanations_enabled()
+        .without_explanation_length_optimization()
+        .with_scheduler(SimpleScheduler)
+        .with_node_limit(NODE_LIMIT)
+        .with_iter_limit(ROUND_LIMIT)
+        .with_time_limit(forever)
+        .with_expr(&problem.expr)
+        .run(rules);
+    let stop = match runner.stop_reason {
+        Some(StopReason::NodeLimit(_)) => Stop::Nodes,
+        Some(StopReason::IterationLimit(_)) => Stop::Iterations,
+        _ => Stop::Saturated,
+    };
+    let (nodes, iterations) = (runner.egraph.total_number_of_nodes(), runner.iterations.len());
+    let report = RegionReport { root: String::new(), copies: 0, nodes, iterations, stop, rules: Vec::new(), cost: (0, 0) };
+    (runner.egraph, report)
+}
+
+/// The class of each term of an expression that the e-graph holds.
+fn class_of_each(egraph: &mut Egraph, expr: &RecExpr<Term>) -> Vec<Id> {
+    egraph.lookup_expr_ids(expr).expect("the expression was added")
+}
+
+/// What the program as written costs.
+fn cost_of(egraph: &Egraph, written: &BTreeSet<Term>, expr: &RecExpr<Term>, ids: &[Id], target: &Target) -> u64 {
+    let owner: BTreeMap<Term, Id> =
+        expr.as_ref().iter().zip(ids).map(|(t, &id)| (t.clone().map_children(|c| ids[usize::from(c)]), id)).collect();
+    let price = |term: &Term| cost::price(term, &egraph[owner[term]].data, |c| &egraph[c].data, target).cost;
+    written.iter().map(price).sum()
+}
+
+/// The graph with every region replaced by its result.
+fn rebuild(
+    graph: &Graph,
+    chosen: &BTreeMap<NodeId, (&Region, usize)>,
+    solutions: &[Solution],
+) -> Result<Graph, Error> {
+    let constant = graph.constants();
+    let mut out = Graph::new(graph.name.clone());
+    let mut moved: IdVec<NodeId, Option<NodeId>> = IdVec::new();
+    let mut labels = BTreeSet::new();
+    let mut name = |out: &mut Graph, new: NodeId, old: NodeId| {
+        if let Some(label) = &graph.nodes[old].label
+            && out.nodes[new].label.is_none()
+            && labels.insert(label.clone())
+        {
+            out.set_label(new, label.clone());
+        }
+    };
+    for (id, node) in graph.nodes.iter() {
+        let new = if let Some(&(region, at)) = chosen.get(&id) {
+            let solution = &solutions[at];
+            let leaf = |i: u32| moved[region.leaves[i as usize]].expect("leaves come first");
+            let nodes = decode(solution.expr.as_ref(), &mut out, leaf).map_err(Error::broken)?;
+            for (&old, term) in region.nodes.iter().zip(&solution.terms) {
+                if let Some(new) = term.and_then(|t| nodes[usize::from(t)])
+                    && !constant[old]
+                {
+                    name(&mut out, new, old);
+                }
+            }
+            *nodes.last().expect("a region has a root")
+        } else if constant[id] || matches!(node.op, Op::Input(_)) {
+            let operands: Vec<NodeId> = node.operands.iter().map(|&o| moved[o].expect("constants have constant operands")).collect();
+            let new = out.push(node.op.clone(), &operands).map_err(Error::broken)?;
+            name(&mut out, new, id);
+            Some(new)
+        } else {
+            None
+        };
+        moved.push(new);
+    }
+    out.outputs = graph.outputs.iter().map(|&o| moved[o].expect("outputs are roots or constants")).collect();
+    Ok(out)
+}
+
+/// Gives outputs their labels back where the node that had it is gone.
+fn name_outputs(before: &Graph, after: &mut Graph) {
+    for (&old, new) in before.outputs.iter().zip(after.outputs.clone()) {
+        if let Some(label) = &before.nodes[old].label
+            && after.nodes[new].label.is_none()
+            && after.labelled(label).is_none()
+        {
+            after.set_label(new, label.clone());
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Numbers computed from numbers: `1/√32` written as ops becomes one `const`.
+//!
+//! A tensor whose elements are all the same is a number. Pointwise ops on numbers, and views of them, are
+//! numbers too; their own interpreter says which.
+
+use crate::{core::is_pointwise, error::Error};
+use regard_ir::{
+    graph::{Graph, Node, NodeId, Tensor},
+    id::IdVec,
+    ops::{Const, Op, OpDef},
+    types::{Real, TensorType},
+};
+
+/// The graph with every such tensor replaced by its number. Labels move along.
+pub fn fold(graph: &Graph) -> Result<Graph, Error> {
+    let mut out = Graph::new(graph.name.clone());
+    let mut moved: IdVec<NodeId, NodeId> = IdVec::new();
+    for (_, node) in graph.nodes.iter() {
+        let operands: Vec<NodeId> = node.operands.iter().map(|&o| moved[o]).collect();
+        let new = match value(&out, node, &operands) {
+            Some(value) => out.push(Const { ty: node.ty.clone(), value }, &[]),
+            None => out.push(node.op.clone(), &operands),
+        };
+        let new = new.map_err(Error::broken)?;
+        if let Some(label) = &node.label {
+            out.set_label(new, label.clone());
+        }
+        moved.push(new);
+    }
+    out.outputs = graph.outputs.iter().map(|&o| moved[o]).collect();
+    Ok(out.pruned().0)
+}
+
+fn value(out: &Graph, node: &Node, operands: &[NodeId]) -> Option<Real> {
+    let numbers: Vec<Tensor> = operands.iter().map(|&o| number(out.node(o))).collect::<Option<_>>()?;
+    match &node.op {
+        Op::ViewOp(view) if !view.map.has_fill() => Some(Real::new(numbers[0].data[0])),
+        op if is_pointwise(op) => {
+            let types: Vec<&TensorType> = numbers.iter().map(|n| &n.ty).collect();
+            let ty = op.infer(&types).ok()?;
+            let result = op.eval(&numbers.iter().collect::<Vec<_>>(), &ty).ok()?;
+            // A number that its own type cannot hold stays as it was written.
+            let value = Real::new(result.data[0]);
+            Const { ty, value }.infer(&[]).ok().map(|_| value)
+        }
+        _ => None,
+    }
+}
+
+fn number(node: &Node) -> Option<Tensor> {
+    match &node.op {
+        Op::Const(c) => Some(Tensor::new(TensorType::new(node.ty.dtype, []), vec![c.value.get()])),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use regard_ir::{graph::Builder, types::DType};
+
+    #[test]
+    fn a_scale_written_as_ops_is_one_number() {
+        let mut b = Builder::new("scale");
+        let x = b.input("x", TensorType::f32([2, 3]));
+        let d = b.constant(64.0, DType::F32);
+        let root = b.sqrt(d);
+        let scale = b.recip(root);
+        let wide = b.expand(scale, &[2, 3]);
+        let y = b.mul(x, wide);
+        let graph = crate::core::for_rules(&b.finish(&[y])).expect("core form");
+        let folded = fold(&graph).expect("numbers fold");
+        let values: Vec<f64> = folded
+            .nodes
+            .values()
+            .filter_map(|n| match &n.op {
+                Op::Const(c) => Some(c.value.get()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!((values, folded.nodes.len()), (vec![0.125], 3));
+    }
+
+    #[test]
+    fn an_integer_divided_by_zero_is_left_to_the_interpreter() {
+        let mut b = Builder::new("zero");
+        let [a, z] = [3.0, 0.0].map(|v| b.constant(v, DType::I32));
+        let y = b.div(a, z);
+        let graph = b.finish(&[y]);
+        assert_eq!(fold(&graph).expect("nothing folds").nodes.len(), 3);
+    }
+}

@@ -1,0 +1,122 @@
+//! Regions: the pieces of a graph that are optimised one at a time.
+//!
+//! The graph is cut at residual sums, so a region is about one block, and equal blocks are one problem:
+//!
+//! ```text
+//!   x ─┬─ LN ─ qkv ─ attend ─ proj ─ (+) ─┬─ LN ─ fc1 ─ gelu ─ fc2 ─ (+) ─┬─
+//!      └──────────────────────────────┘   └───────────────────────────┘
+//!        ────────── region ──────────────   ──────── region ───────────
+//! ```
+//!
+//! A region computes its one root from leaves: inputs, roots of other regions, constants. A node whose users lie in several regions is a root of its own,
+//! unless it is a number or a view, which cost nothing and are in all of them. Constants that are computed
+//! are leaves: what they are made of is nobody's business here.
+
+use super::term::{Leaf, Term, encode};
+use crate::core::is_pointwise;
+use egg::{Id, RecExpr};
+use regard_ir::{
+    graph::{Graph, NodeId},
+    id::IdVec,
+    ops::{Op, OpDef},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Most nodes of a region; further ones start regions of their own.
+const LARGEST: usize = 400;
+
+/// A piece of a graph.
+#[derive(Clone, Debug)]
+pub struct Region {
+    /// The node it computes.
+    pub root: NodeId,
+    /// Its nodes, operands first, in an order that depends on its structure alone; the root is the last.
+    pub nodes: Vec<NodeId>,
+    /// What it reads, in order of first use.
+    pub leaves: Vec<NodeId>,
+    /// The same as terms.
+    pub problem: Problem,
+}
+
+/// What is to be optimised; equal regions have equal problems.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Problem {
+    /// The terms; the root is the last.
+    pub expr: RecExpr<Term>,
+    /// The leaves.
+    pub leaves: Vec<Leaf>,
+    /// The term of each node.
+    pub terms: Vec<Id>,
+}
+
+/// The regions of a graph in core form, each after those that it reads.
+pub fn regions(graph: &Graph) -> Vec<Region> {
+    let constant = graph.constants();
+    let homes = homes(graph, &constant);
+    let is_root = |id: NodeId| homes[id].len() == 1 && homes[id].contains(&id);
+    graph.nodes.ids().filter(|&id| is_root(id)).map(|root| region(graph, root, &constant, &is_root)).collect()
+}
+
+/// The roots of the regions that each node is in.
+fn homes(graph: &Graph, constant: &IdVec<NodeId, bool>) -> IdVec<NodeId, BTreeSet<NodeId>> {
+    let uses = graph.use_counts();
+    let mut homes: IdVec<NodeId, BTreeSet<NodeId>> = graph.nodes.values().map(|_| BTreeSet::new()).collect();
+    let mut sizes: BTreeMap<NodeId, usize> = BTreeMap::new();
+    for id in graph.nodes.ids().rev() {
+        let node = &graph.nodes[id];
+        let output = graph.outputs.contains(&id);
+        if constant[id] || matches!(node.op, Op::Input(_)) || (homes[id].is_empty() && !output) {
+            continue;
+        }
+        let free = matches!(node.op, Op::ViewOp(_));
+        let full = homes[id].iter().any(|root| sizes[root] >= LARGEST);
+        let residual = uses[id] > 1
+            && is_pointwise(&node.op)
+            && node.op.name() == "add"
+            && node.operands.iter().all(|&o| !constant[o]);
+        if output || residual || (!free && (full || homes[id].len() > 1)) {
+            homes[id] = BTreeSet::from([id]);
+        }
+        let here = homes[id].clone();
+        here.iter().for_each(|&root| *sizes.entry(root).or_insert(0) += 1);
+        for &operand in &node.operands {
+            homes[operand].extend(&here);
+        }
+    }
+    homes
+}
+
+fn region(graph: &Graph, root: NodeId, constant: &IdVec<NodeId, bool>, is_root: &dyn Fn(NodeId) -> bool) -> Region {
+    let outside = |id: NodeId| match &graph.nodes[id].op {
+        Op::Input(_) => true,
+        Op::Const(_) | Op::ViewOp(_) => !constant[id] && id != root && is_root(id),
+        _ => constant[id] || (id != root && is_root(id)),
+    };
+    let mut problem = Problem { expr: RecExpr::default(), leaves: Vec::new(), terms: Vec::new() };
+    let (mut nodes, mut leaves) = (Vec::new(), Vec::new());
+    let mut placed: BTreeMap<NodeId, Id> = BTreeMap::new();
+    let mut work = vec![(root, false)];
+    while let Some((id, ready)) = work.pop() {
+        if placed.contains_key(&id) {
+            continue;
+        }
+        let node = &graph.nodes[id];
+        let term = if outside(id) {
+            problem.leaves.push(Leaf { ty: node.ty.clone(), constant: constant[id] });
+            leaves.push(id);
+            problem.expr.add(Term::Leaf(leaves.len() as u32 - 1))
+        } else if ready {
+            let operands: Vec<Id> = node.operands.iter().map(|o| placed[o]).collect();
+            let term = encode(&mut problem.expr, &node.op, &operands, &node.ty);
+            problem.terms.push(term);
+            nodes.push(id);
+            term
+        } else {
+            work.push((id, true));
+            work.extend(node.operands.iter().rev().map(|&o| (o, false)));
+            continue;
+        };
+        placed.insert(id, term);
+    }
+    Region { root, nodes, leaves, problem }
+}

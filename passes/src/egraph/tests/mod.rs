@@ -1,0 +1,3 @@
+//! Rules against the interpreter, and the optimiser against the graph it was given.
+
+mod rules;
