@@ -22,7 +22,7 @@ use super::{
 };
 use crate::plan::{Attend, Keys, expr::Cone};
 use regard_ir::{
-    kernel::{BinOp, Buf, Builder, CmpOp, IdAxis, ReduceOp, Val, math},
+    kernel::{BinOp, Buf, Builder, CmpOp, IdAxis, ReduceOp, Unit, Val, math},
     types::DType,
 };
 
@@ -107,8 +107,12 @@ fn declare(b: &mut Builder, attend: &Attend, tiles: AttendTiles) -> Scratch {
 }
 
 impl Block<'_> {
-    /// `keysᵀ[d, j]`: L keys are read along d, transposed in registers, written along j.
+    /// `keysᵀ[d, j]`: L keys are read along d, transposed in registers, written along j. A warp has no
+    /// transposition in registers and scatters each key over its column.
     fn pack_keys(&self, b: &mut Builder, to: Buf, products: &Keys) {
+        if b.unit() != Unit::Core {
+            return self.scatter_keys(b, to, products);
+        }
         let lanes = b.lanes() as usize;
         let stride = self.scratch.padded_keys;
         let inner = lane_extent(&products.keys, 2, products.dim);
@@ -131,6 +135,27 @@ impl Block<'_> {
                 for (c, &column) in columns.iter().enumerate().take(chunk.count) {
                     b.store(column, b.addr_off(to, Some(at), (c * stride) as i64));
                 }
+                Vec::new()
+            });
+            Vec::new()
+        });
+    }
+
+    fn scatter_keys(&self, b: &mut Builder, to: Buf, products: &Keys) {
+        let stride = self.scratch.padded_keys;
+        let inner = lane_extent(&products.keys, 2, products.dim);
+        let last = b.i64(self.attend.keys as i64 - 1);
+        b.for_const(stride as u64, 1, &[], |b, key, _| {
+            let row = b.bin(BinOp::Min, key, last);
+            let scope =
+                Scope::new(&products.keys, Point::scalars(&[(self.head, self.attend.batch), (row, self.attend.keys)]));
+            for_chunks(b, products.dim, inner, &[], &mut |b, chunk: Chunk, _| {
+                let start = chunk.start(b);
+                let line = b.mul_const(start, stride as i64);
+                let at = b.add(line, key);
+                let mut here = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
+                let value = self.context.root(b, &mut here);
+                b.store_with(value, b.addr(to, at), chunk.first, stride as i64);
                 Vec::new()
             });
             Vec::new()
@@ -319,7 +344,7 @@ impl Block<'_> {
         let attend = self.attend;
         let width = self.tiles.value_vectors * b.lanes() as usize;
         let first = super::product::remaining(b, column, offset, attend.value_dim, width);
-        let base = b.add_const(column, offset as i64);
+        let base = super::product::vector_start(b, column, offset, attend.value_dim, width);
         let point = Point::scalars(&[(self.head, attend.batch), (row, attend.queries)]).with_lanes(
             base,
             attend.value_dim,

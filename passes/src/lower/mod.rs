@@ -13,7 +13,7 @@ mod row;
 mod value;
 
 pub use attend::AttendTiles;
-pub use product::ProductTiles;
+pub use product::{ProductTiles, direct_rows};
 pub use row::{RowTiles, lane_extent};
 
 use crate::{

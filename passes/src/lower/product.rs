@@ -3,15 +3,16 @@
 //! ```text
 //!   block (batch, rows i0…i0+R, panels p0…p0+P)
 //!     pack    scratch[r, k] ← left(i0 + r, k)             layer norm, gather, im2col happen here, once
-//!     for panel p, for slice of `depth` of k, for tile of `mr` rows:
+//!     for slice of `depth` of k, for panel p, for tile of `mr` rows:
 //!       acc[mr × nv] (+)= Σ_k scratch[r, k] · right[p][k, nv·L]   one broadcast, nv loads, mr·nv fma per k
 //!       tile ← acc;  after the last slice: root ← epilogue(tile)
 //! ```
 //!
-//! Packing is the only prologue, so the inner loop is always the same code. The right operand comes in
+//! Packing is the only prologue, so the inner loop is always the same code. It is skipped where the left
+//! operand already lies in memory as the loop wants it ([`direct_rows`]). The right operand comes in
 //! panels of nv·L columns: packed once where it is constant, by the block itself where it is computed.
-//! A long reduction is cut into slices, so that a slice of the panel stays in the second-level cache and
-//! the rows that are broadcast stay in the first. Rows behind the last one repeat it and are not written.
+//! A long reduction is cut into slices, so that a slice of all rows stays in the second-level cache and
+//! the rows that are broadcast stay in the first; sums then wait in scratch for all of the block's panels. Rows behind the last one repeat it and are not written.
 
 use super::{
     index::{DigitAt, Point},
@@ -69,6 +70,20 @@ pub struct Operands {
     pub k: usize,
 }
 
+/// The distance of rows, where the left operand is a tensor in memory whose rows the inner loop can
+/// broadcast from as they are: neighbours along k, whole register tiles, not all rows in one cache set.
+pub fn direct_rows(product: &Product, mr: usize) -> Option<usize> {
+    const SET_STRIDE: i64 = 1024;
+    let (_, view) = product.left.plain_load()?;
+    let [coord] = &view.coords[..] else { return None };
+    let whole =
+        |axis: usize, extent: usize| coord.digits.iter().find(|d| d.axis == axis && d.div == 1 && d.extent == extent);
+    let (row, k) = (whole(1, product.m)?, whole(2, product.k)?);
+    let plain = coord.is_plain() && coord.offset == 0 && coord.digits.len() == 2 && k.mul == 1;
+    let fits = product.m.is_multiple_of(mr) && row.mul % SET_STRIDE != 0;
+    (plain && fits && product.batch == 1).then_some(row.mul as usize)
+}
+
 /// Where a register tile reads and writes, in elements from the start of each buffer.
 #[derive(Clone, Copy, Default)]
 pub struct Bases {
@@ -81,7 +96,15 @@ pub struct Bases {
 }
 
 /// `tile[mr][nv·L] = start + Σ_k left[r, k] · right[k, v·L]`; `start` is the tile itself where `continues`.
-pub fn multiply(b: &mut Builder, fma: bool, at: &Operands, bases: Bases, (mr, nv): (usize, usize), tile: Buf, continues: bool) {
+pub fn multiply(
+    b: &mut Builder,
+    fma: bool,
+    at: &Operands,
+    bases: Bases,
+    (mr, nv): (usize, usize),
+    tile: Buf,
+    continues: bool,
+) {
     let lanes = b.lanes() as usize;
     let place = |i: usize| (i * lanes) as i64;
     let start: Vec<Val> = if continues {
@@ -119,13 +142,25 @@ fn multiply_add(b: &mut Builder, fma: bool, x: Val, y: Val, z: Val) -> Val {
 }
 
 /// Emits the body; `constant` is the packed right operand where it is one.
-pub fn emit(context: &Context, b: &mut Builder, product: &Product, constant: Option<Buf>, output: Buf, tiles: ProductTiles) {
+pub fn emit(
+    context: &Context,
+    b: &mut Builder,
+    product: &Product,
+    constant: Option<Buf>,
+    output: Buf,
+    tiles: ProductTiles,
+) {
     let width = tiles.width(b.lanes());
-    let stride = ProductTiles::row_stride(product.k);
     let packed_rows = tiles.rows.next_multiple_of(tiles.mr);
-    let left = b.scratch("left", DType::F32, (packed_rows * stride) as u64);
+    let direct = direct_rows(product, tiles.mr);
+    let stride = direct.unwrap_or(ProductTiles::row_stride(product.k));
+    let left = match product.left.plain_load() {
+        Some((node, _)) if direct.is_some() => context.buffers[&node],
+        _ => b.scratch("left", DType::F32, (packed_rows * stride) as u64),
+    };
     let sliced = tiles.depth < product.k;
-    let tile = b.scratch("tile", DType::F32, (if sliced { packed_rows } else { tiles.mr } * width) as u64);
+    let tile =
+        b.scratch("tile", DType::F32, (if sliced { tiles.panels * packed_rows } else { tiles.mr } * width) as u64);
     let computed = match product.right {
         Right::Constant(_) => None,
         Right::Computed(_) => Some(b.scratch("right", DType::F32, (tiles.panels * product.k * width) as u64)),
@@ -136,21 +171,17 @@ pub fn emit(context: &Context, b: &mut Builder, product: &Product, constant: Opt
     let rows = bounded(b, first_row, tiles.rows, product.m);
     let right = constant.or(computed).expect("a right operand");
     let operands = Operands { left, left_stride: stride, right, right_stride: width, k: tiles.depth };
-    let block = Block { context, product, tiles, batch, first_row, rows, operands, tile, output };
-    block.pack_left(b, left, stride, packed_rows);
+    let origin = direct.map(|stride| b.mul_const(first_row, stride as i64));
+    let block = Block { context, product, tiles, batch, first_row, rows, operands, origin, tile, output };
+    if direct.is_none() {
+        block.pack_left(b, left, stride, packed_rows);
+    }
     if let (Some(right), Right::Computed(cone)) = (computed, &product.right) {
         block.pack_right(b, right, cone, first_panel, width);
     }
     let panels = bounded(b, first_panel, tiles.panels, product.n.div_ceil(width));
-    let zero = b.i64(0);
-    b.for_loop((zero, panels), 1, 1, &[], |b, panel, _| {
-        let global = b.add(first_panel, panel);
-        let source = if computed.is_some() { panel } else { global };
-        let base = b.mul_const(source, (product.k * width) as i64);
-        let column = b.mul_const(global, width as i64);
-        if sliced { block.sliced_panel(b, base, column) } else { block.panel(b, base, column) }
-        Vec::new()
-    });
+    let block = Panels { block, first: first_panel, count: panels, packed: computed.is_some() };
+    if sliced { block.sliced(b) } else { block.whole(b) }
 }
 
 /// `min(tile, all − start)`, without arithmetic where tiles divide.
@@ -173,6 +204,8 @@ struct Block<'a> {
     /// Rows of this block that exist.
     rows: Val,
     operands: Operands,
+    /// Where this block's rows begin in the left operand, if not at its start.
+    origin: Option<Val>,
     tile: Buf,
     output: Buf,
 }
@@ -182,58 +215,22 @@ impl Block<'_> {
         multiply(b, self.context.fma, &self.operands, bases, (self.tiles.mr, self.tiles.nv), self.tile, continues);
     }
 
-    /// One panel, each register tile finished while it is warm.
-    fn panel(&self, b: &mut Builder, right: Val, column: Val) {
-        let mr = self.tiles.mr as i64;
-        let zero = b.i64(0);
-        b.for_loop((zero, self.rows), mr, 1, &[], |b, row, _| {
-            let left = b.mul_const(row, self.operands.left_stride as i64);
-            self.register_tile(b, Bases { left: Some(left), right: Some(right), tile: None }, false);
-            let rest = b.sub(self.rows, row);
-            let most = b.i64(mr);
-            let count = b.bin(BinOp::Min, rest, most);
-            self.finish_rows(b, row, count, column);
-            Vec::new()
-        });
+    /// Where a row of the block begins in the left operand.
+    fn left_row(&self, b: &mut Builder, row: Val) -> Val {
+        let line = b.mul_const(row, self.operands.left_stride as i64);
+        self.origin.map_or(line, |origin| b.add(origin, line))
     }
 
-    /// One panel in slices of the reduction; sums wait in the tile between slices.
-    fn sliced_panel(&self, b: &mut Builder, right: Val, column: Val) {
-        let width = self.tiles.width(b.lanes()) as i64;
-        let slice = |b: &mut Builder, k: Option<Val>| {
-            let zero = b.i64(0);
-            b.for_loop((zero, self.rows), self.tiles.mr as i64, 1, &[], |b, row, _| {
-                let mut left = b.mul_const(row, self.operands.left_stride as i64);
-                let mut right = right;
-                if let Some(k) = k {
-                    left = b.add(left, k);
-                    let skipped = b.mul_const(k, width);
-                    right = b.add(right, skipped);
-                }
-                let tile = b.mul_const(row, width);
-                self.register_tile(b, Bases { left: Some(left), right: Some(right), tile: Some(tile) }, k.is_some());
-                Vec::new()
-            });
-        };
-        slice(b, None);
-        let bounds = (b.i64(self.tiles.depth as i64), b.i64(self.product.k as i64));
-        b.for_loop(bounds, self.tiles.depth as i64, 1, &[], |b, k, _| {
-            slice(b, Some(k));
-            Vec::new()
-        });
-        let zero = b.i64(0);
-        self.finish_rows(b, zero, self.rows, column);
-    }
-
-    /// The epilogue of `count` rows from `row` on, which lie in the tile from its start.
-    fn finish_rows(&self, b: &mut Builder, row: Val, count: Val, column: Val) {
+    /// The epilogue of `count` rows from `row` on, which lie in the tile from `tile` on.
+    fn finish_rows(&self, b: &mut Builder, (row, count): (Val, Val), column: Val, tile: Option<Val>) {
         let lanes = b.lanes() as usize;
         let width = self.tiles.width(b.lanes());
         let zero = b.i64(0);
         b.for_loop((zero, count), 1, 1, &[], |b, r, _| {
             let in_block = b.add(row, r);
             let global_row = b.add(self.first_row, in_block);
-            let from = b.mul_const(r, width as i64);
+            let line = b.mul_const(r, width as i64);
+            let from = tile.map_or(line, |tile| b.add(tile, line));
             for v in 0..self.tiles.nv {
                 let value = b.load(b.addr_off(self.tile, Some(from), (v * lanes) as i64));
                 self.finish(b, global_row, column, v * lanes, value);
@@ -277,9 +274,7 @@ impl Block<'_> {
                 let line = b.add(base, line);
                 for v in 0..self.tiles.nv {
                     let first = remaining(b, column, v * lanes, n, width);
-                    let start = b.add_const(column, (v * lanes) as i64);
-                    let last = b.i64(n as i64 - 1);
-                    let start = b.bin(BinOp::Min, start, last);
+                    let start = vector_start(b, column, v * lanes, n, width);
                     let point =
                         Point::scalars(&[(self.batch, self.product.batch), (row, k)]).with_lanes(start, n, first);
                     let value = self.context.root(b, &mut Scope::new(cone, point.clone()));
@@ -297,7 +292,7 @@ impl Block<'_> {
         let product = self.product;
         let width = self.tiles.width(b.lanes());
         let first = remaining(b, column, offset, product.n, width);
-        let base = b.add_const(column, offset as i64);
+        let base = vector_start(b, column, offset, product.n, width);
         let mut point = Point::scalars(&[(self.batch, product.batch), (row, product.m)]);
         point.axes.push(vec![DigitAt { div: 1, extent: product.n, value: base, lanes: true }]);
         point.first = first;
@@ -305,6 +300,102 @@ impl Block<'_> {
         let value = self.context.root(b, &mut scope);
         store_at(b, self.output, &product.store, &point, value);
     }
+}
+
+/// The panels of a block.
+struct Panels<'a> {
+    block: Block<'a>,
+    /// First panel of the block.
+    first: Val,
+    /// Panels of this block that exist.
+    count: Val,
+    /// Whether the right operand holds this block's panels only.
+    packed: bool,
+}
+
+impl Panels<'_> {
+    /// Where a panel of the block starts in the right operand, and its first column.
+    fn place(&self, b: &mut Builder, panel: Val) -> (Val, Val) {
+        let width = self.block.tiles.width(b.lanes());
+        let global = b.add(self.first, panel);
+        let source = if self.packed { panel } else { global };
+        let right = b.mul_const(source, (self.block.product.k * width) as i64);
+        (right, b.mul_const(global, width as i64))
+    }
+
+    /// Each register tile is finished while it is warm.
+    fn whole(&self, b: &mut Builder) {
+        let (block, mr) = (&self.block, self.block.tiles.mr as i64);
+        let zero = b.i64(0);
+        b.for_loop((zero, self.count), 1, 1, &[], |b, panel, _| {
+            let (right, column) = self.place(b, panel);
+            b.for_loop((zero, block.rows), mr, 1, &[], |b, row, _| {
+                let left = block.left_row(b, row);
+                block.register_tile(b, Bases { left: Some(left), right: Some(right), tile: None }, false);
+                let rest = b.sub(block.rows, row);
+                let most = b.i64(mr);
+                let count = b.bin(BinOp::Min, rest, most);
+                block.finish_rows(b, (row, count), column, None);
+                Vec::new()
+            });
+            Vec::new()
+        });
+    }
+
+    /// The reduction in slices; sums wait in the tile between them.
+    fn sliced(&self, b: &mut Builder) {
+        let block = &self.block;
+        let (depth, width) = (block.tiles.depth as i64, block.tiles.width(b.lanes()) as i64);
+        let tile_stride = block.tiles.rows.next_multiple_of(block.tiles.mr) as i64 * width;
+        let zero = b.i64(0);
+        let slice = |b: &mut Builder, k: Option<Val>| {
+            b.for_loop((zero, self.count), 1, 1, &[], |b, panel, _| {
+                let (start, _) = self.place(b, panel);
+                let right = k.map_or(start, |k| {
+                    let skipped = b.mul_const(k, width);
+                    b.add(start, skipped)
+                });
+                let sums = b.mul_const(panel, tile_stride);
+                b.for_loop((zero, block.rows), block.tiles.mr as i64, 1, &[], |b, row, _| {
+                    let line = block.left_row(b, row);
+                    let left = k.map_or(line, |k| b.add(line, k));
+                    let row = b.mul_const(row, width);
+                    let tile = b.add(sums, row);
+                    block.register_tile(
+                        b,
+                        Bases { left: Some(left), right: Some(right), tile: Some(tile) },
+                        k.is_some(),
+                    );
+                    Vec::new()
+                });
+                Vec::new()
+            });
+        };
+        slice(b, None);
+        let bounds = (b.i64(depth), b.i64(block.product.k as i64));
+        b.for_loop(bounds, depth, 1, &[], |b, k, _| {
+            slice(b, Some(k));
+            Vec::new()
+        });
+        b.for_loop((zero, self.count), 1, 1, &[], |b, panel, _| {
+            let (_, column) = self.place(b, panel);
+            let sums = b.mul_const(panel, tile_stride);
+            block.finish_rows(b, (zero, block.rows), column, Some(sums));
+            Vec::new()
+        });
+    }
+}
+
+/// Where the vector at `column + offset` begins. One behind the last column has no active lanes, but what is the
+/// same for all lanes is read all the same, so it begins where the last one does.
+pub fn vector_start(b: &mut Builder, column: Val, offset: usize, n: usize, width: usize) -> Val {
+    let start = b.add_const(column, offset as i64);
+    if n.is_multiple_of(width) {
+        return start;
+    }
+    let lanes = b.lanes() as usize;
+    let last = b.i64(((n - 1) / lanes * lanes) as i64);
+    b.bin(BinOp::Min, start, last)
 }
 
 /// How many of the lanes at `column + offset` lie below `n`; nothing where panels of `width` divide `n`.

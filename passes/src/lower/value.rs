@@ -206,6 +206,10 @@ fn binary(b: &mut Builder, op: BinaryOp, x: Val, y: Val) -> Val {
         BinaryOp::Or => b.bin(BinOp::Or, x, y),
         BinaryOp::Lt => b.cmp(CmpOp::Lt, x, y),
         BinaryOp::Le => b.cmp(CmpOp::Le, x, y),
+        BinaryOp::Eq if b.ty(x) == Type::Vector(Elem::Bool) => {
+            let differ = b.bin(BinOp::Xor, x, y);
+            b.un(UnOp::Not, differ)
+        }
         BinaryOp::Eq => b.cmp(CmpOp::Eq, x, y),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   registers   mr·nv accumulators + nv columns + 1 broadcast ≤ vector registers
-//!   cache       packed rows · row stride · 4 bytes            ≤ half of the second-level cache
+//!   cache       rows, one slice of a panel and waiting sums   ≤ three quarters of the second-level cache
 //!   parallel    blocks split evenly over GRAIN workers lose   ⌈blocks/GRAIN⌉·GRAIN / blocks
 //! ```
 //!
@@ -11,7 +11,7 @@
 
 use super::{AttendTiles, ProductTiles, RowTiles, Tiles};
 use crate::{
-    lower::lane_extent,
+    lower::{direct_rows, lane_extent},
     plan::{Attend, Body, Product, expr::Cone},
 };
 use regard_ir::target::Target;
@@ -53,36 +53,36 @@ fn fits_registers(mr: usize, nv: usize, target: &Target) -> bool {
     mr * nv + nv < target.vector_registers as usize
 }
 
-/// Cycles of one step of k for a register tile: two vector operations or two loads per cycle, and at
-/// least enough independent sums to hide the latency of the arithmetic.
+/// Cycles of one step of k for a register tile: two arithmetic operations per cycle, at least as many
+/// independent sums as hide their latency, and a little for each load, which only the reorder buffer hides.
 fn tile_cycles(mr: usize, nv: usize, target: &Target) -> f64 {
     const HIDDEN: f64 = 8.0;
+    const LOAD: f64 = 0.1;
     let arithmetic = (mr * nv) as f64 * if target.fma { 1.0 } else { 2.0 };
-    arithmetic.max((mr + nv) as f64).max(HIDDEN) / 2.0
+    arithmetic.max((mr + nv) as f64).max(HIDDEN) / 2.0 + LOAD * (mr + nv) as f64
 }
 
 /// Tiles of a product.
 pub fn product(product: &Product, target: &Target) -> ProductTiles {
     let lanes = target.lanes as usize;
     let mut best: Option<(f64, ProductTiles)> = None;
-    let (mr, nv) = register_tile(product.m, product.n, target);
-    let panels = product.n.div_ceil(nv * lanes);
-    let tiles_of_rows = product.m.div_ceil(mr);
-    let depth = depth(product.k, mr, nv * lanes, target);
-    for row_blocks in 1..=tiles_of_rows.min(64) {
-        let rows = tiles_of_rows.div_ceil(row_blocks) * mr;
-        for column_blocks in 1..=panels.min(32) {
-            let tiles = ProductTiles { rows, panels: panels.div_ceil(column_blocks), mr, nv, depth };
-            if check_product(product, &tiles, target).is_err() {
-                continue;
-            }
-            let cost = product_cycles(product, &tiles, target);
-            if best.is_none_or(|(least, _)| cost < least) {
-                best = Some((cost, tiles));
+    for (mr, nv) in register_tiles(product.m, product.n, target) {
+        let panels = product.n.div_ceil(nv * lanes);
+        let tiles_of_rows = product.m.div_ceil(mr);
+        let depth = depth(product.k, mr, nv * lanes, target);
+        for row_blocks in 1..=tiles_of_rows.min(64) {
+            let rows = tiles_of_rows.div_ceil(row_blocks) * mr;
+            for column_blocks in 1..=panels.min(32) {
+                let tiles = ProductTiles { rows, panels: panels.div_ceil(column_blocks), mr, nv, depth };
+                let cost = product_cycles(product, &tiles, target);
+                if best.is_none_or(|(least, _)| cost < least) && check_product(product, &tiles, target).is_ok() {
+                    best = Some((cost, tiles));
+                }
             }
         }
     }
-    best.map_or(ProductTiles { rows: mr, panels: 1, mr, nv, depth }, |(_, tiles)| tiles)
+    let smallest = ProductTiles { rows: 1, panels: 1, mr: 1, nv: 1, depth: product.k };
+    best.map_or(smallest, |(_, tiles)| tiles)
 }
 
 /// The longest slice of the reduction that divides it, whose rows fit the first-level cache and whose
@@ -93,26 +93,15 @@ fn depth(k: usize, mr: usize, width: usize, target: &Target) -> usize {
     (LEAST..=most).rev().find(|&d| k.is_multiple_of(d)).filter(|_| k > most).unwrap_or(k)
 }
 
-/// The register tile that wastes least on the edges of `m × n`.
-fn register_tile(m: usize, n: usize, target: &Target) -> (usize, usize) {
+/// Register tiles that are nearly the best at covering `m × n`, edges included.
+fn register_tiles(m: usize, n: usize, target: &Target) -> Vec<(usize, usize)> {
+    const NEARLY: f64 = 1.06;
     let lanes = target.lanes as usize;
-    if let Ok(v) = std::env::var("TILE") {
-        let (a, b) = v.split_once(',').unwrap();
-        if m > 1 {
-            return (a.parse().unwrap(), b.parse().unwrap());
-        }
-    }
-    let mut best = (f64::INFINITY, (1, 1));
-    for nv in 1..=4 {
-        for mr in (1..=14).filter(|&mr| fits_registers(mr, nv, target)) {
-            let count = m.div_ceil(mr) * n.div_ceil(nv * lanes);
-            let cycles = count as f64 * tile_cycles(mr, nv, target);
-            if cycles < best.0 {
-                best = (cycles, (mr, nv));
-            }
-        }
-    }
-    best.1
+    let cycles = |mr: usize, nv: usize| (m.div_ceil(mr) * n.div_ceil(nv * lanes)) as f64 * tile_cycles(mr, nv, target);
+    let fitting = |nv: usize| (1..=14).filter(move |&mr| fits_registers(mr, nv, target)).map(move |mr| (mr, nv));
+    let all: Vec<(usize, usize)> = (1..=4).flat_map(fitting).collect();
+    let least = all.iter().map(|&(mr, nv)| cycles(mr, nv)).fold(f64::INFINITY, f64::min);
+    all.into_iter().filter(|&(mr, nv)| cycles(mr, nv) <= NEARLY * least).collect()
 }
 
 /// Estimated cycles of one core for the whole product, uneven splits included.
@@ -123,10 +112,11 @@ pub fn product_cycles(product: &Product, tiles: &ProductTiles, target: &Target) 
     let register_tiles = batch * (product.m as f64 / tiles.mr as f64).ceil() * (product.n as f64 / width).ceil();
     let arithmetic = register_tiles * product.k as f64 * tile_cycles(tiles.mr, tiles.nv, target);
     // Reading, normalising and writing one packed vector takes about three cycles.
-    let packing = batch * column_blocks * (product.m * product.k) as f64 * 3.0 / lanes;
+    let direct = direct_rows(product, tiles.mr).is_some();
+    let packing = if direct { 0.0 } else { 1.0 } * batch * column_blocks * (product.m * product.k) as f64 * 3.0 / lanes;
     // Bytes per cycle from beyond the second-level cache, and from inside it.
     let right_bytes = (product.k * product.n * 4) as f64;
-    let per_cycle = if right_bytes > target.l2_bytes as f64 / 2.0 { 8.0 } else { 32.0 };
+    let per_cycle = if right_bytes > target.l2_bytes as f64 / 2.0 { 4.0 } else { 32.0 };
     let streaming = batch * row_blocks * right_bytes / per_cycle;
     let blocks = (batch * row_blocks * column_blocks) as usize;
     let uneven = (blocks.div_ceil(GRAIN) * GRAIN) as f64 / blocks as f64;
@@ -164,14 +154,18 @@ fn check_product(product: &Product, tiles: &ProductTiles, target: &Target) -> Re
         return Err(format!("mr·nv + nv + 1 = {need} registers, expected at most {have}"));
     }
     let computed = matches!(product.right, crate::plan::Right::Computed(_));
-    let left = tiles.rows.next_multiple_of(tiles.mr) * ProductTiles::row_stride(product.k) * 4;
-    let right = if computed { tiles.panels * product.k * tiles.width(target.lanes) * 4 } else { 0 };
-    let (bytes, cache) = ((left + right) as u64, target.l2_bytes / 2);
+    let rows = tiles.rows.next_multiple_of(tiles.mr);
+    let width = tiles.width(target.lanes);
+    let direct = direct_rows(product, tiles.mr).is_some();
+    let left = rows * if direct { tiles.depth } else { ProductTiles::row_stride(product.k) };
+    let right = if computed { tiles.panels * product.k * width } else { tiles.depth * width };
+    let sums = if tiles.depth < product.k { tiles.panels * rows * width } else { 0 };
+    let (bytes, cache) = ((left + right + sums) as u64 * 4, target.l2_bytes / 4 * 3);
     // One register tile must be possible however long k is.
     let smallest = tiles.rows <= tiles.mr && tiles.panels == 1;
     if bytes > cache && !smallest {
         return Err(format!(
-            "the packed operands take {bytes} bytes, expected at most {cache}, half of the second-level cache"
+            "operands and sums of a block take {bytes} bytes, expected at most {cache}, three quarters of the second-level cache"
         ));
     }
     Ok(())

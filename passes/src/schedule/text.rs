@@ -1,7 +1,7 @@
 //! The text form of schedules: printing and reading back.
 
 use super::{AttendTiles, ProductTiles, RowTiles, Schedule, Tiles};
-use regard_ir::source::line_col;
+use regard_ir::source::{Lexer, SourceError, Token, quote};
 use std::fmt;
 
 impl fmt::Display for Tiles {
@@ -18,61 +18,78 @@ impl fmt::Display for Tiles {
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "schedule {} for {} {{", self.model, self.target)?;
+        writeln!(f, "schedule {} for {} {{", quote(&self.model), self.target)?;
         for (name, tiles) in &self.groups {
+            let number = name.bytes().all(|b| b.is_ascii_digit());
+            let name = if number { name.into() } else { quote(name) };
             writeln!(f, "  %{name} {tiles}")?;
         }
         writeln!(f, "}}")
     }
 }
 
-/// Reads a schedule; the error names line, what was found and what was expected.
-pub fn parse(text: &str) -> Result<Schedule, String> {
-    let mut lines = text.lines().enumerate().map(|(i, l)| (i + 1, l.trim())).filter(|(_, l)| !l.is_empty());
-    let at = |line: usize, found: &str, expected: &str| format!("line {line}: found `{found}`, expected {expected}");
-    let (n, head) = lines.next().ok_or_else(|| at(1, "", "`schedule MODEL for TARGET {`"))?;
-    let ["schedule", model, "for", target, "{"] = head.split_whitespace().collect::<Vec<_>>()[..] else {
-        return Err(at(n, head, "`schedule MODEL for TARGET {`"));
-    };
-    let mut groups = Vec::new();
-    for (n, line) in lines {
-        if line == "}" {
-            return Ok(Schedule { model: model.into(), target: target.into(), groups });
-        }
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let name = words[0].strip_prefix('%').ok_or_else(|| at(n, words[0], "a node, for example `%12`"))?;
-        let tiles = tiles(&words[1..]).ok_or_else(|| {
-            at(
-                n,
-                line,
-                "`row rows R inner I`, `product rows R panels P depth D mr M nv N` or `attend queries Q mr M keys K values V`",
-            )
-        })?;
-        groups.push((name.to_string(), tiles));
+/// Reads a schedule; every error is at the offending text.
+pub fn parse(text: &str) -> Result<Schedule, SourceError> {
+    let mut lexer = Lexer::new(text)?;
+    lexer.expect("schedule")?;
+    let (model, _) = lexer.name("the name of a model")?;
+    lexer.expect("for")?;
+    let start = lexer.span().start;
+    while !lexer.sees("{") && !lexer.starts_line() && !lexer.at_end() {
+        lexer.advance();
     }
-    let (last, _) = line_col(text, text.len());
-    Err(at(last, "the end of the text", "`}`"))
+    let target = text[lexer.span_from(start)].to_string();
+    lexer.expect("{")?;
+    let mut groups = Vec::new();
+    while !lexer.eat("}") {
+        groups.push((node(&mut lexer)?, tiles(&mut lexer)?));
+    }
+    if lexer.at_end() {
+        return Ok(Schedule { model: model.into_owned(), target, groups });
+    }
+    Err(lexer.unexpected("the end of the text"))
 }
 
-fn tiles(words: &[&str]) -> Option<Tiles> {
-    let number = |text: &str| text.parse::<usize>().ok().filter(|&n| n > 0);
-    match words {
-        ["row", "rows", rows, "inner", inner] => {
-            Some(Tiles::Row(RowTiles { rows: number(rows)?, inner: number(inner)? }))
-        }
-        ["product", "rows", rows, "panels", panels, "depth", depth, "mr", mr, "nv", nv] => Some(Tiles::Product(ProductTiles {
-            rows: number(rows)?,
-            panels: number(panels)?,
-            mr: number(mr)?,
-            nv: number(nv)?,
-            depth: number(depth)?,
-        })),
-        ["attend", "queries", queries, "mr", mr, "keys", keys, "values", values] => Some(Tiles::Attend(AttendTiles {
-            queries: number(queries)?,
-            mr: number(mr)?,
-            key_vectors: number(keys)?,
-            value_vectors: number(values)?,
-        })),
-        _ => None,
+/// `%12` or `%name`, without the `%`.
+fn node(lexer: &mut Lexer) -> Result<String, SourceError> {
+    lexer.expect("%")?;
+    if let Token::Number(digits) = *lexer.peek() {
+        lexer.advance();
+        return Ok(digits.to_string());
+    }
+    Ok(lexer.name("the name or number of a node")?.0.into_owned())
+}
+
+fn tiles(lexer: &mut Lexer) -> Result<Tiles, SourceError> {
+    if lexer.eat("row") {
+        return Ok(Tiles::Row(RowTiles { rows: size(lexer, "rows")?, inner: size(lexer, "inner")? }));
+    }
+    if lexer.eat("product") {
+        return Ok(Tiles::Product(ProductTiles {
+            rows: size(lexer, "rows")?,
+            panels: size(lexer, "panels")?,
+            depth: size(lexer, "depth")?,
+            mr: size(lexer, "mr")?,
+            nv: size(lexer, "nv")?,
+        }));
+    }
+    if lexer.eat("attend") {
+        return Ok(Tiles::Attend(AttendTiles {
+            queries: size(lexer, "queries")?,
+            mr: size(lexer, "mr")?,
+            key_vectors: size(lexer, "keys")?,
+            value_vectors: size(lexer, "values")?,
+        }));
+    }
+    Err(lexer.unexpected("`row`, `product` or `attend`"))
+}
+
+fn size(lexer: &mut Lexer, word: &str) -> Result<usize, SourceError> {
+    const EXPECTED: &str = "a number from 1 on";
+    lexer.expect(word)?;
+    let span = lexer.span();
+    match lexer.integer(EXPECTED)? {
+        0 => Err(SourceError::new(span, "found `0`").expecting(EXPECTED)),
+        size => Ok(size),
     }
 }
