@@ -117,7 +117,7 @@ fn ty(name: &'static str, ty: &TensorType) -> (&'static str, Term) {
 }
 
 /// A row whose right side has attributes of its own, or a condition beyond the signature.
-fn rule_with(name: impl Into<String>, signature: &str, left: &str, right: &str, compute: Compute) -> Rule {
+pub fn rule_with(name: impl Into<String>, signature: &str, left: &str, right: &str, compute: Compute) -> Rule {
     let name = name.into();
     let pattern = |text: &str| text.parse().unwrap_or_else(|e| panic!("rule {name}: {e}"));
     let (left, right) = (pattern(left), pattern(right));
@@ -125,7 +125,7 @@ fn rule_with(name: impl Into<String>, signature: &str, left: &str, right: &str, 
 }
 
 /// A row of two patterns.
-fn rule(name: impl Into<String>, signature: &str, left: &str, right: &str) -> Rule {
+pub fn rule(name: impl Into<String>, signature: &str, left: &str, right: &str) -> Rule {
     rule_with(name, signature, left, right, |_| Some(Vec::new()))
 }
 
@@ -163,7 +163,7 @@ impl Rule {
     }
 
     /// The row as egg runs it.
-    fn rewrite(self: &Arc<Self>) -> Rewrite<Term, Facts> {
+    pub fn rewrite(self: &Arc<Self>) -> Rewrite<Term, Facts> {
         Rewrite::new(self.name.as_str(), self.left.clone(), Apply(self.clone())).expect("right sides are bound")
     }
 }

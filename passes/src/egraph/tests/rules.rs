@@ -315,3 +315,40 @@ fn names_are_unique_and_signatures_complete() {
         assert_eq!(declared, used, "{}", rule.name);
     }
 }
+
+#[test]
+fn wrong_rules_are_refuted() {
+    let wrong = [
+        rules::rule("axis", "x: S; axis a: S", "(softmax ?a ?x)", "(softmax axis=-1 ?x)"),
+        rules::rule("order", "x: S; y: S", "(sub ?x ?y)", "(sub ?y ?x)"),
+        rules::rule("any-view", "x: S; map m: S -> S", "(view ?m ?x)", "?x"),
+        // A padded zero is not exp(0).
+        rules::rule("fill", "x: S; map m: S -> T", "(view ?m (exp ?x))", "(exp (view ?m ?x))"),
+        // True where the view repeats a row, not where it runs down the columns.
+        rules::rule_with(
+            "columns",
+            "x: n n; const g: G; map r: G -> n n; const w: n n",
+            "(matmul (mul ?x (view ?r ?g)) ?w)",
+            "(matmul ?x (mul ?w (view ?r ?g)))",
+            |_| Some(Vec::new()),
+        ),
+        // The mean of a sum with a term, not of a sum.
+        rules::rule("extent", "x: S; axis a: S", "(reduce op=sum ?a ?x)", "(reduce op=mean ?a ?x)"),
+    ];
+    for rule in &wrong {
+        assert!(refute(rule, 200).is_err(), "{} was not refuted", rule.name);
+    }
+}
+
+#[test]
+fn both_sides_meet_in_the_e_graph() {
+    use super::super::{region::Problem, saturate, term::Egraph};
+    for rule in rules::all() {
+        let case = (0..6000).find_map(|seed| case(rule, seed)).expect("the rule applies to some draw");
+        let problem = Problem { expr: case.left, leaves: case.leaves, terms: Vec::new() };
+        let (mut egraph, _): (Egraph, _) = saturate(&problem, &[rule.rewrite()]);
+        let left = egraph.lookup_expr(&problem.expr).expect("the left side was added");
+        let right = egraph.add_expr(&case.right);
+        assert_eq!(egraph.find(left), egraph.find(right), "{}", rule.name);
+    }
+}
