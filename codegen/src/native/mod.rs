@@ -19,7 +19,7 @@ use regard_ir::{
 /// Errors name the kernel and what it uses that the target lacks.
 pub fn emit(kernel: &Kernel, target: &Target) -> Result<Code, EmitError> {
     match target.backend {
-        Backend::WideX86 if matches!(kernel.lanes, 8 | 16) => wide::emit(kernel, target),
+        Backend::WideX86 if wide::takes(kernel.lanes, target) => wide::emit(kernel, target),
         Backend::Cranelift | Backend::WideX86 => cranelift::emit(kernel, target),
         Backend::Ptx => Err(EmitError::new(&kernel.name, format!("target {} is not a CPU", target.name))),
     }

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A vector of the kernel is one register, so the instructions are few and the mapping is direct: what is
-//! not direct is *which* form of an instruction, and that is decided in [`select`] with the facts of
-//! [`plan`]. Registers are assigned by regalloc2 and bytes written by iced; neither appears outside.
+//! not direct is *which* form of an instruction, and that is decided in `select` with the facts of
+//! `plan`. Registers are assigned by regalloc2 and bytes written by iced; neither appears outside.
 //!
 //! The function follows the System V convention on every system: `(buffers, first, end, scratch)` in rdi,
 //! rsi, rdx, rcx. It calls nothing, contains no relocation, and keeps its constants behind its code.
@@ -28,7 +28,7 @@ use crate::EmitError;
 use regard_ir::{
     kernel::{BinOp, Body, Elem, Inst, Kernel, Level, Stmt, Unit, Val},
     program::Code,
-    target::Target,
+    target::{Backend, Target},
 };
 use std::collections::BTreeSet;
 
@@ -58,14 +58,19 @@ pub fn supported(lanes: u32) -> bool {
     }
 }
 
+/// Whether a target's vector registers hold that many lanes and this emitter knows them: 8, or 16.
+pub fn takes(lanes: u32, target: &Target) -> bool {
+    target.backend == Backend::WideX86 && matches!(lanes, 8 | 16) && lanes <= target.lanes
+}
+
 /// Machine code of a kernel with 8 or 16 lanes.
 ///
 /// # Errors
 /// Where the kernel has another number of lanes or uses what a core lacks.
 pub fn emit(kernel: &Kernel, target: &Target) -> Result<Code, EmitError> {
     let fail = |reason: String| EmitError::new(&kernel.name, reason);
-    if kernel.unit != Unit::Core || !matches!(kernel.lanes, 8 | 16) {
-        return Err(fail(format!("target {} runs kernels of one core with 8 or 16 lanes", target.name)));
+    if kernel.unit != Unit::Core || !takes(kernel.lanes, target) {
+        return Err(fail(format!("target {} takes no {} of {} lanes", target.name, kernel.unit, kernel.lanes)));
     }
     let simple = plan::prune(address::reduce(crate::simplify(kernel)));
     check(&simple, &simple.body, &mut BTreeSet::new()).map_err(fail)?;

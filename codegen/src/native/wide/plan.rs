@@ -4,12 +4,13 @@
 //! * A full-vector load with one user in the same body is *folded*: the user reads memory itself, if it
 //!   has a memory operand and nothing in between may write the buffer.
 //! * A scalar comparison with one user in the same body is *late*: the branch or select compares.
+//! * An index is *bounded* if it is known to lie in `0..=most`; dividing it needs no care for its sign.
 //! * A value *dies* at the last use in the body that defines it. There its register is free to be
 //!   overwritten, which decides between the forms of an FMA.
 
 use regard_ir::{
     id::{Id, IdVec},
-    kernel::{BinOp, Body, Buf, CastOp, Elem, Inst, Kernel, Stmt, Type, UnOp, Val},
+    kernel::{BinOp, Body, Buf, CastOp, Const, Elem, IdAxis, Inst, Kernel, Stmt, Type, UnOp, Val},
     types::DType,
 };
 
@@ -63,6 +64,8 @@ pub struct Plan {
     folded: Vec<bool>,
     late: Vec<bool>,
     is_count: Vec<bool>,
+    /// The largest value of an integer that is never negative, where both are known.
+    most: Vec<Option<i64>>,
     here: Place,
     bodies: usize,
 }
@@ -78,10 +81,11 @@ impl Plan {
             folded: vec![false; n],
             late: vec![false; n],
             is_count: vec![false; n],
+            most: vec![None; n],
             here: NOWHERE,
             bodies: 0,
         };
-        plan.survey(&kernel.body, &[]);
+        plan.survey(kernel, &kernel.body, &[]);
         plan.fold(kernel, &kernel.body);
         plan.bodies = 0;
         plan
@@ -102,6 +106,10 @@ impl Plan {
     pub fn dies_here(&self, v: Val) -> bool {
         self.home[v.index()] == self.here.body && self.last[v.index()] == self.here
     }
+    /// The largest value that `v` can have, if it is an integer known never to be negative.
+    pub fn most(&self, v: Val) -> Option<i64> {
+        self.most[v.index()]
+    }
     /// A walk that visits bodies in text order enters one; returns where it was, for [`leave`](Self::leave).
     pub fn enter(&mut self) -> Place {
         let outer = self.here;
@@ -118,7 +126,7 @@ impl Plan {
         self.here.stmt = stmt;
     }
 
-    fn survey(&mut self, body: &Body, params: &[Val]) {
+    fn survey(&mut self, kernel: &Kernel, body: &Body, params: &[Val]) {
         let outer = self.enter();
         let number = self.here.body;
         params.iter().for_each(|p| self.home[p.index()] = number);
@@ -129,17 +137,41 @@ impl Plan {
                 self.is_count[n.index()] = true;
             }
             match inst {
-                Inst::For { index, params, body, .. } => {
+                Inst::For { index, params, body, lo, hi, .. } => {
                     let params: Vec<Val> = params.iter().chain([index]).copied().collect();
-                    self.survey(body, &params);
+                    self.most[index.index()] = self.most(*lo).and(self.most(*hi)).map(|hi| (hi - 1).max(0));
+                    self.survey(kernel, body, &params);
                 }
-                _ => inst.bodies().into_iter().for_each(|b| self.survey(b, &[])),
+                _ => inst.bodies().into_iter().for_each(|b| self.survey(kernel, b, &[])),
+            }
+            if let [result] = results[..] {
+                self.most[result.index()] = self.bound(kernel, inst);
             }
             results.iter().for_each(|v| self.home[v.index()] = number);
         }
         self.here = Place { body: number, stmt: usize::MAX };
         body.yields.iter().for_each(|&v| self.used(v));
         self.leave(outer);
+    }
+    fn bound(&self, kernel: &Kernel, inst: &Inst) -> Option<i64> {
+        let scalar = |v: Val| if kernel.ty(v) == Type::Scalar(Elem::I64) { self.most(v) } else { None };
+        match *inst {
+            Inst::Const(Const::I64(c)) if c >= 0 => Some(c),
+            Inst::Id(axis) => Some(match axis {
+                IdAxis::G0 => kernel.grid[0] as i64 - 1,
+                IdAxis::G1 => kernel.grid[1] as i64 - 1,
+                IdAxis::G2 => kernel.grid[2] as i64 - 1,
+                IdAxis::Unit => 0,
+            }),
+            Inst::Bin(BinOp::Add, a, b) => scalar(a)?.checked_add(scalar(b)?),
+            Inst::Bin(BinOp::Mul, a, b) => scalar(a)?.checked_mul(scalar(b)?),
+            Inst::Bin(BinOp::Min, a, b) => Some(scalar(a)?.min(scalar(b)?)),
+            Inst::Bin(BinOp::Max, a, b) => Some(scalar(a)?.max(scalar(b)?)),
+            // Divisors are positive constants, so a bound of one is its value.
+            Inst::Bin(BinOp::Div, a, b) => Some(scalar(a)? / scalar(b)?.max(1)),
+            Inst::Bin(BinOp::Rem, _, b) => Some(scalar(b)? - 1),
+            _ => None,
+        }
     }
     fn used(&mut self, v: Val) {
         self.uses[v.index()] += 1;

@@ -95,9 +95,11 @@ fn too_large_a_tile_spills_and_says_so() {
 }
 
 #[test]
-fn kernels_for_gpus_are_refused() {
-    let error = emit(&random::kernel(1, 32), target(16)).expect_err("32 lanes");
-    assert!(error.to_string().contains("8 or 16 lanes"), "{error}");
+fn kernels_that_do_not_fit_are_refused() {
+    for (lanes, target) in [(32, target(16)), (16, target(8)), (4, target(16))] {
+        let error = emit(&random::kernel(1, lanes), target).expect_err("the wrong number of lanes");
+        assert!(error.to_string().contains(&format!("of {lanes} lanes")), "{error}");
+    }
 }
 
 fn lanes() -> impl Strategy<Value = u32> {

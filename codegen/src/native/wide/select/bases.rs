@@ -61,7 +61,9 @@ impl Select<'_> {
         }
         let mut used = BTreeSet::new();
         used_buffers(body, &mut used);
-        used.into_iter().for_each(|buf| drop(self.base(buf)));
+        for buf in used {
+            self.base(buf);
+        }
     }
     /// After a loop.
     pub(super) fn forget_bases(&mut self) {
@@ -86,7 +88,7 @@ pub(super) fn has_loop(body: &Body) -> bool {
 pub(super) fn used_ids(body: &Body, out: &mut BTreeSet<IdAxis>) {
     for stmt in &body.stmts {
         match &stmt.inst {
-            Inst::Id(axis) => drop(out.insert(*axis)),
+            Inst::Id(axis) => out.extend([*axis]),
             inst => inst.bodies().into_iter().for_each(|b| used_ids(b, out)),
         }
     }
@@ -100,7 +102,7 @@ fn used_buffers(body: &Body, out: &mut BTreeSet<Buf>) {
             | Inst::Store { addr, .. }
             | Inst::LoadScalar(addr)
             | Inst::StoreScalar { addr, .. }
-            | Inst::Gather { addr, .. } => drop(out.insert(addr.buf)),
+            | Inst::Gather { addr, .. } => out.extend([addr.buf]),
             inst => inst.bodies().into_iter().for_each(|b| used_buffers(b, out)),
         }
     }

@@ -26,12 +26,14 @@ pub(in crate::native::wide) fn magic(divisor: i64, bits: u32) -> (u64, u32) {
 }
 
 impl Select<'_> {
-    pub(super) fn floor_div(&mut self, elem: Elem, n: Reg, divisor: i64) -> Reg {
-        if elem == Elem::I64 { self.floor_div64(n, divisor, false) } else { self.floor_div32(n, divisor) }
+    /// `n / divisor`; `positive` promises that an i64 is not negative.
+    pub(super) fn floor_div(&mut self, elem: Elem, n: Reg, divisor: i64, positive: bool) -> Reg {
+        if elem == Elem::I64 { self.floor_div64(n, divisor, positive) } else { self.floor_div32(n, divisor) }
     }
-    pub(super) fn floor_rem(&mut self, elem: Elem, n: Reg, divisor: i64) -> Reg {
+    /// `n mod divisor`, in 0..divisor; `positive` promises that an i64 is not negative.
+    pub(super) fn floor_rem(&mut self, elem: Elem, n: Reg, divisor: i64, positive: bool) -> Reg {
         if elem == Elem::I64 {
-            return self.floor_rem64(n, divisor, false);
+            return self.floor_rem64(n, divisor, positive);
         }
         if divisor.count_ones() == 1 {
             return self.tied(Code::And_rm32_imm32, n, &[Arg::Imm32(divisor as i32 - 1)]);
@@ -41,7 +43,6 @@ impl Select<'_> {
         self.tied(Code::Sub_r32_rm32, n, &[Arg::Use(product)])
     }
 
-    /// `n / divisor`; `positive` promises n ≥ 0.
     pub(super) fn floor_div64(&mut self, n: Reg, divisor: i64, positive: bool) -> Reg {
         if divisor.count_ones() == 1 {
             return self.shift_right(Elem::I64, n, divisor.trailing_zeros() as u8);
@@ -66,8 +67,7 @@ impl Select<'_> {
         flip(self, quotient)
     }
 
-    /// `n mod divisor`, in 0..divisor; `positive` promises n ≥ 0.
-    pub(super) fn floor_rem64(&mut self, n: Reg, divisor: i64, positive: bool) -> Reg {
+    fn floor_rem64(&mut self, n: Reg, divisor: i64, positive: bool) -> Reg {
         match i32::try_from(divisor - 1) {
             Ok(mask) if divisor.count_ones() == 1 => self.tied(Code::And_rm64_imm32, n, &[Arg::Imm32(mask)]),
             _ => {

@@ -125,7 +125,7 @@ impl Select<'_> {
     pub(super) fn lane_general(&mut self, a: Reg, lane: u32) -> Reg {
         let part = self.part(a, (lane / 4) as u8);
         match lane % 4 {
-            0 => self.to_general(part),
+            0 => self.word_of_lane(part),
             within => {
                 let args = [Arg::Use(part), Arg::Imm8(within as u8)];
                 self.def(ops::EXTRACT_32.vector(self.lanes), View::R32, &args)

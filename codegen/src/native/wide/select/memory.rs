@@ -240,11 +240,11 @@ impl Select<'_> {
             DType::Bf16 => {
                 let low = self.def(Code::Movzx_r32_rm16, View::R32, &[mem]);
                 let bits = self.tied(Code::Shl_rm32_imm8, low, &[Arg::Imm8(16)]);
-                self.from_general(bits)
+                self.lane_of_word(bits)
             }
             DType::F16 => {
                 let bits = self.def(Code::Movzx_r32_rm16, View::R32, &[mem]);
-                let packed = self.from_general(bits);
+                let packed = self.lane_of_word(bits);
                 let packed = if self.is_wide() { packed.y() } else { packed };
                 self.vec(ops::F16_TO_F32, &[Arg::Use(packed)]).x()
             }

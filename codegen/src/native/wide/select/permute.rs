@@ -36,7 +36,7 @@ impl Select<'_> {
             all = self.vec(combine, &[Arg::Use(all), Arg::Use(partners)]);
             half /= 2;
         }
-        if floats { all.x() } else { self.to_general(all) }
+        if floats { all.x() } else { self.word_of_lane(all) }
     }
 
     /// Lane i becomes lane i ± `distance`.

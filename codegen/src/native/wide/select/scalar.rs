@@ -60,13 +60,13 @@ impl Select<'_> {
                 let a = self.reg(a);
                 self.shift_right(elem, a, by as u8)
             }
-            (BinOp::Div, Some(divisor)) => {
+            (BinOp::Div | BinOp::Rem, Some(divisor)) => {
+                let positive = self.plan.most(a).is_some();
                 let a = self.reg(a);
-                self.floor_div(elem, a, divisor)
-            }
-            (BinOp::Rem, Some(divisor)) => {
-                let a = self.reg(a);
-                self.floor_rem(elem, a, divisor)
+                match op {
+                    BinOp::Div => self.floor_div(elem, a, divisor, positive),
+                    _ => self.floor_rem(elem, a, divisor, positive),
+                }
             }
             (BinOp::Shl | BinOp::Shr, None) => self.shift(op, elem, a, b),
             (BinOp::Min | BinOp::Max, _) => self.least(op, elem, a, b),
@@ -215,7 +215,7 @@ impl Select<'_> {
             return self.def(Code::VEX_Kmovw_r32_kr, View::R32, &[Arg::Use(k)]);
         }
         let ones = self.def(Code::VEX_Vcmpss_xmm_xmm_xmmm32_imm8, View::X, &[a, b, predicate]);
-        let ones = self.to_general(ones);
+        let ones = self.word_of_lane(ones);
         self.tied(Code::And_rm32_imm32, ones, &[Arg::Imm32(1)])
     }
 
@@ -256,17 +256,17 @@ impl Select<'_> {
             return self.def(Code::EVEX_Vblendmps_xmm_k1z_xmm_xmmm128b32, View::X, &args);
         }
         let ones = self.tied(Code::Neg_rm32, cond, &[]);
-        let ones = self.from_general(ones);
+        let ones = self.lane_of_word(ones);
         let args = [Arg::Use(no), Arg::Use(yes), Arg::Use(ones)];
         self.def(Code::VEX_Vblendvps_xmm_xmm_xmmm128_xmm, View::X, &args)
     }
 
     /// 32 bits of a general register as lane 0, other lanes zero.
-    pub(super) fn from_general(&mut self, a: Reg) -> Reg {
+    pub(super) fn lane_of_word(&mut self, a: Reg) -> Reg {
         self.def(ops::FROM_R32.vector(self.lanes), View::X, &[Arg::Use(a.r32())])
     }
     /// Lane 0 in a general register.
-    pub(super) fn to_general(&mut self, a: Reg) -> Reg {
+    pub(super) fn word_of_lane(&mut self, a: Reg) -> Reg {
         self.def(ops::TO_R32.vector(self.lanes), View::R32, &[Arg::Use(a.x())])
     }
 }

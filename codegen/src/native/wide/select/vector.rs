@@ -252,15 +252,15 @@ impl Select<'_> {
             }
             CastOp::F32Bits => {
                 let a = self.reg(a);
-                self.to_general(a)
+                self.word_of_lane(a)
             }
             CastOp::BitsF32 => {
                 let a = self.reg(a);
-                self.from_general(a)
+                self.lane_of_word(a)
             }
             CastOp::I32ToF32 => {
                 let a = self.reg(a);
-                let lane = self.from_general(a);
+                let lane = self.lane_of_word(a);
                 self.vec(ops::I32_TO_F32, &[Arg::Use(lane.seen(self.full))]).x()
             }
             CastOp::F32ToI32 => {
@@ -306,7 +306,7 @@ impl Select<'_> {
         if self.is_wide() {
             return self.def(Code::EVEX_Vpbroadcastd_zmm_k1z_r32, View::Z, &[Arg::Use(a.r32())]);
         }
-        let lane = self.from_general(a);
+        let lane = self.lane_of_word(a);
         self.vec(ops::SPLAT_I32, &[Arg::Use(lane)])
     }
 }
