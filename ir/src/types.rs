@@ -43,6 +43,15 @@ impl DType {
             DType::Bool => 1,
         }
     }
+    /// The value that memory of this type holds for `value`: the nearest float; other values stay.
+    pub fn round(self, value: f64) -> f64 {
+        match self {
+            DType::F32 => f64::from(value as f32),
+            DType::Bf16 => half::bf16::from_f64(value).to_f64(),
+            DType::F16 => half::f16::from_f64(value).to_f64(),
+            DType::I32 | DType::Bool => value,
+        }
+    }
     /// Whether the element is a real number.
     pub fn is_float(self) -> bool {
         matches!(self, DType::F32 | DType::Bf16 | DType::F16)

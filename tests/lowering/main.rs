@@ -4,4 +4,11 @@
 //! nothing, since that is where lanes, tiles and tails go wrong.
 
 mod chain;
+
+mod attention;
+mod movement;
+mod ops;
+mod ports;
+mod products;
 mod random;
+mod rows;

@@ -54,6 +54,10 @@ impl Builder {
     pub fn lanes(&self) -> u32 {
         self.kernel.lanes
     }
+    /// What executes the kernel.
+    pub fn unit(&self) -> Unit {
+        self.kernel.unit
+    }
     /// Ends the kernel.
     pub fn finish(mut self) -> Kernel {
         assert_eq!(self.open.len(), 1, "a loop or branch is still open");

@@ -54,7 +54,12 @@ pub fn interpret(
 ) -> Result<Vec<Tensor>, InterpretError> {
     let mut memory: IdVec<BufferId, Vec<f64>> = program.buffers.values().map(|b| vec![0.0; b.len as usize]).collect();
     for constant in &program.constants {
-        memory[constant.buffer] = fold(program, constant, leaf)?;
+        let mut values = fold(program, constant, leaf)?;
+        if precision == Precision::F32 {
+            let dtype = program.buffers[constant.buffer].dtype;
+            values.iter_mut().for_each(|v| *v = dtype.round(*v));
+        }
+        memory[constant.buffer] = values;
     }
     for (port, input) in program.inputs.iter().zip(inputs) {
         memory[port.buffer].clone_from(&input.data);

@@ -176,10 +176,10 @@ pub fn emit(
     if direct.is_none() {
         block.pack_left(b, left, stride, packed_rows);
     }
-    if let (Some(right), Right::Computed(cone)) = (computed, &product.right) {
-        block.pack_right(b, right, cone, first_panel, width);
-    }
     let panels = bounded(b, first_panel, tiles.panels, product.n.div_ceil(width));
+    if let (Some(right), Right::Computed(cone)) = (computed, &product.right) {
+        block.pack_right(b, right, cone, first_panel, panels);
+    }
     let block = Panels { block, first: first_panel, count: panels, packed: computed.is_some() };
     if sliced { block.sliced(b) } else { block.whole(b) }
 }
@@ -263,9 +263,11 @@ impl Block<'_> {
     }
 
     /// Fills the block's panels of a computed right operand; columns behind the last one are zero.
-    fn pack_right(&self, b: &mut Builder, right: Buf, cone: &Cone, first_panel: Val, width: usize) {
+    fn pack_right(&self, b: &mut Builder, right: Buf, cone: &Cone, first_panel: Val, panels: Val) {
         let (k, n, lanes) = (self.product.k, self.product.n, b.lanes() as usize);
-        b.for_const(self.tiles.panels as u64, 1, &[], |b, panel, _| {
+        let width = self.tiles.width(b.lanes());
+        let zero = b.i64(0);
+        b.for_loop((zero, panels), 1, 1, &[], |b, panel, _| {
             let global = b.add(first_panel, panel);
             let column = b.mul_const(global, width as i64);
             let base = b.mul_const(panel, (k * width) as i64);

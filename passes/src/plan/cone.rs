@@ -77,7 +77,7 @@ impl<'a> ConeBuilder<'a> {
         if let Some(&done) = self.memo.get(&key) {
             return Ok(done);
         }
-        if self.depth == DEEPEST && Some(node) != self.whole {
+        if self.depth >= DEEPEST && !self.is_leaf(node) {
             return Err(Cut(node));
         }
         self.depth += 1;

@@ -8,7 +8,9 @@ impl fmt::Display for Tiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Tiles::Row(t) => write!(f, "row rows {} inner {}", t.rows, t.inner),
-            Tiles::Product(t) => write!(f, "product rows {} panels {} depth {} mr {} nv {}", t.rows, t.panels, t.depth, t.mr, t.nv),
+            Tiles::Product(t) => {
+                write!(f, "product rows {} panels {} depth {} mr {} nv {}", t.rows, t.panels, t.depth, t.mr, t.nv)
+            }
             Tiles::Attend(t) => {
                 write!(f, "attend queries {} mr {} keys {} values {}", t.queries, t.mr, t.key_vectors, t.value_vectors)
             }
