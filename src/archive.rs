@@ -24,6 +24,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs::File,
     io::{Read, Seek, SeekFrom},
+    ops::Range,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -50,7 +51,6 @@ pub struct Stored {
     /// Dimensions.
     pub shape: Vec<usize>,
     start: u64,
-    bytes: u64,
 }
 
 impl Archive {
@@ -85,13 +85,8 @@ impl Archive {
         }
         let stored = |name: String| {
             let info = header.info(&name).expect("the name is from this header");
-            let (start, end) = info.data_offsets;
-            let stored = Stored {
-                dtype: info.dtype,
-                shape: info.shape.clone(),
-                start: 8 + length + start as u64,
-                bytes: (end - start) as u64,
-            };
+            let (start, _) = info.data_offsets;
+            let stored = Stored { dtype: info.dtype, shape: info.shape.clone(), start: 8 + length + start as u64 };
             (name, stored)
         };
         let tensors = header.offset_keys().into_iter().map(stored).collect();
@@ -119,27 +114,39 @@ impl Archive {
     /// # Errors
     /// Where there is no such tensor, it does not hold floats, or the file cannot be read.
     pub fn floats(&self, name: &str) -> Result<Vec<f32>> {
-        let stored = self.stored(name)?;
-        let mut out = Vec::with_capacity(stored.shape.iter().product());
-        self.each_piece(name, |piece| out.extend(piece))?;
-        Ok(out)
+        self.floats_in(name, 0..self.stored(name)?.shape.iter().product())
     }
-    /// Passes a tensor of floats piece by piece, converted to f32, without holding it.
+    /// The part `range` of a tensor of floats, row-major.
     ///
     /// # Errors
-    /// As [`floats`](Archive::floats).
-    pub fn each_piece(&self, name: &str, mut piece: impl FnMut(&mut dyn Iterator<Item = f32>)) -> Result<()> {
-        let stored = self.stored(name)?;
-        let dtype = stored.dtype;
-        if !is_float(dtype) {
-            return Err(self.error(format!("tensor {name} is {dtype}, expected F32, F16, BF16 or F64")));
+    /// As [`floats`](Archive::floats), and where the tensor is shorter.
+    pub fn floats_in(&self, name: &str, range: Range<usize>) -> Result<Vec<f32>> {
+        let elements: usize = self.stored(name)?.shape.iter().product();
+        if range.end > elements {
+            return Err(self.error(format!("tensor {name} has {elements} elements, asked for was {}", range.end)));
         }
-        self.read(stored, |bytes| match dtype {
-            Dtype::F64 => piece(&mut words(bytes).map(|b| f64::from_le_bytes(b) as f32)),
-            Dtype::F32 => piece(&mut words(bytes).map(f32::from_le_bytes)),
-            Dtype::F16 => piece(&mut words(bytes).map(|b| f16::from_le_bytes(b).to_f32())),
-            _ => piece(&mut words(bytes).map(|b| bf16::from_le_bytes(b).to_f32())),
-        })
+        let mut out = Vec::with_capacity(range.len());
+        self.each_float(name, range, |piece| out.extend(piece))?;
+        Ok(out)
+    }
+    /// Passes the part `range` of a tensor of floats piece by piece, converted to f32, without holding it.
+    ///
+    /// # Errors
+    /// As [`floats_in`](Archive::floats_in).
+    pub fn each_float(
+        &self,
+        name: &str,
+        range: Range<usize>,
+        mut piece: impl FnMut(&mut dyn Iterator<Item = f32>),
+    ) -> Result<()> {
+        let stored = self.stored(name)?;
+        match stored.dtype {
+            Dtype::F64 => self.read(stored, range, |b| piece(&mut words(b).map(|b| f64::from_le_bytes(b) as f32))),
+            Dtype::F32 => self.read(stored, range, |b| piece(&mut words(b).map(f32::from_le_bytes))),
+            Dtype::F16 => self.read(stored, range, |b| piece(&mut words(b).map(|b| f16::from_le_bytes(b).to_f32()))),
+            Dtype::BF16 => self.read(stored, range, |b| piece(&mut words(b).map(|b| bf16::from_le_bytes(b).to_f32()))),
+            dtype => Err(self.error(format!("tensor {name} is {dtype}, expected F32, F16, BF16 or F64"))),
+        }
     }
     /// A tensor of 32- or 64-bit integers.
     ///
@@ -147,11 +154,12 @@ impl Archive {
     /// Where there is no such tensor, it holds something else, or the file cannot be read.
     pub fn integers(&self, name: &str) -> Result<Vec<i64>> {
         let stored = self.stored(name)?;
-        let mut out = Vec::with_capacity(stored.shape.iter().product());
+        let all = 0..stored.shape.iter().product();
+        let mut out = Vec::with_capacity(all.len());
         match stored.dtype {
-            Dtype::I64 => self.read(stored, |bytes| out.extend(words(bytes).map(i64::from_le_bytes)))?,
+            Dtype::I64 => self.read(stored, all, |bytes| out.extend(words(bytes).map(i64::from_le_bytes)))?,
             Dtype::I32 => {
-                self.read(stored, |bytes| out.extend(words(bytes).map(|b| i64::from(i32::from_le_bytes(b)))))?
+                self.read(stored, all, |bytes| out.extend(words(bytes).map(|b| i64::from(i32::from_le_bytes(b)))))?
             }
             dtype => return Err(self.error(format!("tensor {name} is {dtype}, expected I32 or I64"))),
         }
@@ -162,12 +170,14 @@ impl Archive {
         Error::Archive { path: self.path.clone(), what: what.into() }
     }
 
-    fn read(&self, stored: &Stored, mut piece: impl FnMut(&[u8])) -> Result<()> {
+    /// Passes the bytes of elements `range`, which exist, piece by piece.
+    fn read(&self, stored: &Stored, range: Range<usize>, mut piece: impl FnMut(&[u8])) -> Result<()> {
         let unreadable = |source| Error::Read { path: self.path.clone(), source };
-        let mut buffer = vec![0; PIECE.min(stored.bytes as usize)];
-        let mut at = 0;
-        while at < stored.bytes {
-            let length = buffer.len().min((stored.bytes - at) as usize);
+        let size = (stored.dtype.bitsize() / 8) as u64;
+        let [mut at, end] = [range.start, range.end].map(|element| element as u64 * size);
+        let mut buffer = vec![0; PIECE.min((end - at) as usize)];
+        while at < end {
+            let length = buffer.len().min((end - at) as usize);
             let buffer = &mut buffer[..length];
             {
                 let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);

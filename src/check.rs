@@ -8,18 +8,18 @@
 //! Devices are the processor and the kernel interpreter, which runs the same launch list.
 
 use crate::{
-    errors::Result,
-    interpret, pipeline,
+    errors::{Error, Result},
+    pipeline,
     pipeline::Trace,
     values,
     weights::{Weights, leaf},
 };
 use regard_ir::{
-    graph::{Graph, eval},
+    graph::{Graph, Tensor, eval},
+    program::{Precision, interpret},
     target::Target,
-    types::DType,
 };
-use regard_runtime::{Session, memory::Constants};
+use regard_runtime::Session;
 
 /// The contract: what compiled f32 code may differ from the f64 reference, relative to the whole tensor.
 pub const TOLERANCE: f64 = 1e-5;
@@ -113,25 +113,30 @@ pub fn reference(graph: &Graph, weights: &dyn Weights, inputs: &[Vec<f64>]) -> R
 
 /// Compiles for the device and returns what runs it.
 fn prepare<'a>(job: &Job<'a>, trace: &mut Trace) -> Result<Box<Reference<'a>>> {
-    let dtypes: Vec<DType> = job.graph.inputs().iter().map(|&id| job.graph.ty(id).dtype).collect();
-    let encode = move |inputs: &[Vec<f64>]| -> Vec<Vec<u8>> {
-        inputs.iter().zip(&dtypes).map(|(values, &dtype)| values::encode(dtype, values)).collect()
-    };
-    let outputs: Vec<DType> = job.graph.outputs.iter().map(|&id| job.graph.ty(id).dtype).collect();
-    let decode = move |bytes: Vec<Vec<u8>>| -> Vec<Vec<f64>> {
-        bytes.iter().zip(&outputs).map(|(bytes, &dtype)| values::decode(dtype, bytes)).collect()
-    };
     match job.device {
         Device::Cpu => {
             let options = pipeline::Options { target: job.target, weights: job.weights, threads: job.threads };
             let (session, _) = pipeline::session(job.graph, &options, trace)?;
-            Ok(Box::new(move |inputs| Ok(decode(run_session(&session, &encode(inputs))?))))
+            Ok(Box::new(move |inputs| {
+                let ports = inputs.iter().zip(&session.program().inputs);
+                let inputs: Vec<Vec<u8>> = ports.map(|(values, port)| values::encode(port.ty.dtype, values)).collect();
+                let outputs = run_session(&session, &inputs)?;
+                let ports = outputs.iter().zip(&session.program().outputs);
+                Ok(ports.map(|(bytes, port)| values::decode(port.ty.dtype, bytes)).collect())
+            }))
         }
         Device::Interpreter => {
             job.weights.check(job.graph)?;
-            let kernels = pipeline::kernels(job.graph, job.target, trace)?;
-            let constants: Constants = pipeline::constants(&kernels, job.weights, trace)?;
-            Ok(Box::new(move |inputs| Ok(decode(interpret::run(&kernels, &encode(inputs), constants.bytes())?))))
+            let (kernels, weights) = (pipeline::kernels(job.graph, job.target, trace)?, job.weights);
+            Ok(Box::new(move |inputs| {
+                let ports = inputs.iter().zip(&kernels.inputs);
+                let inputs: Vec<Tensor> =
+                    ports.map(|(values, port)| Tensor::new(port.ty.clone(), values.clone())).collect();
+                let mut leaf = leaf(&kernels.folds, weights, |_, _| None);
+                let outputs = interpret(&kernels, &mut leaf, &inputs, Precision::F32);
+                let outputs = outputs.map_err(|error| Error::Failed(error.to_string()))?;
+                Ok(outputs.into_iter().map(|tensor| tensor.data).collect())
+            }))
         }
     }
 }

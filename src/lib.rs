@@ -27,7 +27,6 @@ pub mod bench;
 pub mod check;
 pub mod golden;
 pub mod inference;
-pub mod interpret;
 
 pub mod cli;
 pub mod errors;

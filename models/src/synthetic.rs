@@ -14,18 +14,29 @@
 //! quarter of that for offset convolutions. All arithmetic on values is in f32, so any language that
 //! follows the formula gets the same bits.
 
+use std::ops::Range;
+
 /// The values of parameter `name` with `shape`.
 pub fn parameter(name: &str, shape: &[usize], seed: u64) -> Vec<f32> {
-    let n = shape.iter().product();
+    parameter_range(name, shape, 0..shape.iter().product(), seed)
+}
+
+/// The values at row-major positions `range` of parameter `name` with `shape`.
+pub fn parameter_range(name: &str, shape: &[usize], range: Range<usize>, seed: u64) -> Vec<f32> {
+    let (base, factor) = line(name, shape);
+    uniform(name, range, seed).map(|u| base + factor * u).collect()
+}
+
+/// Every parameter is base + factor·u.
+fn line(name: &str, shape: &[usize]) -> (f32, f32) {
     let last = name.rsplit('.').next().unwrap_or(name);
-    let map = |f: &dyn Fn(f32) -> f32| uniform(name, n, seed).map(f).collect();
     match (last, shape.len()) {
-        ("running_var", _) => map(&|u| 1.0 + 0.5 * u),
-        ("running_mean", _) => map(&|u| 0.1 * u),
-        (_, 0) => map(&|u| u),
-        ("rpe_table" | "relative_position_bias_table" | "attention_biases", _) => map(&|u| 0.5 * u),
-        ("weight", 1) => map(&|u| 1.0 + 0.1 * u),
-        (_, 1) => map(&|u| 0.1 * u),
+        ("running_var", _) => (1.0, 0.5),
+        ("running_mean", _) => (0.0, 0.1),
+        (_, 0) => (0.0, 1.0),
+        ("rpe_table" | "relative_position_bias_table" | "attention_biases", _) => (0.0, 0.5),
+        ("weight", 1) => (1.0, 0.1),
+        (_, 1) => (0.0, 0.1),
         _ => {
             let fan: usize = shape[1..].iter().product();
             let depthwise = shape.len() == 4 && shape[1] == 1;
@@ -33,25 +44,26 @@ pub fn parameter(name: &str, shape: &[usize], seed: u64) -> Vec<f32> {
             if name.contains("conv_offset") {
                 gain *= 0.25;
             }
-            let factor = (gain * (3.0 / fan as f64).sqrt()) as f32;
-            map(&|u| factor * u)
+            (0.0, (gain * (3.0 / fan as f64).sqrt()) as f32)
         }
     }
 }
 
 /// A normalised image of `elements` values, flat `[B, 3, H, W]`.
 pub fn image(elements: usize, seed: u64) -> Vec<f32> {
-    uniform("input", elements, seed).map(|u| 1.7 * u).collect()
+    uniform("input", 0..elements, seed).map(|u| 1.7 * u).collect()
 }
 
-fn uniform(name: &str, n: usize, seed: u64) -> impl Iterator<Item = f32> + use<> {
+fn uniform(name: &str, range: Range<usize>, seed: u64) -> impl Iterator<Item = f32> + use<> {
+    const HALF: i32 = 1 << 23;
     let start = fnv1a(&format!("{seed}/{name}"));
-    (1..=n as u64).map(move |i| {
-        let mut z = start.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    range.map(move |i| {
+        let mut z = start.wrapping_add((i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^= z >> 31;
-        (2.0 * ((z >> 40) as f64 / f64::from(1 << 24)) - 1.0) as f32
+        // 24 bits about zero: both the integer and the quotient are exact.
+        ((z >> 40) as i32 - HALF) as f32 / HALF as f32
     })
 }
 

@@ -11,6 +11,7 @@ use regard_runtime::{Package, Session};
 use std::{io::Write, path::PathBuf};
 
 /// What the executable is asked to do.
+/// What an executable can be asked.
 #[derive(Args)]
 struct Packaged {
     /// PNG or JPEG images; without any, the picture that comes with the program
@@ -31,8 +32,8 @@ pub fn main(package: Package, out: &mut dyn Write) -> Result<()> {
     );
     let name = std::env::args().next().unwrap_or_else(|| package.meta.model.clone());
     let examples = format!("Examples:\n  {name} photo.jpg\n  {name} --raw in.safetensors -o out.safetensors");
-    let command = Command::new("model").bin_name(name).about(about).after_help(examples);
-    let command = Packaged::augment_args(command.version(env!("CARGO_PKG_VERSION")));
+    let command = Packaged::augment_args(Command::new("model").bin_name(name));
+    let command = command.about(about).after_help(examples).version(env!("CARGO_PKG_VERSION"));
     let args = Packaged::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
     run(package, &args.images, &args.how, out)
 }

@@ -16,6 +16,7 @@ use regard_ir::{
 use regard_models::names::{Style, is_derived};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Range,
     path::Path,
     sync::OnceLock,
 };
@@ -64,7 +65,8 @@ impl Checkpoint {
 
     fn value_fault(&self, name: &str) -> Result<Option<Fault>> {
         let (mut first, mut count, mut position) = (None, 0, 0);
-        self.archive.each_piece(name, |piece| {
+        let all = 0..self.archive.stored(name)?.shape.iter().product();
+        self.archive.each_float(name, all, |piece| {
             for value in piece {
                 if !value.is_finite() {
                     first.get_or_insert((value, position));
@@ -116,14 +118,14 @@ impl Weights for Checkpoint {
         if faults.is_empty() { Ok(()) } else { Err(Faults { source: self.describe(), faults }.into()) }
     }
 
-    fn floats(&self, name: &str, ty: &TensorType) -> Result<Vec<f32>> {
+    fn floats(&self, name: &str, ty: &TensorType, range: Range<usize>) -> Result<Vec<f32>> {
         let theirs = self.style.get_or_init(|| self.detect()).translate(name);
         let stored = self.archive.stored(&theirs)?;
         if stored.shape != ty.shape {
             let (found, expected) = (ShapeText(&stored.shape), ShapeText(&ty.shape));
             return Err(self.archive.error(format!("tensor {theirs} is {found}, expected {expected}")));
         }
-        self.archive.floats(&theirs)
+        self.archive.floats_in(&theirs, range)
     }
 }
 

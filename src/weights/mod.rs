@@ -18,7 +18,7 @@ pub use synthetic::Synthetic;
 
 use crate::errors::{Error, Result};
 use regard_ir::{graph::Graph, types::TensorType};
-use std::{fmt, path::Path};
+use std::{fmt, ops::Range, path::Path};
 
 /// A source of weights.
 pub trait Weights: Send + Sync {
@@ -26,8 +26,8 @@ pub trait Weights: Send + Sync {
     fn describe(&self) -> String;
     /// Compares the source with all weights of a graph; the error lists everything that is wrong.
     fn check(&self, graph: &Graph) -> Result<()>;
-    /// The values of one weight, row-major.
-    fn floats(&self, name: &str, ty: &TensorType) -> Result<Vec<f32>>;
+    /// The values of one weight at row-major positions `range`.
+    fn floats(&self, name: &str, ty: &TensorType, range: Range<usize>) -> Result<Vec<f32>>;
 }
 
 /// The weights that `--weights` names; `synth:0` where it names none.

@@ -7,6 +7,7 @@ use regard_ir::{
     types::TensorType,
 };
 use regard_models::synthetic;
+use std::ops::Range;
 
 /// `synth:SEED`.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +23,8 @@ impl Weights for Synthetic {
     fn check(&self, graph: &Graph) -> Result<()> {
         floats_only(graph)
     }
-    fn floats(&self, name: &str, ty: &TensorType) -> Result<Vec<f32>> {
-        Ok(synthetic::parameter(name, &ty.shape, self.seed))
+    fn floats(&self, name: &str, ty: &TensorType, range: Range<usize>) -> Result<Vec<f32>> {
+        Ok(synthetic::parameter_range(name, &ty.shape, range, self.seed))
     }
 }
 

@@ -41,6 +41,23 @@ impl View {
     }
 }
 
+impl View {
+    /// Where each row along the last axis begins in the source, and the distance of each of its elements from
+    /// there; `None` where rows differ in more than their beginning, or something is the fill.
+    pub fn separated(&self) -> Option<(Vec<usize>, Vec<usize>)> {
+        let steps = Rows::new(self).steps?;
+        let mut index = vec![0; self.shape.len()];
+        let outer = self.shape.len() - 1;
+        let rows: usize = self.shape[..outer].iter().product();
+        let mut firsts = Vec::with_capacity(rows);
+        for _ in 0..rows {
+            firsts.push(self.source(&index)?);
+            advance(&mut index[..outer], &self.shape[..outer]);
+        }
+        Some((firsts, steps))
+    }
+}
+
 struct Rows {
     /// Source distance of each element of a row from its first; `None` where it differs between rows.
     steps: Option<Vec<usize>>,
@@ -77,5 +94,40 @@ fn advance(index: &mut [usize], shape: &[usize]) {
             return;
         }
         *i = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Real;
+
+    #[test]
+    fn rows_are_sums_of_two_tables() {
+        let view = View::transpose(&[3, 5], &[1, 0]);
+        let (firsts, steps) = view.separated().unwrap();
+        assert_eq!((&firsts[..], &steps[..]), (&[0, 1, 2, 3, 4][..], &[0, 5, 10][..]));
+        let table = view.table();
+        for (i, source) in table.into_iter().enumerate() {
+            assert_eq!(source, Some(firsts[i / 3] + steps[i % 3]));
+        }
+        assert_eq!(View::pad(&[3, 5], 0, 1, 0, Real::new(0.0)).separated(), None);
+        assert_eq!(View::roll(&[3, 5], 1, 2).separated(), None);
+    }
+
+    #[test]
+    fn gathering_follows_the_table() {
+        let source: Vec<usize> = (0..15).collect();
+        for view in [
+            View::transpose(&[3, 5], &[1, 0]),
+            View::pad(&[3, 5], 0, 1, 2, Real::new(0.0)),
+            View::pad(&[3, 5], 1, 1, 2, Real::new(0.0)),
+            View::roll(&[3, 5], 1, 2),
+            View::reshape(&[3, 5], &[15]),
+        ] {
+            let expected: Vec<usize> = view.table().into_iter().map(|s| s.unwrap_or(99)).collect();
+            assert_eq!(view.gather(&source, 99).unwrap(), expected);
+        }
+        assert_eq!(View::reshape(&[3, 5], &[15]).gather(&source[..14], 0), None);
     }
 }

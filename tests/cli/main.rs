@@ -1,0 +1,123 @@
+//! The program as people use it: what it prints, what it writes, how it ends.
+
+mod bad_input;
+mod commands;
+mod compile;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+use tempfile::TempDir;
+
+/// Attention over 49 tokens, as someone would write it.
+pub const BLOCK: &str = "graph block {
+  %x = input : f32[2, 49, 32]
+  %w = weight : f32[32, 32]
+  %q = matmul %x, %w
+  %t = transpose %x { order = [-1, -2] }
+  %s = matmul %q, %t
+  %p = softmax %s { axis = -1 }
+  %y = matmul %p, %x
+  return %y
+}
+";
+
+/// A classifier of small images: 8×8 patches, mean, ten classes.
+pub const CLASSIFIER: &str = "graph tiny {
+  %image = input : f32[1, 3, 32, 32]
+  %w = weight : f32[192, 10]
+  %b = weight : f32[10]
+  %1 = reshape %image { shape = [1, 3, 4, 8, 4, 8] }
+  %2 = transpose %1 { order = [-4, -2, -5, -3, -1] }
+  %3 = reshape %2 { shape = [16, 192] }
+  %4 = matmul %3, %w
+  %5 = gelu %4
+  %6 = mean %5 { axis = -2 }
+  %logits = add %6, %b
+  return %logits
+}
+";
+
+/// How a run ended.
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    /// The standard output of a run that must succeed.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, 0, "stderr: {}", self.err);
+        self.out
+    }
+    /// The standard error of a run that must end with that code, in order and without a panic.
+    #[track_caller]
+    pub fn fails(self, code: i32) -> String {
+        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.out, self.err);
+        assert!(!self.err.contains("panicked"), "{}", self.err);
+        self.err
+    }
+}
+
+pub fn start(program: &Path, args: &[&str]) -> Ran {
+    let Output { status, stdout, stderr } = Command::new(program).args(args).output().expect("the program starts");
+    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+    Ran { code: status.code().expect("no signal ended it"), out: text(stdout), err: text(stderr) }
+}
+
+/// Runs `regard`.
+pub fn regard(args: &[&str]) -> Ran {
+    start(Path::new(env!("CARGO_BIN_EXE_regard")), args)
+}
+
+/// A directory for one test.
+pub struct Dir(TempDir);
+
+impl Dir {
+    pub fn new() -> Dir {
+        Dir(tempfile::tempdir().expect("a temporary directory"))
+    }
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+    /// The path of a file in the directory, as an argument.
+    pub fn arg(&self, name: &str) -> String {
+        self.path(name).to_str().expect("temporary paths are UTF-8").to_owned()
+    }
+    /// Writes a file and returns its path as an argument.
+    pub fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        fs::write(self.path(name), bytes).expect("the file can be written");
+        self.arg(name)
+    }
+    /// Names of all files.
+    pub fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path()).expect("the directory can be read");
+        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// A safetensors file with f32 tensors.
+pub fn tensors(tensors: &[(&str, &[usize], Vec<f32>)]) -> Vec<u8> {
+    let (mut header, mut data) = (Vec::new(), Vec::new());
+    for (name, shape, values) in tensors {
+        let begin = data.len();
+        data.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        header.push(format!(
+            "\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{begin},{}]}}",
+            data.len()
+        ));
+    }
+    let header = format!("{{{}}}", header.join(","));
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &data].concat()
+}
+
+/// `n` values between −1 and 1.
+pub fn wave(n: usize, step: f32) -> Vec<f32> {
+    (0..n).map(|i| (i as f32 * step).sin()).collect()
+}

@@ -1,0 +1,94 @@
+//! Swin-T, the whole way: golden values, other seeds, batches and classes, and the executable.
+
+use regard::{
+    check::{self, Device, Job},
+    golden::{Choice, Golden, Line, Program},
+    models::{self, Config},
+    pipeline::{self, Trace},
+    progress::Progress,
+    runtime::Package,
+    weights::Synthetic,
+};
+use std::{path::Path, process::Command};
+
+const GOLDEN: &str = "tests/golden/swin_tiny_1x224x224_seed0.safetensors";
+
+fn trace() -> Trace {
+    Trace::new(Progress::hidden())
+}
+
+fn golden_holds(device: Device) -> Vec<Line> {
+    let golden = Golden::open(Path::new(GOLDEN)).unwrap();
+    let target = pipeline::executable_target(None).unwrap();
+    let lines = golden.check(device, target, 2, &mut trace()).unwrap();
+    // Logits, and sample and norm of seven modules.
+    assert_eq!(lines.len(), 15);
+    for line in &lines {
+        assert!(line.holds(), "{line:?}");
+    }
+    assert!(matches!(lines[0].choice, Some(Choice::Same(_))), "{:?}", lines[0]);
+    lines
+}
+
+#[test]
+fn golden_values_hold_on_the_interpreter() {
+    let lines = golden_holds(Device::Interpreter);
+    // The file was rounded to f32, nothing else is lost.
+    assert!(lines.iter().all(|line| line.error < 2e-7 && line.program == Program::Graph), "{lines:?}");
+}
+
+#[test]
+fn golden_values_hold_in_machine_code() {
+    let lines = golden_holds(Device::Cpu);
+    assert_eq!(lines[0].program, Program::Shipped);
+    assert!(lines[1..].iter().all(|line| line.program == Program::Tapped));
+}
+
+#[test]
+fn other_seeds_batches_and_classes_hold_too() {
+    let graph = models::build("swin_tiny", &Config { batch: 2, size: None, classes: Some(11) }).unwrap();
+    let weights = Synthetic { seed: 7 };
+    let target = pipeline::executable_target(None).unwrap();
+    let job = Job { graph: &graph, weights: &weights, target, device: Device::Cpu, threads: 2 };
+    for error in check::check(&job, 1, &mut trace()).unwrap() {
+        assert!(error.holds(), "{error:?}");
+    }
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let graph = models::build("swin_tiny", &Config::default()).unwrap();
+    let weights = Synthetic { seed: 3 };
+    let image = models::synthetic::image(3 * 224 * 224, 5);
+    let target = pipeline::executable_target(None).unwrap();
+    let run = |threads| {
+        let options = pipeline::Options { target, weights: &weights, threads };
+        let (session, _) = pipeline::session(&graph, &options, &mut trace()).unwrap();
+        session.run_f32(&[&image]).unwrap().swap_remove(0)
+    };
+    assert_eq!(run(1), run(3));
+}
+
+#[test]
+fn the_executable_is_small_and_classifies() {
+    let dir = tempfile::tempdir().unwrap();
+    let exe = dir.path().join("swin");
+    let run = |program: &Path, args: &[&str]| {
+        let output = Command::new(program).args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let regard = Path::new(env!("CARGO_BIN_EXE_regard"));
+    run(regard, &["compile", "swin_tiny", "-o", exe.to_str().unwrap()]);
+    let weights = Package::open(&exe).unwrap().expect("a package").constants.bytes().len() as u64;
+    let size = std::fs::metadata(&exe).unwrap().len();
+    assert!(size < weights + 12_000_000, "{size} bytes");
+    let image = dir.path().join("fish.png");
+    std::fs::write(&image, include_bytes!("../src/assets/default.png")).unwrap();
+    let classes = |text: String| {
+        text.lines().filter(|l| l.contains("class ") && l.contains('%')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let ours = classes(run(regard, &["run", "swin_tiny"]));
+    assert_eq!(ours.len(), 5);
+    assert_eq!(classes(run(&exe, &[image.to_str().unwrap()])), ours);
+}
