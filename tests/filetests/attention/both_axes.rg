@@ -1,0 +1,30 @@
+; test eval
+; test plan target=x86-64-v4
+; test check
+
+// One scores node serves two softmaxes.
+graph both_axes {
+  %q = input : f32[2, 9, 8]
+  %k = input : f32[2, 9, 8]
+  %v = input : f32[2, 9, 8]
+  %s = scores %q, %k
+  %forward = attend %s, %v { axis = -1 }
+  %inverse = attend %s, %v { axis = -2 }
+  %y = add %forward, %inverse
+  return %y
+}
+
+; expect eval
+;   9540 flops
+;   %y : f32[2, 9, 8] = -0.33083 0.01860 -0.00501 0.37895 -0.22969 -1.06685 … norm 6.91045
+
+; expect plan target=x86-64-v4
+;   plan both_axes {
+;     %s = product [2, 9, 8] by [8, 9] reading %q, %k
+;     %forward = attend [2, 9, 9] over 8 values reading %s, %v
+;     %16 = row [18, 9] reading %s
+;     %y = product [2, 9, 9] by [9, 8] reading %16, %v, %forward
+;   }
+
+; expect check
+;   %y within 1e-5 of the reference

@@ -1,0 +1,12 @@
+; test error
+
+graph g {
+  %x = input : f32[2, 3]
+  return %x
+
+; expect error
+;   error: the text ends here
+;    --> errors/missing_brace.rg:6:1
+;     |
+;   6 |
+;     | ^ expected `}`

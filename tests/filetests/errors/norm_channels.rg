@@ -1,0 +1,28 @@
+; test error
+
+graph g {
+  %x = input : f32[4, 8]
+  %gamma = weight : f32[8]
+  %beta = weight : f32[4]
+  %y = layer_norm %x, %gamma, %beta { eps = 1e-5 }
+  return %y
+}
+
+; expect error
+;   error: layer_norm of f32[4, 8] is scaled or shifted by f32[4]
+;    --> errors/norm_channels.rg:7:8
+;     |
+;   7 |   %y = layer_norm %x, %gamma, %beta { eps = 1e-5 }
+;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected [8]
+;    --> errors/norm_channels.rg:7:19
+;     |
+;   7 |   %y = layer_norm %x, %gamma, %beta { eps = 1e-5 }
+;     |                   ^^ this is f32[4, 8]
+;    --> errors/norm_channels.rg:7:23
+;     |
+;   7 |   %y = layer_norm %x, %gamma, %beta { eps = 1e-5 }
+;     |                       ^^^^^^ this is f32[8]
+;    --> errors/norm_channels.rg:7:31
+;     |
+;   7 |   %y = layer_norm %x, %gamma, %beta { eps = 1e-5 }
+;     |                               ^^^^^ this is f32[4]
