@@ -51,11 +51,13 @@ pub fn sink(graph: &Graph) -> Result<Graph, Error> {
     Ok(sink.out.pruned().0)
 }
 
-/// Nodes that views stop at: outputs, values that hold a product or reduction and have several users, and
-/// every so often a node of a long chain, so that the walk below never goes deep.
+/// Nodes that views stop at: outputs, values that hold a product or reduction and have several users, real
+/// constants, which are computed once in their own shape and then read like leaves, and every so often a node of a
+/// long chain, so that the walk below never goes deep.
 fn fences(graph: &Graph) -> IdVec<NodeId, bool> {
     const DEEPEST: usize = 100;
     let uses = graph.use_counts();
+    let constant = graph.constants();
     let mut is_output: IdVec<NodeId, bool> = graph.nodes.values().map(|_| false).collect();
     graph.outputs.iter().for_each(|&o| is_output[o] = true);
     let mut costly: IdVec<NodeId, bool> = IdVec::new();
@@ -65,7 +67,8 @@ fn fences(graph: &Graph) -> IdVec<NodeId, bool> {
         let anchor = is_heavy(&node.op) || matches!(node.op, Op::Reduce(_) | Op::Softmax(_));
         let holds = anchor || node.operands.iter().any(|&o| costly[o]);
         let depth = node.operands.iter().map(|&o| depths[o] + 1).max().unwrap_or(0);
-        let fence = (holds && uses[id] > 1) || is_output[id] || depth > DEEPEST;
+        let computed = constant[id] && is_pointwise(&node.op) && node.ty.dtype.is_float();
+        let fence = (holds && uses[id] > 1) || computed || is_output[id] || depth > DEEPEST;
         costly.push(holds && !fence);
         depths.push(if fence || anchor { 0 } else { depth });
         fences.push(fence);

@@ -30,7 +30,8 @@ const VIEW: u64 = 100;
 pub struct Price {
     /// Femtoseconds, operands not included.
     pub cost: u64,
-    /// Work that follows an anchor comes before work that precedes one: lower is better.
+    /// What follows an anchor is better than what precedes one, and one sum that several views read is better than
+    /// a sum for each: lower is better.
     pub rank: u8,
 }
 
@@ -40,8 +41,8 @@ pub fn price<'a>(term: &Term, result: &Fact, fact: impl Fn(Id) -> &'a Fact + Cop
     let types: Vec<&TensorType> = operands.iter().filter_map(|&o| fact(o).tensor()).collect();
     let (cost, rank) = match (&op, result) {
         (_, Fact::Tensor { constant: true, .. }) => (1, 0),
-        (Op::ViewOp(view), _) => (if maps::reads_in_order(&view.map) { VIEW } else { 2 * VIEW }, 1),
-        (op, _) if is_pointwise(op) => (POINTWISE, 0),
+        (Op::ViewOp(view), _) => (if maps::reads_in_order(&view.map) { VIEW } else { 2 * VIEW }, 0),
+        (op, _) if is_pointwise(op) => (POINTWISE, 1),
         (op, Fact::Tensor { ty, .. }) => (anchor(op, &types, ty, target), 2),
         _ => (0, 0),
     };

@@ -7,9 +7,10 @@
 //!   cost(class) = min over terms of  Σ price(choice(c))  for c in  {class} ∪ needs(child₁) ∪ needs(child₂) …
 //! ```
 //!
-//! That is greedy: children choose without knowing what their siblings share. So each choice is then tried
-//! against its alternatives on the whole program until none is cheaper. Among equals the lower rank wins, then
-//! what was written, then the order of terms; nothing depends on the order of a table.
+//! That is greedy: children choose without knowing what their siblings share. So every class is taken as paid for
+//! once, to see whether others would rather share it, and every choice is tried against its alternatives, on the
+//! whole program, until nothing is cheaper. Among equals the lower rank wins, then what was written, then the order
+//! of terms; nothing depends on the order of a table.
 
 use super::{
     cost::{self, Price},
@@ -55,9 +56,7 @@ type Choice = Vec<usize>;
 /// Extracts `root`; `written` are the terms of the program as given.
 pub fn extract(egraph: &Egraph, root: Id, written: &BTreeSet<Term>, target: &Target) -> Extracted {
     let tables = Tables::new(egraph, root, written, target);
-    let mut choice = tables.greedy();
-    tables.improve(&mut choice);
-    tables.finish(&choice)
+    tables.finish(&tables.best())
 }
 
 impl Tables {
@@ -80,28 +79,44 @@ impl Tables {
         Tables { options: options.collect(), root: at(root), ids }
     }
 
-    /// Each class chooses the term whose needs cost least.
-    fn greedy(&self) -> Choice {
+    fn best(&self) -> Choice {
+        let mut paid = vec![false; self.ids.len()];
+        let written = self.written();
+        let greedy = self.greedy(&paid, &written);
+        let mut choice = if self.cost(&greedy).is_some() { greedy } else { written };
+        self.share(&mut choice, &mut paid);
+        self.improve(&mut choice);
+        choice
+    }
+
+    /// The program as written, which has no cycles.
+    fn written(&self) -> Choice {
+        self.options.iter().map(|ways| ways.iter().position(|way| way.written).unwrap_or(0)).collect()
+    }
+
+    /// Each class chooses the term whose needs cost least. Classes that are `paid` cost nothing and keep what
+    /// `before` says.
+    fn greedy(&self, paid: &[bool], before: &Choice) -> Choice {
         let words = self.ids.len().div_ceil(64);
-        let mut choice: Vec<Option<(u64, usize)>> = vec![None; self.ids.len()];
-        let mut needs: Vec<Vec<u64>> = vec![Vec::new(); self.ids.len()];
+        let mut choice: Vec<Option<(u64, usize)>> = paid.iter().zip(before).map(|(&p, &at)| p.then_some((0, at))).collect();
+        let mut needs: Vec<Vec<u64>> = vec![vec![0; words]; self.ids.len()];
         let mut changed = true;
         while changed {
             changed = false;
-            for class in 0..self.ids.len() {
-                for (at, option) in self.options[class].iter().enumerate() {
-                    if option.children.iter().any(|&c| choice[c].is_none()) {
+            for class in (0..self.ids.len()).filter(|&c| !paid[c]) {
+                for (at, way) in self.options[class].iter().enumerate() {
+                    if way.children.iter().any(|&c| choice[c].is_none()) {
                         continue;
                     }
                     let mut set = vec![0u64; words];
-                    for &child in &option.children {
+                    for &child in &way.children {
                         set.iter_mut().zip(&needs[child]).for_each(|(a, b)| *a |= b);
                     }
                     if contains(&set, class) {
                         continue;
                     }
                     let below = |c: usize| choice[c].map_or(0, |(_, at)| self.options[c][at].price.cost);
-                    let cost = option.price.cost + members(&set).map(below).sum::<u64>();
+                    let cost = way.price.cost + members(&set).map(below).sum::<u64>();
                     if choice[class].is_none_or(|(best, _)| cost < best) {
                         set[class / 64] |= 1 << (class % 64);
                         choice[class] = Some((cost, at));
@@ -111,21 +126,27 @@ impl Tables {
                 }
             }
         }
-        let choice: Choice = choice.into_iter().map(|c| c.map_or(0, |(_, at)| at)).collect();
-        match self.cost(&choice) {
-            Some(_) => choice,
-            None => self.written(choice),
-        }
+        choice.iter().zip(before).map(|(c, &at)| c.map_or(at, |(_, at)| at)).collect()
     }
 
-    /// The program as written, which has no cycles.
-    fn written(&self, mut choice: Choice) -> Choice {
-        for (class, options) in self.options.iter().enumerate() {
-            if let Some(at) = options.iter().position(|o| o.written) {
-                choice[class] = at;
+    /// Looks for values worth sharing: where all would choose anew if one class were paid for, and the whole is
+    /// cheaper, it is.
+    fn share(&self, choice: &mut Choice, paid: &mut [bool]) {
+        let Some(mut best) = self.cost(choice) else { return };
+        let mut readers = vec![0; self.ids.len()];
+        self.options.iter().flatten().flat_map(|way| &way.children).for_each(|&c| readers[c] += 1);
+        let shared = |&class: &usize| readers[class] > 1 && self.options[class].iter().all(|way| way.price.cost > 1);
+        for class in (0..self.ids.len()).filter(shared) {
+            paid[class] = true;
+            let candidate = self.greedy(paid, choice);
+            match self.cost(&candidate) {
+                Some(cost) if cost < best => {
+                    best = cost;
+                    *choice = candidate;
+                }
+                _ => paid[class] = false,
             }
         }
-        choice
     }
 
     /// Tries every alternative on the whole program.

@@ -10,6 +10,7 @@ use regard_ir::{
     graph::{Graph, Node, NodeId, Tensor, eval},
     ops::{Op, OpDef},
     target::Target,
+    types::DType,
 };
 use std::collections::BTreeMap;
 
@@ -27,14 +28,19 @@ fn values(graph: &Graph, leaf: &dyn Fn(&Node) -> Tensor) -> Vec<Tensor> {
     eval(graph, &mut leaf).unwrap_or_else(|e| panic!("{e}\n{graph}"))
 }
 
-/// Numbers in −1…1 that depend on the label and the seed.
+/// Numbers in −1…1, integers in 0…3, truth values, that depend on the label and the seed.
 fn noise(seed: u64) -> impl Fn(&Node) -> Tensor {
     move |node| {
         let label = node.label.as_deref().unwrap_or_default();
         let mut state = label.bytes().fold(seed | 1, |s, b| s.wrapping_mul(0x100_0000_01b3) ^ u64::from(b));
         Tensor::from_fn(node.ty.clone(), |_| {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            ((state >> 40) % 257) as f64 / 128.0 - 1.0
+            let random = state >> 40;
+            match node.ty.dtype {
+                DType::I32 => (random % 4) as f64,
+                DType::Bool => (random % 2) as f64,
+                _ => (random % 257) as f64 / 128.0 - 1.0,
+            }
         })
     }
 }
