@@ -8,7 +8,8 @@ use regard_ir::{
     verify,
 };
 use regard_passes::{
-    Plan, Schedule,
+    Optimized, Plan, Schedule,
+    egraph::RegionReport,
     plan::{Body, Group, Right},
 };
 use regard_runtime::{Session, memory::Constants};
@@ -37,6 +38,32 @@ impl Artifact for Graph {
     fn faults(&self) -> Vec<String> {
         verify(self).iter().map(ToString::to_string).collect()
     }
+}
+
+impl Artifact for Optimized {
+    fn text(&self) -> String {
+        let reports: String = self.regions.iter().map(region_text).collect();
+        format!("{reports}{}", self.graph)
+    }
+    fn faults(&self) -> Vec<String> {
+        self.graph.faults()
+    }
+}
+
+/// One region: what it computes, how the search ended, and the rules on the way to the result.
+fn region_text(report: &RegionReport) -> String {
+    let (before, after) = report.cost;
+    let rules: Vec<String> = report.rules.iter().map(|step| step.rule.clone()).collect();
+    format!(
+        "; %{} x{}: {} terms, {} rounds, {}; cost {:.3} of what was written; {}\n",
+        report.root,
+        report.copies,
+        report.nodes,
+        report.iterations,
+        report.stop,
+        after as f64 / before.max(1) as f64,
+        if rules.is_empty() { "nothing to do".to_owned() } else { rules.join(", ") }
+    )
 }
 
 impl Artifact for Plan {

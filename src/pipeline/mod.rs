@@ -1,8 +1,8 @@
 //! The road from a graph to a session, stage by stage.
 //!
 //! ```text
-//!   graph ─▶ plan ─▶ schedule ─▶ kernels ─▶ code ─┬─▶ session
-//!                                  weights ─▶ constants ─┘
+//!   graph ─▶ optimized ─▶ plan ─▶ schedule ─▶ kernels ─▶ code ─┬─▶ session
+//!                                               weights ─▶ constants ─┘
 //! ```
 //!
 //! Every stage is a function from what the stages before it made to something new. [`Trace::stage`] is the
@@ -27,11 +27,11 @@ use regard_ir::{
     program::{Code, Program},
     target::Target,
 };
-use regard_passes::{Schedule, lower, plan};
+use regard_passes::{Schedule, lower, optimize, plan};
 use regard_runtime::{Session, cpu, memory::Constants};
 
 /// The stages whose result has a text, in order, as `regard show` names them.
-pub const TEXT_STAGES: [&str; 4] = ["graph", "plan", "schedule", "kernels"];
+pub const TEXT_STAGES: [&str; 5] = ["graph", "optimized", "plan", "schedule", "kernels"];
 
 /// Kernels for a graph.
 ///
@@ -39,7 +39,8 @@ pub const TEXT_STAGES: [&str; 4] = ["graph", "plan", "schedule", "kernels"];
 /// Where a pass refuses the graph.
 pub fn kernels(graph: &Graph, target: &Target, trace: &mut Trace) -> Result<Program<Kernel>> {
     let graph = trace.stage("graph", || Ok(graph.clone()))?;
-    let plan = trace.stage("plan", || Ok(plan(&graph, target)?))?;
+    let optimized = trace.stage("optimized", || Ok(optimize(&graph, target)?))?;
+    let plan = trace.stage("plan", || Ok(plan(&optimized.graph, target)?))?;
     let schedule = trace.stage("schedule", || Ok(Schedule::best(&plan, target)))?;
     trace.stage("kernels", || Ok(lower(&plan, &schedule, target)?))
 }
