@@ -98,7 +98,8 @@ impl Tables {
     /// `before` says.
     fn greedy(&self, paid: &[bool], before: &Choice) -> Choice {
         let words = self.ids.len().div_ceil(64);
-        let mut choice: Vec<Option<(u64, usize)>> = paid.iter().zip(before).map(|(&p, &at)| p.then_some((0, at))).collect();
+        let mut choice: Vec<Option<(u64, usize)>> =
+            paid.iter().zip(before).map(|(&p, &at)| p.then_some((0, at))).collect();
         let mut needs: Vec<Vec<u64>> = vec![vec![0; words]; self.ids.len()];
         let mut changed = true;
         while changed {
@@ -223,7 +224,15 @@ impl Tables {
 
     /// Decides the classes in `open` and what they need, one after the other.
     #[cfg(test)]
-    fn search(&self, open: &mut Vec<usize>, choice: &mut Choice, cost: u64, best: &mut u64, steps: &mut usize, most: usize) {
+    fn search(
+        &self,
+        open: &mut Vec<usize>,
+        choice: &mut Choice,
+        cost: u64,
+        best: &mut u64,
+        steps: &mut usize,
+        most: usize,
+    ) {
         *steps += 1;
         if *steps > most || cost >= *best {
             return;
@@ -255,5 +264,7 @@ fn contains(set: &[u64], at: usize) -> bool {
 }
 
 fn members(set: &[u64]) -> impl Iterator<Item = usize> + '_ {
-    set.iter().enumerate().flat_map(|(word, &bits)| (0..64).filter(move |b| bits >> b & 1 == 1).map(move |b| word * 64 + b))
+    set.iter()
+        .enumerate()
+        .flat_map(|(word, &bits)| (0..64).filter(move |b| bits >> b & 1 == 1).map(move |b| word * 64 + b))
 }

@@ -27,13 +27,13 @@ pub use explain::Step;
 
 use crate::{core, error::Error};
 use egg::{Id, Language, RecExpr, Runner, SimpleScheduler, StopReason};
-use region::{Problem, Region};
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
     ops::Op,
     target::Target,
 };
+use region::{Problem, Region};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
@@ -70,8 +70,31 @@ pub struct RegionReport {
     pub stop: Stop,
     /// Rules used on the way to the result, in order.
     pub rules: Vec<Step>,
-    /// Cost as written and as chosen, in femtoseconds of one core.
-    pub cost: (u64, u64),
+    /// Cost as written, in femtoseconds of one core.
+    pub cost_before: u64,
+    /// Cost as chosen.
+    pub cost_after: u64,
+}
+
+/// One line: `%layers.0, 2 regions alike: 131 terms after 5 rounds, saturated; factor-into-weights, add-rows`.
+impl fmt::Display for RegionReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RegionReport { root, copies, nodes, iterations, stop, .. } = self;
+        let alike = if *copies == 1 { String::new() } else { format!(", {copies} regions alike") };
+        write!(f, "%{root}{alike}: {nodes} terms after {iterations} rounds, {stop}; ")?;
+        let mut counts: Vec<(&str, usize)> = Vec::new();
+        for step in &self.rules {
+            match counts.iter_mut().find(|(rule, _)| *rule == step.rule) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((&step.rule, 1)),
+            }
+        }
+        let times =
+            |&(rule, count): &(&str, usize)| if count == 1 { rule.to_string() } else { format!("{rule} ×{count}") };
+        let list: Vec<String> = counts.iter().map(times).collect();
+        f.write_str(if list.is_empty() { "as written" } else { "" })?;
+        f.write_str(&list.join(", "))
+    }
 }
 
 /// Why an e-graph stopped growing.
@@ -105,13 +128,16 @@ pub fn optimize(graph: &Graph, target: &Target) -> Result<Optimized, Error> {
     let mut reports: Vec<RegionReport> = Vec::new();
     let mut chosen = BTreeMap::new();
     for region in &regions {
-        let at = *known.entry(&region.problem).or_insert_with(|| {
-            let (solution, mut report) = solve(&region.problem, target);
-            report.root = core.text_name(region.root);
-            solutions.push(solution);
-            reports.push(report);
-            reports.len() - 1
-        });
+        let at = match known.get(&region.problem) {
+            Some(&at) => at,
+            None => {
+                let (solution, report) = solve(&region.problem, target)?;
+                solutions.push(solution);
+                reports.push(RegionReport { root: core.text_name(region.root), ..report });
+                known.insert(&region.problem, reports.len() - 1);
+                reports.len() - 1
+            }
+        };
         reports[at].copies += 1;
         chosen.insert(region.root, (region, at));
     }
@@ -128,16 +154,18 @@ struct Solution {
     terms: Vec<Option<Id>>,
 }
 
-fn solve(problem: &Problem, target: &Target) -> (Solution, RegionReport) {
+fn solve(problem: &Problem, target: &Target) -> Result<(Solution, RegionReport), Error> {
     let (mut egraph, report) = saturate(problem, rules::rewrites());
     let ids: Vec<Id> = class_of_each(&mut egraph, &problem.expr);
-    let written: BTreeSet<Term> = problem.expr.as_ref().iter().map(|t| t.clone().map_children(|c| ids[usize::from(c)])).collect();
+    let written: BTreeSet<Term> =
+        problem.expr.as_ref().iter().map(|t| t.clone().map_children(|c| ids[usize::from(c)])).collect();
     let root = *ids.last().expect("a region has a root");
     let best = extract::extract(&egraph, root, &written, target);
     let terms = problem.terms.iter().map(|&t| best.terms.get(&ids[usize::from(t)]).copied()).collect();
-    let cost = (cost_of(&egraph, &written, &problem.expr, &ids, target), best.cost);
-    let rules = explain::steps(&mut egraph, &problem.expr, &best.expr);
-    (Solution { expr: best.expr, terms }, RegionReport { rules, cost, ..report })
+    let cost_before = cost_of(&egraph, &written, &problem.expr, &ids, target);
+    let rules = explain::steps(&mut egraph, &problem.expr, &best.expr)?;
+    let report = RegionReport { rules, cost_before, cost_after: best.cost, ..report };
+    Ok((Solution { expr: best.expr, terms }, report))
 }
 
 /// The e-graph of a region after all rounds.
@@ -159,7 +187,16 @@ fn saturate(problem: &Problem, rules: &[egg::Rewrite<Term, Facts>]) -> (Egraph, 
         _ => Stop::Saturated,
     };
     let (nodes, iterations) = (runner.egraph.total_number_of_nodes(), runner.iterations.len());
-    let report = RegionReport { root: String::new(), copies: 0, nodes, iterations, stop, rules: Vec::new(), cost: (0, 0) };
+    let report = RegionReport {
+        root: String::new(),
+        copies: 0,
+        nodes,
+        iterations,
+        stop,
+        rules: Vec::new(),
+        cost_before: 0,
+        cost_after: 0,
+    };
     (runner.egraph, report)
 }
 
@@ -177,11 +214,7 @@ fn cost_of(egraph: &Egraph, written: &BTreeSet<Term>, expr: &RecExpr<Term>, ids:
 }
 
 /// The graph with every region replaced by its result.
-fn rebuild(
-    graph: &Graph,
-    chosen: &BTreeMap<NodeId, (&Region, usize)>,
-    solutions: &[Solution],
-) -> Result<Graph, Error> {
+fn rebuild(graph: &Graph, chosen: &BTreeMap<NodeId, (&Region, usize)>, solutions: &[Solution]) -> Result<Graph, Error> {
     let constant = graph.constants();
     let mut out = Graph::new(graph.name.clone());
     let mut moved: IdVec<NodeId, Option<NodeId>> = IdVec::new();
@@ -208,7 +241,8 @@ fn rebuild(
             }
             *nodes.last().expect("a region has a root")
         } else if constant[id] || matches!(node.op, Op::Input(_)) {
-            let operands: Vec<NodeId> = node.operands.iter().map(|&o| moved[o].expect("constants have constant operands")).collect();
+            let operands: Vec<NodeId> =
+                node.operands.iter().map(|&o| moved[o].expect("constants have constant operands")).collect();
             let new = out.push(node.op.clone(), &operands).map_err(Error::broken)?;
             name(&mut out, new, id);
             Some(new)

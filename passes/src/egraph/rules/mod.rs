@@ -23,7 +23,7 @@ use super::{
     signature::Signature,
     term::{Egraph, Fact, Facts, Term, fact_of},
 };
-use egg::{Applier, ENodeOrVar, Id, Pattern, PatternAst, Rewrite, Subst, Symbol, Var};
+use egg::{Applier, ENodeOrVar, Id, Language, Pattern, PatternAst, Rewrite, Subst, Symbol, Var};
 use regard_ir::{
     ops::Attr,
     types::{DType, Real, TensorType},
@@ -227,13 +227,11 @@ pub fn variables(pattern: &Pattern<Term>) -> Vec<String> {
 }
 
 /// A pattern with terms for its variables, as an expression; `bind` appends what a variable stands for.
-#[cfg(test)]
 pub fn instantiate(
     pattern: &Pattern<Term>,
     expr: &mut egg::RecExpr<Term>,
     bind: &mut dyn FnMut(&mut egg::RecExpr<Term>, &str) -> Id,
 ) -> Id {
-    use egg::Language;
     let mut placed: Vec<Id> = Vec::new();
     for node in pattern.ast.as_ref() {
         let id = match node {

@@ -11,17 +11,20 @@ use super::{Rule, axis, map, rule_with, ty};
 use crate::egraph::maps;
 use regard_ir::view::View;
 
-const UNARY: [&str; 13] = [
-    "neg", "abs", "exp", "log", "sqrt", "rsqrt", "recip", "floor", "round", "erf", "tanh", "sigmoid", "gelu",
-];
+const UNARY: [&str; 13] =
+    ["neg", "abs", "exp", "log", "sqrt", "rsqrt", "recip", "floor", "round", "erf", "tanh", "sigmoid", "gelu"];
 const BINARY: [&str; 9] = ["add", "sub", "mul", "div", "min", "max", "lt", "le", "eq"];
 
 /// Views of views, of numbers, of softmax, and of every pointwise op.
 pub fn rules() -> Vec<Rule> {
     let mut rules = vec![
-        rule_with("view-of-view", "x: S; map n: S -> T; map m: T -> U", "(view ?m (view ?n ?x))", "(view ?o ?x)", |s| {
-            Some(vec![map("o", &s.map("n")?.then(&s.map("m")?)?)])
-        }),
+        rule_with(
+            "view-of-view",
+            "x: S; map n: S -> T; map m: T -> U",
+            "(view ?m (view ?n ?x))",
+            "(view ?o ?x)",
+            |s| Some(vec![map("o", &s.map("n")?.then(&s.map("m")?)?)]),
+        ),
         rule_with("view-in-place", "x: S; map m: S -> S", "(view ?m ?x)", "?x", |s| {
             (s.map("m")? == View::identity(s.shape("x")?)).then(Vec::new)
         }),

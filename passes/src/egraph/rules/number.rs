@@ -59,8 +59,18 @@ fn outwards() -> Vec<Rule> {
     }
     let product = "x: S; y: S; number c: 0.5; type t: S";
     rules.extend([
-        rule("number-out-of-left-factor", product, "(mul (mul ?x (const ?c ?t)) ?y)", "(mul (mul ?x ?y) (const ?c ?t))"),
-        rule("number-out-of-right-factor", product, "(mul ?x (mul ?y (const ?c ?t)))", "(mul (mul ?x ?y) (const ?c ?t))"),
+        rule(
+            "number-out-of-left-factor",
+            product,
+            "(mul (mul ?x (const ?c ?t)) ?y)",
+            "(mul (mul ?x ?y) (const ?c ?t))",
+        ),
+        rule(
+            "number-out-of-right-factor",
+            product,
+            "(mul ?x (mul ?y (const ?c ?t)))",
+            "(mul (mul ?x ?y) (const ?c ?t))",
+        ),
         rule("number-out-of-dividend", product, "(div (mul ?x (const ?c ?t)) ?y)", "(mul (div ?x ?y) (const ?c ?t))"),
         rule_with(
             "mean-from-sum",

@@ -28,13 +28,9 @@ fn attention() -> Vec<Rule> {
                 }
             },
         ),
-        rule_with(
-            "scores",
-            "q: B n d; var k: B' d m",
-            "(matmul ?q ?k)",
-            "(scores ?q (view ?t ?k))",
-            |s| Some(vec![map("t", &maps::swap(s.shape("k")?)?)]),
-        ),
+        rule_with("scores", "q: B n d; var k: B' d m", "(matmul ?q ?k)", "(scores ?q (view ?t ?k))", |s| {
+            Some(vec![map("t", &maps::swap(s.shape("k")?)?)])
+        }),
         rule_with(
             "scores-transposed",
             "q: B n d; k: B m d; map t: B n m -> B m n",

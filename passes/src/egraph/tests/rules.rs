@@ -118,7 +118,8 @@ impl Draw {
             3 => {
                 // A vector down the rows of a matrix.
                 let [.., rows, _] = *target else { return None };
-                (start.len == rows).then(|| View::reshape(source, &[rows, 1]).then(&View::expand(&[rows, 1], target)))?
+                (start.len == rows)
+                    .then(|| View::reshape(source, &[rows, 1]).then(&View::expand(&[rows, 1], target)))?
             }
             _ => {
                 let mut map = start;
@@ -144,7 +145,13 @@ impl Draw {
         Some(match self.random.below(6) {
             0 => View::roll(shape, axis, 1),
             1 if extent > 1 => View::slice(shape, axis, 1, extent, 1),
-            2 => View::pad(shape, axis, 1, 0, Real::new(0.0)).then(&View::slice(&grown(shape, axis), axis, 0, extent, 1))?,
+            2 => View::pad(shape, axis, 1, 0, Real::new(0.0)).then(&View::slice(
+                &grown(shape, axis),
+                axis,
+                0,
+                extent,
+                1,
+            ))?,
             3 => View::reshape(shape, &merged(shape, axis)),
             4 => View::expand(shape, &[&[2], shape].concat()),
             _ => {
@@ -223,7 +230,8 @@ pub fn case(rule: &Rule, seed: u64) -> Option<Case> {
         let mut placed: BTreeMap<String, Id> = BTreeMap::new();
         let mut expr = RecExpr::default();
         let mut bind = |expr: &mut RecExpr<Term>, name: &str| {
-            let term = || extra.get(name).or(draw.terms.get(name)).unwrap_or_else(|| panic!("{name} is in the signature"));
+            let term =
+                || extra.get(name).or(draw.terms.get(name)).unwrap_or_else(|| panic!("{name} is in the signature"));
             *placed.entry(name.to_string()).or_insert_with(|| expr.add(term().clone()))
         };
         instantiate(pattern, &mut expr, &mut bind);
@@ -264,7 +272,8 @@ fn value(expr: &RecExpr<Term>, leaves: &[Leaf], seed: u64) -> Result<Tensor, Str
 
 /// Where two values differ by more than rounding in f64 explains: sums of at most 6³ products of values near 2³.
 fn difference(a: &Tensor, b: &Tensor) -> Option<String> {
-    let same = |x: f64, y: f64| (x.is_nan() && y.is_nan()) || x == y || (x - y).abs() <= 1e-12 * (1.0 + x.abs().max(y.abs()));
+    let same =
+        |x: f64, y: f64| (x.is_nan() && y.is_nan()) || x == y || (x - y).abs() <= 1e-12 * (1.0 + x.abs().max(y.abs()));
     let at = a.data.iter().zip(&b.data).position(|(&x, &y)| !same(x, y))?;
     Some(format!("element {at} of {} is {} on the left, {} on the right", a.ty, a.data[at], b.data[at]))
 }
