@@ -70,10 +70,8 @@ pub struct RegionReport {
     pub stop: Stop,
     /// Rules used on the way to the result, in order.
     pub rules: Vec<Step>,
-    /// Cost as written, in femtoseconds of one core.
-    pub cost_before: u64,
-    /// Cost as chosen.
-    pub cost_after: u64,
+    /// Cost as written and as chosen, in femtoseconds of one core.
+    pub cost: (u64, u64),
 }
 
 /// One line: `%layers.0, 2 regions alike: 131 terms after 5 rounds, saturated; factor-into-weights, add-rows`.
@@ -162,9 +160,9 @@ fn solve(problem: &Problem, target: &Target) -> Result<(Solution, RegionReport),
     let root = *ids.last().expect("a region has a root");
     let best = extract::extract(&egraph, root, &written, target);
     let terms = problem.terms.iter().map(|&t| best.terms.get(&ids[usize::from(t)]).copied()).collect();
-    let cost_before = cost_of(&egraph, &written, &problem.expr, &ids, target);
+    let before = cost_of(&egraph, &written, &problem.expr, &ids, target);
     let rules = explain::steps(&mut egraph, &problem.expr, &best.expr)?;
-    let report = RegionReport { rules, cost_before, cost_after: best.cost, ..report };
+    let report = RegionReport { rules, cost: (before, best.cost), ..report };
     Ok((Solution { expr: best.expr, terms }, report))
 }
 
@@ -194,8 +192,7 @@ fn saturate(problem: &Problem, rules: &[egg::Rewrite<Term, Facts>]) -> (Egraph, 
         iterations,
         stop,
         rules: Vec::new(),
-        cost_before: 0,
-        cost_after: 0,
+        cost: (0, 0),
     };
     (runner.egraph, report)
 }

@@ -73,7 +73,7 @@ const SPELLINGS: &[Spelling] = &[
     }),
     ("half of the scale on each side, softmax by hand", |b, q, k, v| {
         let bias = bias(b);
-        let [q, k] = [q, k].map(|x| b.scale(x, 0.7071067811865476));
+        let [q, k] = [q, k].map(|x| b.scale(x, std::f64::consts::FRAC_1_SQRT_2));
         let t = b.swap_last(k);
         let s = b.matmul(q, t);
         let s = b.add(s, bias);

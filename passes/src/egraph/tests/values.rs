@@ -184,7 +184,7 @@ fn what_is_best_stays() {
         let once = optimized(&graph);
         let twice = optimized(&once.graph);
         assert_eq!(ops(&twice.graph), ops(&once.graph), "{}\n{}", once.graph, twice.graph);
-        assert!(twice.regions.iter().all(|r| r.cost_before == r.cost_after), "{:?}", twice.regions);
+        assert!(twice.regions.iter().all(|r| r.cost.0 == r.cost.1), "{:?}", twice.regions);
     }
 }
 
