@@ -21,7 +21,7 @@ use regard_ir::{
     types::DType,
     verify,
 };
-use regard_passes::{Schedule, lower, plan};
+use regard_passes::{Plan, Schedule, lower, plan};
 use regard_runtime::{Session, cpu, memory::Constants};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -87,14 +87,34 @@ pub fn try_check(graph: &Graph, leaf: Leaf, targets: &[Target]) -> Result<(), St
     Ok(())
 }
 
+/// Closes the chain for one target and a schedule that fits it, on small random values.
+pub fn try_scheduled(graph: &Graph, plan: &Plan, schedule: &Schedule, target: &Target) -> Result<(), String> {
+    let program = lower(plan, schedule, target).map_err(|e| e.to_string())?;
+    let leaf = |id: NodeId, node: &Node| random::leaf(1, id, &node.ty);
+    let reference = eval(graph, &mut |id, node| Ok(leaf(id, node))).map_err(|e| e.to_string())?;
+    let inputs: Vec<Tensor> = graph.inputs().iter().map(|&id| leaf(id, graph.node(id))).collect();
+    hold(graph, &leaf, &program, target, &reference, &inputs).map_err(|e| format!("{}: {e}", target.name))
+}
+
 fn link(graph: &Graph, leaf: Leaf, target: &Target, reference: &[Tensor], inputs: &[Tensor]) -> Result<(), String> {
     let plan = plan(graph, target).map_err(|e| e.to_string())?;
-    let schedule = Schedule::best(&plan, target);
-    let program = lower(&plan, &schedule, target).map_err(|e| e.to_string())?;
-    well_formed(graph, &program)?;
+    let program = lower(&plan, &Schedule::best(&plan, target), target).map_err(|e| e.to_string())?;
+    hold(graph, leaf, &program, target, reference, inputs)
+}
+
+/// The program computes the reference, and its machine code computes what its kernels do.
+fn hold(
+    graph: &Graph,
+    leaf: Leaf,
+    program: &Program<Kernel>,
+    target: &Target,
+    reference: &[Tensor],
+    inputs: &[Tensor],
+) -> Result<(), String> {
+    well_formed(graph, program)?;
     let mut weight = by_label(graph, leaf);
     let mut run =
-        |precision| interpret(&program, &mut weight, inputs, precision).map_err(|e| format!("{precision:?}: {e}"));
+        |precision| interpret(program, &mut weight, inputs, precision).map_err(|e| format!("{precision:?}: {e}"));
     let (exact, single) = (run(Precision::F64)?, run(Precision::F32)?);
     if !decides(graph) {
         let tolerance = if approximates(graph) { 2e-6 } else { 1e-9 };
@@ -109,7 +129,7 @@ fn link(graph: &Graph, leaf: Leaf, target: &Target, reference: &[Tensor], inputs
     if !cpu::supports(target.name) {
         return Ok(());
     }
-    let native = execute(&program, target, &mut weight, inputs)?;
+    let native = execute(program, target, &mut weight, inputs)?;
     for (i, (wanted, found)) in single.iter().zip(&native).enumerate() {
         same(wanted, found).map_err(|e| format!("output {i} of the machine code: {e}"))?;
     }

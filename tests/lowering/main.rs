@@ -12,3 +12,4 @@ mod ports;
 mod products;
 mod random;
 mod rows;
+mod schedules;

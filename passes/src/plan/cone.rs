@@ -201,7 +201,7 @@ impl<'a> ConeBuilder<'a> {
         let operand = node.operands[0];
         let shape = &self.context.graph.ty(operand).shape;
         let extent = shape[axis];
-        let read = reduction_view(shape, axis).and_then(|r| r.then(&lift(view, extent))).ok_or(Cut(operand))?;
+        let read = reduction_view(shape, axis).and_then(|r| r.then(&lift(view, extent))).ok_or(Cut(id))?;
         let body = self.build(operand, read)?;
         let sum = self.term(Expr::Reduce { op, extent, body }, node.ty.dtype);
         let appended = 1u64 << base;

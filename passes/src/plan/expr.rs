@@ -201,14 +201,10 @@ pub fn truncate(view: &View, rank: usize) -> View {
     short
 }
 
-/// Reads the operand of a reduction: result = the reduced tensor's axes (extent 1 at `axis`) and then the
-/// reduced axis.
+/// Reads the operand of a reduction: the reduced tensor's elements, in axes before and behind the reduced one,
+/// and then the reduced axis.
 pub fn reduction_view(operand: &[usize], axis: usize) -> Option<View> {
-    let mut order: Vec<usize> = (0..operand.len()).filter(|&a| a != axis).collect();
-    order.push(axis);
-    let moved: Vec<usize> = order.iter().map(|&a| operand[a]).collect();
-    let mut shape = operand.to_vec();
-    shape[axis] = 1;
-    shape.push(operand[axis]);
-    View::transpose(operand, &order).then(&View::reshape(&moved, &shape))
+    let (before, behind) = (operand[..axis].iter().product(), operand[axis + 1..].iter().product());
+    let whole = [before, operand[axis], behind];
+    View::reshape(operand, &whole).then(&View::transpose(&whole, &[0, 2, 1]))
 }

@@ -171,8 +171,38 @@ fn check_product(product: &Product, tiles: &ProductTiles, target: &Target) -> Re
     Ok(())
 }
 
+/// No size is larger than what it cuts, rounded up to whole tiles; so products of sizes stay small, too.
+fn check_sizes(body: &Body, tiles: &Tiles, target: &Target) -> Result<(), String> {
+    let (lanes, registers) = (target.lanes as usize, target.vector_registers as usize);
+    let sizes = match (body, tiles) {
+        (Body::Row(cone), Tiles::Row(t)) => {
+            let [rows, inner] = cone.space[..] else { panic!("a row program's space has two axes") };
+            vec![("rows", t.rows, rows), ("inner", t.inner, inner.next_multiple_of(lanes))]
+        }
+        (Body::Product(product), Tiles::Product(t)) => vec![
+            ("mr", t.mr, registers),
+            ("nv", t.nv, registers),
+            ("rows", t.rows, product.m + registers),
+            ("panels", t.panels, product.n),
+            ("depth", t.depth, product.k),
+        ],
+        (Body::Attend(attend), Tiles::Attend(t)) => vec![
+            ("mr", t.mr, registers),
+            ("keys", t.key_vectors, registers),
+            ("values", t.value_vectors, registers),
+            ("queries", t.queries, attend.queries + registers),
+        ],
+        (_, found) => return Err(format!("`{found}` does not fit the group's kind")),
+    };
+    match sizes.into_iter().find(|&(_, size, most)| !(1..=most).contains(&size)) {
+        Some((word, size, most)) => Err(format!("{word} is {size}, expected 1 to {most}")),
+        None => Ok(()),
+    }
+}
+
 /// The first inequality that tiles break, as a sentence.
 pub fn check(body: &Body, tiles: &Tiles, target: &Target) -> Result<(), String> {
+    check_sizes(body, tiles, target)?;
     match (body, tiles) {
         (Body::Row(cone), Tiles::Row(t)) => {
             let digit = lane_extent(cone, 1, cone.space[1]);

@@ -1,0 +1,87 @@
+//! Any schedule that satisfies the inequalities gives the same program: tiles change speed, never values.
+
+use crate::chain::{parse, targets, try_scheduled};
+use proptest::prelude::*;
+use regard_ir::graph::Graph;
+use regard_passes::{
+    Schedule,
+    schedule::{AttendTiles, ProductTiles, RowTiles, Tiles},
+};
+
+/// Tiles of a group's own kind with other sizes, drawn from `sizes`.
+fn other(tiles: Tiles, sizes: [usize; 5]) -> Tiles {
+    let [a, b, c, mr, nv] = sizes;
+    match tiles {
+        Tiles::Row(t) => Tiles::Row(RowTiles { rows: a, inner: if b % 2 == 0 { t.inner } else { c } }),
+        Tiles::Product(_) => Tiles::Product(ProductTiles { rows: a * mr, panels: b, mr, nv, depth: c }),
+        Tiles::Attend(_) => {
+            Tiles::Attend(AttendTiles { queries: a * mr, mr, key_vectors: nv, value_vectors: b.min(4) })
+        }
+    }
+}
+
+fn blocks() -> Vec<Graph> {
+    vec![
+        parse(
+            "%x = input : f32[2, 19, 24]\n%w = weight : f32[24, 70]\n%v = weight : f32[70, 24]\n%b = weight : f32[70]\n\
+             %g = weight : f32[24]\n%l = layer_norm %x, %g, %g { eps = 1e-5 }\n%p = matmul %l, %w\n%s = add %p, %b\n\
+             %e = gelu %s\n%q = matmul %e, %v\n%r = roll %q { axis = -2, shift = 3 }\n%y = add %r, %x\nreturn %y",
+        ),
+        parse(
+            "%q = input : f32[3, 19, 12]\n%k = input : f32[3, 23, 12]\n%v = input : f32[3, 23, 40]\n\
+             %b = weight : f32[19, 23]\n%a = attention %q, %k, %v, %b { scale = 0.5 }\n\
+             %t = transpose %a { order = [-1, -2] }\n%p = matmul %a, %t\n%y = softmax %p { axis = -2 }\nreturn %y",
+        ),
+        parse(
+            "%x = input : f32[20, 36]\n%t = transpose %x { order = [-1, -2] }\n%r = roll %t { axis = 0, shift = 5 }\n\
+             %m = reduce %r { op = max, axis = 0 }\n%y = sub %r, %m\n%z = reshape %y { shape = [6, 120] }\nreturn %z, %r",
+        ),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #[test]
+    fn any_tiles(
+        block in 0usize..3, target in 0usize..5,
+        sizes in prop::collection::vec((1usize..9, 1usize..6, 1usize..41, 1usize..9, 1usize..5), 12)
+    ) {
+        let graph = &blocks()[block];
+        let target = &targets()[target];
+        let plan = regard_passes::plan(graph, target).expect("a plan");
+        let mut schedule = Schedule::best(&plan, target);
+        for (i, (a, b, c, mr, nv)) in sizes.into_iter().enumerate().take(schedule.groups.len()) {
+            let chosen = schedule.groups[i].1;
+            schedule.groups[i].1 = other(chosen, [a, b, c, mr, nv]);
+            if schedule.check(&plan, target).is_err() {
+                schedule.groups[i].1 = chosen;
+            }
+        }
+        if let Err(message) = try_scheduled(graph, &plan, &schedule, target) {
+            panic!("{message}\n{schedule}");
+        }
+    }
+}
+
+/// Sizes that no machine has are refused with the reason, not multiplied.
+#[test]
+fn absurd_tiles_are_refused() {
+    for graph in blocks() {
+        for target in targets() {
+            let plan = regard_passes::plan(&graph, &target).expect("a plan");
+            let best = Schedule::best(&plan, &target);
+            let text = best.to_string();
+            for word in ["rows", "inner", "panels", "depth", "mr", "nv", "queries", "keys", "values"] {
+                let Some((before, behind)) = text.split_once(&format!(" {word} ")) else { continue };
+                let rest = behind.trim_start_matches(|c: char| c.is_ascii_digit());
+                for size in [usize::MAX / 2 + 1, usize::MAX, 1 << 40] {
+                    let schedule = regard_passes::schedule::parse(&format!("{before} {word} {size}{rest}"));
+                    let refused = regard_passes::lower(&plan, &schedule.expect("a schedule"), &target);
+                    let why = refused.expect_err("refused").to_string();
+                    assert!(why.contains(&format!("{word} is {size}, expected 1 to ")), "{why}");
+                }
+                assert!(regard_passes::schedule::parse(&format!("{before} {word} 0{rest}")).is_err());
+            }
+        }
+    }
+}
