@@ -9,7 +9,6 @@ use regard_ir::{
 };
 use regard_passes::{
     Optimized, Plan, Schedule,
-    egraph::RegionReport,
     plan::{Body, Group, Right},
 };
 use regard_runtime::{Session, memory::Constants};
@@ -42,28 +41,12 @@ impl Artifact for Graph {
 
 impl Artifact for Optimized {
     fn text(&self) -> String {
-        let reports: String = self.regions.iter().map(region_text).collect();
+        let reports: String = self.regions.iter().map(|region| format!("; {region}\n")).collect();
         format!("{reports}{}", self.graph)
     }
     fn faults(&self) -> Vec<String> {
         self.graph.faults()
     }
-}
-
-/// One region: what it computes, how the search ended, and the rules on the way to the result.
-fn region_text(report: &RegionReport) -> String {
-    let (before, after) = report.cost;
-    let rules: Vec<String> = report.rules.iter().map(|step| step.rule.clone()).collect();
-    format!(
-        "; %{} x{}: {} terms, {} rounds, {}; cost {:.3} of what was written; {}\n",
-        report.root,
-        report.copies,
-        report.nodes,
-        report.iterations,
-        report.stop,
-        after as f64 / before.max(1) as f64,
-        if rules.is_empty() { "nothing to do".to_owned() } else { rules.join(", ") }
-    )
 }
 
 impl Artifact for Plan {

@@ -20,12 +20,15 @@ use crate::{
 use rayon::prelude::*;
 use regard_ir::{
     graph::{EvalError, Graph, Node, NodeId, Tensor, eval_nodes},
-    ops::Op,
+    ops::{Input, Op},
     program::{Layout, Place, Program},
     types::DType,
 };
 use regard_runtime::memory::Constants;
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, PoisonError},
+};
 use stream::Movement;
 
 /// The constants of a program, from `weights`, which were [checked](Weights::check) against its graph.
@@ -103,14 +106,38 @@ fn slots<'a, K>(program: &Program<K>, mut bytes: &'a mut [u8]) -> Vec<(usize, Ve
     by_output.into_iter().enumerate().filter(|(_, places)| !places.is_empty()).collect()
 }
 
-/// The value of any node of the fold graph.
+/// The value of any node of the fold graph. Products of a row with a weight that is only moved about, the
+/// β of a layer norm times the product behind it, are streamed: the weight is never held as f64.
 fn evaluated(folds: &Graph, root: NodeId, weights: &dyn Weights) -> Result<Vec<f64>> {
-    let values = eval_nodes(folds, &[root], &mut leaf(folds, weights, |_, _| None))?;
+    let mut graph = folds.clone();
+    let mut known = BTreeMap::new();
+    for id in needed(folds, root) {
+        if let Op::MatMul(_) = folds.node(id).op
+            && let [row, matrix] = folds.node(id).operands[..]
+            && let Some(movement) = Movement::of(folds, matrix)
+            && movement.is_matrix(folds.ty(row).elements())
+        {
+            known.insert(id, movement.row_product(&evaluated(folds, row, weights)?, weights)?);
+            let ty = folds.ty(id).clone();
+            graph.nodes[id] = Node { op: Input { ty: ty.clone() }.into(), operands: Vec::new(), ty, label: None };
+        }
+    }
+    let values = eval_nodes(&graph, &[root], &mut leaf(&graph, weights, |id, _| known.remove(&id)))?;
     let values = values.into_iter().next().expect("one node was asked for").data;
     match values.iter().position(|v| v.is_nan()) {
         None => Ok(values),
         Some(at) => Err(Error::Failed(format!("constant {} is no number at position {at}", folds.text_name(root)))),
     }
+}
+
+/// The nodes that `root` is made of, itself included.
+fn needed(folds: &Graph, root: NodeId) -> BTreeSet<NodeId> {
+    let mut needed = BTreeSet::from([root]);
+    let mut work = vec![root];
+    while let Some(id) = work.pop() {
+        work.extend(folds.node(id).operands.iter().filter(|&&operand| needed.insert(operand)));
+    }
+    needed
 }
 
 impl Slot<'_> {

@@ -1,4 +1,4 @@
-//! Constants that are one f32 weight, moved about.
+//! Constants that are one f32 weight, moved about, and perhaps scaled by another.
 //!
 //! Element (row, column) of such a constant is element `firsts[row] + steps[column]` of the weight. A block of
 //! the constant, a panel for example, then needs one span of the weight:
@@ -7,12 +7,15 @@
 //!   weight [n, k]   ░░░░████████░░░░░░░        constant [k, n]   panel p: columns 48p … 48p+47, all rows
 //!                       span of panel p                          = rows 48p … 48p+47 of the weight
 //! ```
+//!
+//! A factor, the γ of a layer norm for example, is read whole and multiplied in place. The product of two f32
+//! rounded to f32 is what the interpreter's f64 product rounds to, so both ways give the same bits.
 
 use super::{Slot, Weights};
 use crate::errors::Result;
 use regard_ir::{
     graph::{Graph, NodeId},
-    ops::Op,
+    ops::{Binary, BinaryOp, Op},
     program::Layout,
     types::{DType, TensorType},
     view::View,
@@ -28,6 +31,7 @@ pub struct Movement {
     ty: TensorType,
     firsts: Vec<usize>,
     steps: Vec<usize>,
+    factor: Option<Box<Movement>>,
 }
 
 /// Rows and columns of a part of the constant, and where its first element lies in the slot.
@@ -42,18 +46,34 @@ struct Block {
 impl Movement {
     /// The movement that makes `root`, where it is no more than that.
     pub fn of(folds: &Graph, root: NodeId) -> Option<Movement> {
-        let mut node = root;
-        let mut map = View::identity(&folds.ty(root).shape);
+        Self::through(folds, root, View::identity(&folds.ty(root).shape))
+    }
+
+    /// The movement that makes `node` read through `map`.
+    fn through(folds: &Graph, mut node: NodeId, mut map: View) -> Option<Movement> {
         while let [operand] = folds.node(node).operands[..] {
             map = View::of_op(&folds.node(node).op, folds.ty(operand))?.then(&map)?;
             node = operand;
         }
-        let weight = folds.node(node);
-        if !matches!(weight.op, Op::Weight(_)) || weight.ty.dtype != DType::F32 {
-            return None;
+        match &folds.node(node).op {
+            Op::Weight(weight) if weight.ty.dtype == DType::F32 => {
+                let (firsts, steps) = map.separated()?;
+                Some(Movement { name: folds.text_name(node), ty: weight.ty.clone(), firsts, steps, factor: None })
+            }
+            Op::Binary(Binary { op: BinaryOp::Mul }) => {
+                let [x, y] = folds.node(node).operands[..] else { return None };
+                let widened = |operand: NodeId| {
+                    let widen = View::expand(&folds.ty(operand).shape, &folds.ty(node).shape);
+                    Self::through(folds, operand, widen.then(&map)?)
+                };
+                let (x, y) = (widened(x)?, widened(y)?);
+                let (mut large, small) = if x.ty.elements() < y.ty.elements() { (y, x) } else { (x, y) };
+                let simple = large.factor.is_none() && small.factor.is_none() && small.ty.elements() <= BLOCK;
+                large.factor = Some(Box::new(small));
+                simple.then_some(large)
+            }
+            _ => None,
         }
-        let (firsts, steps) = map.separated()?;
-        Some(Movement { name: folds.text_name(node), ty: weight.ty.clone(), firsts, steps })
     }
 
     /// Whether the slot holds this constant's rows and columns.
@@ -68,18 +88,53 @@ impl Movement {
 
     /// Fills a slot that [suits](Self::suits); padding stays zero.
     pub fn stream(&self, slot: Slot, weights: &dyn Weights) -> Result<()> {
+        let factor = match &self.factor {
+            Some(factor) => Some((factor, weights.floats(&factor.name, &factor.ty, 0..factor.ty.elements())?)),
+            None => None,
+        };
+        let scale = |block: &Block, bytes: &mut [u8]| {
+            if let Some((factor, values)) = &factor {
+                factor.scale(block, values, bytes);
+            }
+        };
         let blocks = self.blocks(slot.layout);
         let spans: Vec<Range<usize>> = blocks.iter().map(|block| self.span(block)).collect();
         let apart = spans.iter().map(|span| span.len()).sum::<usize>() <= 2 * self.ty.elements();
         if apart {
             for (block, span) in blocks.iter().zip(spans) {
                 self.copy(block, &weights.floats(&self.name, &self.ty, span.clone())?, span.start, slot.bytes);
+                scale(block, slot.bytes);
             }
         } else {
             let whole = weights.floats(&self.name, &self.ty, 0..self.ty.elements())?;
-            blocks.iter().for_each(|block| self.copy(block, &whole, 0, slot.bytes));
+            for block in &blocks {
+                self.copy(block, &whole, 0, slot.bytes);
+                scale(block, slot.bytes);
+            }
         }
         Ok(())
+    }
+
+    /// `row · constant` in f64, where the constant is a `[k, n]` matrix without a factor: the weight is read a
+    /// few columns at a time and never held as f64.
+    pub fn row_product(&self, row: &[f64], weights: &dyn Weights) -> Result<Vec<f64>> {
+        let (rows, cols) = (self.firsts.len(), self.steps.len());
+        let width = (BLOCK / rows.max(1)).max(1);
+        let mut sums = Vec::with_capacity(cols);
+        for block in self.blocks(Layout::Panels { rows, cols, width }) {
+            let span = self.span(&block);
+            let floats = weights.floats(&self.name, &self.ty, span.clone())?;
+            for &step in &self.steps[block.columns] {
+                let terms = self.firsts.iter().zip(row);
+                sums.push(terms.map(|(first, x)| x * f64::from(floats[first + step - span.start])).sum());
+            }
+        }
+        Ok(sums)
+    }
+
+    /// Whether [`row_product`](Self::row_product) can multiply a row of `k` by this constant.
+    pub fn is_matrix(&self, k: usize) -> bool {
+        self.factor.is_none() && self.firsts.len() == k
     }
 
     fn blocks(&self, layout: Layout) -> Vec<Block> {
@@ -117,11 +172,21 @@ impl Movement {
 
     /// Copies a block whose span begins at element `start` of the weight.
     fn copy(&self, block: &Block, span: &[f32], start: usize, bytes: &mut [u8]) {
+        self.visit(block, bytes, |at, to| *to = span[at - start].to_le_bytes());
+    }
+
+    /// Multiplies a block by this weight, whose elements are `values`.
+    fn scale(&self, block: &Block, values: &[f32], bytes: &mut [u8]) {
+        self.visit(block, bytes, |at, to| *to = (f32::from_le_bytes(*to) * values[at]).to_le_bytes());
+    }
+
+    /// Calls `put` for each element of a block: where it lies in the weight, and its bytes.
+    fn visit(&self, block: &Block, bytes: &mut [u8], put: impl Fn(usize, &mut [u8; 4])) {
         let steps = &self.steps[block.columns.clone()];
         let rows = self.firsts[block.rows.clone()].iter();
         for (&first, line) in rows.zip(bytes[4 * block.at..].chunks_mut(4 * block.pitch)) {
             for (&step, to) in steps.iter().zip(line.as_chunks_mut::<4>().0) {
-                *to = span[first + step - start].to_le_bytes();
+                put(first + step, to);
             }
         }
     }
