@@ -6,6 +6,7 @@
 //! | `roundtrip` | the graph as the printer writes it | reading that back gives another graph |
 //! | `eval` | type, first values and norm of each output | definitions give other values than their ops |
 //! | `core` | the form that is planned | it has another value |
+//! | `optimize` | the rules used, and the form after them | it has another value |
 //! | `plan`, `schedule`, `buffers` | that stage | an invariant is broken |
 //! | `kernels` | launches, and what each kernel costs | an invariant is broken |
 //! | `text` | the kernels themselves | one does not read back as itself |
@@ -28,7 +29,7 @@ use regard_ir::{
     target::Target,
     text,
 };
-use regard_passes::core;
+use regard_passes::{core, optimize};
 use regard_runtime::cpu;
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -44,8 +45,19 @@ trait Command: Sync {
     fn run(&self, file: &TestFile, options: &Options) -> Result<String, String>;
 }
 
-const ALL: [&dyn Command; 10] =
-    [&ErrorText, &Roundtrip, &Eval, &Core, &Stage("plan"), &Stage("schedule"), &Kernels, &Text, &Buffers, &Check];
+const ALL: [&dyn Command; 11] = [
+    &ErrorText,
+    &Roundtrip,
+    &Eval,
+    &Core,
+    &Optimize,
+    &Stage("plan"),
+    &Stage("schedule"),
+    &Kernels,
+    &Text,
+    &Buffers,
+    &Check,
+];
 
 /// Runs a command line, for example `plan target=x86-64-v4`.
 pub fn run(line: &str, file: &TestFile) -> Result<String, String> {
@@ -175,6 +187,22 @@ impl Command for Core {
         let form = sound(core::for_kernels(&graph).map_err(|e| e.to_string())?)?;
         same_value("core form", &form, &graph)?;
         Ok(form.to_string())
+    }
+}
+
+struct Optimize;
+impl Command for Optimize {
+    fn name(&self) -> &'static str {
+        "optimize"
+    }
+    fn options(&self) -> &'static [&'static str] {
+        &["target"]
+    }
+    fn run(&self, file: &TestFile, options: &Options) -> Result<String, String> {
+        let graph = file.graph()?;
+        let optimized = sound(optimize(&graph, options.target()?).map_err(|e| e.to_string())?)?;
+        same_value("optimized form", &optimized.graph, &graph)?;
+        Ok(optimized.text())
     }
 }
 

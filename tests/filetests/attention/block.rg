@@ -1,5 +1,6 @@
 ; test roundtrip
 ; test eval
+; test optimize target=x86-64-v4
 ; test plan target=x86-64-v4
 ; test schedule target=x86-64-v4
 ; test kernels target=x86-64-v4
@@ -37,6 +38,24 @@ graph block {
 ; expect eval
 ;   133120 flops
 ;   %y : f32[16, 32] = -0.76233 0.29338 1.70494 -1.53677 -0.42511 1.19480 … norm 39.61593
+
+; expect optimize target=x86-64-v4
+;   ; %y: 15 terms after 1 rounds, saturated; as written
+;   graph block {
+;     %x = input : f32[16, 32]
+;     %wq = weight : f32[32, 32]
+;     %wk = weight : f32[32, 32]
+;     %wv = weight : f32[32, 32]
+;     %4 = const { value = 0.176777 } : f32[16, 16]
+;     %q = matmul %x, %wq : f32[16, 32]
+;     %k = matmul %x, %wk : f32[16, 32]
+;     %7 = scores %q, %k : f32[16, 16]
+;     %8 = mul %7, %4 : f32[16, 16]
+;     %v = matmul %x, %wv : f32[16, 32]
+;     %a = attend %8, %v { axis = -1 } : f32[16, 32]
+;     %y = add %x, %a : f32[16, 32]
+;     return %y
+;   }
 
 ; expect plan target=x86-64-v4
 ;   plan block {

@@ -1,4 +1,5 @@
 ; test eval
+; test optimize target=x86-64-v4
 ; test plan target=x86-64-v4
 ; test check
 
@@ -17,6 +18,19 @@ graph both_axes {
 ; expect eval
 ;   9540 flops
 ;   %y : f32[2, 9, 8] = -0.33083 0.01860 -0.00501 0.37895 -0.22969 -1.06685 … norm 6.91045
+
+; expect optimize target=x86-64-v4
+;   ; %y: 9 terms after 1 rounds, saturated; as written
+;   graph both_axes {
+;     %q = input : f32[2, 9, 8]
+;     %k = input : f32[2, 9, 8]
+;     %v = input : f32[2, 9, 8]
+;     %s = scores %q, %k : f32[2, 9, 9]
+;     %forward = attend %s, %v { axis = -1 } : f32[2, 9, 8]
+;     %inverse = attend %s, %v { axis = -2 } : f32[2, 9, 8]
+;     %y = add %forward, %inverse : f32[2, 9, 8]
+;     return %y
+;   }
 
 ; expect plan target=x86-64-v4
 ;   plan both_axes {

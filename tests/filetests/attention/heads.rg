@@ -1,4 +1,5 @@
 ; test eval
+; test optimize target=x86-64-v4
 ; test core
 ; test plan target=x86-64-v4
 ; test buffers target=x86-64-v4
@@ -30,6 +31,29 @@ graph heads {
 ; expect eval
 ;   16038 flops
 ;   %y : f32[1, 9, 12] = -2.20691 1.04736 0.64580 -4.68571 0.50102 -0.33162 … norm 15.71453
+
+; expect optimize target=x86-64-v4
+;   ; %y: 64 terms after 4 rounds, saturated; as written
+;   graph heads {
+;     %x = input : f32[1, 9, 12]
+;     %w = weight : f32[12, 36]
+;     %b = weight : f32[36]
+;     %o = weight : f32[12, 12]
+;     %4 = view %b { map = "[3, 1, 3, 9, 4] of 36: 12*i0 + 4*i2 + i4" } : f32[3, 1, 3, 9, 4]
+;     %5 = const { value = 0.5 } : f32[1, 3, 9, 9]
+;     %p = matmul %x, %w : f32[1, 9, 36]
+;     %7 = view %p { map = "[3, 1, 3, 9, 4] of 324: 36*i3 + 12*i0 + 4*i2 + i4" } : f32[3, 1, 3, 9, 4]
+;     %t = add %7, %4 : f32[3, 1, 3, 9, 4]
+;     %q = view %t { map = "[1, 3, 9, 4] of 324: 36*i1 + 4*i2 + i3" } : f32[1, 3, 9, 4]
+;     %k = view %t { map = "[1, 3, 9, 4] of 324: 108 + 36*i1 + 4*i2 + i3" } : f32[1, 3, 9, 4]
+;     %11 = scores %q, %k : f32[1, 3, 9, 9]
+;     %12 = mul %11, %5 : f32[1, 3, 9, 9]
+;     %v = view %t { map = "[1, 3, 9, 4] of 324: 216 + 36*i1 + 4*i2 + i3" } : f32[1, 3, 9, 4]
+;     %a = attend %12, %v { axis = -1 } : f32[1, 3, 9, 4]
+;     %j = view %a { map = "[1, 9, 12] of 108: 36*i2/4 + 4*i1 + i2%4" } : f32[1, 9, 12]
+;     %y = matmul %j, %o : f32[1, 9, 12]
+;     return %y
+;   }
 
 ; expect core
 ;   graph heads {

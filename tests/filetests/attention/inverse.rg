@@ -1,4 +1,5 @@
 ; test eval
+; test optimize target=x86-64-v4
 ; test core
 ; test plan target=x86-64-v4
 ; test check
@@ -16,6 +17,17 @@ graph inverse {
 ; expect eval
 ;   4662 flops
 ;   %y : f32[2, 9, 8] = -0.21035 0.26889 -0.18375 0.01535 -0.11130 -0.48065 … norm 3.04527
+
+; expect optimize target=x86-64-v4
+;   ; %y: 6 terms after 1 rounds, saturated; as written
+;   graph inverse {
+;     %q = input : f32[2, 9, 8]
+;     %k = input : f32[2, 7, 8]
+;     %v = input : f32[2, 7, 8]
+;     %s = scores %q, %k : f32[2, 9, 7]
+;     %y = attend %s, %v { axis = -2 } : f32[2, 9, 8]
+;     return %y
+;   }
 
 ; expect core
 ;   graph inverse {

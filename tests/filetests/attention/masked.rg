@@ -1,4 +1,5 @@
 ; test eval
+; test optimize target=x86-64-v4
 ; test plan target=x86-64-v4
 ; test check
 
@@ -20,6 +21,27 @@ graph masked {
 ; expect eval
 ;   2736 flops
 ;   %y : f32[2, 6, 8] = 0.26562 0.26562 -0.48438 0.59375 0.34375 -0.90625 … norm 4.01961
+
+; expect optimize target=x86-64-v4
+;   ; %y: 10 terms after 1 rounds, saturated; as written
+;   graph masked {
+;     %q = input : f32[2, 6, 8]
+;     %k = input : f32[2, 6, 8]
+;     %v = input : f32[2, 6, 8]
+;     %row = iota { axis = 0 } : i32[6, 1]
+;     %column = iota { axis = 1 } : i32[1, 6]
+;     %5 = view %column { map = "[6, 6] of 6: i1" } : i32[6, 6]
+;     %6 = view %row { map = "[6, 6] of 6: i0" } : i32[6, 6]
+;     %seen = le %5, %6 : bool[6, 6]
+;     %8 = const { value = 0.0 } : f32[6, 6]
+;     %9 = const { value = -100.0 } : f32[6, 6]
+;     %mask = select %seen, %8, %9 : f32[6, 6]
+;     %11 = view %mask { map = "[2, 6, 6] of 36: 6*i1 + i2" } : f32[2, 6, 6]
+;     %s = scores %q, %k : f32[2, 6, 6]
+;     %u = add %s, %11 : f32[2, 6, 6]
+;     %y = attend %u, %v { axis = -1 } : f32[2, 6, 8]
+;     return %y
+;   }
 
 ; expect plan target=x86-64-v4
 ;   plan masked {

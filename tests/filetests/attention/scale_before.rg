@@ -1,4 +1,5 @@
 ; test eval
+; test optimize target=x86-64-v4
 ; test core
 ; test plan target=x86-64-v4
 ; test check
@@ -17,6 +18,19 @@ graph scale_before {
 ; expect eval
 ;   6138 flops
 ;   %y : f32[2, 9, 8] = -0.18479 0.03950 0.00159 0.08558 -0.10137 -0.34671 … norm 3.12996
+
+; expect optimize target=x86-64-v4
+;   ; %y: 14 terms after 2 rounds, saturated; as written
+;   graph scale_before {
+;     %q = input : f32[2, 9, 8]
+;     %k = input : f32[2, 9, 8]
+;     %v = input : f32[2, 9, 8]
+;     %3 = const { value = 0.353553 } : f32[2, 9, 8]
+;     %p = mul %q, %3 : f32[2, 9, 8]
+;     %s = scores %p, %k : f32[2, 9, 9]
+;     %y = attend %s, %v { axis = -1 } : f32[2, 9, 8]
+;     return %y
+;   }
 
 ; expect core
 ;   graph scale_before {

@@ -1,4 +1,5 @@
 ; test eval
+; test optimize target=x86-64-v4
 ; test plan target=x86-64-v4
 ; test schedule target=x86-64-v4
 ; test schedule target=x86-64-v3
@@ -18,6 +19,18 @@ graph linear {
 ; expect eval
 ;   23569 flops
 ;   %y : f32[13, 37] = 0.81494 1.43799 -0.76758 -1.68311 -1.43677 -1.53101 … norm 40.43728
+
+; expect optimize target=x86-64-v4
+;   ; %y: 7 terms after 1 rounds, saturated; as written
+;   graph linear {
+;     %x = input : f32[13, 24]
+;     %w = weight : f32[24, 37]
+;     %b = weight : f32[37]
+;     %3 = view %b { map = "[13, 37] of 37: i1" } : f32[13, 37]
+;     %p = matmul %x, %w : f32[13, 37]
+;     %y = add %p, %3 : f32[13, 37]
+;     return %y
+;   }
 
 ; expect plan target=x86-64-v4
 ;   plan linear {

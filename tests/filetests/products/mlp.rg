@@ -28,26 +28,24 @@ graph mlp {
 
 ; expect plan target=x86-64-v4
 ;   plan mlp {
-;     %g = product [1, 6, 16] by [16, 64], constant %w1 reading %x, %gamma, %beta, %b1
+;     %g = product [1, 6, 16] by [16, 64], constant %19 reading %x, %24
 ;     %y = product [1, 6, 64] by [64, 16], constant %w2 reading %g, %b2, %x
 ;   }
 
 ; expect buffers target=x86-64-v4
 ;   program mlp
-;   constants 8640 bytes
+;   constants 8512 bytes
 ;   arena 1536 bytes, 100.0 % of all intermediates' 1536
 ;   scratch 1152 bytes per worker
 ;
 ;   id     place            offset        bytes  launches  type  name
 ;   m0     input 0                          384      0..1  f32   x
 ;   m1     output 0                         384      1..1  f32   y
-;   m2     constant              0           64      0..0  f32   gamma
-;   m3     constant             64           64      0..0  f32   beta
-;   m4     constant            128          256      0..0  f32   b1
-;   m5     constant            384           64      1..1  f32   b2
-;   m6     constant            448         4096      0..0  f32   w1
-;   m7     constant           4544         4096      1..1  f32   w2
-;   m8     arena                 0         1536      0..1  f32   g
+;   m2     constant              0           64      1..1  f32   b2
+;   m3     constant             64          256      0..0  f32   24
+;   m4     constant            320         4096      1..1  f32   w2
+;   m5     constant           4416         4096      0..0  f32   19
+;   m6     arena                 0         1536      0..1  f32   g
 
 ; expect check
 ;   %y within 1e-5 of the reference

@@ -1,9 +1,10 @@
 ; test eval
+; test optimize target=x86-64-v4
 ; test plan target=x86-64-v4
 ; test kernels target=x86-64-v4
 ; test check
 
-// Normalisation while the product packs its left operand: one kernel.
+// Normalised while the product packs its left operand, scaled and shifted in the weights: one kernel.
 graph norm_linear {
   %x = input : f32[5, 24]
   %gamma = weight : f32[24]
@@ -18,15 +19,42 @@ graph norm_linear {
 ;   3250 flops
 ;   %y : f32[5, 10] = -0.90054 -3.17149 2.40156 0.84762 1.30048 -1.73535 … norm 13.41331
 
+; expect optimize target=x86-64-v4
+;   ; %y: 36 terms after 3 rounds, saturated; term-through-weights, factor-into-weights
+;   graph norm_linear {
+;     %x = input : f32[5, 24]
+;     %gamma = weight : f32[24]
+;     %beta = weight : f32[24]
+;     %w = weight : f32[24, 10]
+;     %4 = const { value = 1e-5 } : f32[5, 24]
+;     %5 = reduce %x { op = mean, axis = -1 } : f32[5, 1]
+;     %6 = view %5 { map = "[5, 24] of 5: i0" } : f32[5, 24]
+;     %7 = sub %x, %6 : f32[5, 24]
+;     %8 = mul %7, %7 : f32[5, 24]
+;     %9 = reduce %8 { op = mean, axis = -1 } : f32[5, 1]
+;     %10 = view %9 { map = "[5, 24] of 5: i0" } : f32[5, 24]
+;     %11 = add %10, %4 : f32[5, 24]
+;     %12 = rsqrt %11 : f32[5, 24]
+;     %13 = mul %7, %12 : f32[5, 24]
+;     %14 = view %gamma { map = "[24, 10] of 24: i0" } : f32[24, 10]
+;     %15 = mul %w, %14 : f32[24, 10]
+;     %16 = matmul %13, %15 : f32[5, 10]
+;     %17 = view %beta { map = "[1, 24] of 24: i1" } : f32[1, 24]
+;     %18 = matmul %17, %w : f32[1, 10]
+;     %19 = view %18 { map = "[5, 10] of 10: i1" } : f32[5, 10]
+;     %y = add %16, %19 : f32[5, 10]
+;     return %y
+;   }
+
 ; expect plan target=x86-64-v4
 ;   plan norm_linear {
-;     %y = product [1, 5, 24] by [24, 10], constant %w reading %x, %gamma, %beta
+;     %y = product [1, 5, 24] by [24, 10], constant %15 reading %x, %18
 ;   }
 
 ; expect kernels target=x86-64-v4
 ;   program norm_linear: 1 kernels, 1 launches
-;     0 product_5x24x10 blocks 1 (x, gamma, beta, w, y)
-;   product_5x24x10: core lanes 16, grid [1, 1, 1], 167 instructions, 5910 flops, params 4736 B read 320 B written, scratch 800 B read 960 B written, 832 B scratch
+;     0 product_5x24x10 blocks 1 (x, 18, 15, y)
+;   product_5x24x10: core lanes 16, grid [1, 1, 1], 161 instructions, 5670 flops, params 3776 B read 320 B written, scratch 800 B read 960 B written, 832 B scratch
 
 ; expect check
 ;   %y within 1e-5 of the reference

@@ -1,4 +1,5 @@
 ; test eval
+; test optimize target=x86-64-v4
 ; test core
 ; test plan target=x86-64-v4
 ; test check
@@ -21,6 +22,20 @@ graph patch_embedding {
 ; expect eval
 ;   2328 flops
 ;   %y : f32[1, 2, 2, 6] = 3.90698 0.77026 2.33325 4.05518 -1.51514 -1.01465 … norm 10.06152
+
+; expect optimize target=x86-64-v4
+;   ; %y: 11 terms after 1 rounds, saturated; as written
+;   graph patch_embedding {
+;     %image = input : f32[1, 3, 8, 8]
+;     %weight = weight : f32[6, 3, 4, 4]
+;     %bias = weight : f32[6]
+;     %n = view %weight { map = "[48, 6] of 288: 48*i1 + i0" } : f32[48, 6]
+;     %4 = view %bias { map = "[1, 2, 2, 6] of 6: i3" } : f32[1, 2, 2, 6]
+;     %p = view %image { map = "[1, 2, 2, 48] of 192: 64*i3/16 + 32*i1 + 8*i3/4%4 + 4*i2 + i3%4" } : f32[1, 2, 2, 48]
+;     %s = matmul %p, %n : f32[1, 2, 2, 6]
+;     %y = add %s, %4 : f32[1, 2, 2, 6]
+;     return %y
+;   }
 
 ; expect core
 ;   graph patch_embedding {

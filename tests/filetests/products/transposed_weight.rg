@@ -1,4 +1,5 @@
 ; test eval
+; test optimize target=x86-64-v4
 ; test core
 ; test plan target=x86-64-v4
 ; test check
@@ -15,6 +16,16 @@ graph transposed_weight {
 ; expect eval
 ;   240 flops
 ;   %y : f32[3, 5] = 1.07104 0.12402 -1.23169 0.11279 0.79980 0.07031 … norm 3.37300
+
+; expect optimize target=x86-64-v4
+;   ; %y: 5 terms after 1 rounds, saturated; as written
+;   graph transposed_weight {
+;     %x = input : f32[3, 8]
+;     %w = weight : f32[5, 8]
+;     %t = view %w { map = "[8, 5] of 40: 8*i1 + i0" } : f32[8, 5]
+;     %y = matmul %x, %t : f32[3, 5]
+;     return %y
+;   }
 
 ; expect core
 ;   graph transposed_weight {

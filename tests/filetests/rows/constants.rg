@@ -1,4 +1,5 @@
 ; test eval
+; test optimize target=x86-64-v4
 ; test core
 ; test plan target=x86-64-v4
 
@@ -16,6 +17,18 @@ graph constants {
 ; expect eval
 ;   12 flops
 ;   %y : f32[4] = -0.08607 0.50314 -4.92064 -0.27788 … norm 4.95485
+
+; expect optimize target=x86-64-v4
+;   ; %y: 3 terms after 1 rounds, saturated; as written
+;   graph constants {
+;     %x = input : f32[4]
+;     %a = weight : f32[4]
+;     %b = weight : f32[4]
+;     %e = exp %a : f32[4]
+;     %c = div %e, %b : f32[4]
+;     %y = mul %x, %c : f32[4]
+;     return %y
+;   }
 
 ; expect core
 ;   graph constants {

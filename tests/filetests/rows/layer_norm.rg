@@ -1,5 +1,6 @@
 ; test roundtrip
 ; test eval
+; test optimize target=x86-64-v4
 ; test core
 ; test plan target=x86-64-v4
 ; test kernels target=x86-64-v4
@@ -25,6 +26,29 @@ graph layer_norm {
 ; expect eval
 ;   363 flops
 ;   %y : f32[3, 17] = 0.37600 0.26337 0.94712 1.23673 0.91138 -1.27088 … norm 5.38813
+
+; expect optimize target=x86-64-v4
+;   ; %y: 23 terms after 1 rounds, saturated; as written
+;   graph layer_norm {
+;     %x = input : f32[3, 17]
+;     %gamma = weight : f32[17]
+;     %beta = weight : f32[17]
+;     %3 = const { value = 1e-5 } : f32[3, 17]
+;     %4 = view %gamma { map = "[3, 17] of 17: i1" } : f32[3, 17]
+;     %5 = view %beta { map = "[3, 17] of 17: i1" } : f32[3, 17]
+;     %6 = reduce %x { op = mean, axis = -1 } : f32[3, 1]
+;     %7 = view %6 { map = "[3, 17] of 3: i0" } : f32[3, 17]
+;     %8 = sub %x, %7 : f32[3, 17]
+;     %9 = mul %8, %8 : f32[3, 17]
+;     %10 = reduce %9 { op = mean, axis = -1 } : f32[3, 1]
+;     %11 = view %10 { map = "[3, 17] of 3: i0" } : f32[3, 17]
+;     %12 = add %11, %3 : f32[3, 17]
+;     %13 = rsqrt %12 : f32[3, 17]
+;     %14 = mul %8, %13 : f32[3, 17]
+;     %15 = mul %14, %4 : f32[3, 17]
+;     %y = add %15, %5 : f32[3, 17]
+;     return %y
+;   }
 
 ; expect core
 ;   graph layer_norm {

@@ -1,4 +1,5 @@
 ; test eval
+; test optimize target=x86-64-v4
 ; test core
 ; test plan target=x86-64-v4
 ; test check
@@ -17,6 +18,16 @@ graph merging {
 ; expect eval
 ;   864 flops
 ;   %y : f32[1, 2, 3, 6] = 0.50220 -0.40015 -1.24512 -0.59082 -0.22632 1.06982 … norm 6.96218
+
+; expect optimize target=x86-64-v4
+;   ; %y: 5 terms after 1 rounds, saturated; as written
+;   graph merging {
+;     %x = input : f32[1, 4, 6, 3]
+;     %w = weight : f32[12, 6]
+;     %p = view %x { map = "[1, 2, 3, 12] of 72: 36*i1 + 18*i3/3%2 + 6*i2 + 3*i3/6 + i3%3" } : f32[1, 2, 3, 12]
+;     %y = matmul %p, %w : f32[1, 2, 3, 6]
+;     return %y
+;   }
 
 ; expect core
 ;   graph merging {
