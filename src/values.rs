@@ -92,7 +92,7 @@ pub fn norm(values: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use regard_ir::graph::Builder;
+    use regard_ir::{graph::Builder, types::TensorType};
 
     #[test]
     fn elements_read_back() {

@@ -1,4 +1,4 @@
-//! Bytes as Pillow 13 resizes them, limits and damage.
+//! Bytes as Pillow 11 resizes them, limits and damage.
 
 use super::*;
 use proptest::prelude::*;
@@ -40,8 +40,8 @@ fn resizing_is_pillows_to_the_bit() {
     case((1, 1), (7, 9), [0, 0, 7, 9], a, b, 0xc924_e5f2_4d9c_ce34);
     let (a, b) = ([128, 135, 123, 109, 177, 142], [72, 171, 140, 138, 104, 76]);
     case((640, 427), (383, 256), [80, 16, 224, 224], a, b, 0xca56_fe6c_82f8_67f6);
-    let (a, b) = ([117, 133, 149, 128, 139, 141], [121, 102, 93, 131, 128, 107]);
-    case((17, 1000), (4, 250), [0, 13, 4, 224], a, b, 0x79e7_a1f7_fee0_36f7);
+    let (a, b) = ([117, 133, 149, 128, 139, 141], [122, 102, 93, 131, 128, 107]);
+    case((17, 1000), (4, 250), [0, 13, 4, 224], a, b, 0xbf1a_11d6_f3ad_ade4);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn preparation_is_that_of_the_checkpoints() {
     // (width, height), model size, first two of red, first of green, one of blue, last, Σ|x|; made with Pillow and NumPy.
     let cases = [
         ((640, 427), 224, [0.074_064_63, -0.251_305_82, 0.327_731_2, -0.026_666_589, -0.479_825_62], 83651.885_880_37),
-        ((90, 333), 32, [0.776_179_5, 0.142_563_64, 0.887_955_25, 1.228_235_5, 0.374_204_84], 1250.870_865_826),
+        ((90, 333), 32, [0.776_179_5, 0.125_438_88, 0.887_955_25, 1.228_235_5, 0.374_204_84], 1250.918_949_346),
     ];
     for ((width, height), side, expected, sum) in cases {
         let found = noise(width, height).prepared(side, side);

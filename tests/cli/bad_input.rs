@@ -43,7 +43,7 @@ fn errors_in_text_are_drawn_at_their_place() {
     let dir = Dir::new();
     let cases = [
         (BLOCK.replace("matmul %q, %t", "matmul %q %t"), "6:", "%s = matmul %q %t"),
-        (BLOCK.replace("softmax", "softmacks"), "7:", "softmax"),
+        (BLOCK.replace("softmax", "softmx"), "7:", "softmax"),
         (BLOCK.replace("[-1, -2]", "[-1, -7]"), "5:", "order"),
         (BLOCK.replace("weight : f32[32, 32]", "weight : f32[33, 32]"), "4:", "33"),
         (BLOCK.replace("return %y", "return %z"), "9:", "%z"),

@@ -45,9 +45,9 @@ fn an_executable_computes_what_regard_computes() {
 fn labels_travel_with_the_executable() {
     let dir = Dir::new();
     let model = dir.file("tiny.rg", CLASSIFIER);
-    let labels = dir.file("labels.txt", (0..10).map(|i| format!("thing {i}\n")).collect::<String>());
+    let labels = dir.file("labels.txt", (0..10).map(|i| format!("sort {i}\n")).collect::<String>());
     regard(&["compile", &model, "-o", &dir.arg("tiny"), "--labels", &labels]).ok();
-    assert_eq!(start(&dir.path("tiny"), &["--top", "3"]).ok().matches("thing ").count(), 3);
+    assert_eq!(start(&dir.path("tiny"), &["--top", "3"]).ok().matches("sort ").count(), 3);
     let short = dir.file("short.txt", "one\ntwo\n");
     let why = regard(&["compile", &model, "-o", &dir.arg("other"), "--labels", &short]).fails(1);
     assert!(why.contains("2 lines") && why.contains("10 classes"), "{why}");

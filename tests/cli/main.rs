@@ -34,7 +34,7 @@ pub const CLASSIFIER: &str = "graph tiny {
   %3 = reshape %2 { shape = [16, 192] }
   %4 = matmul %3, %w
   %5 = gelu %4
-  %6 = mean %5 { axis = -2 }
+  %6 = reduce %5 { op = mean, axis = -2 }
   %logits = add %6, %b
   return %logits
 }
@@ -42,8 +42,11 @@ pub const CLASSIFIER: &str = "graph tiny {
 
 /// How a run ended.
 pub struct Ran {
+    /// Exit code.
     pub code: i32,
+    /// Standard output.
     pub out: String,
+    /// Standard error.
     pub err: String,
 }
 
@@ -63,6 +66,7 @@ impl Ran {
     }
 }
 
+/// Runs a program.
 pub fn start(program: &Path, args: &[&str]) -> Ran {
     let Output { status, stdout, stderr } = Command::new(program).args(args).output().expect("the program starts");
     let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
@@ -78,9 +82,11 @@ pub fn regard(args: &[&str]) -> Ran {
 pub struct Dir(TempDir);
 
 impl Dir {
+    /// An empty one.
     pub fn new() -> Dir {
         Dir(tempfile::tempdir().expect("a temporary directory"))
     }
+    /// The path of a name in it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
