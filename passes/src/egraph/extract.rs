@@ -1,11 +1,13 @@
 //! Extraction: the cheapest program that an e-graph holds, where a shared value is paid once.
 //!
 //! egg's own extractor prices trees: it would charge the scores under two softmaxes twice. Here each class keeps
-//! the *set* of classes that its choice needs, and the price is the price of the set:
+//! the *bill* of what its choice needs, each class once, and a choice is as dear as its bill:
 //!
 //! ```text
-//!   cost(class) = min over terms of  Σ price(choice(c))  for c in  {class} ∪ needs(child₁) ∪ needs(child₂) …
+//!   cost(class) = min over terms of  Σ bill,   bill = {class: price} ∪ bill(child₁) ∪ bill(child₂) …
 //! ```
+//!
+//! Constants are not on the bill: a constant takes the smallest term.
 //!
 //! That is greedy: children choose without knowing what their siblings share. So every class is taken as paid for
 //! once, to see whether others would rather share it, and every choice is tried against its alternatives, on the
@@ -47,6 +49,8 @@ struct Way {
 pub struct Tables {
     ids: Vec<Id>,
     options: Vec<Vec<Way>>,
+    /// Constants, leaves and attributes.
+    small: Vec<bool>,
     root: usize,
 }
 
@@ -76,7 +80,9 @@ impl Tables {
             all.sort_by(|a, b| (a.price.rank, !a.written, &a.term).cmp(&(b.price.rank, !b.written, &b.term)));
             all
         });
-        Tables { options: options.collect(), root: at(root), ids }
+        let options: Vec<Vec<Way>> = options.collect();
+        let small = options.iter().map(|ways| ways.iter().any(|way| way.price.cost <= 1)).collect();
+        Tables { options, small, root: at(root), ids }
     }
 
     fn best(&self) -> Choice {
@@ -94,13 +100,12 @@ impl Tables {
         self.options.iter().map(|ways| ways.iter().position(|way| way.written).unwrap_or(0)).collect()
     }
 
-    /// Each class chooses the term whose needs cost least. Classes that are `paid` cost nothing and keep what
+    /// Each class chooses the term whose bill is least. Classes that are `paid` cost nothing and keep what
     /// `before` says.
     fn greedy(&self, paid: &[bool], before: &Choice) -> Choice {
-        let words = self.ids.len().div_ceil(64);
         let mut choice: Vec<Option<(u64, usize)>> =
-            paid.iter().zip(before).map(|(&p, &at)| p.then_some((0, at))).collect();
-        let mut needs: Vec<Vec<u64>> = vec![vec![0; words]; self.ids.len()];
+            paid.iter().zip(before).map(|(&paid, &at)| paid.then_some((0, at))).collect();
+        let mut bills: Vec<Bill> = vec![Bill::default(); self.ids.len()];
         let mut changed = true;
         while changed {
             changed = false;
@@ -109,19 +114,18 @@ impl Tables {
                     if way.children.iter().any(|&c| choice[c].is_none()) {
                         continue;
                     }
-                    let mut set = vec![0u64; words];
-                    for &child in &way.children {
-                        set.iter_mut().zip(&needs[child]).for_each(|(a, b)| *a |= b);
-                    }
-                    if contains(&set, class) {
+                    let small = |c: &usize| if self.small[*c] { choice[*c].map_or(0, |(cost, _)| cost) } else { 0 };
+                    let own = way.price.cost + way.children.iter().map(small).sum::<u64>();
+                    let mut bill = Bill::default();
+                    way.children.iter().filter(|&&c| !self.small[c]).for_each(|&c| bill.merge(&bills[c]));
+                    if bill.has(class) {
                         continue;
                     }
-                    let below = |c: usize| choice[c].map_or(0, |(_, at)| self.options[c][at].price.cost);
-                    let cost = way.price.cost + members(&set).map(below).sum::<u64>();
+                    let cost = own + bill.total();
                     if choice[class].is_none_or(|(best, _)| cost < best) {
-                        set[class / 64] |= 1 << (class % 64);
+                        bill.merge(&Bill(vec![(class, own)]));
                         choice[class] = Some((cost, at));
-                        needs[class] = set;
+                        bills[class] = bill;
                         changed = true;
                     }
                 }
@@ -136,7 +140,7 @@ impl Tables {
         let Some(mut best) = self.cost(choice) else { return };
         let mut readers = vec![0; self.ids.len()];
         self.options.iter().flatten().flat_map(|way| &way.children).for_each(|&c| readers[c] += 1);
-        let shared = |&class: &usize| readers[class] > 1 && self.options[class].iter().all(|way| way.price.cost > 1);
+        let shared = |&class: &usize| readers[class] > 1 && !self.small[class];
         for class in (0..self.ids.len()).filter(shared) {
             paid[class] = true;
             let candidate = self.greedy(paid, choice);
@@ -259,12 +263,33 @@ impl Tables {
     }
 }
 
-fn contains(set: &[u64], at: usize) -> bool {
-    set[at / 64] >> (at % 64) & 1 == 1
-}
+/// Classes with what each costs, in order of classes.
+#[derive(Clone, Default)]
+struct Bill(Vec<(usize, u64)>);
 
-fn members(set: &[u64]) -> impl Iterator<Item = usize> + '_ {
-    set.iter()
-        .enumerate()
-        .flat_map(|(word, &bits)| (0..64).filter(move |b| bits >> b & 1 == 1).map(move |b| word * 64 + b))
+impl Bill {
+    fn total(&self) -> u64 {
+        self.0.iter().map(|&(_, cost)| cost).sum()
+    }
+    fn has(&self, class: usize) -> bool {
+        self.0.binary_search_by_key(&class, |&(c, _)| c).is_ok()
+    }
+    /// Adds what the other bill has and this one lacks.
+    fn merge(&mut self, other: &Bill) {
+        if self.0.is_empty() {
+            self.0.clone_from(&other.0);
+            return;
+        }
+        let mut merged = Vec::with_capacity(self.0.len() + other.0.len());
+        let mut rest = other.0.iter().copied().peekable();
+        for &item in &self.0 {
+            while let Some(new) = rest.next_if(|new| new.0 < item.0) {
+                merged.push(new);
+            }
+            rest.next_if(|new| new.0 == item.0);
+            merged.push(item);
+        }
+        merged.extend(rest);
+        self.0 = merged;
+    }
 }
