@@ -126,7 +126,7 @@ fn prepare<'a>(job: &Job<'a>, trace: &mut Trace) -> Result<Box<Reference<'a>>> {
             }))
         }
         Device::Interpreter => {
-            job.weights.check(job.graph)?;
+            pipeline::check_leaves(job.graph, job.weights, trace)?;
             let (kernels, weights) = (pipeline::kernels(job.graph, job.target, trace)?, job.weights);
             Ok(Box::new(move |inputs| {
                 let ports = inputs.iter().zip(&kernels.inputs);

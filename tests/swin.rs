@@ -1,13 +1,15 @@
 //! Swin-T, the whole way: golden values, other seeds, batches and classes, and the executable.
 
 use regard::{
+    archive::{self, Tensor},
     check::{self, Device, Job},
     golden::{Choice, Golden, Line, Program},
-    models::{self, Config},
+    ir::graph::Graph,
+    models::{self, Config, names::Style},
     pipeline::{self, Trace},
     progress::Progress,
     runtime::Package,
-    weights::Synthetic,
+    weights::{Checkpoint, Synthetic, Weights},
 };
 use std::{path::Path, process::Command};
 
@@ -67,6 +69,37 @@ fn threads_do_not_change_a_bit() {
         session.run_f32(&[&image]).unwrap().swap_remove(0)
     };
     assert_eq!(run(1), run(3));
+}
+
+/// The logits of one image with some weights.
+fn logits(graph: &Graph, weights: &dyn Weights) -> Vec<f32> {
+    let target = pipeline::executable_target(None).unwrap();
+    let options = pipeline::Options { target, weights, threads: 2 };
+    let (session, _) = pipeline::session(graph, &options, &mut trace()).unwrap();
+    session.run_f32(&[&models::synthetic::image(3 * 224 * 224, 5)]).unwrap().swap_remove(0)
+}
+
+#[test]
+fn checkpoints_of_other_libraries_hold_the_same_tensors() {
+    let graph = models::build("swin_tiny", &Config::default()).unwrap();
+    let expected = logits(&graph, &Synthetic { seed: 4 });
+    let dir = tempfile::tempdir().unwrap();
+    for style in [Style::Authors, Style::Timm, Style::Torchvision] {
+        let stored: Vec<(String, Vec<usize>, Vec<f32>)> = graph
+            .weights()
+            .iter()
+            .map(|&id| {
+                let (name, shape) = (graph.text_name(id), graph.ty(id).shape.clone());
+                let values = models::synthetic::parameter(&name, &shape, 4);
+                (style.translate(&name), shape, values)
+            })
+            .collect();
+        let tensors: Vec<Tensor> = stored.iter().map(|(name, shape, values)| Tensor { name, shape, values }).collect();
+        let path = dir.path().join("swin.safetensors");
+        archive::write(&path, &tensors, "swin_tiny").unwrap();
+        let checkpoint = Checkpoint::open(&path, false).unwrap();
+        assert!(logits(&graph, &checkpoint) == expected, "{style:?}");
+    }
 }
 
 #[test]

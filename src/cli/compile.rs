@@ -112,7 +112,7 @@ fn text(path: &Path, text: &str) -> Result<Written> {
 /// Code and constants of a graph.
 fn build(args: &Compile, graph: &Graph, target: &Target, trace: &mut Trace) -> Result<(Program<Code>, Constants)> {
     let weights = args.weights.open()?;
-    trace.stage("check weights", || weights.check(graph))?;
+    pipeline::check_leaves(graph, &*weights, trace)?;
     let kernels = pipeline::kernels(graph, target, trace)?;
     let constants = pipeline::constants(&kernels, &*weights, trace)?;
     Ok((pipeline::code(kernels, target, trace)?, constants))

@@ -45,6 +45,29 @@ pub fn kernels(graph: &Graph, target: &Target, trace: &mut Trace) -> Result<Prog
     trace.stage("kernels", || Ok(lower(&plan, &schedule, target)?))
 }
 
+/// The largest tensor that a program may hold, in bytes.
+const MAX_TENSOR: u64 = 1 << 36;
+
+/// Checks that weights fit the graph and that its tensors are of a size that can be held at all, before
+/// anything is allocated.
+///
+/// # Errors
+/// Where they do not, or are not.
+pub fn check_leaves(graph: &Graph, weights: &dyn Weights, trace: &mut Trace) -> Result<()> {
+    trace.stage("check weights", || {
+        let large = graph.nodes.iter().find(|(_, node)| node.ty.bytes() as u64 > MAX_TENSOR);
+        match large {
+            None => weights.check(graph),
+            Some((id, node)) => Err(Error::Failed(format!(
+                "%{} is {} and takes {} bytes, expected at most {MAX_TENSOR}",
+                graph.text_name(id),
+                node.ty,
+                node.ty.bytes()
+            ))),
+        }
+    })
+}
+
 /// Machine code for every kernel, on all cores.
 ///
 /// # Errors
@@ -57,7 +80,7 @@ pub fn code(program: Program<Kernel>, target: &Target, trace: &mut Trace) -> Res
             .map(|kernel| native::emit(kernel, target))
             .collect::<std::result::Result<Vec<_>, _>>()?;
         let mut codes = codes.into_iter();
-        Ok(program.try_map(|_| codes.next().ok_or_else(|| Error::Failed("a kernel has no code".into())))?)
+        program.try_map(|_| codes.next().ok_or_else(|| Error::Failed("a kernel has no code".into())))
     })
 }
 
@@ -84,7 +107,7 @@ pub struct Options<'a> {
 /// # Errors
 /// Where the weights do not fit the graph, or any stage fails.
 pub fn session(graph: &Graph, options: &Options, trace: &mut Trace) -> Result<(Session, Program<Kernel>)> {
-    trace.stage("check weights", || options.weights.check(graph))?;
+    check_leaves(graph, options.weights, trace)?;
     let kernels = kernels(graph, options.target, trace)?;
     let constants = constants(&kernels, options.weights, trace)?;
     let code = code(kernels.clone(), options.target, trace)?;

@@ -61,6 +61,17 @@ fn errors_in_text_are_drawn_at_their_place() {
     assert!(regard(&["show", &dir.arg("absent.rg")]).fails(1).contains("absent.rg"));
 }
 
+#[test]
+fn tensors_that_no_machine_holds_are_refused() {
+    let dir = Dir::new();
+    let huge =
+        dir.file("huge.rg", "graph huge {\n  %x = input : f32[500000, 500000]\n  %y = add %x, %x\n  return %y\n}\n");
+    for command in ["run", "check", "bench"] {
+        let err = regard(&[command, &huge]).fails(1);
+        assert!(err.contains("%x is f32[500000, 500000] and takes 1000000000000 bytes"), "{err}");
+    }
+}
+
 /// Runs the classifier on a checkpoint with these tensors.
 fn with_weights(dir: &Dir, bytes: &[u8], more: &[&str]) -> Ran {
     let model = dir.file("tiny.rg", CLASSIFIER);

@@ -81,6 +81,12 @@ pub fn regard(args: &[&str]) -> Ran {
 /// A directory for one test.
 pub struct Dir(TempDir);
 
+impl Default for Dir {
+    fn default() -> Dir {
+        Dir::new()
+    }
+}
+
 impl Dir {
     /// An empty one.
     pub fn new() -> Dir {
