@@ -52,8 +52,8 @@ fn tiny(config: &Config) -> Result<Graph, String> {
     let image = net.b.input("image", TensorType::f32([config.batch, 3, height, width]));
     let mut x = net.patch_embed(image);
     let mut map = Map { batch: config.batch, height: height / PATCH, width: width / PATCH };
-    for stage in 0..DEPTHS.len() {
-        for block in 0..DEPTHS[stage] {
+    for (stage, depth) in DEPTHS.into_iter().enumerate() {
+        for block in 0..depth {
             x = net.block(x, stage, block, map);
         }
         if stage + 1 < DEPTHS.len() {

@@ -12,7 +12,7 @@
 //!            └ place      the outermost loop level where all operands exist (hoisting)
 //! ```
 //!
-//! then [`dead`] removes what nobody uses and numbers the values densely. A second walk finds what the
+//! then `dead` removes what nobody uses and numbers the values densely. A second walk finds what the
 //! first one uncovered; after that little is left, so the number of walks is bounded.
 //!
 //! *Bit for bit* forbids the usual float identities: `x + 0` turns −0 into 0, `x·1` quiets a signalling

@@ -178,7 +178,7 @@ impl Builder {
     pub fn pad(&mut self, x: NodeId, axis: i64, low: usize, high: usize, value: f64) -> NodeId {
         self.push(Pad { axis, low, high, value: value.into() }, &[x])
     }
-    /// result[(i + shift) mod n] = x[i] on `axis`.
+    /// `result[(i + shift) mod n] = x[i]` on `axis`.
     pub fn roll(&mut self, x: NodeId, axis: i64, shift: i64) -> NodeId {
         self.push(Roll { axis, shift }, &[x])
     }

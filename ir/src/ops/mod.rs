@@ -2,7 +2,7 @@
 //!
 //! One op, or one tight family, is one file that holds everything there is to know about it: attributes
 //! and their codec, shape rule, multiplications, value in f64, and, for a composite, its definition in
-//! `.rg` text. A new op is a file and a line in [`ops!`] below.
+//! `.rg` text. A new op is a file and a line in `ops!` below.
 //!
 //! * *Primitives* have a value of their own.
 //! * *Composites* (softmax, layer norm, gelu, attention…) carry a definition made of primitives; shape,

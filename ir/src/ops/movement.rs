@@ -58,7 +58,7 @@ pub struct Pad {
     pub value: Real,
 }
 
-/// `roll %x { axis = -2, shift = -3 }`: result[(i + shift) mod n] = x[i], as in NumPy.
+/// `roll %x { axis = -2, shift = -3 }`: `result[(i + shift) mod n] = x[i]`, as in NumPy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Roll {
     /// Axis, −1 for the last.

@@ -189,7 +189,7 @@ impl<K> Program<K> {
         let mut faults = Vec::new();
         for (id, b) in self.buffers.iter() {
             let fits = |offset: u64, size: u64| {
-                offset % BUFFER_ALIGN == 0
+                offset.is_multiple_of(BUFFER_ALIGN)
                     && b.len < 1 << 48
                     && offset.checked_add(b.bytes()).is_some_and(|end| end <= size)
             };

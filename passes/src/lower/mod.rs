@@ -1,6 +1,6 @@
 //! Lowering: each group of a plan becomes a kernel, the plan becomes a program.
 //!
-//! Three templates with holes compute everything: [`row`], [`product`], [`attend`]. Their holes are
+//! Three templates with holes compute everything: `row`, `product`, `attend`. Their holes are
 //! expressions over materialised tensors ([`crate::plan::expr`]); no template knows an op. Groups that
 //! give the same kernel share it.
 

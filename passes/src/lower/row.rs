@@ -195,7 +195,7 @@ fn split_inner(b: &mut Builder, block: Val, inner: usize, lane_digit: usize, til
             let left = b.sub(all, base);
             let width = b.i64(lanes);
             let first = b.bin(BinOp::Min, left, width);
-            let first = (inner % lanes as usize != 0).then_some(first);
+            let first = (!inner.is_multiple_of(lanes as usize)).then_some(first);
             let digits = vec![DigitAt { div: 1, extent: inner, value: base, lanes: true }];
             body(b, Chunk { digits, first, count: lanes as usize }, Vec::new())
         });

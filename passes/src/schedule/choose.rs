@@ -29,7 +29,7 @@ pub fn row(cone: &Cone, target: &Target) -> RowTiles {
     let lanes = target.lanes as usize;
     let reductions = cone.reductions();
     let hoisted = reductions.iter().any(|&r| !cone.uses(r, 1));
-    let work: usize = cone.terms.values().map(|t| reduction_extent(t)).sum::<usize>() + inner;
+    let work: usize = cone.terms.values().map(reduction_extent).sum::<usize>() + inner;
     let block_rows = (MAP_ELEMENTS / work.max(1)).clamp(1, rows.div_ceil(BLOCKS).max(1));
     if hoisted || rows >= BLOCKS {
         return RowTiles { rows: block_rows, inner };
