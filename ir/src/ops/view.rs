@@ -4,11 +4,7 @@ use super::{
     Attr, AttrReader, OpDef,
     shape::{named, representable, sized},
 };
-use crate::{
-    graph::Tensor,
-    types::TensorType,
-    view::View,
-};
+use crate::{graph::Tensor, types::TensorType, view::View};
 
 /// `view %x { map = "…" }`: result element i is the operand's element `map(i)`, or the map's fill value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

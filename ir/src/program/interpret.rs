@@ -84,7 +84,8 @@ pub fn interpret(
 fn run<F: eval::Float>(kernel: &Kernel, buffers: &mut [Vec<f64>]) -> Result<(), eval::Fault> {
     let interpreter = eval::Interpreter::new(kernel)?;
     let cells = kernel.params().zip(buffers.iter()).map(|((_, b), values)| {
-        eval::Cells::<F>::from_f64(b.dtype, values).map_err(|e| eval::Fault::before_start(kernel, format!("buffer {}: {e}", b.name)))
+        eval::Cells::<F>::from_f64(b.dtype, values)
+            .map_err(|e| eval::Fault::before_start(kernel, format!("buffer {}: {e}", b.name)))
     });
     let mut cells = cells.collect::<Result<Vec<_>, _>>()?;
     interpreter.run(&mut cells)?;
