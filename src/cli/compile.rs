@@ -62,9 +62,9 @@ impl Emit {
     fn extension(self) -> &'static str {
         match self {
             Emit::Exe => "",
-            Emit::Obj => "o",
-            Emit::Rg => "rg",
-            Emit::Clif => "clif",
+            Emit::Obj => ".o",
+            Emit::Rg => ".rg",
+            Emit::Clif => ".clif",
         }
     }
 }
@@ -73,7 +73,7 @@ impl Emit {
 pub fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
     let target = pipeline::target(args.target.as_deref())?;
     let graph = args.config.graph(&args.model)?;
-    let path = args.output.clone().unwrap_or_else(|| Path::new(&graph.name).with_extension(args.emit.extension()));
+    let path = args.output.clone().unwrap_or_else(|| default_path(&graph.name, args.emit));
     let mut trace = Trace::new(Progress::stderr());
     let written = match args.emit {
         Emit::Rg => text(&path, &graph.to_string())?,
@@ -99,6 +99,13 @@ pub fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// A file in the current directory, named after the graph whatever characters its name has.
+fn default_path(name: &str, emit: Emit) -> PathBuf {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let stem: String = name.chars().map(plain).collect();
+    PathBuf::from(stem + emit.extension())
 }
 
 /// Paths that were written, with their sizes.
@@ -153,4 +160,15 @@ fn object(args: &Compile, graph: &Graph, target: &Target, path: &Path, trace: &m
 fn file_size(path: &Path) -> Result<u64> {
     let metadata = std::fs::metadata(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     Ok(metadata.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_graphs_name_never_leaves_the_directory() {
+        assert_eq!(default_path("swin_tiny", Emit::Exe), Path::new("swin_tiny"));
+        assert_eq!(default_path("../etc/a b.c", Emit::Rg), Path::new("___etc_a_b_c.rg"));
+    }
 }

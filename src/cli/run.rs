@@ -84,7 +84,11 @@ pub fn run(args: &Run, out: &mut dyn Write) -> Result<()> {
     let compiled = report::duration(trace.total());
     writeln!(out, "{}: compiled for {} in {compiled}; {}", graph.name, target.name, args.weights.note(&*weights))?;
     let labels = read_labels(args.how.labels.as_deref())?;
-    let reference = |inputs: &[Vec<f64>]| check::reference(&graph, &*weights, inputs);
+    let reference = |inputs: &[Vec<f64>]| {
+        let progress = Progress::stderr();
+        progress.say("evaluating the reference in f64");
+        check::reference(&graph, &*weights, inputs)
+    };
     let reference: Option<&Reference> = if args.check { Some(&reference) } else { None };
     execute(&session, &args.images, labels, &args.how, reference, out)
 }

@@ -30,7 +30,7 @@ impl Trace {
     /// # Errors
     /// Those of the stage; and, in builds with debug assertions, where its result breaks an invariant.
     pub fn stage<T: Artifact>(&mut self, name: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.progress.say(name);
+        self.progress.say(format!("compiling: {name}"));
         let start = Instant::now();
         let made = work()?;
         self.times.push((name, start.elapsed()));
