@@ -8,9 +8,9 @@
 //!        ────────── region ──────────────   ──────── region ───────────
 //! ```
 //!
-//! A region computes its one root from leaves: inputs, roots of other regions, constants. A node whose users lie in several regions is a root of its own,
-//! unless it is a number or a view, which cost nothing and are in all of them. Constants that are computed
-//! are leaves: what they are made of is nobody's business here.
+//! A region computes its one root from leaves: inputs, roots of other regions, constants. A node whose users lie
+//! in several regions is a root of its own, unless it is a number or a view, which cost nothing and are in all of
+//! them. Constants that are computed are leaves: what they are made of is nobody's business here.
 
 use super::term::{Leaf, Term, encode};
 use crate::core::is_pointwise;

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Every row is an exact identity of real numbers, directed: the right side costs no more than the left,
-//! counting constants as free. There is no free commutativity or associativity, no row ranges over attribute values, and no
-//! row has two roots. A row is applied where its left side matches, its signature admits what was bound, its
+//! counting constants as free. There is no free commutativity or associativity, no row ranges over attribute
+//! values, and no row has two roots. A row is applied where its left side matches, its signature admits what was bound, its
 //! `compute` finds the attributes that the right side needs, and the right side has the left side's type.
 //!
 //! Tests draw operands from each signature and compare both sides, for every row of [`all`].
