@@ -185,15 +185,8 @@ fn saturate(problem: &Problem, rules: &[egg::Rewrite<Term, Facts>]) -> (Egraph, 
         _ => Stop::Saturated,
     };
     let (nodes, iterations) = (runner.egraph.total_number_of_nodes(), runner.iterations.len());
-    let report = RegionReport {
-        root: String::new(),
-        copies: 0,
-        nodes,
-        iterations,
-        stop,
-        rules: Vec::new(),
-        cost: (0, 0),
-    };
+    let report =
+        RegionReport { root: String::new(), copies: 0, nodes, iterations, stop, rules: Vec::new(), cost: (0, 0) };
     (runner.egraph, report)
 }
 
