@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Bench, peak, targets};
+use common::{Bench, Peak, targets};
 use criterion::Criterion;
 use regard::{
     ir::{
@@ -37,8 +37,9 @@ struct Row {
 }
 
 fn table(target: &Target, bench: &Bench, kernels: &Program<Kernel>) {
-    let peak = peak(target) * bench.session.threads() as f64;
+    let peak = Peak::new(target);
     let launches = bench.least(Duration::from_secs(3));
+    let peak = peak.best_of(100) * bench.session.threads() as f64;
     let mut rows: IdVec<KernelId, Row> = kernels.kernels.values().map(|_| Row::default()).collect();
     for (launch, nanoseconds) in kernels.launches.iter().zip(&launches) {
         let row = &mut rows[launch.kernel];

@@ -5,7 +5,7 @@ use regard::{
     ir::{
         graph::Graph,
         id::IdVec,
-        kernel::{Builder, IdAxis, Kernel, Unit},
+        kernel::{Builder, CastOp, IdAxis, Kernel, Unit, Val},
         program::{BufferDecl, BufferId, KernelId, Launch, Place, Port, Program},
         target::Target,
         types::{DType, TensorType},
@@ -62,51 +62,76 @@ pub fn targets() -> Vec<Target> {
     cpu::targets().cloned().collect()
 }
 
-/// The fma peak of one core in GFLOP/s: the best of 8 after 200 ms of warm-up, which clocks need.
+/// A loop of fused multiply-adds, to measure the peak of one core.
 ///
 /// ```text
-///   acc[i] ← acc[i] · a + b      as many i as there are registers, 24 and more where there are 32
+///   acc[i] ← acc[i] · a + c      as many i as there are registers, 24 and more where there are 32
 /// ```
 ///
 /// A target without fma multiplies and adds.
-pub fn peak(target: &Target) -> f64 {
-    const STEPS: u64 = 200_000;
-    let sums = if target.vector_registers >= 32 { 28 } else { 12 };
-    let mut b = Builder::new("peak", Unit::Core, target.lanes, [1, 1, 1]);
-    let y = b.param("y", DType::F32, u64::from(target.lanes) * sums as u64);
-    let block = b.id(IdAxis::G0);
-    let (a, c) = (b.vf32(0.5), b.vf32(1.0));
-    let start: Vec<_> = (0..sums).map(|i| b.vf32(f64::from(i))).collect();
-    let totals = b.for_const(STEPS, 1, &start, |b, _, totals| {
-        totals
-            .iter()
-            .map(|&total| {
-                if target.fma {
-                    return b.fma(total, a, c);
-                }
-                let product = b.mul(total, a);
-                b.add(product, c)
-            })
-            .collect()
-    });
-    for (i, &total) in totals.iter().enumerate() {
-        b.store(total, b.addr_off(y, Some(block), (i * target.lanes as usize) as i64));
+pub struct Peak {
+    session: Session,
+    flops: u64,
+    bytes: usize,
+}
+
+impl Peak {
+    /// Emits the loop and runs it for 200 ms, which clocks need.
+    pub fn new(target: &Target) -> Peak {
+        const STEPS: u64 = 50_000;
+        const BLOCKS: u64 = 2;
+        let sums = if target.vector_registers >= 32 { 28 } else { 12 };
+        let lanes = target.lanes as usize;
+        let size = (lanes * sums) as u64;
+        let mut b = Builder::new("peak", Unit::Core, target.lanes, [BLOCKS, 1, 1]);
+        let y = b.param("y", DType::F32, BLOCKS * size);
+        let block = b.id(IdAxis::G0);
+        // Made of the block's number: constants would be read from memory again and again.
+        let number = b.cast(CastOp::I64ToI32, block);
+        let number = b.cast(CastOp::I32ToF32, number);
+        let number = b.splat(number);
+        let (half, quarter) = (b.vf32(0.5), b.vf32(0.25));
+        let (a, c) = (b.mul(number, half), b.add(number, quarter));
+        let start: Vec<Val> = (0..sums).map(|i| b.vf32(i as f64)).collect();
+        let totals = b.for_const(STEPS, 1, &start, |b, _, totals| {
+            totals.iter().map(|&total| multiply_add(b, target.fma, total, a, c)).collect()
+        });
+        let place = b.mul_const(block, size as i64);
+        for (i, &total) in totals.iter().enumerate() {
+            b.store(total, b.addr_off(y, Some(place), (i * lanes) as i64));
+        }
+        let peak = Peak {
+            session: alone(b.finish(), BLOCKS * size, target),
+            flops: 2 * BLOCKS * STEPS * size,
+            bytes: 4 * (BLOCKS * size) as usize,
+        };
+        let warm = Instant::now();
+        while warm.elapsed() < Duration::from_millis(200) {
+            peak.best_of(1);
+        }
+        peak
     }
-    let kernel = b.finish();
-    let len = kernel.buffers.values().map(|buffer| buffer.len).sum();
-    let session = alone(kernel, len, target);
-    let mut output = vec![0u8; len as usize * 4];
-    let mut run = || session.run_timed(&[], &mut [&mut output]).unwrap_or_else(|e| panic!("{e}"))[0];
-    let warm = Instant::now();
-    while warm.elapsed() < Duration::from_millis(200) {
-        run();
+
+    /// The best of some runs, in GFLOP/s.
+    pub fn best_of(&self, runs: usize) -> f64 {
+        let mut output = vec![0u8; self.bytes];
+        let mut run = || self.session.run_timed(&[], &mut [&mut output]).unwrap_or_else(|e| panic!("{e}"))[0];
+        let least = (0..runs).map(|_| run()).min().expect("one run at least");
+        self.flops as f64 / least as f64
     }
-    let least = (0..8).map(|_| run()).min().expect("eight runs");
-    (2 * STEPS * u64::from(target.lanes) * sums as u64) as f64 / least as f64
+}
+
+fn multiply_add(b: &mut Builder, fma: bool, x: Val, y: Val, z: Val) -> Val {
+    if fma {
+        return b.fma(x, y, z);
+    }
+    let product = b.mul(x, y);
+    b.add(product, z)
 }
 
 /// A session of one kernel whose only parameter is the output.
 fn alone(kernel: Kernel, len: u64, target: &Target) -> Session {
+    let blocks = kernel.blocks();
     let code = regard::codegen::native::emit(&kernel, target).unwrap_or_else(|e| panic!("{e}"));
     let mut kernels: IdVec<KernelId, _> = IdVec::new();
     let id = kernels.push(code);
@@ -116,7 +141,7 @@ fn alone(kernel: Kernel, len: u64, target: &Target) -> Session {
         name: "peak".into(),
         kernels,
         buffers,
-        launches: vec![Launch { kernel: id, buffers: vec![y], blocks: 1, scratch_bytes: 0 }],
+        launches: vec![Launch { kernel: id, buffers: vec![y], blocks, scratch_bytes: 0 }],
         inputs: Vec::new(),
         outputs: vec![Port { name: "y".into(), ty: TensorType::f32([len as usize]), buffer: y }],
         folds: Graph::default(),
