@@ -1,4 +1,4 @@
-//! Row programs: maps and reductions, the kernel that can run every op.
+//! Row programs: maps and reductions, the kernel of every op that is not a product.
 //!
 //! ```text
 //!   for row in block {
