@@ -87,6 +87,16 @@ pub fn try_check(graph: &Graph, leaf: Leaf, targets: &[Target]) -> Result<(), St
     Ok(())
 }
 
+/// Plans and lowers a graph for every target without running it: programs are well formed at any size.
+pub fn check_lowered(graph: &Graph) {
+    for target in targets() {
+        let plan = plan(graph, &target).unwrap_or_else(|e| panic!("{}: {e}\n{graph}", target.name));
+        let schedule = Schedule::best(&plan, &target);
+        let program = lower(&plan, &schedule, &target).unwrap_or_else(|e| panic!("{}: {e}\n{graph}", target.name));
+        well_formed(graph, &program).unwrap_or_else(|e| panic!("{}: {e}\n{graph}", target.name));
+    }
+}
+
 /// Closes the chain for one target and a schedule that fits it, on small random values.
 pub fn try_scheduled(graph: &Graph, plan: &Plan, schedule: &Schedule, target: &Target) -> Result<(), String> {
     let program = lower(plan, schedule, target).map_err(|e| e.to_string())?;

@@ -6,6 +6,7 @@
 mod chain;
 
 mod attention;
+mod large;
 mod movement;
 mod ops;
 mod ports;
