@@ -92,13 +92,11 @@ fn agree(kernels: &[Kernel], module: &str) {
 
 #[test]
 fn random_kernels_agree_and_assemble() {
-    let kernels: Vec<Kernel> = (0..240).map(|seed| random::kernel(seed, 32)).collect();
-    let emitted = |part: &[Kernel]| {
-        let module = ptx::module(part, Sm::Sm80).expect("random kernels are emitted");
-        agree(part, &module);
-        module
-    };
-    let modules: Vec<String> = kernels.chunks(120).map(emitted).collect();
+    let kernels: Vec<Kernel> = (0..1000).map(|seed| random::kernel(seed, 32)).collect();
+    let emitted = |part: &[Kernel]| ptx::module(part, Sm::Sm80).expect("random kernels are emitted");
+    let modules: Vec<String> = kernels.chunks(125).map(emitted).collect();
+    // The machine is slow, so it runs two modules of the eight.
+    kernels.chunks(125).zip(&modules).take(2).for_each(|(part, module)| agree(part, module));
     assemble(&modules);
 }
 
