@@ -36,7 +36,7 @@ fn layer_norm_before_a_product() {
 
 #[test]
 fn both_operands_computed() {
-    for (m, k, n) in [(1, 1, 1), (3, 5, 7), (17, 2, 33), (33, 49, 5), (2, 70, 1)] {
+    for (m, k, n) in [(1, 1, 1), (3, 5, 7), (17, 2, 33), (33, 49, 5), (2, 70, 1), (38, 33, 40)] {
         check(&parse(&format!(
             "%x = input : f32[{m}, {k}]\n%z = input : f32[{k}, {n}]\n%u = mul %x, 2.0\n%v = sub %z, 1.0\n\
              %y = matmul %u, %v\nreturn %y"
