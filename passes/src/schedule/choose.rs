@@ -62,18 +62,26 @@ fn tile_cycles(mr: usize, nv: usize, target: &Target) -> f64 {
     arithmetic.max((mr + nv) as f64).max(HIDDEN) / 2.0 + LOAD * (mr + nv) as f64
 }
 
-/// Tiles of a product.
+/// Tiles of a product: rows in few blocks where they fit the cache, else blocks of few rows.
 pub fn product(product: &Product, target: &Target) -> ProductTiles {
+    const MOST: usize = 64;
+    let few_blocks = |tiles_of_rows: usize| (1..=MOST.min(tiles_of_rows)).map(|n| tiles_of_rows.div_ceil(n)).collect();
+    let few_rows = |tiles_of_rows: usize| (1..=MOST.min(tiles_of_rows)).collect();
+    let smallest = ProductTiles { rows: 1, panels: 1, mr: 1, nv: 1, depth: product.k };
+    let best = cheapest(product, target, &few_blocks).or_else(|| cheapest(product, target, &few_rows));
+    best.unwrap_or(smallest)
+}
+
+/// The cheapest tiles that fit, among blocks of as many register tiles of rows as `heights` offers.
+fn cheapest(product: &Product, target: &Target, heights: &dyn Fn(usize) -> Vec<usize>) -> Option<ProductTiles> {
     let lanes = target.lanes as usize;
     let mut best: Option<(f64, ProductTiles)> = None;
     for (mr, nv) in register_tiles(product.m, product.n, target) {
         let panels = product.n.div_ceil(nv * lanes);
-        let tiles_of_rows = product.m.div_ceil(mr);
         let depth = depth(product.k, mr, nv * lanes, target);
-        for row_blocks in 1..=tiles_of_rows.min(64) {
-            let rows = tiles_of_rows.div_ceil(row_blocks) * mr;
+        for height in heights(product.m.div_ceil(mr)) {
             for column_blocks in 1..=panels.min(32) {
-                let tiles = ProductTiles { rows, panels: panels.div_ceil(column_blocks), mr, nv, depth };
+                let tiles = ProductTiles { rows: height * mr, panels: panels.div_ceil(column_blocks), mr, nv, depth };
                 let cost = product_cycles(product, &tiles, target);
                 if best.is_none_or(|(least, _)| cost < least) && check_product(product, &tiles, target).is_ok() {
                     best = Some((cost, tiles));
@@ -81,8 +89,7 @@ pub fn product(product: &Product, target: &Target) -> ProductTiles {
             }
         }
     }
-    let smallest = ProductTiles { rows: 1, panels: 1, mr: 1, nv: 1, depth: product.k };
-    best.map_or(smallest, |(_, tiles)| tiles)
+    best.map(|(_, tiles)| tiles)
 }
 
 /// The longest slice of the reduction that divides it, whose rows fit the first-level cache and whose
