@@ -34,6 +34,9 @@ use std::{
 const SPIN: Duration = Duration::from_micros(50);
 /// How long it spins where threads outnumber cores: long enough for a launch that ends at once.
 const SPIN_CROWDED: Duration = Duration::from_micros(1);
+/// How long it then goes on looking while it offers its core to others: longer than the halves of a launch of some
+/// milliseconds differ. A sleeper may wake on the core of the thread that wakes it, and both then share it for long.
+const LINGER: Duration = Duration::from_millis(2);
 /// Looks at the awaited word between two looks at the clock.
 const LOOKS_PER_CLOCK: u32 = 16;
 /// Bits of the ticket that count active workers; the others are the sequence number.
@@ -225,7 +228,7 @@ struct Bed {
 }
 
 impl Bed {
-    /// Spins for about `spin`, then sleeps, until `ready`.
+    /// Spins for about `spin`, lingers while others may have the core, then sleeps, until `ready`.
     fn wait(&self, spin: Duration, ready: impl Fn() -> bool) {
         for _ in 0..LOOKS_PER_CLOCK {
             if ready() {
@@ -241,6 +244,12 @@ impl Bed {
                 }
                 hint::spin_loop();
             }
+        }
+        while start.elapsed() < LINGER {
+            if ready() {
+                return;
+            }
+            thread::yield_now();
         }
         let mut guard = lock(&self.lock);
         self.sleepers.0.fetch_add(1, Ordering::SeqCst);

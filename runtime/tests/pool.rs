@@ -116,9 +116,11 @@ fn pools_on_many_threads_do_not_disturb_each_other() {
 fn no_wake_is_lost_while_falling_asleep() {
     for threads in [2, 3] {
         let mut pool = Pool::new(threads).unwrap();
-        for round in 0..2000u64 {
-            // Workers give up spinning after 1 or 50 µs; the pauses sweep over both moments.
-            let pause = Duration::from_nanos(round * 7919 % 70_000);
+        for round in 0..600u64 {
+            // Workers give up spinning after 1 µs or 2 ms; the pauses sweep over both moments.
+            let early = Duration::from_nanos(round * 7919 % 5_000);
+            let late = Duration::from_micros(1950) + Duration::from_nanos(round * 7919 % 100_000);
+            let pause = if round % 2 == 0 { early } else { late };
             let start = Instant::now();
             while start.elapsed() < pause {
                 hint::spin_loop();
