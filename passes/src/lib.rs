@@ -18,5 +18,5 @@ pub mod schedule;
 pub use egraph::{Optimized, optimize};
 pub use error::Error;
 pub use lower::lower;
-pub use plan::{Plan, plan};
+pub use plan::{Plan, plan, plan_rows};
 pub use schedule::Schedule;

@@ -6,6 +6,8 @@
 //!   kernels, f32 = machine code      bit for bit
 //! ```
 //!
+//! Where the kernels are products or attention, the chain is closed once more for maps and reductions alone.
+//!
 //! Where a real number decides (floor, less than, conversion to an integer) and was not computed exactly, the
 //! two sides may decide differently, and only the last link is held; [`decides`] finds such graphs.
 
@@ -21,7 +23,7 @@ use regard_ir::{
     types::DType,
     verify,
 };
-use regard_passes::{Plan, Schedule, lower, plan};
+use regard_passes::{Plan, Schedule, lower, plan, plan::Body, plan_rows};
 use regard_runtime::{Session, cpu, memory::Constants};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -106,10 +108,25 @@ pub fn try_scheduled(graph: &Graph, plan: &Plan, schedule: &Schedule, target: &T
     hold(graph, &leaf, &program, target, &reference, &inputs).map_err(|e| format!("{}: {e}", target.name))
 }
 
+/// The target that also runs what has products by maps and reductions alone.
+const ORACLE: &str = "x86-64-v3";
+
 fn link(graph: &Graph, leaf: Leaf, target: &Target, reference: &[Tensor], inputs: &[Tensor]) -> Result<(), String> {
+    let held = |plan: Plan| {
+        let program = lower(&plan, &Schedule::best(&plan, target), target).map_err(|e| e.to_string())?;
+        hold(graph, leaf, &program, target, reference, inputs)
+    };
     let plan = plan(graph, target).map_err(|e| e.to_string())?;
-    let program = lower(&plan, &Schedule::best(&plan, target), target).map_err(|e| e.to_string())?;
-    hold(graph, leaf, &program, target, reference, inputs)
+    let templates = plan.groups.iter().any(|group| !matches!(group.body, Body::Row(_)));
+    held(plan)?;
+    if !templates || target.name != ORACLE {
+        return Ok(());
+    }
+    let rows = plan_rows(graph, target).map_err(|e| e.to_string())?;
+    if let Some(group) = rows.groups.iter().find(|group| !matches!(group.body, Body::Row(_))) {
+        return Err(format!("{} is planned as {:?}, expected a row program", group.root, group.body));
+    }
+    held(rows).map_err(|e| format!("by maps and reductions alone: {e}"))
 }
 
 /// The program computes the reference, and its machine code computes what its kernels do.

@@ -63,7 +63,8 @@ fn files() -> Vec<File> {
         for path in entries.map(|entry| entry.expect("a directory entry").path()) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             match path.is_dir() {
-                true if name == "target" || name == ".git" => {}
+                // In a linked working tree `.git` is a file.
+                _ if name == "target" || name == ".git" => {}
                 true => work.push(path),
                 false => paths.push(path),
             }

@@ -3,6 +3,9 @@
 //! ```text
 //!   y[…, i, j] = Σ_k a[…, i, k] · b[…, k, j]
 //! ```
+//!
+//! The definition says the same by broadcasting: a row of `a` beside a column of `b`, multiplied and summed. It is what
+//! runs where no product kernel is wanted.
 
 use super::{
     Attr, AttrReader, OpDef,
@@ -11,7 +14,7 @@ use super::{
 };
 use crate::{
     graph::Tensor,
-    types::{DType, TensorType},
+    types::{DType, ShapeText, TensorType},
 };
 
 /// `matmul %a, %b`: `[…, m, k]` × `[…, k, n]` → f32 `[…, m, n]`; operands of one float type, leading axes
@@ -48,5 +51,32 @@ impl OpDef for MatMul {
     }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         Ok(products(operands[0], operands[1], false, result))
+    }
+    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+        let [a, b] = [operands[0], operands[1]];
+        let (a_lead, m, k) = matrix("matmul", "left operand", a).ok()?;
+        let (b_lead, _, n) = matrix("matmul", "right operand", b).ok()?;
+        let result = self.infer(operands).ok()?;
+        let rows = ShapeText(&[a_lead, &[m, 1, k]].concat()).to_string();
+        let columns = ShapeText(&[b_lead, &[1, n, k]].concat()).to_string();
+        let (left, right, casts) = match a.dtype {
+            DType::F32 => ("r", "c", ""),
+            _ => ("left", "right", "\n  %left = cast %r { to = f32 }\n  %right = cast %c { to = f32 }"),
+        };
+        Some(format!(
+            "graph matmul {{
+  %a = input : {a}
+  %b = input : {b}
+  %r = reshape %a {{ shape = {rows} }}
+  %t = transpose %b {{ order = [-1, -2] }}
+  %c = reshape %t {{ shape = {columns} }}{casts}
+  %products = mul %{left}, %{right}
+  %sum = reduce %products {{ op = sum, axis = -1 }}
+  %y = reshape %sum {{ shape = {} }}
+  return %y
+}}
+",
+            ShapeText(&result.shape)
+        ))
     }
 }

@@ -37,7 +37,7 @@ pub fn is_heavy(op: &Op) -> bool {
 
 /// Core form with rules in view: softmax, scores and attend stay nodes.
 pub fn for_rules(graph: &Graph) -> Result<Graph, Error> {
-    let keep = |op: &Op| matches!(op, Op::Softmax(_) | Op::Scores(_) | Op::Attend(_) | Op::Gelu(_));
+    let keep = |op: &Op| matches!(op, Op::MatMul(_) | Op::Softmax(_) | Op::Scores(_) | Op::Attend(_) | Op::Gelu(_));
     let flat = inline(graph, &|id| keep(&graph.nodes[id].op), &keep)?;
     sink(&flat)
 }
@@ -49,11 +49,17 @@ pub fn for_kernels(graph: &Graph) -> Result<Graph, Error> {
     let keep = |id: NodeId| match &graph.nodes[id].op {
         Op::Scores(_) => fused.contains(&id),
         Op::Attend(attend) => attend.axis == -1,
-        Op::Gelu(_) => true,
+        Op::MatMul(_) | Op::Gelu(_) => true,
         _ => false,
     };
-    let flat = inline(&graph, &keep, &|op| matches!(op, Op::Gelu(_)))?;
+    let flat = inline(&graph, &keep, &|op| matches!(op, Op::MatMul(_) | Op::Gelu(_)))?;
     sink(&flat)
+}
+
+/// Core form by definitions alone: everything is a map, a reduction, a gather or movement, products too.
+pub fn for_rows(graph: &Graph) -> Result<Graph, Error> {
+    let keep = |op: &Op| matches!(op, Op::Gelu(_));
+    sink(&inline(graph, &|id| keep(&graph.nodes[id].op), &keep)?)
 }
 
 /// The `scores` node that an `attend` over keys can compute itself: reached through pointwise nodes that

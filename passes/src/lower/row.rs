@@ -1,4 +1,5 @@
-//! Row programs: maps and reductions, the kernel of every op that is not a product.
+//! Row programs: maps and reductions. They compute every op by its definition, and are the kernel of all that is
+//! neither a product nor attention.
 //!
 //! ```text
 //!   for row in block {

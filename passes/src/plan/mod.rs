@@ -130,7 +130,20 @@ const MOST_ELEMENTS: usize = i32::MAX as usize;
 /// # Errors
 /// Where a tensor has more than 2³¹ − 1 elements.
 pub fn plan(graph: &Graph, target: &Target) -> Result<Plan, Error> {
-    let graph = core::for_kernels(graph)?;
+    group(core::for_kernels(graph)?, target)
+}
+
+/// Plans row programs only: every op runs by its definition as maps and reductions, a product as a sum of
+/// products. Slow, and an oracle for the other two templates.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_rows(graph: &Graph, target: &Target) -> Result<Plan, Error> {
+    group(core::for_rows(graph)?, target)
+}
+
+/// Groups a graph in core form.
+fn group(graph: Graph, target: &Target) -> Result<Plan, Error> {
     if let Some((id, node)) = graph.nodes.iter().find(|(_, node)| node.ty.elements() > MOST_ELEMENTS) {
         let name = graph.text_name(id);
         return Err(Error::unsupported(format!("%{name} is {}, expected at most {MOST_ELEMENTS} elements", node.ty)));

@@ -144,7 +144,7 @@ mod tests {
                 }
             }
         }
-        let composites = ["softmax", "layer_norm", "gelu", "attention", "scores", "attend"];
+        let composites = ["matmul", "softmax", "layer_norm", "gelu", "attention", "scores", "attend"];
         assert!(composites.iter().all(|c| met.get(c).is_some_and(|&n| n >= 20)), "{met:?}");
     }
 }

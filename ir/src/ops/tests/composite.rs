@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     graph::{Graph, eval},
-    ops::{Attend, Attention, Gelu, LayerNorm, Scores, Softmax},
+    ops::{Attend, Attention, Gelu, LayerNorm, MatMul, Scores, Softmax},
     text,
 };
 
@@ -68,6 +68,12 @@ proptest! {
     #[test]
     fn gelu(shape in shapes(), seed: u64) {
         check(Gelu, &[&tensor(&shape, seed)], 0);
+    }
+
+    #[test]
+    fn matmul(lead in prop::collection::vec(1usize..4, 0..3), n in 1usize..6, m in 1usize..6, d in 1usize..6, seed: u64) {
+        let matrix = |rows, cols, seed| tensor(&[&shrunk(&lead, seed)[..], &[rows, cols]].concat(), seed);
+        check(MatMul, &[&matrix(n, d, seed), &matrix(d, m, !seed)], 0);
     }
 
     #[test]
