@@ -50,11 +50,11 @@ pub struct Measured {
     pub kernels: Vec<(String, usize, f64)>,
 }
 
-/// Compiles a graph and measures runs of it on the inputs of seed 0.
+/// Compiles a graph of `batch` images and measures runs of it on the inputs of seed 0.
 ///
 /// # Errors
 /// Where the graph cannot be compiled or run.
-pub fn measure(graph: &Graph, options: &pipeline::Options, trace: &mut Trace) -> Result<Measured> {
+pub fn measure(graph: &Graph, batch: usize, options: &pipeline::Options, trace: &mut Trace) -> Result<Measured> {
     let (session, program) = pipeline::session(graph, options, trace)?;
     let stages = trace.times().to_vec();
     let inputs: Vec<Vec<u8>> = crate::check::inputs(graph, 0)
@@ -81,7 +81,6 @@ pub fn measure(graph: &Graph, options: &pipeline::Options, trace: &mut Trace) ->
     }
     let kernels = kernel_times(&session, &inputs, &mut outputs, runs.len().min(20))?;
     trace.progress().clear();
-    let batch = graph.inputs().first().and_then(|&i| graph.ty(i).shape.first().copied()).unwrap_or(1);
     Ok(Measured {
         model: graph.name.clone(),
         batch,

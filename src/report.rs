@@ -22,6 +22,15 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
+/// A number of floating-point operations in the unit that suits it.
+pub fn flops(n: u64) -> String {
+    match n as f64 {
+        n if n >= 1e9 => format!("{:.3} GFLOP", n / 1e9),
+        n if n >= 1e6 => format!("{:.3} MFLOP", n / 1e6),
+        n => format!("{:.3} kFLOP", n / 1e3),
+    }
+}
+
 /// Rows of cells as text, columns aligned, the first to the left and the others as `right` says.
 pub fn table(head: &[&str], right: &[bool], rows: &[Vec<String>]) -> String {
     let width =
@@ -83,6 +92,7 @@ mod tests {
         assert_eq!(duration(Duration::from_millis(2340)), "2.34 s");
         assert_eq!(duration(Duration::from_nanos(900)), "0.9 µs");
         assert_eq!([bytes(500), bytes(50_000), bytes(113_153_416)], ["500 bytes", "50.0 kB", "113.2 MB"]);
+        assert_eq!([flops(9_063_000_000), flops(4_200_000), flops(512)], ["9.063 GFLOP", "4.200 MFLOP", "0.512 kFLOP"]);
     }
 
     #[test]

@@ -19,11 +19,15 @@ pub use error::EmitError;
 pub use regard_ir::program::Code;
 pub use simplify::simplify;
 
+use rayon::prelude::*;
 use regard_ir::{kernel::Kernel, program::Program, target::Target};
 
-/// A program whose kernels are machine code for a CPU `target`.
+/// A program whose kernels are machine code for a CPU `target`, emitted on all cores.
 ///
 /// Errors name the first kernel that cannot be emitted, and why.
 pub fn emit(program: Program<Kernel>, target: &Target) -> Result<Program<Code>, EmitError> {
-    program.try_map(|kernel| native::emit(&kernel, target))
+    let kernels: Vec<&Kernel> = program.kernels.values().collect();
+    let codes: Vec<Result<Code, EmitError>> = kernels.par_iter().map(|kernel| native::emit(kernel, target)).collect();
+    let mut codes = codes.into_iter();
+    program.try_map(|_| codes.next().expect("a code for every kernel"))
 }

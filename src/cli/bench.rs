@@ -39,7 +39,7 @@ pub fn run(args: &Bench, out: &mut dyn Write) -> Result<()> {
     let weights = args.weights.open()?;
     let mut trace = Trace::new(Progress::stderr());
     let options = pipeline::Options { target, weights: &*weights, threads };
-    let measured = measure(&graph, &options, &mut trace)?;
+    let measured = measure(&graph, args.config.batch, &options, &mut trace)?;
     if args.json {
         writeln!(out, "{}", measured.json())?;
         return Ok(());
@@ -70,13 +70,7 @@ fn print(m: &Measured, out: &mut dyn Write) -> Result<()> {
     let time = |seconds: f64| report::duration(Duration::from_secs_f64(seconds));
     writeln!(out, "{}, batch {}, {} threads, f32, {}", m.model, m.batch, m.threads, m.device)?;
     writeln!(out, "  run       median {}, fastest {} of {}", time(m.median()), time(m.least()), m.runs.len())?;
-    writeln!(
-        out,
-        "  work      {:.3} GFLOP, {:.1} GFLOP/s, {} launches",
-        m.flops as f64 / 1e9,
-        m.gflop_per_s(),
-        m.launches
-    )?;
+    writeln!(out, "  work      {}, {:.1} GFLOP/s, {} launches", report::flops(m.flops), m.gflop_per_s(), m.launches)?;
     let stages = m.stages.iter().map(|(name, took)| format!("{name} {}", report::duration(*took)));
     writeln!(out, "  compile   {} ({})", time(m.compile()), stages.collect::<Vec<_>>().join(", "))?;
     let (arena, sum) = (report::bytes(m.arena_bytes), report::bytes(m.intermediate_bytes));

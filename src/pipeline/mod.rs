@@ -19,8 +19,6 @@ use crate::{
     errors::{Error, Result},
     weights::{self, Weights},
 };
-use rayon::prelude::*;
-use regard_codegen::native;
 use regard_ir::{
     graph::Graph,
     kernel::Kernel,
@@ -73,15 +71,7 @@ pub fn check_leaves(graph: &Graph, weights: &dyn Weights, trace: &mut Trace) -> 
 /// # Errors
 /// Where the back end refuses a kernel.
 pub fn code(program: Program<Kernel>, target: &Target, trace: &mut Trace) -> Result<Program<Code>> {
-    trace.stage("code", || {
-        let kernels: Vec<&Kernel> = program.kernels.values().collect();
-        let codes = kernels
-            .par_iter()
-            .map(|kernel| native::emit(kernel, target))
-            .collect::<std::result::Result<Vec<_>, _>>()?;
-        let mut codes = codes.into_iter();
-        program.try_map(|_| codes.next().ok_or_else(|| Error::Failed("a kernel has no code".into())))
-    })
+    trace.stage("code", || Ok(regard_codegen::emit(program, target)?))
 }
 
 /// The constants of a program, computed from weights and packed.
