@@ -85,7 +85,7 @@ pub fn measure(graph: &Graph, batch: usize, options: &pipeline::Options, trace: 
         model: graph.name.clone(),
         batch,
         threads: session.threads(),
-        device: options.target.name.to_owned(),
+        device: options.recipe.target.name.to_owned(),
         runs,
         stages,
         flops: graph.flops(),

@@ -10,14 +10,13 @@
 use crate::{
     errors::{Error, Result},
     pipeline,
-    pipeline::Trace,
+    pipeline::{Recipe, Trace},
     values,
     weights::{Weights, leaf},
 };
 use regard_ir::{
     graph::{Graph, Tensor, eval},
     program::{Precision, interpret},
-    target::Target,
 };
 use regard_runtime::Session;
 
@@ -60,8 +59,8 @@ pub struct Job<'a> {
     pub graph: &'a Graph,
     /// Its weights.
     pub weights: &'a dyn Weights,
-    /// What the code is for.
-    pub target: &'a Target,
+    /// How it is compiled.
+    pub recipe: Recipe<'a>,
     /// What runs it.
     pub device: Device,
     /// Workers, on the processor.
@@ -115,7 +114,7 @@ pub fn reference(graph: &Graph, weights: &dyn Weights, inputs: &[Vec<f64>]) -> R
 fn prepare<'a>(job: &Job<'a>, trace: &mut Trace) -> Result<Box<Reference<'a>>> {
     match job.device {
         Device::Cpu => {
-            let options = pipeline::Options { target: job.target, weights: job.weights, threads: job.threads };
+            let options = pipeline::Options { recipe: job.recipe.clone(), weights: job.weights, threads: job.threads };
             let (session, _) = pipeline::session(job.graph, &options, trace)?;
             Ok(Box::new(move |inputs| {
                 let ports = inputs.iter().zip(&session.program().inputs);
@@ -127,7 +126,7 @@ fn prepare<'a>(job: &Job<'a>, trace: &mut Trace) -> Result<Box<Reference<'a>>> {
         }
         Device::Interpreter => {
             pipeline::check_leaves(job.graph, job.weights, trace)?;
-            let (kernels, weights) = (pipeline::kernels(job.graph, job.target, trace)?, job.weights);
+            let (kernels, weights) = (pipeline::kernels(job.graph, job.recipe.clone(), trace)?, job.weights);
             Ok(Box::new(move |inputs| {
                 let ports = inputs.iter().zip(&kernels.inputs);
                 let inputs: Vec<Tensor> =

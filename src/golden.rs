@@ -17,13 +17,12 @@ use crate::{
     archive::Archive,
     check::{self, Device, TOLERANCE},
     errors::Result,
-    pipeline::{self, Trace},
+    pipeline::{self, Recipe, Trace},
     values,
     weights::Synthetic,
 };
 use regard_ir::{
     graph::{Graph, NodeId},
-    target::Target,
     types::{DType, ShapeText},
 };
 use regard_models::{Config, synthetic};
@@ -154,7 +153,14 @@ impl Golden {
     ///
     /// # Errors
     /// Where the model cannot be built, compiled or run.
-    pub fn check(&self, device: Device, target: &Target, threads: usize, trace: &mut Trace) -> Result<Vec<Line>> {
+    pub fn check<'a>(
+        &self,
+        device: Device,
+        recipe: impl Into<Recipe<'a>>,
+        threads: usize,
+        trace: &mut Trace,
+    ) -> Result<Vec<Line>> {
+        let recipe = recipe.into();
         let graph = self.graph()?;
         let weights = Synthetic { seed: self.seed };
         let image: Vec<f64> =
@@ -171,7 +177,7 @@ impl Golden {
             }
             Device::Cpu => {
                 let run = |graph: &Graph, trace: &mut Trace| -> Result<Vec<Vec<f64>>> {
-                    let options = pipeline::Options { target, weights: &weights, threads };
+                    let options = pipeline::Options { recipe: recipe.clone(), weights: &weights, threads };
                     let (session, _) = pipeline::session(graph, &options, trace)?;
                     let outputs = check::run_session(&session, &[values::encode(DType::F32, &image)])?;
                     Ok(outputs.iter().map(|bytes| values::decode(DType::F32, bytes)).collect())

@@ -13,6 +13,14 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// An estimate in femtoseconds in the unit that suits it.
+pub fn femtoseconds(time: u64) -> String {
+    match time {
+        t if t >= 1_000_000_000_000 => format!("{:.3} ms", t as f64 / 1e12),
+        t => format!("{:.3} µs", t as f64 / 1e9),
+    }
+}
+
 /// A size in the unit that suits it.
 pub fn bytes(n: u64) -> String {
     match n {

@@ -82,15 +82,17 @@ pub fn package(name: &str) -> Result<Option<Package>> {
 }
 
 fn unknown(name: &str) -> Error {
-    let mut near: Vec<(f64, &str)> =
-        ZOO.iter().map(|entry| (strsim::jaro_winkler(name, entry.name), entry.name)).collect();
+    let hint = did_you_mean(name, ZOO.iter().map(|entry| entry.name))
+        .unwrap_or_else(|| "`regard models` lists all; graphs of your own are files that end in .rg".to_owned());
+    Error::Usage(format!("there is no model called `{name}`: {hint}"))
+}
+
+/// The question after up to three of `names` that are near `name`, where any are.
+pub fn did_you_mean<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let mut near: Vec<(f64, &str)> = names.map(|other| (strsim::jaro_winkler(name, other), other)).collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     let near: Vec<String> = near.iter().take(3).filter(|n| n.0 > 0.6).map(|n| format!("`{}`", n.1)).collect();
-    let hint = match near.is_empty() {
-        true => "`regard models` lists all; graphs of your own are files that end in .rg".to_owned(),
-        false => format!("did you mean {}?", near.join(" or ")),
-    };
-    Error::Usage(format!("there is no model called `{name}`: {hint}"))
+    (!near.is_empty()).then(|| format!("did you mean {}?", near.join(" or ")))
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ fn other_seeds_batches_and_classes_hold_too() {
     let graph = models::build("swin_tiny", &Config { batch: 2, size: None, classes: Some(11) }).unwrap();
     let weights = Synthetic { seed: 7 };
     let target = pipeline::executable_target(None).unwrap();
-    let job = Job { graph: &graph, weights: &weights, target, device: Device::Cpu, threads: 2 };
+    let job = Job { graph: &graph, weights: &weights, recipe: target.into(), device: Device::Cpu, threads: 2 };
     for error in check::check(&job, 1, &mut trace()).unwrap() {
         assert!(error.holds(), "{error:?}");
     }
@@ -64,7 +64,7 @@ fn threads_do_not_change_a_bit() {
     let image = models::synthetic::image(3 * 224 * 224, 5);
     let target = pipeline::executable_target(None).unwrap();
     let run = |threads| {
-        let options = pipeline::Options { target, weights: &weights, threads };
+        let options = pipeline::Options { recipe: target.into(), weights: &weights, threads };
         let (session, _) = pipeline::session(&graph, &options, &mut trace()).unwrap();
         session.run_f32(&[&image]).unwrap().swap_remove(0)
     };
@@ -74,7 +74,7 @@ fn threads_do_not_change_a_bit() {
 /// The logits of one image with some weights.
 fn logits(graph: &Graph, weights: &dyn Weights) -> Vec<f32> {
     let target = pipeline::executable_target(None).unwrap();
-    let options = pipeline::Options { target, weights, threads: 2 };
+    let options = pipeline::Options { recipe: target.into(), weights, threads: 2 };
     let (session, _) = pipeline::session(graph, &options, &mut trace()).unwrap();
     session.run_f32(&[&models::synthetic::image(3 * 224 * 224, 5)]).unwrap().swap_remove(0)
 }

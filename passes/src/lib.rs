@@ -15,7 +15,7 @@ pub mod lower;
 pub mod plan;
 pub mod schedule;
 
-pub use egraph::{Optimized, optimize};
+pub use egraph::{Optimized, Rules, optimize};
 pub use error::Error;
 pub use lower::lower;
 pub use plan::{Plan, plan, plan_rows};

@@ -1,6 +1,6 @@
 //! `regard check`: compiled code against the reference.
 
-use super::{MachineArgs, ModelArgs, WeightArgs};
+use super::{MachineArgs, ModelArgs, RuleArgs, WeightArgs};
 use crate::{
     check::{self, Device},
     errors::{Error, Result},
@@ -37,6 +37,8 @@ pub struct Check {
     golden: Vec<PathBuf>,
     #[command(flatten)]
     config: ModelArgs,
+    #[command(flatten)]
+    rules: RuleArgs,
     #[command(flatten)]
     weights: WeightArgs,
     #[command(flatten)]
@@ -76,7 +78,7 @@ fn random(args: &Check, model: &str, out: &mut dyn Write) -> Result<()> {
     let job = check::Job {
         graph: &graph,
         weights: &*weights,
-        target,
+        recipe: args.rules.recipe(target)?,
         device: args.device.into(),
         threads: args.machine.threads()?,
     };
@@ -117,8 +119,9 @@ fn golden(args: &Check, model: Option<&str>, out: &mut dyn Write) -> Result<()> 
             return Err(Error::Usage(format!("{} is about {found}, not about {model}", path.display())));
         }
         let target = args.machine.target()?;
+        let recipe = args.rules.recipe(target)?;
         let mut trace = Trace::new(Progress::stderr());
-        let lines = golden.check(args.device.into(), target, args.machine.threads()?, &mut trace)?;
+        let lines = golden.check(args.device.into(), recipe, args.machine.threads()?, &mut trace)?;
         let device = match args.device {
             Which::Interpreter => "the graph in f64".to_owned(),
             Which::Cpu => format!("machine code for {}", target.name),

@@ -1,16 +1,16 @@
 //! `regard compile`: an executable, an object for C, or text.
 
-use super::{ModelArgs, WeightArgs, read_labels, show};
+use super::{ModelArgs, RuleArgs, WeightArgs, read_labels, show};
 use crate::{
     errors::{Error, Result},
     files,
-    pipeline::{self, Trace},
+    pipeline::{self, Recipe, Trace},
     progress::Progress,
     report::{self, Labels},
 };
 use clap::{Args, ValueEnum};
 use regard_codegen::native::object;
-use regard_ir::{graph::Graph, program::Code, program::Program, target::Target};
+use regard_ir::{graph::Graph, program::Code, program::Program};
 use regard_runtime::{Meta, memory::Constants, package};
 use std::{
     collections::BTreeMap,
@@ -39,6 +39,8 @@ pub struct Compile {
     labels: Option<PathBuf>,
     #[command(flatten)]
     config: ModelArgs,
+    #[command(flatten)]
+    rules: RuleArgs,
     #[command(flatten)]
     weights: WeightArgs,
     /// Instruction set: x86-64-v4, x86-64-v3, x86-64-v3-128, x86-64-v2 or aarch64; the best of this processor by default
@@ -72,17 +74,18 @@ impl Emit {
 /// Compiles and writes.
 pub fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
     let target = pipeline::target(args.target.as_deref())?;
+    let recipe = args.rules.recipe(target)?;
     let graph = args.config.graph(&args.model)?;
     let path = args.output.clone().unwrap_or_else(|| default_path(&graph.name, args.emit));
     let mut trace = Trace::new(Progress::stderr());
     let written = match args.emit {
         Emit::Rg => text(&path, &graph.to_string())?,
         Emit::Clif => {
-            let kernels = pipeline::kernels(&graph, target, &mut trace)?;
+            let kernels = pipeline::kernels(&graph, recipe, &mut trace)?;
             text(&path, &show::clif(&kernels, target)?)?
         }
-        Emit::Exe => executable(args, &graph, target, &path, &mut trace)?,
-        Emit::Obj => object(args, &graph, target, &path, &mut trace)?,
+        Emit::Exe => executable(args, &graph, recipe, &path, &mut trace)?,
+        Emit::Obj => object(args, &graph, recipe, &path, &mut trace)?,
     };
     trace.progress().clear();
     for (path, bytes) in &written {
@@ -117,15 +120,17 @@ fn text(path: &Path, text: &str) -> Result<Written> {
 }
 
 /// Code and constants of a graph.
-fn build(args: &Compile, graph: &Graph, target: &Target, trace: &mut Trace) -> Result<(Program<Code>, Constants)> {
+fn build(args: &Compile, graph: &Graph, recipe: Recipe, trace: &mut Trace) -> Result<(Program<Code>, Constants)> {
     let weights = args.weights.open()?;
     pipeline::check_leaves(graph, &*weights, trace)?;
-    let kernels = pipeline::kernels(graph, target, trace)?;
+    let target = recipe.target;
+    let kernels = pipeline::kernels(graph, recipe, trace)?;
     let constants = pipeline::constants(&kernels, &*weights, trace)?;
     Ok((pipeline::code(kernels, target, trace)?, constants))
 }
 
-fn executable(args: &Compile, graph: &Graph, target: &Target, path: &Path, trace: &mut Trace) -> Result<Written> {
+fn executable(args: &Compile, graph: &Graph, recipe: Recipe, path: &Path, trace: &mut Trace) -> Result<Written> {
+    let target = recipe.target;
     if target.name.starts_with("x86-64") != cfg!(target_arch = "x86_64") {
         let (target, here) = (target.name, std::env::consts::ARCH);
         return Err(Error::Usage(format!(
@@ -135,7 +140,7 @@ fn executable(args: &Compile, graph: &Graph, target: &Target, path: &Path, trace
     let labels = read_labels(args.labels.as_deref())?;
     let classes = graph.outputs.first().and_then(|&o| graph.ty(o).shape.last().copied()).unwrap_or(0);
     Labels::new(labels.clone(), classes)?;
-    let (code, constants) = build(args, graph, target, trace)?;
+    let (code, constants) = build(args, graph, recipe, trace)?;
     let facts = BTreeMap::from([("weights".to_owned(), args.weights.note(&*args.weights.open()?))]);
     let meta = Meta { model: graph.name.clone(), target: target.name.to_owned(), labels, facts };
     let host = std::env::current_exe()
@@ -144,8 +149,9 @@ fn executable(args: &Compile, graph: &Graph, target: &Target, path: &Path, trace
     Ok(vec![(path.to_owned(), file_size(path)?)])
 }
 
-fn object(args: &Compile, graph: &Graph, target: &Target, path: &Path, trace: &mut Trace) -> Result<Written> {
-    let (code, constants) = build(args, graph, target, trace)?;
+fn object(args: &Compile, graph: &Graph, recipe: Recipe, path: &Path, trace: &mut Trace) -> Result<Written> {
+    let target = recipe.target;
+    let (code, constants) = build(args, graph, recipe, trace)?;
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let bytes = object::object(&code, &name, target)?;
     let header = object::header(&code, &name)?;

@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! ```text
-//!   regard models | compile | run | check | show | bench
+//!   regard models | compile | run | check | show | bench | optimize
 //!   ./swin photo.jpg           an executable that `regard compile` wrote: this very program with a payload
 //! ```
 //!
@@ -12,19 +12,21 @@ mod bench;
 mod check;
 mod compile;
 mod models;
+mod optimize;
 mod packaged;
 mod run;
 mod show;
 
 use crate::{
     errors::{Error, Result},
-    pipeline,
-    source::Source,
+    pipeline::{self, Recipe},
+    source::{self, Source},
     weights::{self, Weights},
 };
 use clap::{Args, Parser, Subcommand};
 use regard_ir::{graph::Graph, target::Target};
 use regard_models::Config;
+use regard_passes::{Rules, egraph};
 use regard_runtime::{Package, cpu, pool::MAX_THREADS};
 use std::{
     io::{self, IsTerminal, Write},
@@ -52,6 +54,7 @@ enum Command {
     Check(check::Check),
     Show(show::Show),
     Bench(bench::Bench),
+    Optimize(optimize::Optimize),
 }
 
 /// What the program does; the exit code of the process.
@@ -87,6 +90,7 @@ fn command(command: Command, out: &mut dyn Write) -> Result<()> {
         Command::Check(args) => check::run(&args, out),
         Command::Show(args) => show::run(&args, out),
         Command::Bench(args) => bench::run(&args, out),
+        Command::Optimize(args) => optimize::run(&args, out),
     }
 }
 
@@ -115,6 +119,32 @@ fn size(text: &str) -> std::result::Result<(usize, usize), String> {
     let side = |side: &str| side.parse::<usize>().ok().filter(|&n| n > 0);
     let (height, width) = text.split_once(['x', '×']).ok_or("expected HEIGHTxWIDTH, for example 224x224")?;
     side(height).zip(side(width)).ok_or_else(|| "expected two positive numbers, for example 224x224".into())
+}
+
+/// What the optimiser may do.
+#[derive(Args, Clone, Default)]
+struct RuleArgs {
+    /// Use only the first N rules of the table, to find the one that goes wrong
+    #[arg(long, value_name = "N")]
+    rules_limit: Option<usize>,
+    /// Do not use this rule; may be repeated
+    #[arg(long, value_name = "NAME")]
+    no_rule: Vec<String>,
+}
+
+impl RuleArgs {
+    fn rules(&self) -> Result<Rules> {
+        let names = egraph::rule_names();
+        if let Some(unknown) = self.no_rule.iter().find(|name| !names.contains(&name.as_str())) {
+            let near = source::did_you_mean(unknown, names.iter().copied());
+            let hint = near.unwrap_or_else(|| "`regard explain` names those that were used".into());
+            return Err(Error::Usage(format!("there is no rule called `{unknown}`: {hint}")));
+        }
+        Ok(Rules { limit: self.rules_limit, without: self.no_rule.clone(), ..Rules::default() })
+    }
+    fn recipe(&self, target: &'static Target) -> Result<Recipe<'static>> {
+        Ok(Recipe { target, rules: self.rules()? })
+    }
 }
 
 /// Where the weights come from.

@@ -1,6 +1,6 @@
 //! `regard run`: compile in memory and run, on images or on raw tensors.
 
-use super::{MachineArgs, ModelArgs, WeightArgs, read_labels};
+use super::{MachineArgs, ModelArgs, RuleArgs, WeightArgs, read_labels};
 use crate::{
     check::{self, Reference},
     errors::{Error, Result},
@@ -38,6 +38,8 @@ pub struct Run {
     check: bool,
     #[command(flatten)]
     config: ModelArgs,
+    #[command(flatten)]
+    rules: RuleArgs,
     #[command(flatten)]
     weights: WeightArgs,
     /// Instruction set: x86-64-v4, x86-64-v3, x86-64-v3-128, x86-64-v2 or aarch64; the best of this processor by default
@@ -78,7 +80,7 @@ pub fn run(args: &Run, out: &mut dyn Write) -> Result<()> {
     let graph = args.config.graph(&args.model)?;
     let weights = args.weights.open()?;
     let mut trace = Trace::new(Progress::stderr());
-    let options = pipeline::Options { target, weights: &*weights, threads };
+    let options = pipeline::Options { recipe: args.rules.recipe(target)?, weights: &*weights, threads };
     let (session, _) = pipeline::session(&graph, &options, &mut trace)?;
     trace.progress().clear();
     let compiled = report::duration(trace.total());

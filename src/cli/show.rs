@@ -1,6 +1,6 @@
 //! `regard show`: every intermediate as text.
 
-use super::ModelArgs;
+use super::{ModelArgs, RuleArgs};
 use crate::{
     errors::Result,
     pipeline::{self, Trace},
@@ -23,6 +23,8 @@ pub struct Show {
     stage: Stage,
     #[command(flatten)]
     config: ModelArgs,
+    #[command(flatten)]
+    rules: RuleArgs,
     /// Instruction set: x86-64-v4, x86-64-v3, x86-64-v3-128, x86-64-v2 or aarch64; the best of this processor by default
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
@@ -55,9 +57,10 @@ impl Stage {
 /// Prints the stage.
 pub fn run(args: &Show, out: &mut dyn Write) -> Result<()> {
     let target = pipeline::target(args.target.as_deref())?;
+    let recipe = args.rules.recipe(target)?;
     let graph = args.config.graph(&args.model)?;
     let mut trace = Trace::keeping(&args.stage.name(), Progress::stderr());
-    let kernels = pipeline::kernels(&graph, target, &mut trace);
+    let kernels = pipeline::kernels(&graph, recipe, &mut trace);
     trace.progress().clear();
     // A stage that came about is shown even where a later one fails.
     if let Some(text) = trace.text() {

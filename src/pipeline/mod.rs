@@ -25,19 +25,35 @@ use regard_ir::{
     program::{Code, Program},
     target::Target,
 };
-use regard_passes::{Schedule, lower, optimize, plan};
+use regard_passes::{Rules, Schedule, lower, optimize, plan};
 use regard_runtime::{Session, cpu, memory::Constants};
 
 /// The stages whose result has a text, in order, as `regard show` names them.
 pub const TEXT_STAGES: [&str; 5] = ["graph", "optimized", "plan", "schedule", "kernels"];
 
+/// What decides which kernels a graph becomes; a target alone means everything else as usual.
+#[derive(Clone, Debug)]
+pub struct Recipe<'a> {
+    /// What the code is for.
+    pub target: &'a Target,
+    /// What the optimiser may do.
+    pub rules: Rules,
+}
+
+impl<'a> From<&'a Target> for Recipe<'a> {
+    fn from(target: &'a Target) -> Recipe<'a> {
+        Recipe { target, rules: Rules::default() }
+    }
+}
+
 /// Kernels for a graph.
 ///
 /// # Errors
 /// Where a pass refuses the graph.
-pub fn kernels(graph: &Graph, target: &Target, trace: &mut Trace) -> Result<Program<Kernel>> {
+pub fn kernels<'a>(graph: &Graph, recipe: impl Into<Recipe<'a>>, trace: &mut Trace) -> Result<Program<Kernel>> {
+    let Recipe { target, rules } = recipe.into();
     let graph = trace.stage("graph", || Ok(graph.clone()))?;
-    let optimized = trace.stage("optimized", || Ok(optimize(&graph, target)?))?;
+    let optimized = trace.stage("optimized", || Ok(optimize(&graph, target, &rules)?))?;
     let plan = trace.stage("plan", || Ok(plan(&optimized.graph, target)?))?;
     let schedule = trace.stage("schedule", || Ok(Schedule::best(&plan, target)))?;
     trace.stage("kernels", || Ok(lower(&plan, &schedule, target)?))
@@ -84,8 +100,8 @@ pub fn constants<K: Sync>(program: &Program<K>, weights: &dyn Weights, trace: &m
 
 /// What a session needs besides the graph.
 pub struct Options<'a> {
-    /// What the code is for; this processor must be able to execute it.
-    pub target: &'a Target,
+    /// How it is compiled; this processor must be able to execute code for the target.
+    pub recipe: Recipe<'a>,
     /// Where the weights come from.
     pub weights: &'a dyn Weights,
     /// Workers.
@@ -98,9 +114,9 @@ pub struct Options<'a> {
 /// Where the weights do not fit the graph, or any stage fails.
 pub fn session(graph: &Graph, options: &Options, trace: &mut Trace) -> Result<(Session, Program<Kernel>)> {
     check_leaves(graph, options.weights, trace)?;
-    let kernels = kernels(graph, options.target, trace)?;
+    let kernels = kernels(graph, options.recipe.clone(), trace)?;
     let constants = constants(&kernels, options.weights, trace)?;
-    let code = code(kernels.clone(), options.target, trace)?;
+    let code = code(kernels.clone(), options.recipe.target, trace)?;
     let session = trace.stage("session", || Ok(Session::new(code, constants, options.threads)?))?;
     Ok((session, kernels))
 }

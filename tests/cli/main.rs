@@ -3,6 +3,7 @@
 mod bad_input;
 mod commands;
 mod compile;
+mod rules;
 
 use std::{
     fs,

@@ -29,7 +29,7 @@ use regard_ir::{
     target::Target,
     text,
 };
-use regard_passes::{core, optimize};
+use regard_passes::{Rules, core, optimize};
 use regard_runtime::cpu;
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -200,7 +200,7 @@ impl Command for Optimize {
     }
     fn run(&self, file: &TestFile, options: &Options) -> Result<String, String> {
         let graph = file.graph()?;
-        let optimized = sound(optimize(&graph, options.target()?).map_err(|e| e.to_string())?)?;
+        let optimized = sound(optimize(&graph, options.target()?, &Rules::default()).map_err(|e| e.to_string())?)?;
         same_value("optimized form", &optimized.graph, &graph)?;
         Ok(optimized.text())
     }
@@ -283,7 +283,8 @@ impl Command for Check {
         for target in &Target::ROWS {
             let devices = [Device::Interpreter, Device::Cpu];
             for device in devices.into_iter().filter(|d| *d == Device::Interpreter || cpu::supports(target.name)) {
-                let job = Job { graph: &graph, weights: &Synthetic { seed: 0 }, target, device, threads: 2 };
+                let job =
+                    Job { graph: &graph, weights: &Synthetic { seed: 0 }, recipe: target.into(), device, threads: 2 };
                 let mut trace = Trace::new(Progress::hidden());
                 let errors = check::check(&job, 2, &mut trace).map_err(|e| format!("{}: {e}", target.name))?;
                 if let Some(broken) = errors.iter().find(|e| !e.holds()) {

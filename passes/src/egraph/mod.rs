@@ -16,6 +16,7 @@ mod explain;
 mod extract;
 mod maps;
 mod numbers;
+mod options;
 mod region;
 mod rules;
 mod signature;
@@ -24,6 +25,7 @@ mod term;
 mod tests;
 
 pub use explain::Step;
+pub use options::{Rules, rule_names};
 
 use crate::{core, error::Error};
 use egg::{Id, Language, RecExpr, Runner, SimpleScheduler, StopReason};
@@ -40,11 +42,6 @@ use std::{
     time::Duration,
 };
 use term::{Egraph, Facts, Term, decode};
-
-/// Most terms of one e-graph.
-const NODE_LIMIT: usize = 20_000;
-/// Most rounds of all rules.
-const ROUND_LIMIT: usize = 24;
 
 /// A better graph, and why.
 #[derive(Clone, Debug)]
@@ -116,9 +113,9 @@ impl fmt::Display for Stop {
     }
 }
 
-/// The best graph that the rules find for a target. Inputs and outputs keep their order and names, nodes that
+/// The best graph that rules find for a target. Inputs and outputs keep their order and names, nodes that
 /// survive keep their labels.
-pub fn optimize(graph: &Graph, target: &Target) -> Result<Optimized, Error> {
+pub fn optimize(graph: &Graph, target: &Target, rules: &Rules) -> Result<Optimized, Error> {
     let core = numbers::fold(&core::for_rules(graph)?)?;
     let regions = region::regions(&core);
     let mut known: HashMap<&Problem, usize> = HashMap::new();
@@ -129,7 +126,7 @@ pub fn optimize(graph: &Graph, target: &Target) -> Result<Optimized, Error> {
         let at = match known.get(&region.problem) {
             Some(&at) => at,
             None => {
-                let (solution, report) = solve(&region.problem, target)?;
+                let (solution, report) = solve(&region.problem, target, rules)?;
                 solutions.push(solution);
                 reports.push(RegionReport { root: core.text_name(region.root), ..report });
                 known.insert(&region.problem, reports.len() - 1);
@@ -152,8 +149,8 @@ struct Solution {
     terms: Vec<Option<Id>>,
 }
 
-fn solve(problem: &Problem, target: &Target) -> Result<(Solution, RegionReport), Error> {
-    let (mut egraph, report) = saturate(problem, rules::rewrites());
+fn solve(problem: &Problem, target: &Target, rules: &Rules) -> Result<(Solution, RegionReport), Error> {
+    let (mut egraph, report) = saturate(problem, rules.rewrites(), rules);
     let ids: Vec<Id> = class_of_each(&mut egraph, &problem.expr);
     let written: BTreeSet<Term> =
         problem.expr.as_ref().iter().map(|t| t.clone().map_children(|c| ids[usize::from(c)])).collect();
@@ -161,24 +158,28 @@ fn solve(problem: &Problem, target: &Target) -> Result<(Solution, RegionReport),
     let best = extract::extract(&egraph, root, &written, target);
     let terms = problem.terms.iter().map(|&t| best.terms.get(&ids[usize::from(t)]).copied()).collect();
     let before = cost_of(&egraph, &written, &problem.expr, &ids, target);
-    let rules = explain::steps(&mut egraph, &problem.expr, &best.expr)?;
-    let report = RegionReport { rules, cost: (before, best.cost), ..report };
+    let steps = explain::steps(&mut egraph, &problem.expr, &best.expr)?;
+    let report = RegionReport { rules: steps, cost: (before, best.cost), ..report };
     Ok((Solution { expr: best.expr, terms }, report))
 }
 
 /// The e-graph of a region after all rounds.
-fn saturate(problem: &Problem, rules: &[egg::Rewrite<Term, Facts>]) -> (Egraph, RegionReport) {
+fn saturate<'a>(
+    problem: &Problem,
+    rewrites: impl IntoIterator<Item = &'a egg::Rewrite<Term, Facts>>,
+    limits: &Rules,
+) -> (Egraph, RegionReport) {
     // egg asks a clock unless the limit is out of reach.
     let forever = Duration::from_secs(u64::MAX / 4);
     let runner = Runner::<Term, Facts>::new(Facts { leaves: problem.leaves.clone() })
         .with_explanations_enabled()
         .without_explanation_length_optimization()
         .with_scheduler(SimpleScheduler)
-        .with_node_limit(NODE_LIMIT)
-        .with_iter_limit(ROUND_LIMIT)
+        .with_node_limit(limits.terms)
+        .with_iter_limit(limits.rounds)
         .with_time_limit(forever)
         .with_expr(&problem.expr)
-        .run(rules);
+        .run(rewrites);
     let stop = match runner.stop_reason {
         Some(StopReason::NodeLimit(_)) => Stop::Nodes,
         Some(StopReason::IterationLimit(_)) => Stop::Iterations,

@@ -1,7 +1,7 @@
 //! What is cheapest, and whether extraction finds it.
 
 use super::super::{
-    class_of_each,
+    Rules, class_of_each,
     extract::{Tables, extract},
     region::{Problem, regions},
     rules, saturate,
@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 /// The e-graph of a problem with its root and its terms as written.
 fn saturated(problem: &Problem) -> (Egraph, Id, BTreeSet<Term>) {
-    let (mut egraph, _) = saturate(problem, rules::rewrites());
+    let (mut egraph, _) = saturate(problem, rules::rewrites(), &Rules::default());
     let ids = class_of_each(&mut egraph, &problem.expr);
     let terms = problem.expr.as_ref().iter().map(|t| t.clone().map_children(|c| ids[usize::from(c)]));
     let written = terms.collect();

@@ -5,7 +5,7 @@ mod raises;
 mod rules;
 mod values;
 
-use super::{Optimized, optimize};
+use super::{Optimized, Rules, optimize};
 use regard_ir::{
     graph::{Graph, Node, NodeId, Tensor, eval},
     ops::{Op, OpDef},
@@ -19,7 +19,7 @@ fn target() -> &'static Target {
 }
 
 fn optimized(graph: &Graph) -> Optimized {
-    optimize(graph, target()).unwrap_or_else(|e| panic!("{e}\n{graph}"))
+    optimize(graph, target(), &Rules::default()).unwrap_or_else(|e| panic!("{e}\n{graph}"))
 }
 
 /// The values of both graphs' outputs, with leaves made from their labels.

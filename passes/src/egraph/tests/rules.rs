@@ -351,11 +351,11 @@ fn wrong_rules_are_refuted() {
 
 #[test]
 fn both_sides_meet_in_the_e_graph() {
-    use super::super::{region::Problem, saturate, term::Egraph};
+    use super::super::{Rules, region::Problem, saturate, term::Egraph};
     for rule in rules::all() {
         let case = (0..6000).find_map(|seed| case(rule, seed)).expect("the rule applies to some draw");
         let problem = Problem { expr: case.left, leaves: case.leaves, terms: Vec::new() };
-        let (mut egraph, _): (Egraph, _) = saturate(&problem, &[rule.rewrite()]);
+        let (mut egraph, _): (Egraph, _) = saturate(&problem, &[rule.rewrite()], &Rules::default());
         let left = egraph.lookup_expr(&problem.expr).expect("the left side was added");
         let right = egraph.add_expr(&case.right);
         assert_eq!(egraph.find(left), egraph.find(right), "{}", rule.name);

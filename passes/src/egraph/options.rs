@@ -1,0 +1,46 @@
+//! Which rules run, and for how long.
+//!
+//! ```text
+//!   the table      r₁ r₂ r₃ … rₙ      in the order of `rules/`
+//!   limit = 2      r₁ r₂              to bisect: the smallest limit that goes wrong names the rule
+//!   without r₂     r₁    r₃ … rₙ
+//! ```
+
+use super::{rules, term::Facts, term::Term};
+use egg::Rewrite;
+
+/// What the optimiser may do; everything by default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Only the first so many of [`rule_names`].
+    pub limit: Option<usize>,
+    /// Rules that are not used, by name.
+    pub without: Vec<String>,
+    /// Most terms of one e-graph.
+    pub terms: usize,
+    /// Most rounds of all rules.
+    pub rounds: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        Rules { limit: None, without: Vec::new(), terms: 20_000, rounds: 24 }
+    }
+}
+
+impl Rules {
+    /// Whether a rule is used; `at` is its place in [`rule_names`].
+    fn has(&self, at: usize, name: &str) -> bool {
+        self.limit.is_none_or(|limit| at < limit) && !self.without.iter().any(|other| other == name)
+    }
+    /// The rows of the table that are used.
+    pub(super) fn rewrites(&self) -> impl Iterator<Item = &'static Rewrite<Term, Facts>> {
+        let used = |&(at, rule): &(usize, &'static Rewrite<Term, Facts>)| self.has(at, rule.name.as_str());
+        rules::rewrites().iter().enumerate().filter(used).map(|(_, rule)| rule)
+    }
+}
+
+/// Names of all rules, in the order that [`Rules::limit`] counts.
+pub fn rule_names() -> Vec<&'static str> {
+    rules::all().iter().map(|rule| rule.name.as_str()).collect()
+}
