@@ -4,8 +4,9 @@
 //! names that other libraries gave the same tensors are translated by [`names`]. Nodes that are a module's
 //! output carry the module's name, so that a value inside the network can be asked for by name.
 
+pub mod bisa;
 pub mod names;
-mod swin;
+pub mod swin;
 pub mod synthetic;
 
 use regard_ir::graph::Graph;
@@ -45,7 +46,7 @@ pub struct Entry {
 }
 
 /// All models, in alphabetical order.
-pub const ZOO: &[Entry] = &[swin::TINY];
+pub const ZOO: &[Entry] = &[swin::TINY, bisa::SWIN, bisa::SWIN_NORM];
 
 /// Why a model cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq)]

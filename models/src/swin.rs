@@ -10,8 +10,13 @@
 //! Liu et al., "Swin Transformer", 2021 (arXiv 2103.14030); names and arithmetic are those of
 //! microsoft/Swin-Transformer: q is scaled by 32^(−1/2) before the product, the relative-position bias is
 //! added to the scores, and pairs of tokens that the cyclic shift brought together get −100.
+//!
+//! Some blocks may have bidirectional attention instead ([`crate::bisa`]).
 
-use crate::{Config, Entry};
+use crate::{
+    Config, Entry,
+    bisa::{self, Bidirectional},
+};
 use regard_ir::{
     graph::{Builder, Graph, NodeId},
     types::TensorType,
@@ -32,11 +37,23 @@ const PATCH: usize = 4;
 const WIDTH: usize = 96;
 const DEPTHS: [usize; 4] = [2, 2, 6, 2];
 const HEADS: [usize; 4] = [3, 6, 12, 24];
-const HEAD_DIM: usize = 32;
+/// Channels of a head, in all stages.
+pub const HEAD_DIM: usize = 32;
 const MLP_RATIO: usize = 4;
 const EPS: f64 = 1e-5;
 
 fn tiny(config: &Config) -> Result<Graph, String> {
+    build("swin_tiny", config, &Bidirectional::default())
+}
+
+/// Swin-T with some of its blocks bidirectional.
+///
+/// # Errors
+/// Where the image cannot be cut into patches and windows, or a block that is named does not exist.
+pub fn build(name: &str, config: &Config, bidirectional: &Bidirectional) -> Result<Graph, String> {
+    if let Some((stage, block)) = bidirectional.blocks.iter().find(|&&(s, b)| DEPTHS.get(s).is_none_or(|&d| b >= d)) {
+        return Err(format!("{name} has no block {block} in stage {stage}, expected stages of {DEPTHS:?} blocks"));
+    }
     let (height, width) = config.size.unwrap_or(TINY.size);
     // Patches of 4, three halvings and windows of 7: 4 · 8 · 7.
     let unit = PATCH << (DEPTHS.len() - 1);
@@ -44,11 +61,11 @@ fn tiny(config: &Config) -> Result<Graph, String> {
     let fits = |side: usize| side > 0 && side.is_multiple_of(unit) && side <= 16 * unit;
     if !fits(height) || !fits(width) {
         return Err(format!(
-            "swin_tiny cannot take images of {height}x{width}: patches of 4, three mergings by 2 and windows of 7 must divide, so each side must be a multiple of {unit}, at most {}",
+            "{name} cannot take images of {height}x{width}: patches of 4, three mergings by 2 and windows of 7 must divide, so each side must be a multiple of {unit}, at most {}",
             16 * unit
         ));
     }
-    let mut net = Swin { b: Builder::new("swin_tiny") };
+    let mut net = Swin { b: Builder::new(name), bidirectional };
     let image = net.b.input("image", TensorType::f32([config.batch, 3, height, width]));
     let mut x = net.patch_embed(image);
     let mut map = Map { batch: config.batch, height: height / PATCH, width: width / PATCH };
@@ -73,12 +90,16 @@ struct Map {
     width: usize,
 }
 
-struct Swin {
-    b: Builder,
+/// Swin under construction.
+pub struct Swin<'a> {
+    /// Where nodes go.
+    pub b: Builder,
+    bidirectional: &'a Bidirectional,
 }
 
-impl Swin {
-    fn weight(&mut self, name: &str, shape: &[usize]) -> NodeId {
+impl Swin<'_> {
+    /// A parameter.
+    pub fn weight(&mut self, name: &str, shape: &[usize]) -> NodeId {
         self.b.weight(name, TensorType::f32(shape))
     }
 
@@ -88,7 +109,8 @@ impl Swin {
         self.b.layer_norm(x, gamma, beta, EPS)
     }
 
-    fn linear(&mut self, x: NodeId, name: &str, inputs: usize, outputs: usize) -> NodeId {
+    /// x `[…, inputs]` times `name.weight` plus `name.bias`.
+    pub fn linear(&mut self, x: NodeId, name: &str, inputs: usize, outputs: usize) -> NodeId {
         let weight = self.weight(&format!("{name}.weight"), &[outputs, inputs]);
         let bias = self.weight(&format!("{name}.bias"), &[outputs]);
         self.b.linear(x, weight, Some(bias))
@@ -114,7 +136,7 @@ impl Swin {
         let normed = self.norm(x, &format!("{name}.norm1"), channels);
         let grid = self.b.reshape(normed, &[map.batch, map.height, map.width, channels]);
         let windows = self.b.window_partition(grid, WINDOW, shift);
-        let attended = self.attention(windows, &format!("{name}.attn"), stage, map, shift);
+        let attended = self.attention(windows, &format!("{name}.attn"), (stage, block), map, shift);
         let grid = self.b.window_reverse(attended, [map.batch, map.height, map.width], WINDOW, shift);
         let tokens = self.b.reshape(grid, &[map.batch, map.height * map.width, channels]);
         let x = self.b.add(x, tokens);
@@ -127,29 +149,40 @@ impl Swin {
     }
 
     /// Window attention, `[B·windows, 49, C]` → the same.
-    fn attention(&mut self, x: NodeId, name: &str, stage: usize, map: Map, shift: usize) -> NodeId {
+    fn attention(&mut self, x: NodeId, name: &str, (stage, block): (usize, usize), map: Map, shift: usize) -> NodeId {
         let (channels, heads) = (WIDTH << stage, HEADS[stage]);
-        let tokens = WINDOW * WINDOW;
         let qkv = self.linear(x, &format!("{name}.qkv"), channels, 3 * channels);
         let parts = self.b.split(qkv, -1, 3);
         let [q, k, v] = [0, 1, 2].map(|i| self.b.split_heads(parts[i], heads));
-        let table = self.weight(&format!("{name}.relative_position_bias_table"), &[(2 * WINDOW - 1).pow(2), heads]);
-        let bias = self.b.relative_position_bias(table, WINDOW);
-        let bias = if shift == 0 {
-            bias
+        let bias = self.bias(name, heads, map, shift);
+        let scale = (HEAD_DIM as f64).powf(-0.5);
+        let merged = if self.bidirectional.blocks.contains(&(stage, block)) {
+            let norm = self.bidirectional.norm;
+            bisa::window_attention(self, x, name, [q, k, v], bias, scale, norm)
         } else {
-            // [windows, 1, 49, 49] + [heads, 49, 49], the windows of every image alike.
-            let windows = (map.height / WINDOW) * (map.width / WINDOW);
-            let mask = self.b.shifted_window_mask(map.height, map.width, WINDOW, shift);
-            let mask = self.b.reshape(mask, &[1, windows, 1, tokens, tokens]);
-            let all = self.b.expand(mask, &[map.batch, windows, 1, tokens, tokens]);
-            let mask = self.b.reshape(all, &[map.batch * windows, 1, tokens, tokens]);
-            self.b.add(bias, mask)
+            let attended = self.b.attention(q, k, v, Some(bias), scale);
+            self.b.merge_heads(attended)
         };
-        let attended = self.b.attention(q, k, v, Some(bias), (HEAD_DIM as f64).powf(-0.5));
-        let merged = self.b.merge_heads(attended);
         let out = self.linear(merged, &format!("{name}.proj"), channels, channels);
         self.b.label(out, name)
+    }
+
+    /// Relative position bias of a layer, and in shifted windows the mask: `[heads, 49, 49]`, with all windows in
+    /// front where there is a mask.
+    fn bias(&mut self, name: &str, heads: usize, map: Map, shift: usize) -> NodeId {
+        let tokens = WINDOW * WINDOW;
+        let table = self.weight(&format!("{name}.relative_position_bias_table"), &[(2 * WINDOW - 1).pow(2), heads]);
+        let bias = self.b.relative_position_bias(table, WINDOW);
+        if shift == 0 {
+            return bias;
+        }
+        // [windows, 1, 49, 49] + [heads, 49, 49], the windows of every image alike.
+        let windows = (map.height / WINDOW) * (map.width / WINDOW);
+        let mask = self.b.shifted_window_mask(map.height, map.width, WINDOW, shift);
+        let mask = self.b.reshape(mask, &[1, windows, 1, tokens, tokens]);
+        let all = self.b.expand(mask, &[map.batch, windows, 1, tokens, tokens]);
+        let mask = self.b.reshape(all, &[map.batch * windows, 1, tokens, tokens]);
+        self.b.add(bias, mask)
     }
 
     /// `[B, H·W, C]` → `[B, H/2·W/2, 2C]`.

@@ -280,7 +280,8 @@ fn differences(wanted: &Tensor, found: &Tensor, equal: impl Fn(f64, f64) -> bool
 fn approximates(graph: &Graph) -> bool {
     graph.nodes.values().any(|node| match &node.op {
         Op::Unary(u) => transcendental(u.op),
-        Op::Softmax(_) | Op::Gelu(_) | Op::Attention(_) | Op::Attend(_) => true,
+        Op::Softmax(_) | Op::Gelu(_) | Op::Mix(_) => true,
+        Op::Attention(_) | Op::InverseAttention(_) | Op::Attend(_) => true,
         _ => false,
     })
 }
@@ -316,7 +317,8 @@ fn decides(graph: &Graph) -> bool {
             Op::Reduce(r) => r.op == ReduceOp::Mean,
             Op::Cast(_) => narrow,
             Op::MatMul(_) | Op::Scores(_) => true,
-            Op::Softmax(_) | Op::LayerNorm(_) | Op::Gelu(_) | Op::Attention(_) | Op::Attend(_) => true,
+            Op::Softmax(_) | Op::LayerNorm(_) | Op::Gelu(_) | Op::Mix(_) => true,
+            Op::Attention(_) | Op::InverseAttention(_) | Op::Attend(_) => true,
             _ => false,
         };
         rounded.push(node.ty.dtype.is_float() && (below || rounds));

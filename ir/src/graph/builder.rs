@@ -19,9 +19,9 @@
 use super::{Graph, NodeId};
 use crate::{
     ops::{
-        Attend, Attention, Binary, BinaryOp, Cast, Concat, Const, Expand, Gather, Gelu, Input, Iota, LayerNorm, MatMul,
-        Op, OpDef, Pad, Reduce, ReduceOp, Reshape, Roll, Scores, Select, Slice, Softmax, Transpose, Unary, UnaryOp,
-        ViewOp, Weight,
+        Attend, Attention, Binary, BinaryOp, Cast, Concat, Const, Expand, Gather, Gelu, Input, InverseAttention, Iota,
+        LayerNorm, MatMul, Mix, Op, OpDef, Pad, Reduce, ReduceOp, Reshape, Roll, Scores, Select, Slice, Softmax,
+        Transpose, Unary, UnaryOp, ViewOp, Weight,
     },
     types::{DType, TensorType},
     view::View,
@@ -206,6 +206,16 @@ impl Builder {
     pub fn attention(&mut self, q: NodeId, k: NodeId, v: NodeId, bias: Option<NodeId>, scale: f64) -> NodeId {
         let operands: Vec<NodeId> = [q, k, v].into_iter().chain(bias).collect();
         self.push(Attention { scale: scale.into() }, &operands)
+    }
+    /// Inverse attention of queries and keys `[…, n, d]`, local operand `[…, n, a]` and context `[…, n, e]` with
+    /// generators `[a·b, e]` and `[b, e]`; a bias broadcast to `[…, n, n]` → `[…, n, b]`.
+    pub fn inverse_attention(&mut self, operands: [NodeId; 6], bias: Option<NodeId>, scale: f64) -> NodeId {
+        let operands: Vec<NodeId> = operands.into_iter().chain(bias).collect();
+        self.push(InverseAttention { scale: scale.into() }, &operands)
+    }
+    /// λ·a + (1 − λ)·b with λ = sigmoid(selection).
+    pub fn mix(&mut self, a: NodeId, b: NodeId, selection: NodeId) -> NodeId {
+        self.push(Mix, &[a, b, selection])
     }
     /// q `[…, n, d]`, k `[…, m, d]` → `[…, n, m]`.
     pub fn scores(&mut self, q: NodeId, k: NodeId) -> NodeId {

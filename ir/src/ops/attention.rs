@@ -41,7 +41,7 @@ pub struct Attend {
 }
 
 /// Demands f32 operands.
-fn all_f32(name: &str, operands: &[&TensorType]) -> Result<(), String> {
+pub(super) fn all_f32(name: &str, operands: &[&TensorType]) -> Result<(), String> {
     match operands.iter().find(|ty| ty.dtype != DType::F32) {
         None => Ok(()),
         Some(ty) => Err(format!("{name} has {ty}, expected f32")),
@@ -59,7 +59,38 @@ fn scores_type(name: &str, q: &TensorType, k: &TensorType) -> Result<TensorType,
     batched(name, [q_lead, k_lead], n, m, DType::F32)
 }
 
-fn attend_type(name: &str, s: &TensorType, v: &TensorType) -> Result<TensorType, String> {
+/// Type of the scores of queries and keys, after a bias that must broadcast to them.
+pub(super) fn biased_type(
+    name: &str,
+    [q, k]: [&TensorType; 2],
+    bias: Option<&&TensorType>,
+) -> Result<TensorType, String> {
+    let scores = scores_type(name, q, k)?;
+    match bias {
+        Some(bias) if broadcast(&bias.shape, &scores.shape).as_ref() != Some(&scores.shape) => Err(format!(
+            "bias of {name} is {bias}, which does not broadcast to the scores {}",
+            ShapeText(&scores.shape)
+        )),
+        _ => Ok(scores),
+    }
+}
+
+/// `scale·q·kᵀ + bias`, of that type.
+pub(super) fn biased_scores([q, k]: [&Tensor; 2], bias: Option<&&Tensor>, scale: Real, ty: &TensorType) -> Tensor {
+    let mut scores = products(q, k, true, ty);
+    scores.data.iter_mut().for_each(|s| *s *= scale.get());
+    if let Some(bias) = bias {
+        add_in_place(&mut scores, bias);
+    }
+    scores
+}
+
+/// Operations for scores, their scaling and a bias.
+pub(super) fn biased_flops(q: &TensorType, scores: &TensorType, bias: bool) -> u64 {
+    Scores.flops(&[q], scores) + (1 + u64::from(bias)) * scores.elements() as u64
+}
+
+pub(super) fn attend_type(name: &str, s: &TensorType, v: &TensorType) -> Result<TensorType, String> {
     let (s_lead, n, m) = matrix(name, "scores", s)?;
     let (v_lead, rows, c) = matrix(name, "values", v)?;
     if rows != m {
@@ -69,12 +100,12 @@ fn attend_type(name: &str, s: &TensorType, v: &TensorType) -> Result<TensorType,
 }
 
 /// Softmax and the product with the values.
-fn attend_flops(scores: &TensorType, result: &TensorType) -> u64 {
+pub(super) fn attend_flops(scores: &TensorType, result: &TensorType) -> u64 {
     let keys = scores.shape[scores.rank() - 1] as u64;
     softmax::FLOPS * scores.elements() as u64 + 2 * result.elements() as u64 * keys
 }
 
-fn attend(mut scores: Tensor, v: &Tensor, axis: usize, result: &TensorType) -> Tensor {
+pub(super) fn attend(mut scores: Tensor, v: &Tensor, axis: usize, result: &TensorType) -> Tensor {
     let (_, extent, inner) = around(&scores.ty.shape, axis);
     softmax::normalise(&mut scores.data, extent, inner);
     products(&scores, v, false, result)
@@ -174,31 +205,18 @@ impl OpDef for Attention {
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         all_f32("attention", operands)?;
-        let scores = scores_type("attention", operands[0], operands[1])?;
-        if let Some(bias) = operands.get(3)
-            && broadcast(&bias.shape, &scores.shape).as_ref() != Some(&scores.shape)
-        {
-            return Err(format!(
-                "bias of attention is {bias}, which does not broadcast to the scores {}",
-                ShapeText(&scores.shape)
-            ));
-        }
+        let scores = biased_type("attention", [operands[0], operands[1]], operands.get(3))?;
         attend_type("attention", &scores, operands[2])
     }
     /// Scores, their scaling, the bias, then as [`Attend`].
     fn flops(&self, operands: &[&TensorType], result: &TensorType) -> u64 {
         let Ok(scores) = scores_type("attention", operands[0], operands[1]) else { return 0 };
-        let pointwise = (operands.len() as u64 - 2) * scores.elements() as u64;
-        Scores.flops(operands, &scores) + pointwise + attend_flops(&scores, result)
+        biased_flops(operands[0], &scores, operands.len() == 4) + attend_flops(&scores, result)
     }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         let [q, k, v] = [operands[0], operands[1], operands[2]];
         let ty = scores_type("attention", &q.ty, &k.ty)?;
-        let mut scores = products(q, k, true, &ty);
-        scores.data.iter_mut().for_each(|s| *s *= self.scale.get());
-        if let Some(bias) = operands.get(3) {
-            add_in_place(&mut scores, bias);
-        }
+        let scores = biased_scores([q, k], operands.get(3), self.scale, &ty);
         let axis = ty.axis(-1)?;
         Ok(attend(scores, v, axis, result))
     }

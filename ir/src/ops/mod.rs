@@ -21,9 +21,11 @@ mod walk;
 pub mod attention;
 pub mod gather;
 pub mod gelu;
+pub mod inverse;
 pub mod layer_norm;
 pub mod leaf;
 pub mod matmul;
+pub mod mix;
 pub mod movement;
 pub mod pointwise;
 pub mod reduce;
@@ -34,9 +36,11 @@ pub use attention::{Attend, Attention, Scores};
 pub use attr::{Attr, AttrReader};
 pub use gather::Gather;
 pub use gelu::Gelu;
+pub use inverse::InverseAttention;
 pub use layer_norm::LayerNorm;
 pub use leaf::{Const, Input, Iota, Weight};
 pub use matmul::MatMul;
+pub use mix::Mix;
 pub use movement::{Concat, Expand, Pad, Reshape, Roll, Slice, Transpose};
 pub use pointwise::{Binary, BinaryOp, Cast, Select, Unary, UnaryOp};
 pub use reduce::{Reduce, ReduceOp};
@@ -119,5 +123,5 @@ ops! {
     Unary, Binary, Select, Cast,
     MatMul, Reduce, Gather,
     Reshape, Transpose, Expand, Slice, Pad, Roll, Concat, ViewOp,
-    Softmax, LayerNorm, Gelu, Attention, Scores, Attend,
+    Softmax, LayerNorm, Gelu, Attention, InverseAttention, Mix, Scores, Attend,
 }

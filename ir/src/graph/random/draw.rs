@@ -5,9 +5,9 @@ use crate::{
     graph::{Graph, NodeId},
     id::{Id, IdVec},
     ops::{
-        Attend, Attention, Binary, BinaryOp, Cast, Concat, Const, Expand, Gather, Gelu, Input, Iota, LayerNorm, MatMul,
-        Op, OpDef, Pad, Reduce, ReduceOp, Reshape, Roll, Scores, Select, Slice, Softmax, Transpose, Unary, UnaryOp,
-        ViewOp, Weight,
+        Attend, Attention, Binary, BinaryOp, Cast, Concat, Const, Expand, Gather, Gelu, Input, InverseAttention, Iota,
+        LayerNorm, MatMul, Mix, Op, OpDef, Pad, Reduce, ReduceOp, Reshape, Roll, Scores, Select, Slice, Softmax,
+        Transpose, Unary, UnaryOp, ViewOp, Weight,
     },
     types::{DType, Real, TensorType},
     view::View,
@@ -66,7 +66,7 @@ impl Grower {
 
     /// Tries one node of a random kind.
     pub fn step(&mut self) {
-        match self.random.below(30) {
+        match self.random.below(32) {
             0 => self.any_leaf(),
             1 | 2 => self.unary(),
             3..=6 => self.binary(),
@@ -82,6 +82,8 @@ impl Grower {
             25 => self.unary_op(Gelu.into()),
             26 | 27 => self.attention(),
             28 => self.attend(),
+            29 => self.inverse_attention(),
+            30 => self.mix(),
             _ => self.label(),
         }
     }
@@ -367,6 +369,32 @@ impl Grower {
             let v = self.matrix(&ty, ty.shape[ty.rank() - 1], width);
             let axis = self.random.one(&[-1, -2]);
             self.keep(Attend { axis }, &[s, v]);
+        }
+    }
+
+    fn inverse_attention(&mut self) {
+        let Some(context) = self.with_rank(2) else { return };
+        let ty = self.graph.ty(context).clone();
+        let [.., tokens, e] = ty.shape[..] else { return };
+        if ty.dtype != DType::F32 {
+            return;
+        }
+        let (d, a, b) = (self.dim(), self.random.one(&[1, 2, 3]), self.random.one(&[1, 2, 3]));
+        let [q, k, l] = [d, d, a].map(|width| self.matrix(&ty, tokens, width));
+        let [g, shift] = [a * b, b].map(|rows| self.leaf(TensorType::f32([rows, e])));
+        let mut operands = vec![q, k, l, context, g, shift];
+        if self.random.below(2) == 0 {
+            operands.push(self.leaf(TensorType::f32([tokens, tokens])));
+        }
+        self.keep(InverseAttention { scale: Real::new(0.5) }, &operands);
+    }
+
+    fn mix(&mut self) {
+        let a = self.any();
+        let ty = self.graph.ty(a).clone();
+        if let (true, Some(b)) = (ty.dtype.is_float(), self.of_type(ty.dtype)) {
+            let selection = self.leaf(TensorType::new(ty.dtype, []));
+            self.keep(Mix, &[a, b, selection]);
         }
     }
 

@@ -43,6 +43,11 @@ pub fn range(op: &Op, types: &[&TensorType], of: &[Range]) -> Option<Range> {
         Op::Gelu(_) => (-0.2, of[0].1.max(0.0)),
         Op::Attend(_) => around(size(of[1]) * last(types[0])),
         Op::Attention(_) => around(size(of[2])),
+        Op::InverseAttention(_) => {
+            let (tokens, wide) = (types[3].shape[types[3].rank() - 2] as f64, last(types[3]) * size(of[3]));
+            around(last(types[2]) * size(of[2]) * wide * size(of[4]) + tokens * wide * size(of[5]))
+        }
+        Op::Mix(_) => hull(of[0], of[1]),
     };
     (low >= -LIMIT && high <= LIMIT).then_some((low, high))
 }

@@ -3,9 +3,9 @@
 use super::*;
 use crate::{
     ops::{
-        Attend, Attention, Attr, AttrReader, Binary, BinaryOp, Cast, Concat, Const, Expand, Gather, Gelu, Input, Iota,
-        LayerNorm, MatMul, Pad, Reduce, ReduceOp, Reshape, Roll, Scores, Select, Slice, Softmax, Transpose, Unary,
-        UnaryOp, ViewOp, Weight,
+        Attend, Attention, Attr, AttrReader, Binary, BinaryOp, Cast, Concat, Const, Expand, Gather, Gelu, Input,
+        InverseAttention, Iota, LayerNorm, MatMul, Mix, Pad, Reduce, ReduceOp, Reshape, Roll, Scores, Select, Slice,
+        Softmax, Transpose, Unary, UnaryOp, ViewOp, Weight,
     },
     view::View,
 };
@@ -34,6 +34,8 @@ fn samples() -> Vec<Op> {
         LayerNorm { eps: 1e-5.into() }.into(),
         Gelu.into(),
         Attention { scale: 0.17677669529663687.into() }.into(),
+        InverseAttention { scale: 0.25.into() }.into(),
+        Mix.into(),
         Scores.into(),
         Attend { axis: -2 }.into(),
     ];

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     graph::{Graph, eval},
-    ops::{Attend, Attention, Gelu, LayerNorm, MatMul, Scores, Softmax},
+    ops::{Attend, Attention, Gelu, InverseAttention, LayerNorm, MatMul, Mix, Scores, Softmax},
     text,
 };
 
@@ -93,5 +93,24 @@ proptest! {
         let bias = masked(&[&shrunk(&scores.ty.shape[..scores.ty.rank() - 1], seed ^ 2)[..], &[m]].concat(), seed);
         let operands = [&q, &k, &v, &bias];
         check(Attention { scale: 0.375.into() }, &operands[..if biased { 4 } else { 3 }], 0);
+    }
+    #[test]
+    fn inverse_attention(
+        lead in prop::collection::vec(1usize..4, 0..3), n in 1usize..6, d in 1usize..4, a in 1usize..4, b in 1usize..4,
+        e in 1usize..4, seed: u64, biased: bool,
+    ) {
+        let matrix = |cols, seed| tensor(&[&shrunk(&lead, seed)[..], &[n, cols]].concat(), seed);
+        let (q, k, l, c) = (matrix(d, seed), matrix(d, !seed), matrix(a, seed ^ 1), matrix(e, seed ^ 2));
+        let (g, shift) = (tensor(&[a * b, e], seed ^ 3), tensor(&[b, e], seed ^ 4));
+        let scores = run(Scores, &[&q, &k]);
+        let bias = masked(&[&shrunk(&scores.ty.shape[..scores.ty.rank() - 1], seed ^ 5)[..], &[n]].concat(), seed);
+        let operands = [&q, &k, &l, &c, &g, &shift, &bias];
+        check(InverseAttention { scale: 0.375.into() }, &operands[..if biased { 7 } else { 6 }], 0);
+    }
+
+    #[test]
+    fn mix(shape in shapes(), choice: u64) {
+        let operand = |shape: &[usize], seed| tensor(&shrunk(shape, seed), seed);
+        check(Mix, &[&tensor(&shape, choice), &operand(&shape, !choice), &operand(&shape, choice ^ 1)], 0);
     }
 }

@@ -1,0 +1,27 @@
+; test error
+
+graph g {
+  %a = input : f32[4, 8]
+  %s = input : i32[]
+  %y = mix %a, %a, %s
+  return %y
+}
+
+; expect error
+;   error: mix has f32[4, 8] and i32[]
+;    --> errors/mix_types.rg:6:8
+;     |
+;   6 |   %y = mix %a, %a, %s
+;     |        ^^^^^^^^^^^^^^ expected one element type
+;    --> errors/mix_types.rg:6:12
+;     |
+;   6 |   %y = mix %a, %a, %s
+;     |            ^^ this is f32[4, 8]
+;    --> errors/mix_types.rg:6:16
+;     |
+;   6 |   %y = mix %a, %a, %s
+;     |                ^^ this is f32[4, 8]
+;    --> errors/mix_types.rg:6:20
+;     |
+;   6 |   %y = mix %a, %a, %s
+;     |                    ^^ this is i32[]
