@@ -316,8 +316,8 @@ fn decides(graph: &Graph) -> bool {
             Op::Binary(b) => real && matches!(b.op, BinaryOp::Mul | BinaryOp::Div),
             Op::Reduce(r) => r.op == ReduceOp::Mean,
             Op::Cast(_) => narrow,
-            Op::MatMul(_) | Op::Scores(_) => true,
-            Op::Softmax(_) | Op::LayerNorm(_) | Op::Gelu(_) | Op::Mix(_) => true,
+            Op::MatMul(_) | Op::Scores(_) | Op::Conv2d(_) => true,
+            Op::Softmax(_) | Op::LayerNorm(_) | Op::BatchNorm(_) | Op::Gelu(_) | Op::Mix(_) => true,
             Op::Attention(_) | Op::InverseAttention(_) | Op::Attend(_) => true,
             _ => false,
         };

@@ -7,6 +7,7 @@ mod chain;
 
 mod attention;
 mod large;
+mod maps;
 mod movement;
 mod ops;
 mod ports;

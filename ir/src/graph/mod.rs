@@ -16,6 +16,7 @@
 
 mod builder;
 mod eval;
+mod maps;
 pub mod random;
 mod tensor;
 #[cfg(test)]

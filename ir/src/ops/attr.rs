@@ -16,6 +16,13 @@ pub enum Attr {
     Word(String),
 }
 
+impl Attr {
+    /// Sizes as a list of integers.
+    pub fn sizes(sizes: &[usize]) -> Attr {
+        Attr::Ints(sizes.iter().map(|&n| n as i64).collect())
+    }
+}
+
 impl fmt::Display for Attr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -92,6 +99,18 @@ impl AttrReader {
             Attr::Ints(list) => Ok(list),
             other => Err(format!("attribute `{name}` is {other}, expected a list of integers")),
         }
+    }
+    /// Two sizes, for rows and columns; one number stands for both.
+    pub fn pair(&mut self, name: &str) -> Result<[usize; 2], String> {
+        let wrong = |found: &Attr| format!("attribute `{name}` is {found}, expected one or two numbers of 0 or more");
+        let found = self.take(name)?;
+        let list = match &found {
+            Attr::Int(both) => vec![*both; 2],
+            Attr::Ints(list) => list.clone(),
+            other => return Err(wrong(other)),
+        };
+        let sizes: Vec<usize> = list.iter().filter_map(|&i| usize::try_from(i).ok()).collect();
+        if list.len() == 2 { sizes.try_into().map_err(|_| wrong(&found)) } else { Err(wrong(&found)) }
     }
     /// A word or quoted text.
     pub fn word(&mut self, name: &str) -> Result<String, String> {

@@ -19,6 +19,8 @@ mod tests;
 mod walk;
 
 pub mod attention;
+pub mod batch_norm;
+pub mod conv;
 pub mod gather;
 pub mod gelu;
 pub mod inverse;
@@ -30,10 +32,13 @@ pub mod movement;
 pub mod pointwise;
 pub mod reduce;
 pub mod softmax;
+pub mod unfold;
 pub mod view;
 
 pub use attention::{Attend, Attention, Scores};
 pub use attr::{Attr, AttrReader};
+pub use batch_norm::BatchNorm;
+pub use conv::Conv2d;
 pub use gather::Gather;
 pub use gelu::Gelu;
 pub use inverse::InverseAttention;
@@ -45,6 +50,7 @@ pub use movement::{Concat, Expand, Pad, Reshape, Roll, Slice, Transpose};
 pub use pointwise::{Binary, BinaryOp, Cast, Select, Unary, UnaryOp};
 pub use reduce::{Reduce, ReduceOp};
 pub use softmax::Softmax;
+pub use unfold::Unfold;
 pub use view::ViewOp;
 
 use crate::{graph::Tensor, types::TensorType};
@@ -122,6 +128,8 @@ ops! {
     Input, Weight, Const, Iota,
     Unary, Binary, Select, Cast,
     MatMul, Reduce, Gather,
-    Reshape, Transpose, Expand, Slice, Pad, Roll, Concat, ViewOp,
-    Softmax, LayerNorm, Gelu, Attention, InverseAttention, Mix, Scores, Attend,
+    Reshape, Transpose, Expand, Slice, Pad, Roll, Unfold, Concat, ViewOp,
+    Softmax, LayerNorm, BatchNorm, Gelu,
+    Attention, InverseAttention, Mix, Scores, Attend,
+    Conv2d,
 }

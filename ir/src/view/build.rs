@@ -72,6 +72,17 @@ impl View {
         with_coord(shape, &to, axis, fill, coord)
     }
 
+    /// Pieces of `size` elements, `dilation` apart, from every `stride`-th index of `axis`, which becomes two axes: piece
+    /// and place in it. At least one piece fits.
+    pub fn unfold(shape: &[usize], axis: usize, size: usize, stride: usize, dilation: usize) -> View {
+        let mut factors = strides(shape);
+        let step = factors[axis];
+        factors.splice(axis..=axis, [step * stride, step * dilation]);
+        let mut to = shape.to_vec();
+        to.splice(axis..=axis, [crate::ops::unfold::pieces(shape[axis], size, stride, dilation), size]);
+        strided(&to, shape.iter().product(), &factors, 0)
+    }
+
     /// The same map with the result in another shape of as many elements; `None` where digits do not regroup.
     pub fn with_shape(&self, shape: &[usize]) -> Option<View> {
         self.then(&View::reshape(&self.shape, shape))

@@ -17,6 +17,7 @@ impl View {
             | Op::Slice(_)
             | Op::Pad(_)
             | Op::Roll(_)
+            | Op::Unfold(_)
             | Op::ViewOp(_) => op.infer(&[operand]).ok()?,
             _ => return None,
         };
@@ -27,6 +28,7 @@ impl View {
             Op::Slice(s) => View::slice(shape, operand.axis(s.axis).ok()?, s.start, s.stop, s.step),
             Op::Pad(p) => View::pad(shape, operand.axis(p.axis).ok()?, p.low, p.high, p.value),
             Op::Roll(r) => View::roll(shape, operand.axis(r.axis).ok()?, r.shift),
+            Op::Unfold(u) => View::unfold(shape, operand.axis(u.axis).ok()?, u.size, u.stride, u.dilation),
             Op::ViewOp(v) => v.map.clone(),
             _ => return None,
         })
@@ -65,7 +67,7 @@ mod tests {
     use super::*;
     use crate::{
         graph::Tensor,
-        ops::{Expand, Gelu, Pad, Reshape, Roll, Slice, Transpose},
+        ops::{Expand, Gelu, Pad, Reshape, Roll, Slice, Transpose, Unfold},
         types::Real,
     };
 
@@ -80,6 +82,8 @@ mod tests {
             (Slice { axis: -2, start: 1, stop: 6, step: 2 }.into(), ty(&[2, 7, 4])),
             (Pad { axis: -3, low: 1, high: 2, value: fill }.into(), ty(&[2, 3, 4])),
             (Roll { axis: -1, shift: -3 }.into(), ty(&[2, 3, 4])),
+            (Unfold { axis: -2, size: 3, stride: 2, dilation: 1 }.into(), ty(&[2, 7, 4])),
+            (Unfold { axis: -1, size: 2, stride: 1, dilation: 3 }.into(), ty(&[2, 7])),
         ]
     }
 

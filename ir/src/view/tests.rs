@@ -15,7 +15,7 @@ struct Step {
 }
 
 fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
-    let step = (0usize..7, 0usize..8, 0usize..64, 0usize..64).prop_map(|(kind, axis, a, b)| Step { kind, axis, a, b });
+    let step = (0usize..8, 0usize..8, 0usize..64, 0usize..64).prop_map(|(kind, axis, a, b)| Step { kind, axis, a, b });
     proptest::collection::vec(step, 1..=most)
 }
 
@@ -88,6 +88,19 @@ fn movement(step: &Step, shape: &[usize]) -> (View, Vec<Option<usize>>) {
             let shift = step.a as i64 - 32;
             let back = |i: Vec<usize>| Some(moved(&i, (i[axis] as i64 - shift).rem_euclid(n as i64) as usize));
             (View::roll(shape, axis, shift), table(shape, &back))
+        }
+        6 => {
+            let (stride, dilation) = (1 + step.a % 3, 1 + step.a / 3 % 2);
+            let size = 1 + step.b % ((n - 1) / dilation + 1).min(3);
+            let pieces = (0..n).step_by(stride).filter(|p| p + (size - 1) * dilation < n).count();
+            let mut to = shape.to_vec();
+            to.splice(axis..=axis, [pieces, size]);
+            let back = |mut i: Vec<usize>| {
+                let tap = i.remove(axis + 1);
+                let at = i[axis] * stride + tap * dilation;
+                Some(moved(&i, at))
+            };
+            (View::unfold(shape, axis, size, stride, dilation), table(&to, &back))
         }
         _ => {
             let (low, high) = (step.a % 3, step.b % 3);

@@ -8,11 +8,15 @@
 //!   view(pointwise(a, b))             ─sink───▶  pointwise(view a, view b)
 //! ```
 //!
+//! A map between two convolutions, `[B, C, H, W]` by name, is computed with channels last: `layout` says which pointwise
+//! nodes lie in memory in another order than their axes have.
+//!
 //! Afterwards a pointwise node's operands all have its own shape, and movement stands only directly above
 //! a leaf or an anchor (product, reduction, attend, gather). Equal movement is then equal data: rules can
 //! ignore it, and a kernel can read any operand through one index map.
 
 mod inline;
+mod layout;
 mod sink;
 
 pub use inline::inline;

@@ -11,8 +11,14 @@
 //!
 //! A view that can fall outside its source (pad) does not sink through arithmetic: its fill is a value of
 //! the result, not of the operands. Equal nodes are merged on the way.
+//!
+//! A pointwise node is computed in the [layout](super::layout) that its operands have, and a view stands above it:
+//! so maps between convolutions keep their channels last.
 
-use super::{is_heavy, is_pointwise};
+use super::{
+    is_heavy, is_pointwise,
+    layout::{Layout, layouts},
+};
 use crate::error::Error;
 use regard_ir::{
     graph::{Graph, NodeId},
@@ -28,6 +34,7 @@ pub fn sink(graph: &Graph) -> Result<Graph, Error> {
     let mut sink = Sink {
         graph,
         fences: fences(graph),
+        layouts: layouts(graph),
         out: Graph::new(graph.name.clone()),
         made: HashMap::new(),
         seen: HashMap::new(),
@@ -79,6 +86,7 @@ fn fences(graph: &Graph) -> IdVec<NodeId, bool> {
 struct Sink<'a> {
     graph: &'a Graph,
     fences: IdVec<NodeId, bool>,
+    layouts: IdVec<NodeId, Option<Layout>>,
     out: Graph,
     made: HashMap<(NodeId, Option<View>), NodeId>,
     seen: HashMap<(Op, Vec<NodeId>), NodeId>,
@@ -111,7 +119,7 @@ impl Sink<'_> {
         let node = &self.graph.nodes[id];
         let new = match self.movement(id) {
             Some(map) => self.at(node.operands[0], map)?,
-            None if is_pointwise(&node.op) => self.pointwise(id, None)?,
+            None if is_pointwise(&node.op) => self.in_layout(id)?,
             None => match &node.op {
                 Op::Concat(concat) => self.concat(concat, id)?,
                 op => {
@@ -128,6 +136,17 @@ impl Sink<'_> {
     fn movement(&self, id: NodeId) -> Option<View> {
         let node = &self.graph.nodes[id];
         View::of_op(&node.op, self.graph.ty(*node.operands.first()?))
+    }
+
+    /// A pointwise node, computed in its layout.
+    fn in_layout(&mut self, id: NodeId) -> Result<NodeId, Error> {
+        match self.layouts[id].clone() {
+            Some(layout) if self.sinks(id, &layout.write) => {
+                let inside = self.pointwise(id, Some(&layout.write))?;
+                self.view(inside, layout.read)
+            }
+            _ => self.pointwise(id, None),
+        }
     }
 
     /// A pointwise node under a view, its operands broadcast to its shape.

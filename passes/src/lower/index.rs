@@ -8,6 +8,9 @@
 //!   at = offset + vector                    a gather where lanes cross digits, wrap around or leave the source
 //! ```
 //!
+//! A bounded coordinate that is the same in all lanes is clamped, and one truth value says whether it lies inside:
+//! the padding around a map costs a comparison per row, not a gather.
+//!
 //! Digits that do not line up are cut out of scalars by division with constants, once per row.
 
 use regard_ir::{
@@ -70,6 +73,8 @@ pub enum Access {
         offset: i64,
         /// Distance of neighbouring lanes; 0 for one element in all lanes.
         step: i64,
+        /// Whether the elements lie inside the source, a scalar; they do where absent. The address is valid either way.
+        inside: Option<Val>,
     },
     /// One index per lane, i32, and which lanes lie inside the source.
     Gather {
@@ -128,12 +133,18 @@ impl Sum {
 pub fn access(b: &mut Builder, view: &View, point: &Point) -> Access {
     let mut total = Sum::default();
     let mut inside: Option<Val> = None;
+    let mut all_inside: Option<Val> = None;
+    let both = |b: &mut Builder, known: Option<Val>, ok: Val| Some(known.map_or(ok, |k| b.bin(BinOp::And, k, ok)));
     for coord in &view.coords {
         let at = coordinate(b, coord, point);
         let stride = coord.stride as i64;
-        if coord.bounded {
+        if coord.bounded && coord.extent > 0 && at.is_uniform() {
+            let (at, ok) = clamped(b, at, coord.extent);
+            all_inside = both(b, all_inside, ok);
+            total.add_scalar(b, at, stride);
+        } else if coord.bounded {
             let (at, ok) = bounded(b, at, coord.extent);
-            inside = Some(inside.map_or(ok, |i| b.bin(BinOp::And, i, ok)));
+            inside = both(b, inside, ok);
             total.add_vector(b, at, stride);
         } else if coord.cyclic {
             match wrapped(b, at, coord.extent) {
@@ -152,7 +163,11 @@ pub fn access(b: &mut Builder, view: &View, point: &Point) -> Access {
         }
     }
     if inside.is_none() && total.vector.is_none() {
-        return Access::Affine { index: total.scalar, offset: total.offset, step: total.step };
+        return Access::Affine { index: total.scalar, offset: total.offset, step: total.step, inside: all_inside };
+    }
+    if let Some(all) = all_inside {
+        let lanes = b.splat(all);
+        inside = both(b, inside, lanes);
     }
     let active = active_lanes(b, point);
     let inside = inside.map_or(active, |i| b.bin(BinOp::And, i, active));
@@ -259,6 +274,15 @@ fn wrapped(b: &mut Builder, at: Sum, extent: usize) -> Result<Val, Val> {
     let less = b.sub(value, bound);
     let value = b.select(low, value, less);
     if uniform { Ok(value) } else { Err(value) }
+}
+
+/// A bounded coordinate that is the same in all lanes: the nearest index inside, and whether it is inside itself.
+fn clamped(b: &mut Builder, at: Sum, extent: usize) -> (Val, Val) {
+    let value = at.into_scalar(b);
+    let (zero, last) = (b.i64(0), b.i64(extent as i64 - 1));
+    let low = b.bin(BinOp::Max, value, zero);
+    let near = b.bin(BinOp::Min, low, last);
+    (near, b.cmp(CmpOp::Eq, near, value))
 }
 
 /// A bounded coordinate as a vector clamped to 0 where it lies outside, and where it lies inside.

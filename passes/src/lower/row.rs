@@ -217,9 +217,9 @@ fn split_inner(b: &mut Builder, block: Val, inner: usize, lane_digit: usize, til
 /// Writes the active lanes to the elements that `view` names.
 pub fn store_at(b: &mut Builder, output: Buf, view: &View, point: &Point, value: Val) {
     match access(b, view, point) {
-        Access::Affine { index, offset, step } => {
+        Access::Affine { index, offset, step, inside: None } => {
             b.store_with(value, b.addr_off(output, index, offset), point.first, step.max(1))
         }
-        Access::Gather { .. } => panic!("stores run along contiguous lanes"),
+        _ => panic!("stores run along contiguous lanes"),
     }
 }

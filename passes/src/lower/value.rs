@@ -117,8 +117,14 @@ impl Context {
             None => (self.buffers[&node], view),
         };
         match access(b, view, point) {
-            Access::Affine { index, offset, step: 0 } => b.bcast(b.addr_off(buf, index, offset)),
-            Access::Affine { index, offset, step } => b.load_with(b.addr_off(buf, index, offset), point.first, step),
+            Access::Affine { index, offset, step, inside } => {
+                let at = b.addr_off(buf, index, offset);
+                let value = if step == 0 { b.bcast(at) } else { b.load_with(at, point.first, step) };
+                inside.map_or(value, |inside| {
+                    let (inside, fill) = (b.splat(inside), b.const_like(value, view.fill.get()));
+                    b.select(inside, value, fill)
+                })
+            }
             Access::Gather { idx, inside } => {
                 let value = b.gather(b.addr_off(buf, None, 0), idx, inside);
                 if view.has_fill() && view.fill.get() != 0.0 {
@@ -136,13 +142,14 @@ impl Context {
         let mut idx = b.mul_const(row, width as i64);
         let mut addr = b.addr_off(self.buffers[&table], None, 0);
         match access(b, inner, point) {
-            Access::Affine { index, offset, step } => {
+            Access::Affine { index, offset, step, inside: None } => {
                 addr.index = index;
                 addr.offset = offset;
                 let lane = b.lane();
                 let steps = b.mul_const(lane, step);
                 idx = b.add(idx, steps);
             }
+            Access::Affine { .. } => panic!("a row of a table is read whole"),
             Access::Gather { idx: within, .. } => idx = b.add(idx, within),
         }
         b.gather(addr, idx, active)

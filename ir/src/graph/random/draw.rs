@@ -5,9 +5,9 @@ use crate::{
     graph::{Graph, NodeId},
     id::{Id, IdVec},
     ops::{
-        Attend, Attention, Binary, BinaryOp, Cast, Concat, Const, Expand, Gather, Gelu, Input, InverseAttention, Iota,
-        LayerNorm, MatMul, Mix, Op, OpDef, Pad, Reduce, ReduceOp, Reshape, Roll, Scores, Select, Slice, Softmax,
-        Transpose, Unary, UnaryOp, ViewOp, Weight,
+        Attend, Attention, BatchNorm, Binary, BinaryOp, Cast, Concat, Const, Conv2d, Expand, Gather, Gelu, Input,
+        InverseAttention, Iota, LayerNorm, MatMul, Mix, Op, OpDef, Pad, Reduce, ReduceOp, Reshape, Roll, Scores,
+        Select, Slice, Softmax, Transpose, Unary, UnaryOp, Unfold, ViewOp, Weight,
     },
     types::{DType, Real, TensorType},
     view::View,
@@ -66,7 +66,7 @@ impl Grower {
 
     /// Tries one node of a random kind.
     pub fn step(&mut self) {
-        match self.random.below(32) {
+        match self.random.below(34) {
             0 => self.any_leaf(),
             1 | 2 => self.unary(),
             3..=6 => self.binary(),
@@ -84,6 +84,8 @@ impl Grower {
             28 => self.attend(),
             29 => self.inverse_attention(),
             30 => self.mix(),
+            31 => self.convolution(),
+            32 => self.batch_norm(),
             _ => self.label(),
         }
     }
@@ -264,7 +266,7 @@ impl Grower {
         let axis = self.axis(ty);
         let extent = ty.shape[ty.axis(axis).ok()?];
         let signed = |shape: &[usize]| shape.iter().map(|&d| d as i64).collect::<Vec<_>>();
-        Some(match self.random.below(7) {
+        Some(match self.random.below(8) {
             0 => Reshape { shape: signed(&self.factors(ty.elements())) }.into(),
             1 => Transpose { order: self.order(ty.rank()) }.into(),
             2 => {
@@ -281,7 +283,11 @@ impl Grower {
                 let value = if ty.dtype == DType::Bool { 1.0 } else { self.random.below(5) as f64 - 2.0 };
                 Pad { axis, low: self.random.below(3), high: self.random.below(3), value: Real::new(value) }.into()
             }
-            5 => Roll { axis, shift: self.random.below(13) as i64 - 6 }.into(),
+            5 => {
+                let size = 1 + self.random.below(extent.min(3));
+                Unfold { axis, size, stride: 1 + self.random.below(2), dilation: 1 + self.random.below(2) }.into()
+            }
+            6 => Roll { axis, shift: self.random.below(13) as i64 - 6 }.into(),
             _ => {
                 let first = self.movement_op(ty)?;
                 let middle = TensorType::new(ty.dtype, first.infer(&[ty]).ok()?.shape);
@@ -338,6 +344,52 @@ impl Grower {
             let channels = TensorType::new(ty.dtype, &ty.shape[ty.rank() - 1..]);
             let (gamma, beta) = (self.leaf(channels.clone()), self.leaf(channels));
             self.keep(LayerNorm { eps: Real::new(1e-3) }, &[x, gamma, beta]);
+        }
+    }
+
+    /// A map `[b, c, h, w]` made from any tensor of enough axes.
+    fn map(&mut self) -> Option<NodeId> {
+        let x = self.with_rank(2)?;
+        let ty = self.graph.ty(x).clone();
+        if ty.dtype != DType::F32 || ty.rank() > 4 {
+            return None;
+        }
+        let mut shape = vec![1; 4 - ty.rank()];
+        shape.extend(&ty.shape);
+        if ty.rank() == 4 {
+            Some(x)
+        } else {
+            self.keep(Reshape { shape: shape.iter().map(|&d| d as i64).collect() }, &[x])
+        }
+    }
+
+    fn convolution(&mut self) {
+        let Some(x) = self.map() else { return };
+        let channels = self.graph.ty(x).shape[1];
+        let groups = self.random.one(&[1, 1, channels]);
+        let each = self.random.one(&[1, 1, 2, 3]);
+        let [kh, kw] = [1 + self.random.below(3), 1 + self.random.below(3)];
+        let mut pair = |least: usize, n: usize| [least + self.random.below(n), least + self.random.below(n)];
+        let op = Conv2d { stride: pair(1, 2), padding: pair(0, 3), dilation: pair(1, 2), groups };
+        let out = each * if groups == 1 { 1 + self.random.below(3) } else { groups };
+        let mut operands = vec![x, self.leaf(TensorType::f32([out, channels / groups, kh, kw]))];
+        if self.random.below(2) == 0 {
+            operands.push(self.leaf(TensorType::f32([out])));
+        }
+        self.keep(op, &operands);
+    }
+
+    fn batch_norm(&mut self) {
+        let Some(x) = self.with_rank(1) else { return };
+        let ty = self.graph.ty(x).clone();
+        let axis = self.axis(&ty);
+        let Ok(at) = ty.axis(axis) else { return };
+        if ty.dtype.is_float() {
+            let channels = TensorType::new(ty.dtype, [ty.shape[at]]);
+            let mut operands = vec![x];
+            operands.extend((0..4).map(|_| self.leaf(channels.clone())));
+            // Leaves are at least −1.
+            self.keep(BatchNorm { eps: Real::new(1.5), axis }, &operands);
         }
     }
 

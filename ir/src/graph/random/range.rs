@@ -28,7 +28,8 @@ pub fn range(op: &Op, types: &[&TensorType], of: &[Range]) -> Option<Range> {
         | Op::Transpose(_)
         | Op::Expand(_)
         | Op::Slice(_)
-        | Op::Roll(_) => of[0],
+        | Op::Roll(_)
+        | Op::Unfold(_) => of[0],
         Op::Pad(p) => hull(of[0], (p.value.get(), p.value.get())),
         Op::ViewOp(v) => hull(of[0], (v.map.fill.get(), v.map.fill.get())),
         Op::Concat(_) => of.iter().copied().reduce(hull)?,
@@ -39,6 +40,15 @@ pub fn range(op: &Op, types: &[&TensorType], of: &[Range]) -> Option<Range> {
         Op::Reduce(_) => of[0],
         Op::MatMul(_) | Op::Scores(_) => around(last(types[0]) * size(of[0]) * size(of[1])),
         Op::Softmax(_) => (0.0, 1.0),
+        Op::Conv2d(_) => {
+            let length = types[1].elements() / types[1].shape[0];
+            let bias = of.get(2).map_or(0.0, |&b| size(b));
+            around(length as f64 * size(of[0]) * size(of[1]) + bias)
+        }
+        Op::BatchNorm(b) => {
+            let scale = size(of[1]) / (of[4].0 + b.eps.get()).max(APART).sqrt();
+            around((size(of[0]) + size(of[3])) * scale + size(of[2]))
+        }
         Op::LayerNorm(_) => around(last(types[0]).sqrt() * size(of[1]) + size(of[2])),
         Op::Gelu(_) => (-0.2, of[0].1.max(0.0)),
         Op::Attend(_) => around(size(of[1]) * last(types[0])),

@@ -3,9 +3,9 @@
 use super::*;
 use crate::{
     ops::{
-        Attend, Attention, Attr, AttrReader, Binary, BinaryOp, Cast, Concat, Const, Expand, Gather, Gelu, Input,
-        InverseAttention, Iota, LayerNorm, MatMul, Mix, Pad, Reduce, ReduceOp, Reshape, Roll, Scores, Select, Slice,
-        Softmax, Transpose, Unary, UnaryOp, ViewOp, Weight,
+        Attend, Attention, Attr, AttrReader, BatchNorm, Binary, BinaryOp, Cast, Concat, Const, Conv2d, Expand, Gather,
+        Gelu, Input, InverseAttention, Iota, LayerNorm, MatMul, Mix, Pad, Reduce, ReduceOp, Reshape, Roll, Scores,
+        Select, Slice, Softmax, Transpose, Unary, UnaryOp, Unfold, ViewOp, Weight,
     },
     view::View,
 };
@@ -38,6 +38,9 @@ fn samples() -> Vec<Op> {
         Mix.into(),
         Scores.into(),
         Attend { axis: -2 }.into(),
+        Unfold { axis: -1, size: 3, stride: 2, dilation: 4 }.into(),
+        Conv2d { stride: [1, 2], padding: [3, 4], dilation: [5, 6], groups: 7 }.into(),
+        BatchNorm { eps: 1e-5.into(), axis: -3 }.into(),
     ];
     ops.extend(UnaryOp::ALL.map(|(op, _)| Unary { op }.into()));
     ops.extend(BinaryOp::ALL.map(|(op, _)| Binary { op }.into()));

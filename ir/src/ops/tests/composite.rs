@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     graph::{Graph, eval},
-    ops::{Attend, Attention, Gelu, InverseAttention, LayerNorm, MatMul, Mix, Scores, Softmax},
+    ops::{Attend, Attention, BatchNorm, Gelu, InverseAttention, LayerNorm, MatMul, Mix, Scores, Softmax},
     text,
 };
 
@@ -15,7 +15,7 @@ fn definition(op: &Op, operands: &[&Tensor]) -> Graph {
 
 /// Compares an op with its definition; `clamps` counts the operations that the definition alone needs to give
 /// masked rows a value.
-fn check(op: impl Into<Op>, operands: &[&Tensor], clamps: usize) {
+pub(super) fn check(op: impl Into<Op>, operands: &[&Tensor], clamps: usize) {
     let op = op.into();
     let graph = definition(&op, operands);
     let inputs = graph.inputs();
@@ -63,6 +63,16 @@ proptest! {
     fn layer_norm(shape in shapes(), seed: u64) {
         let c = &shape[shape.len() - 1..];
         check(LayerNorm { eps: 1e-5.into() }, &[&tensor(&shape, seed), &tensor(c, !seed), &tensor(c, seed ^ 1)], 0);
+    }
+
+    #[test]
+    fn batch_norm(shape in shapes(), seed: u64) {
+        let axis = some_axis(&shape, seed);
+        let c = [shape[(shape.len() as i64 + axis) as usize]];
+        let mut variance = tensor(&c, seed ^ 3);
+        variance.data.iter_mut().for_each(|v| *v = v.abs());
+        let [gamma, beta, mean] = [1, 2, 4].map(|i| tensor(&c, seed ^ i));
+        check(BatchNorm { eps: 1e-3.into(), axis }, &[&tensor(&shape, seed), &gamma, &beta, &mean, &variance], 0);
     }
 
     #[test]

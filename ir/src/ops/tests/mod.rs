@@ -6,6 +6,7 @@
 
 mod codec;
 mod composite;
+mod conv;
 mod movement;
 mod numeric;
 mod pointwise;

@@ -1,0 +1,96 @@
+//! Batch normalisation with recorded statistics: a scale and a shift per channel.
+//!
+//! ```text
+//!   s = γ / √(var + ε)        y = x · s + (β − mean · s)        along one axis
+//! ```
+//!
+//! The four vectors are constant in a trained network. The definition keeps scale and shift apart from x, so that
+//! they are folded once and the optimiser can move them into the product before or behind.
+
+use super::{
+    Attr, AttrReader, OpDef,
+    shape::{float, named, same_dtype},
+    walk::around,
+};
+use crate::{
+    graph::Tensor,
+    types::{Real, TensorType},
+};
+
+/// `batch_norm %x, %gamma, %beta, %mean, %variance { eps = 1e-5, axis = -3 }`: x `[…, c, …]`, the others `[c]`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BatchNorm {
+    /// Added to the variance.
+    pub eps: Real,
+    /// The axis of channels, −1 for the last.
+    pub axis: i64,
+}
+
+impl OpDef for BatchNorm {
+    fn name(&self) -> &'static str {
+        "batch_norm"
+    }
+    fn arity(&self) -> (usize, usize) {
+        (5, 5)
+    }
+    fn attrs(&self) -> Vec<(&'static str, Attr)> {
+        vec![("eps", Attr::Real(self.eps)), ("axis", Attr::Int(self.axis))]
+    }
+    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
+        named(name == "batch_norm", || Ok(Self { eps: attrs.real("eps")?, axis: attrs.int("axis")? }))
+    }
+    fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
+        let x = operands[0];
+        float("batch_norm", "operand", x)?;
+        same_dtype("batch_norm", operands)?;
+        let channels = x.shape[x.axis(self.axis)?];
+        match operands[1..].iter().find(|ty| ty.shape != [channels]) {
+            None => Ok(x.clone()),
+            Some(ty) => Err(format!("batch_norm of {x} on axis {} is given {ty}, expected [{channels}]", self.axis)),
+        }
+    }
+    /// Scaling and shifting; per channel five operations for scale and shift.
+    fn flops(&self, operands: &[&TensorType], result: &TensorType) -> u64 {
+        (2 * result.elements() + 5 * operands[1].elements()) as u64
+    }
+    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
+        let (_, channels, inner) = around(&result.shape, result.axis(self.axis)?);
+        let [gamma, beta, mean, variance] = [1, 2, 3, 4].map(|i| &operands[i].data);
+        let mut data = operands[0].data.clone();
+        for (line, values) in data.chunks_mut(inner).enumerate() {
+            let c = line % channels;
+            let scale = gamma[c] / (variance[c] + self.eps.get()).sqrt();
+            let shift = beta[c] - mean[c] * scale;
+            values.iter_mut().for_each(|x| *x = *x * scale + shift);
+        }
+        Ok(Tensor::new(result.clone(), data))
+    }
+    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+        let (x, channels) = (operands[0], operands[1]);
+        let axis = x.axis(self.axis).ok()?;
+        let (eps, behind) = (self.eps, x.rank() - 1 - axis);
+        let mut shape = vec![channels.shape[0]];
+        shape.resize(1 + behind, 1);
+        let shape = Attr::sizes(&shape);
+        Some(format!(
+            "graph batch_norm {{
+  %x = input : {x}
+  %gamma = input : {channels}
+  %beta = input : {channels}
+  %mean = input : {channels}
+  %variance = input : {channels}
+  %positive = add %variance, {eps}
+  %root = rsqrt %positive
+  %scale = mul %gamma, %root
+  %centre = mul %mean, %scale
+  %shift = sub %beta, %centre
+  %factor = reshape %scale {{ shape = {shape} }}
+  %term = reshape %shift {{ shape = {shape} }}
+  %scaled = mul %x, %factor
+  %y = add %scaled, %term
+  return %y
+}}
+"
+        ))
+    }
+}

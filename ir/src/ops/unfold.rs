@@ -1,0 +1,88 @@
+//! Overlapping pieces of an axis, as convolutions and pooling read them.
+//!
+//! ```text
+//!   x        0 1 2 3 4 5 6        size 3, stride 2, dilation 1
+//!   piece 0  └───┘
+//!   piece 1      └───┘            result[piece, tap] = x[stride·piece + dilation·tap]
+//!   piece 2          └───┘
+//! ```
+//!
+//! The result repeats elements, but it is a view like any other: the coordinate is a sum of two digits, so nothing
+//! unfolded is ever stored.
+
+use super::{
+    Attr, AttrReader, OpDef,
+    shape::{named, sized},
+    walk::collect,
+};
+use crate::{
+    graph::Tensor,
+    types::{TensorType, strides},
+};
+
+/// `unfold %x { axis = -1, size = 3, stride = 2, dilation = 1 }`: `[…, n, …]` → `[…, pieces, size, …]`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Unfold {
+    /// Axis, −1 for the last.
+    pub axis: i64,
+    /// Elements of a piece, ≥ 1.
+    pub size: usize,
+    /// Distance of neighbouring pieces, ≥ 1.
+    pub stride: usize,
+    /// Distance of neighbours inside a piece, ≥ 1.
+    pub dilation: usize,
+}
+
+/// How many pieces of `size` elements `dilation` apart fit `extent` at distances of `stride`; 0 where none does.
+pub fn pieces(extent: usize, size: usize, stride: usize, dilation: usize) -> usize {
+    let reach = size.saturating_sub(1).saturating_mul(dilation).saturating_add(1);
+    if size == 0 || stride == 0 || dilation == 0 || reach > extent { 0 } else { (extent - reach) / stride + 1 }
+}
+
+impl OpDef for Unfold {
+    fn name(&self) -> &'static str {
+        "unfold"
+    }
+    fn arity(&self) -> (usize, usize) {
+        (1, 1)
+    }
+    fn attrs(&self) -> Vec<(&'static str, Attr)> {
+        let size = |n: usize| Attr::Int(n as i64);
+        vec![
+            ("axis", Attr::Int(self.axis)),
+            ("size", size(self.size)),
+            ("stride", size(self.stride)),
+            ("dilation", size(self.dilation)),
+        ]
+    }
+    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
+        named(name == "unfold", || {
+            let (axis, size, stride) = (attrs.int("axis")?, attrs.size("size")?, attrs.size("stride")?);
+            Ok(Self { axis, size, stride, dilation: attrs.size("dilation")? })
+        })
+    }
+    fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
+        let axis = operands[0].axis(self.axis)?;
+        let found = pieces(operands[0].shape[axis], self.size, self.stride, self.dilation);
+        if found == 0 {
+            return Err(format!(
+                "unfold of {} takes pieces of {} by {} with dilation {} on axis {}, expected sizes of 1 or more that fit \
+                 {} elements",
+                operands[0], self.size, self.stride, self.dilation, self.axis, operands[0].shape[axis]
+            ));
+        }
+        let mut shape = operands[0].shape.clone();
+        shape.splice(axis..=axis, [found, self.size]);
+        sized(operands[0].dtype, shape)
+    }
+    fn flops(&self, _: &[&TensorType], _: &TensorType) -> u64 {
+        0
+    }
+    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
+        let axis = operands[0].ty.axis(self.axis)?;
+        let mut strides = strides(&operands[0].ty.shape);
+        let step = strides[axis];
+        strides.splice(axis..=axis, [step * self.stride, step * self.dilation]);
+        Ok(Tensor::new(result.clone(), collect(&operands[0].data, 0, &result.shape, &strides)))
+    }
+}
