@@ -124,7 +124,7 @@ impl Golden {
     pub fn graph(&self) -> Result<Graph> {
         let [batch, _, height, width] = self.input_shape;
         let classes = self.archive.stored("logits").ok().and_then(|stored| stored.shape.last().copied());
-        let config = Config { batch, size: Some((height, width)), classes };
+        let config = Config { batch, size: Some((height, width)), classes, ..Config::default() };
         regard_models::build(&self.model, &config).map_err(|error| self.archive.error(error.to_string()))
     }
     /// Names of the modules that the file has samples of.

@@ -81,7 +81,8 @@ pub fn package(name: &str) -> Result<Option<Package>> {
     }
 }
 
-fn unknown(name: &str) -> Error {
+/// There is no model of that name; the nearest names there are.
+pub fn unknown(name: &str) -> Error {
     let hint = did_you_mean(name, ZOO.iter().map(|entry| entry.name))
         .unwrap_or_else(|| "`regard models` lists all; graphs of your own are files that end in .rg".to_owned());
     Error::Usage(format!("there is no model called `{name}`: {hint}"))

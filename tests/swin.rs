@@ -48,7 +48,7 @@ fn golden_values_hold_in_machine_code() {
 
 #[test]
 fn other_seeds_batches_and_classes_hold_too() {
-    let graph = models::build("swin_tiny", &Config { batch: 2, size: None, classes: Some(11) }).unwrap();
+    let graph = models::build("swin_tiny", &Config { batch: 2, classes: Some(11), ..Config::default() }).unwrap();
     let weights = Synthetic { seed: 7 };
     let target = pipeline::executable_target(None).unwrap();
     let job = Job { graph: &graph, weights: &weights, recipe: target.into(), device: Device::Cpu, threads: 2 };

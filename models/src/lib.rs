@@ -6,11 +6,14 @@
 
 pub mod bisa;
 pub mod names;
+pub mod options;
 pub mod swin;
 pub mod synthetic;
 
+pub use options::ModelOption;
+
 use regard_ir::graph::Graph;
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 /// How to build a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,11 +24,13 @@ pub struct Config {
     pub size: Option<(usize, usize)>,
     /// Classes; the model's own number where absent.
     pub classes: Option<usize>,
+    /// Options of the model by name.
+    pub options: BTreeMap<String, String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { batch: 1, size: None, classes: None }
+        Self { batch: 1, size: None, classes: None, options: BTreeMap::new() }
     }
 }
 
@@ -42,6 +47,8 @@ pub struct Entry {
     pub size: (usize, usize),
     /// Number of classes of the published checkpoint.
     pub classes: usize,
+    /// What variants there are.
+    pub options: &'static [ModelOption],
     build: fn(&Config) -> Result<Graph, String>,
 }
 
@@ -82,6 +89,7 @@ pub fn build(name: &str, config: &Config) -> Result<Graph, ModelError> {
     if config.classes.is_some_and(|c| c == 0 || c > 1 << 20) {
         return Err(ModelError::Config("the number of classes must lie between 1 and 1048576".to_string()));
     }
+    options::check(name, config, entry.options).map_err(ModelError::Config)?;
     (entry.build)(config).map_err(ModelError::Config)
 }
 
@@ -102,5 +110,11 @@ mod tests {
         let config = Config { size: Some((224, 230)), ..Config::default() };
         let why = build("swin_tiny", &config).unwrap_err().to_string();
         assert!(why.contains("224x230") && why.contains("multiple of 224"), "{why}");
+    }
+
+    #[test]
+    fn options_that_a_model_lacks_are_refused() {
+        let why = build("swin_tiny", &Config::default().with("k", "7")).unwrap_err().to_string();
+        assert_eq!(why, "swin_tiny has no option `k`, it has none");
     }
 }

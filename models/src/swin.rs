@@ -29,6 +29,7 @@ pub const TINY: Entry = Entry {
     source: "arXiv 2103.14030, microsoft/Swin-Transformer",
     size: (224, 224),
     classes: 1000,
+    options: &[],
     build: tiny,
 };
 

@@ -106,13 +106,22 @@ struct ModelArgs {
     /// Number of classes; the model's own by default
     #[arg(long, value_name = "N")]
     classes: Option<usize>,
+    /// A variant of the model; `regard models MODEL` lists them; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = option)]
+    option: Vec<(String, String)>,
 }
 
 impl ModelArgs {
     fn graph(&self, name: &str) -> Result<Graph> {
-        let config = Config { batch: self.batch, size: self.size, classes: self.classes };
+        let options = self.option.iter().cloned().collect();
+        let config = Config { batch: self.batch, size: self.size, classes: self.classes, options };
         Source::named(name)?.graph(&config)
     }
+}
+
+fn option(text: &str) -> std::result::Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE, for example k=7")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 fn size(text: &str) -> std::result::Result<(usize, usize), String> {

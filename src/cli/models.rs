@@ -2,7 +2,7 @@
 
 use crate::{
     errors::{Error, Result},
-    report,
+    report, source,
 };
 use clap::Args;
 use regard_models::{Config, ZOO};
@@ -11,10 +11,18 @@ use std::io::Write;
 /// List the models that can be compiled by name
 #[derive(Args)]
 #[command(after_help = "Example:\n  regard models")]
-pub struct Models {}
+pub struct Models {
+    /// Only this model, with its options
+    #[arg(value_name = "MODEL")]
+    model: Option<String>,
+}
 
 /// Prints a row per model.
-pub fn run(_: &Models, out: &mut dyn Write) -> Result<()> {
+pub fn run(args: &Models, out: &mut dyn Write) -> Result<()> {
+    let wanted = match &args.model {
+        Some(name) => vec![regard_models::find(name).ok_or_else(|| source::unknown(name))?],
+        None => ZOO.iter().collect(),
+    };
     let row = |entry: &regard_models::Entry| -> Result<Vec<String>> {
         let graph = regard_models::build(entry.name, &Config::default())
             .map_err(|error| Error::Failed(format!("{}: {error}", entry.name)))?;
@@ -25,8 +33,19 @@ pub fn run(_: &Models, out: &mut dyn Write) -> Result<()> {
         let words = [entry.name.to_owned(), parameters, format!("{gmac:.2}"), input, entry.summary.to_owned()];
         Ok(words.into_iter().chain([entry.source.to_owned()]).collect())
     };
-    let rows = ZOO.iter().map(row).collect::<Result<Vec<_>>>()?;
+    let rows = wanted.iter().copied().map(row).collect::<Result<Vec<_>>>()?;
     let head = ["model", "parameters", "GMAC", "input", "what", "source"];
     write!(out, "{}", report::table(&head, &[false, true, true, false, false, false], &rows))?;
+    if args.model.is_some() {
+        let options = wanted.iter().flat_map(|entry| entry.options);
+        let rows: Vec<Vec<String>> =
+            options.map(|option| vec![option.name.to_owned(), option.values.to_owned()]).collect();
+        match rows.is_empty() {
+            true => writeln!(out, "\nno options")?,
+            false => {
+                write!(out, "\n{}", report::table(&["option", "values, the first by default"], &[false; 2], &rows))?
+            }
+        }
+    }
     Ok(())
 }

@@ -1,0 +1,107 @@
+//! Options: what distinguishes the variants of a model beyond batch, size and classes.
+//!
+//! ```text
+//!   regard run sasa_resnet50 --option stem=conv --option k=11
+//!                              └ name of a row ┘ └ its value ┘
+//! ```
+//!
+//! A model lists its options in its row of the zoo; values are words or numbers. Unknown names and values are
+//! refused with what is expected.
+
+use crate::Config;
+use std::{fmt::Display, str::FromStr};
+
+/// An option of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelOption {
+    /// As given on the command line.
+    pub name: &'static str,
+    /// What values mean, the one that is taken where none is given first.
+    pub values: &'static str,
+}
+
+impl Config {
+    /// The same with an option set.
+    pub fn with(mut self, name: &str, value: &str) -> Config {
+        self.options.insert(name.to_owned(), value.to_owned());
+        self
+    }
+    /// The value of an option that is one of `words`; the first where none is given.
+    ///
+    /// # Errors
+    /// Where it is another word.
+    pub fn word(&self, name: &str, words: &[&'static str]) -> Result<&'static str, String> {
+        let Some(value) = self.options.get(name) else { return Ok(words[0]) };
+        let known = words.iter().find(|word| *word == value);
+        known.copied().ok_or_else(|| format!("option {name} is `{value}`, expected {}", words.join(", ")))
+    }
+    /// The value of an option that is a number from `least` to `most`; `default` where none is given.
+    ///
+    /// # Errors
+    /// Where it is no number, or out of range.
+    pub fn number<T: FromStr + PartialOrd + Display>(
+        &self,
+        name: &str,
+        default: T,
+        least: T,
+        most: T,
+    ) -> Result<T, String> {
+        let Some(value) = self.options.get(name) else { return Ok(default) };
+        let number = value.parse().ok().filter(|n| *n >= least && *n <= most);
+        number.ok_or_else(|| format!("option {name} is `{value}`, expected a number from {least} to {most}"))
+    }
+    /// The value of an option that is a list of different numbers from 1 to `most`, as `1+3`, or `none`.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub fn numbers(&self, name: &str, default: &[usize], most: usize) -> Result<Vec<usize>, String> {
+        let Some(value) = self.options.get(name) else { return Ok(default.to_vec()) };
+        if value == "none" {
+            return Ok(Vec::new());
+        }
+        let wrong =
+            || format!("option {name} is `{value}`, expected `none` or different numbers from 1 to {most}, as 1+2");
+        let mut list = Vec::new();
+        for part in value.split('+') {
+            let number = part.parse::<usize>().ok().filter(|n| (1..=most).contains(n) && !list.contains(n));
+            list.push(number.ok_or_else(wrong)?);
+        }
+        list.sort_unstable();
+        Ok(list)
+    }
+}
+
+/// Refuses options that the model does not have.
+pub(crate) fn check(model: &str, config: &Config, known: &[ModelOption]) -> Result<(), String> {
+    let Some(name) = config.options.keys().find(|name| !known.iter().any(|option| option.name == *name)) else {
+        return Ok(());
+    };
+    let names: Vec<&str> = known.iter().map(|option| option.name).collect();
+    let expected = if names.is_empty() { "it has none".to_owned() } else { format!("expected {}", names.join(", ")) };
+    Err(format!("{model} has no option `{name}`, {expected}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_words_numbers_and_lists() {
+        let config = Config::default().with("stem", "conv").with("k", "11").with("groups", "3+1");
+        assert_eq!(config.word("stem", &["attention", "conv"]), Ok("conv"));
+        assert_eq!(config.word("other", &["attention", "conv"]), Ok("attention"));
+        assert_eq!(config.number("k", 7, 3, 11), Ok(11));
+        assert_eq!(config.numbers("groups", &[1, 2], 4), Ok(vec![1, 3]));
+        assert_eq!(config.numbers("absent", &[1, 2], 4), Ok(vec![1, 2]));
+    }
+
+    #[test]
+    fn other_values_are_refused_with_what_is_expected() {
+        let config = Config::default().with("stem", "cnv").with("k", "99").with("groups", "1+1");
+        let said = |result: Result<(), String>, word: &str| assert!(result.unwrap_err().contains(word));
+        said(config.word("stem", &["attention", "conv"]).map(|_| ()), "attention, conv");
+        said(config.number("k", 7, 3, 11).map(|_| ()), "3 to 11");
+        said(config.numbers("groups", &[], 4).map(|_| ()), "1 to 4");
+        said(check("m", &config, &[ModelOption { name: "stem", values: "" }]), "no option `groups`, expected stem");
+    }
+}
