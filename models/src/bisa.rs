@@ -13,7 +13,7 @@
 //! are replaced.
 
 use crate::{
-    Config, Entry,
+    Config, Entry, ModelOption,
     swin::{self, HEAD_DIM, Swin},
 };
 use regard_ir::{
@@ -30,12 +30,17 @@ pub struct Bidirectional {
     pub norm: bool,
 }
 
+/// Blocks that have another attention than the model they come from.
+const BLOCKS: ModelOption =
+    ModelOption { name: "blocks", values: "0.0+0.1, or other blocks that are bidirectional, each stage.block from 0" };
+
 /// The zoo's row.
 pub const SWIN: Entry = Entry {
     name: "swin_tiny_bisa",
     summary: "Swin-T, bidirectional attention in the first stage",
     source: "NeurIPS 2022 workshop, Stoica et al.",
-    build: |config| with_first_stage("swin_tiny_bisa", config, false),
+    options: &[BLOCKS],
+    build: |config| swin_with("swin_tiny_bisa", config, false),
     ..swin::TINY
 };
 
@@ -43,14 +48,26 @@ pub const SWIN: Entry = Entry {
 pub const SWIN_NORM: Entry = Entry {
     name: "swin_tiny_bisa_norm",
     summary: "the same, both branches normalised",
-    build: |config| with_first_stage("swin_tiny_bisa_norm", config, true),
+    build: |config| swin_with("swin_tiny_bisa_norm", config, true),
     ..SWIN
 };
 
 const EPS: f64 = 1e-5;
 
-fn with_first_stage(name: &str, config: &Config, norm: bool) -> Result<Graph, String> {
-    swin::build(name, config, &Bidirectional { blocks: vec![(0, 0), (0, 1)], norm })
+fn swin_with(name: &str, config: &Config, norm: bool) -> Result<Graph, String> {
+    swin::build(name, config, &Bidirectional { blocks: blocks(config)?, norm })
+}
+
+/// The blocks that the option names; both of the first stage where it is absent.
+fn blocks(config: &Config) -> Result<Vec<(usize, usize)>, String> {
+    let Some(list) = config.options.get(BLOCKS.name) else { return Ok(vec![(0, 0), (0, 1)]) };
+    let wrong =
+        || format!("option blocks is `{list}`, expected stage.block, counted from 0 and joined by +, as 0.0+0.1");
+    let block = |text: &str| {
+        let (stage, block) = text.split_once('.')?;
+        Some((stage.parse().ok()?, block.parse().ok()?))
+    };
+    list.split('+').map(|text| block(text).ok_or_else(wrong)).collect()
 }
 
 /// Bidirectional attention of windows x `[B, n, C]` with q, k, v `[B, heads, n, d]` → heads concatenated, `[B, n, C]`.
@@ -107,17 +124,18 @@ mod tests {
     #[test]
     fn any_block_may_be_bidirectional() {
         let plain = build("swin_tiny", &Config::default()).unwrap().parameters();
-        let one = Bidirectional { blocks: vec![(3, 1)], norm: false };
-        let graph = swin::build("swin", &Config::default(), &one).unwrap();
+        let with = |list: &str| build("swin_tiny_bisa", &Config::default().with("blocks", list));
         // Two projections of 768 channels, G, B and λ.
-        assert_eq!(graph.parameters() - plain, 2 * (768 * 768 + 768) + 32 * 1024 + 32 * 32 + 1);
-        let none = Bidirectional { blocks: vec![(0, 2)], norm: false };
-        let why = swin::build("swin", &Config::default(), &none).unwrap_err();
-        assert_eq!(why, "swin has no block 2 in stage 0, expected stages of [2, 2, 6, 2] blocks");
-        let small = Config { size: Some((224, 200)), ..Config::default() };
-        let why = build("swin_tiny_bisa", &small).unwrap_err();
-        assert!(
-            matches!(why, ModelError::Config(why) if why.starts_with("swin_tiny_bisa cannot take images of 224x200"))
+        let added = 2 * (768 * 768 + 768) + 32 * 1024 + 32 * 32 + 1;
+        assert_eq!(with("3.1").unwrap().parameters() - plain, added);
+        assert_eq!(with("0.0+0.1").unwrap().parameters(), 28_393_188);
+        let why = |result: Result<Graph, ModelError>| result.unwrap_err().to_string();
+        assert_eq!(
+            why(with("0.2")),
+            "swin_tiny_bisa has no block 2 in stage 0, expected stages of [2, 2, 6, 2] blocks"
         );
+        assert!(why(with("first")).starts_with("option blocks is `first`, expected stage.block"));
+        let small = Config { size: Some((224, 200)), ..Config::default() };
+        assert!(why(build("swin_tiny_bisa", &small)).starts_with("swin_tiny_bisa cannot take images of 224x200"));
     }
 }

@@ -75,9 +75,8 @@ fn group_text(graph: &Graph, group: &Group) -> String {
             (format!("product [{}, {}, {}] by [{}, {}]{right}", p.batch, p.m, p.k, p.k, p.n), cones)
         }
         Body::Attend(a) => {
-            let mut cones = vec![&a.scores, &a.values, &a.epilogue];
-            cones.extend(a.products.iter().flat_map(|p| [&p.queries, &p.keys]));
-            (format!("attend [{}, {}, {}] over {} values", a.batch, a.queries, a.keys, a.value_dim), cones)
+            let extents = [a.batch, a.queries, a.keys];
+            (format!("{} {extents:?} over {} values", a.name(), a.value_dim), a.cones())
         }
     };
     let mut reads: Vec<String> = Vec::new();

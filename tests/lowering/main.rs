@@ -6,6 +6,7 @@
 mod chain;
 
 mod attention;
+mod bidirectional;
 mod large;
 mod maps;
 mod movement;

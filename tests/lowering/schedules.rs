@@ -33,6 +33,11 @@ fn blocks() -> Vec<Graph> {
              %t = transpose %a { order = [-1, -2] }\n%p = matmul %a, %t\n%y = softmax %p { axis = -2 }\nreturn %y",
         ),
         parse(
+            "%q = input : f32[3, 7, 12]\n%k = input : f32[3, 23, 12]\n%v = input : f32[3, 23, 40]\n\
+             %w = input : f32[3, 23, 40]\n%s = scores %q, %k\n%a = attend %s, %v { axis = -1 }\n\
+             %b = attend %s, %w { axis = -2 }\n%y = add %a, %b\n%z = attend %s, %w { axis = -2 }\nreturn %y, %z",
+        ),
+        parse(
             "%x = input : f32[20, 36]\n%t = transpose %x { order = [-1, -2] }\n%r = roll %t { axis = 0, shift = 5 }\n\
              %m = reduce %r { op = max, axis = 0 }\n%y = sub %r, %m\n%z = reshape %y { shape = [6, 120] }\nreturn %z, %r",
         ),
@@ -43,7 +48,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
     #[test]
     fn any_tiles(
-        block in 0usize..3, target in 0usize..5,
+        block in 0usize..4, target in 0usize..5,
         sizes in prop::collection::vec((1usize..9, 1usize..6, 1usize..41, 1usize..9, 1usize..5), 12)
     ) {
         let graph = &blocks()[block];

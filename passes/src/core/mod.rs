@@ -25,7 +25,8 @@ pub use sink::sink;
 use crate::error::Error;
 use regard_ir::{
     graph::{Graph, NodeId},
-    ops::Op,
+    id::IdVec,
+    ops::{Op, UnaryOp},
 };
 use std::collections::BTreeSet;
 
@@ -39,6 +40,12 @@ pub fn is_heavy(op: &Op) -> bool {
     matches!(op, Op::MatMul(_) | Op::Scores(_) | Op::Attend(_) | Op::Attention(_))
 }
 
+/// Whether the op takes so long per element that no element is computed twice.
+pub fn is_costly(op: &Op) -> bool {
+    use UnaryOp::{Erf, Exp, Log, Sigmoid, Tanh};
+    matches!(op, Op::Gelu(_)) || matches!(op, Op::Unary(u) if matches!(u.op, Exp | Log | Erf | Tanh | Sigmoid))
+}
+
 /// Core form with rules in view: softmax, scores and attend stay nodes.
 pub fn for_rules(graph: &Graph) -> Result<Graph, Error> {
     let keep = |op: &Op| matches!(op, Op::MatMul(_) | Op::Softmax(_) | Op::Scores(_) | Op::Attend(_) | Op::Gelu(_));
@@ -46,13 +53,26 @@ pub fn for_rules(graph: &Graph) -> Result<Graph, Error> {
     sink(&flat)
 }
 
-/// Core form with kernels in view: attend over keys stays, with the scores below it; all else is inlined.
+/// Most scores of one head that a kernel keeps: 4 MiB of scratch for each direction.
+const MOST_SCORES: usize = 1 << 20;
+
+/// Whether attention has a kernel: a softmax over queries keeps all scores of a head.
+fn has_kernel(graph: &Graph, attend: NodeId) -> bool {
+    let node = &graph.nodes[attend];
+    let per_head = |shape: &[usize]| shape[shape.len() - 2..].iter().product::<usize>();
+    match &node.op {
+        Op::Attend(a) => a.axis == -1 || per_head(&graph.ty(node.operands[0]).shape) <= MOST_SCORES,
+        _ => false,
+    }
+}
+
+/// Core form with kernels in view: attend stays where it has one, with the scores below it; all else is inlined.
 pub fn for_kernels(graph: &Graph) -> Result<Graph, Error> {
     let graph = for_rules(graph)?;
     let fused: BTreeSet<NodeId> = graph.nodes.ids().filter_map(|id| scores_below(&graph, id, &|_| false)).collect();
     let keep = |id: NodeId| match &graph.nodes[id].op {
         Op::Scores(_) => fused.contains(&id),
-        Op::Attend(attend) => attend.axis == -1,
+        Op::Attend(_) => has_kernel(&graph, id),
         Op::MatMul(_) | Op::Gelu(_) => true,
         _ => false,
     };
@@ -66,25 +86,44 @@ pub fn for_rows(graph: &Graph) -> Result<Graph, Error> {
     sink(&inline(graph, &|id| keep(&graph.nodes[id].op), &keep)?)
 }
 
-/// The `scores` node that an `attend` over keys can compute itself: reached through pointwise nodes that
-/// nobody else uses and that are not in memory anyway.
+/// The `scores` node that an `attend` can compute itself: reached through pointwise nodes that serve attention
+/// only and that are not in memory anyway. Where several attends read the same scores, each computes them: that
+/// takes less than their way through memory.
 pub fn scores_below(graph: &Graph, attend: NodeId, in_memory: &dyn Fn(NodeId) -> bool) -> Option<NodeId> {
     let node = &graph.nodes[attend];
-    if !matches!(&node.op, Op::Attend(a) if a.axis == -1) {
+    if !has_kernel(graph, attend) {
         return None;
     }
-    let uses = graph.use_counts();
+    let serves = serving(graph);
     let mut found = None;
     let mut work = vec![node.operands[0]];
     while let Some(id) = work.pop() {
-        if uses[id] != 1 || in_memory(id) {
+        if !serves[id] || in_memory(id) {
             continue;
         }
         match &graph.nodes[id].op {
-            Op::Scores(_) if found.is_none() => found = Some(id),
+            Op::Scores(_) if found.is_none_or(|f| f == id) => found = Some(id),
             op if is_pointwise(op) => work.extend(&graph.nodes[id].operands),
             _ => {}
         }
     }
     found
+}
+
+/// Nodes whose every use ends in the scores of an attend, each used once on the way to them.
+fn serving(graph: &Graph) -> IdVec<NodeId, bool> {
+    let uses = graph.use_counts();
+    let mut good: IdVec<NodeId, usize> = graph.nodes.values().map(|_| 0).collect();
+    for (id, node) in graph.nodes.iter().rev() {
+        match &node.op {
+            Op::Attend(_) if has_kernel(graph, id) && node.operands[0] != node.operands[1] => {
+                good[node.operands[0]] += 1;
+            }
+            op if is_pointwise(op) && uses[id] > 0 && good[id] == uses[id] => {
+                node.operands.iter().for_each(|&o| good[o] += 1);
+            }
+            _ => {}
+        }
+    }
+    graph.nodes.ids().map(|id| uses[id] > 0 && good[id] == uses[id]).collect()
 }

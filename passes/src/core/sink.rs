@@ -10,13 +10,14 @@
 //! ```
 //!
 //! A view that can fall outside its source (pad) does not sink through arithmetic: its fill is a value of
-//! the result, not of the operands. Equal nodes are merged on the way.
+//! the result, not of the operands. One that repeats elements does not sink through a gelu or the like, which would
+//! then be computed for each repetition. Equal nodes are merged on the way.
 //!
 //! A pointwise node is computed in the [layout](super::layout) that its operands have, and a view stands above it:
 //! so maps between convolutions keep their channels last.
 
 use super::{
-    is_heavy, is_pointwise,
+    is_costly, is_heavy, is_pointwise,
     layout::{Layout, layouts},
 };
 use crate::error::Error;
@@ -193,7 +194,8 @@ impl Sink<'_> {
             {
                 return self.at(node.operands[0], both);
             }
-            if is_pointwise(&node.op) && !map.has_fill() && self.sinks(id, &map) {
+            let repeats = is_costly(&node.op) && map.elements() > node.ty.elements();
+            if is_pointwise(&node.op) && !map.has_fill() && !repeats && self.sinks(id, &map) {
                 return self.pointwise(id, Some(&map));
             }
         }

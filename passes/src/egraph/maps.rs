@@ -36,6 +36,13 @@ pub fn spread(row: &View, shape: &[usize]) -> View {
     View::expand(&[row.elements()], shape)
 }
 
+/// The view that reads in a tensor of that shape the one element that this view reads everywhere. `None` where it
+/// reads several, or fills.
+pub fn everywhere(map: &View, shape: &[usize]) -> Option<View> {
+    let one = !map.has_fill() && map.coords.iter().all(|c| c.digits.is_empty());
+    one.then(|| View { shape: shape.to_vec(), ..map.clone() })
+}
+
 /// The view without what lies behind the first index of `axis`, where it does not depend on that index.
 pub fn first_along(map: &View, axis: usize) -> Option<View> {
     let along = |digit: &Digit| digit.axis == axis;

@@ -11,10 +11,11 @@
 //!       y[r, c]  = w[r] · Σ_j p[r, j] · values[j, c];  root ← epilogue(y)
 //! ```
 //!
-//! A fully masked row has m = −∞; it is raised to the smallest finite number, every p is then 0 and so is
+//! Where a softmax over queries takes part, the block goes on as `bidirectional.rs` says. A fully masked row has m = −∞; it is raised to the smallest finite number, every p is then 0 and so is
 //! w, so the row is zeros and never NaN.
 
 use super::{
+    bidirectional,
     index::Point,
     product::{Bases, Operands, multiply},
     row::{Chunk, for_chunks, lane_extent, store_at},
@@ -22,7 +23,7 @@ use super::{
 };
 use crate::plan::{Attend, Keys, expr::Cone};
 use regard_ir::{
-    kernel::{BinOp, Buf, Builder, CmpOp, IdAxis, ReduceOp, Unit, Val, math},
+    kernel::{Addr, BinOp, Buf, Builder, CmpOp, IdAxis, ReduceOp, Unit, Val, math},
     types::DType,
 };
 
@@ -46,25 +47,32 @@ impl AttendTiles {
     }
 }
 
-struct Scratch {
+/// What a block keeps for itself.
+pub(super) struct Scratch {
     keys: Option<Buf>,
     queries: Option<Buf>,
-    values: Buf,
-    scores: Buf,
+    values: Option<Buf>,
+    /// Scores `[rows, keys]` of a tile of queries, or of all where a softmax over queries needs them.
+    pub scores: Buf,
+    /// 1 / Σ of each row of a tile.
     weights: Buf,
-    tile: Buf,
+    /// Sums of a register tile.
+    pub tile: Buf,
+    /// What a softmax over queries keeps.
+    pub inverse: Option<bidirectional::Scratch>,
     /// Keys, rounded up to whole register tiles.
-    padded_keys: usize,
+    pub padded_keys: usize,
     /// Value length, rounded up likewise.
-    padded_dim: usize,
+    pub padded_dim: usize,
 }
 
-struct Block<'a> {
-    context: &'a Context,
-    attend: &'a Attend,
-    tiles: AttendTiles,
+/// One head, and what its kernel is made of.
+pub(super) struct Block<'a> {
+    pub context: &'a Context,
+    pub attend: &'a Attend,
+    pub tiles: AttendTiles,
     head: Val,
-    scratch: Scratch,
+    pub scratch: Scratch,
 }
 
 /// Emits the body.
@@ -75,15 +83,20 @@ pub fn emit(context: &Context, b: &mut Builder, attend: &Attend, output: Buf, ti
     if let (Some(keys), Some(products)) = (block.scratch.keys, &attend.products) {
         block.pack_keys(b, keys, products);
     }
-    block.pack_rows(b, &attend.values, block.scratch.values, block.scratch.padded_dim, attend.value_dim);
+    if let (Some(values), Some(cone)) = (block.scratch.values, &attend.values) {
+        block.pack_rows(b, cone, values, None);
+    }
+    if let (Some(inverse), Some(cone)) = (&block.scratch.inverse, &attend.inverse_values) {
+        return bidirectional::emit(b, &block, inverse, cone, output);
+    }
     let start = b.mul_const(tile, tiles.queries as i64);
     let bound = b.add_const(start, tiles.queries as i64);
     let all = b.i64(attend.queries as i64);
     let end = b.bin(BinOp::Min, bound, all);
     b.for_loop((start, end), tiles.mr as i64, 1, &[], |b, query, _| {
-        block.score(b, query);
+        block.score(b, query, None);
         block.softmax(b, query);
-        block.apply(b, query, end, output);
+        block.apply(b, query, end, output, None);
         Vec::new()
     });
 }
@@ -94,13 +107,21 @@ fn declare(b: &mut Builder, attend: &Attend, tiles: AttendTiles) -> Scratch {
     let padded_dim = attend.value_dim.next_multiple_of(tiles.value_vectors * lanes);
     let mut scratch = |name: &str, len: usize| b.scratch(name, DType::F32, len as u64);
     let dim = attend.products.as_ref().map(|p| p.dim);
+    let sums = tiles.mr * tiles.key_vectors.max(tiles.value_vectors) * lanes;
+    let rows = if attend.inverse_values.is_some() { attend.queries.next_multiple_of(tiles.mr) } else { tiles.mr };
     Scratch {
         keys: dim.map(|d| scratch("keys", d * padded_keys)),
         queries: dim.map(|d| scratch("queries", tiles.mr * d)),
-        values: scratch("values", attend.keys * padded_dim),
-        scores: scratch("scores", tiles.mr * padded_keys),
+        values: attend.values.as_ref().map(|_| scratch("values", attend.keys * padded_dim)),
+        scores: scratch("scores", rows * padded_keys),
         weights: scratch("weights", tiles.mr),
-        tile: scratch("tile", tiles.mr * tiles.key_vectors.max(tiles.value_vectors) * lanes),
+        tile: scratch("tile", sums),
+        inverse: attend.inverse_values.as_ref().map(|_| bidirectional::Scratch {
+            values: scratch("inverse_values", attend.keys * padded_dim),
+            exponentials: scratch("exponentials", rows * padded_keys),
+            weights: scratch("inverse_weights", attend.keys.next_multiple_of(lanes)),
+            tile: scratch("inverse_tile", sums),
+        }),
         padded_keys,
         padded_dim,
     }
@@ -162,9 +183,9 @@ impl Block<'_> {
         });
     }
 
-    /// Rows of values, padded with zeros to whole register tiles.
-    fn pack_rows(&self, b: &mut Builder, cone: &Cone, to: Buf, stride: usize, extent: usize) {
-        let lanes = b.lanes() as usize;
+    /// Rows of values, padded with zeros to whole register tiles, each times its factor where there are factors.
+    pub fn pack_rows(&self, b: &mut Builder, cone: &Cone, to: Buf, factors: Option<Buf>) {
+        let (stride, extent, lanes) = (self.scratch.padded_dim, self.attend.value_dim, b.lanes() as usize);
         let inner = lane_extent(cone, 2, extent);
         b.for_const(self.attend.keys as u64, 1, &[], |b, row, _| {
             let line = b.mul_const(row, stride as i64);
@@ -172,12 +193,16 @@ impl Block<'_> {
             for pad in (extent / lanes * lanes..stride).step_by(lanes) {
                 b.store(zero, b.addr_off(to, Some(line), pad as i64));
             }
+            let factor = factors.map(|factors| b.bcast(b.addr(factors, row)));
             let scope = Scope::new(cone, Point::scalars(&[(self.head, self.attend.batch), (row, self.attend.keys)]));
             for_chunks(b, extent, inner, &[], &mut |b, chunk: Chunk, _| {
                 let start = chunk.start(b);
                 let at = b.add(line, start);
                 let mut here = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
-                let value = self.context.root(b, &mut here);
+                let mut value = self.context.root(b, &mut here);
+                if let Some(factor) = factor {
+                    value = b.mul(value, factor);
+                }
                 b.store_with(value, b.addr(to, at), chunk.first, 1);
                 Vec::new()
             });
@@ -192,8 +217,8 @@ impl Block<'_> {
         b.bin(BinOp::Min, wanted, last)
     }
 
-    /// `scores[r, j] = q·k` for one tile of queries.
-    fn score(&self, b: &mut Builder, query: Val) {
+    /// `scores[r, j] = q·k` for one tile of queries; its rows begin at `base`.
+    pub fn score(&self, b: &mut Builder, query: Val, base: Option<Val>) {
         let (Some(products), Some(keys), Some(queries)) =
             (&self.attend.products, self.scratch.keys, self.scratch.queries)
         else {
@@ -222,6 +247,7 @@ impl Block<'_> {
             Operands { left: queries, left_stride: products.dim, right: keys, right_stride: stride, k: products.dim };
         self.tile_product(b, &operands, self.tiles.key_vectors, stride, |b, column, r, from, to| {
             let row = b.mul_const(r, stride as i64);
+            let row = base.map_or(row, |base| b.add(base, row));
             let at = b.add(row, column);
             let value = b.load(b.addr_off(self.scratch.tile, Some(from), to));
             b.store(value, b.addr_off(self.scratch.scores, Some(at), to));
@@ -255,72 +281,113 @@ impl Block<'_> {
 
     /// Scale, bias and mask; then exponentials and the reciprocal of their sum.
     fn softmax(&self, b: &mut Builder, query: Val) {
-        let (keys, stride) = (self.attend.keys, self.scratch.padded_keys);
+        let stride = self.scratch.padded_keys;
         b.for_const(self.tiles.mr as u64, 1, &[], |b, r, _| {
             let row = self.query(b, query, r);
             let line = b.mul_const(r, stride as i64);
-            let lowest = b.vf32(f64::NEG_INFINITY);
-            let scope = Scope::new(
-                &self.attend.scores,
-                Point::scalars(&[(self.head, self.attend.batch), (row, self.attend.queries)]),
-            );
-            let largest = for_chunks(b, keys, keys, &[lowest], &mut |b, chunk: Chunk, carried| {
-                let start = chunk.start(b);
-                let at = b.add(line, start);
-                let point = scope.point.with_axis(chunk.digits, chunk.first);
-                let mut here = scope.at(point.clone());
-                if self.attend.products.is_some() {
-                    let raw = b.load(b.addr(self.scratch.scores, at));
-                    here = here.with_anchor(raw);
-                }
-                let mut value = self.context.root(b, &mut here);
-                if chunk.first.is_some() {
-                    let active = super::index::active_lanes(b, &point);
-                    value = b.select(active, value, lowest);
-                }
-                b.store(value, b.addr(self.scratch.scores, at));
-                vec![b.bin(BinOp::Max, carried[0], value)]
-            });
-            let largest = b.reduce(ReduceOp::Max, largest[0]);
-            let finite = b.f32(f64::from(f32::MIN));
-            let largest = b.bin(BinOp::Max, largest, finite);
-            let largest = b.splat(largest);
-            let lanes = b.lanes() as usize;
-            let zero = b.vf32(0.0);
-            let sum = b.for_const(keys.next_multiple_of(lanes) as u64, lanes as i64, &[zero], |b, j, carried| {
-                let at = b.add(line, j);
-                let score = b.load(b.addr(self.scratch.scores, at));
-                let below = b.sub(score, largest);
-                let weight = math::exp(b, below, self.context.fma);
-                b.store(weight, b.addr(self.scratch.scores, at));
-                vec![b.add(carried[0], weight)]
-            });
-            let sum = b.reduce(ReduceOp::Sum, sum[0]);
-            let (one, nothing) = (b.f32(1.0), b.f32(0.0));
-            let some = b.cmp(CmpOp::Lt, nothing, sum);
-            let inverse = b.bin(BinOp::Div, one, sum);
-            let inverse = b.select(some, inverse, nothing);
-            b.store_scalar(inverse, b.addr(self.scratch.weights, r));
+            let largest = self.finish_scores(b, row, line);
+            self.weigh(b, r, line, largest);
             Vec::new()
         });
     }
 
-    /// Weights times values, then the epilogue.
-    fn apply(&self, b: &mut Builder, query: Val, end: Val, output: Buf) {
-        let attend = self.attend;
-        let operands = Operands {
-            left: self.scratch.scores,
-            left_stride: self.scratch.padded_keys,
-            right: self.scratch.values,
-            right_stride: self.scratch.padded_dim,
-            k: attend.keys,
-        };
+    /// Scale, bias and mask of one row of scores, which begins at `line`; the largest of each lane. Keys behind the
+    /// last one, up to whole vectors, are −∞.
+    fn finish_scores(&self, b: &mut Builder, row: Val, line: Val) -> Val {
+        let keys = self.attend.keys;
+        let lowest = b.vf32(f64::NEG_INFINITY);
+        let scope = Scope::new(
+            &self.attend.scores,
+            Point::scalars(&[(self.head, self.attend.batch), (row, self.attend.queries)]),
+        );
+        let largest = for_chunks(b, keys, keys, &[lowest], &mut |b, chunk: Chunk, carried| {
+            let start = chunk.start(b);
+            let at = b.add(line, start);
+            let point = scope.point.with_axis(chunk.digits, chunk.first);
+            let mut here = scope.at(point.clone());
+            if self.attend.products.is_some() {
+                let raw = b.load(b.addr(self.scratch.scores, at));
+                here = here.with_anchor(raw);
+            }
+            let mut value = self.context.root(b, &mut here);
+            if chunk.first.is_some() {
+                let active = super::index::active_lanes(b, &point);
+                value = b.select(active, value, lowest);
+            }
+            b.store(value, b.addr(self.scratch.scores, at));
+            vec![b.bin(BinOp::Max, carried[0], value)]
+        });
+        largest[0]
+    }
+
+    /// Scale, bias and mask of one tile of queries, whose rows begin at `base`.
+    pub fn finish_tile(&self, b: &mut Builder, query: Val, base: Val) {
+        b.for_const(self.tiles.mr as u64, 1, &[], |b, r, _| {
+            let row = self.query(b, query, r);
+            let line = b.mul_const(r, self.scratch.padded_keys as i64);
+            let line = b.add(base, line);
+            self.finish_scores(b, row, line);
+            Vec::new()
+        });
+    }
+
+    /// Softmax of one tile of finished rows, which begin at `base`.
+    pub fn weigh_tile(&self, b: &mut Builder, base: Val) {
+        let lanes = b.lanes() as usize;
+        b.for_const(self.tiles.mr as u64, 1, &[], |b, r, _| {
+            let line = b.mul_const(r, self.scratch.padded_keys as i64);
+            let line = b.add(base, line);
+            let lowest = b.vf32(f64::NEG_INFINITY);
+            let whole = self.attend.keys.next_multiple_of(lanes) as u64;
+            let largest = b.for_const(whole, lanes as i64, &[lowest], |b, j, carried| {
+                let at = b.add(line, j);
+                let score = b.load(b.addr(self.scratch.scores, at));
+                vec![b.bin(BinOp::Max, carried[0], score)]
+            });
+            self.weigh(b, r, line, largest[0]);
+            Vec::new()
+        });
+    }
+
+    /// Exponentials of one row, and the reciprocal of their sum.
+    fn weigh(&self, b: &mut Builder, r: Val, line: Val, largest: Val) {
+        let keys = self.attend.keys;
+        let largest = b.reduce(ReduceOp::Max, largest);
+        let finite = b.f32(f64::from(f32::MIN));
+        let largest = b.bin(BinOp::Max, largest, finite);
+        let largest = b.splat(largest);
+        let lanes = b.lanes() as usize;
+        let zero = b.vf32(0.0);
+        let sum = b.for_const(keys.next_multiple_of(lanes) as u64, lanes as i64, &[zero], |b, j, carried| {
+            let at = b.add(line, j);
+            let score = b.load(b.addr(self.scratch.scores, at));
+            let below = b.sub(score, largest);
+            let weight = math::exp(b, below, self.context.fma);
+            b.store(weight, b.addr(self.scratch.scores, at));
+            vec![b.add(carried[0], weight)]
+        });
+        let sum = b.reduce(ReduceOp::Sum, sum[0]);
+        let (one, nothing) = (b.f32(1.0), b.f32(0.0));
+        let some = b.cmp(CmpOp::Lt, nothing, sum);
+        let inverse = b.bin(BinOp::Div, one, sum);
+        let inverse = b.select(some, inverse, nothing);
+        b.store_scalar(inverse, b.addr(self.scratch.weights, r));
+    }
+
+    /// Weights times values for one tile of queries, whose rows of scores begin at `base`; then the epilogue.
+    pub fn apply(&self, b: &mut Builder, query: Val, end: Val, output: Buf, base: Option<Val>) {
+        let Scratch { scores, values, tile, inverse, padded_keys, padded_dim, .. } = &self.scratch;
         let lanes = b.lanes() as usize;
         let width = self.tiles.value_vectors * lanes;
-        b.for_const(self.scratch.padded_dim as u64, width as i64, &[], |b, column, _| {
-            let bases = Bases { right: Some(column), ..Bases::default() };
-            let tile = (self.tiles.mr, self.tiles.value_vectors);
-            multiply(b, self.context.fma, &operands, bases, tile, self.scratch.tile, false);
+        b.for_const(*padded_dim as u64, width as i64, &[], |b, column, _| {
+            let bases = Bases { left: base, right: Some(column), ..Bases::default() };
+            let sum = |b: &mut Builder, left: Buf, right: Buf, tile: Buf| {
+                let k = self.attend.keys;
+                let operands = Operands { left, left_stride: *padded_keys, right, right_stride: *padded_dim, k };
+                multiply(b, self.context.fma, &operands, bases, (self.tiles.mr, self.tiles.value_vectors), tile, false);
+            };
+            values.iter().for_each(|&values| sum(b, *scores, values, *tile));
+            inverse.iter().for_each(|inverse| sum(b, inverse.exponentials, inverse.values, inverse.tile));
             let left = b.sub(end, query);
             let most = b.i64(self.tiles.mr as i64);
             let count = b.bin(BinOp::Min, left, most);
@@ -328,10 +395,18 @@ impl Block<'_> {
             b.for_loop((zero, count), 1, 1, &[], |b, r, _| {
                 let from = b.mul_const(r, width as i64);
                 let row = b.add(query, r);
-                let inverse = b.bcast(b.addr(self.scratch.weights, r));
+                let weight = values.map(|_| b.bcast(b.addr(self.scratch.weights, r)));
                 for v in 0..self.tiles.value_vectors {
-                    let sum = b.load(b.addr_off(self.scratch.tile, Some(from), (v * lanes) as i64));
-                    let value = b.mul(sum, inverse);
+                    let at = |tile: Buf| Addr { buf: tile, index: Some(from), offset: (v * lanes) as i64 };
+                    let forward = weight.map(|weight| {
+                        let sum = b.load(at(*tile));
+                        b.mul(sum, weight)
+                    });
+                    let backward = inverse.as_ref().map(|inverse| b.load(at(inverse.tile)));
+                    let value = match (forward, backward) {
+                        (Some(forward), Some(backward)) => b.add(forward, backward),
+                        (one, other) => one.or(other).expect("one direction at least"),
+                    };
                     self.finish(b, output, row, column, v * lanes, value);
                 }
                 Vec::new()

@@ -5,6 +5,7 @@
 //! give the same kernel share it.
 
 mod attend;
+mod bidirectional;
 mod folds;
 mod index;
 mod integer;
@@ -124,7 +125,7 @@ impl<'a> Lowering<'a> {
                 (format!("product_{batch}{}x{}x{}", p.m, p.k, p.n), t.grid(p, lanes))
             }
             (Body::Attend(a), Tiles::Attend(t)) => {
-                (format!("attend_{}x{}x{}x{}", a.batch, a.queries, a.keys, a.value_dim), t.grid(a))
+                (format!("{}_{}x{}x{}x{}", a.name(), a.batch, a.queries, a.keys, a.value_dim), t.grid(a))
             }
             _ => panic!("the schedule was checked"),
         };
@@ -252,13 +253,7 @@ fn loaded(body: &Body) -> Vec<(NodeId, Option<&View>)> {
             Right::Constant(_) => vec![&p.left, &p.epilogue],
             Right::Computed(right) => vec![&p.left, right, &p.epilogue],
         },
-        Body::Attend(a) => {
-            let mut cones = vec![&a.scores, &a.values, &a.epilogue];
-            if let Some(p) = &a.products {
-                cones.extend([&p.queries, &p.keys]);
-            }
-            cones
-        }
+        Body::Attend(a) => a.cones(),
     };
     let term = |t: &'_ Term| match &t.expr {
         Expr::Load { node, .. } => Some((*node, true)),

@@ -1,12 +1,12 @@
 //! Builds the expression of a node under a view, down to materialised tensors.
 
 use super::expr::{Cone, Expr, ExprId, Term, axes_of, lift, reduction_view, truncate};
-use crate::core::is_pointwise;
+use crate::core::{is_costly, is_pointwise};
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
-    ops::Op,
-    types::DType,
+    ops::{BinaryOp, Op},
+    types::{DType, Real},
     view::View,
 };
 use std::collections::HashMap;
@@ -31,6 +31,8 @@ pub struct ConeBuilder<'a> {
     cone: Cone,
     memo: HashMap<(NodeId, View), ExprId>,
     whole: Option<NodeId>,
+    nothing: Option<ExprId>,
+    passes: HashMap<NodeId, NodeId>,
     depth: usize,
 }
 
@@ -41,7 +43,7 @@ impl<'a> ConeBuilder<'a> {
     /// Starts a cone over `space`. `whole` is the group's own root, which is computed here, not loaded.
     pub fn new(context: &'a Context<'a>, space: &[usize], whole: Option<NodeId>) -> Self {
         let cone = Cone { space: space.to_vec(), ..Cone::default() };
-        Self { context, cone, memo: HashMap::new(), whole, depth: 0 }
+        Self { context, cone, memo: HashMap::new(), whole, nothing: None, passes: HashMap::new(), depth: 0 }
     }
     /// The finished cone.
     pub fn finish(mut self, root: ExprId) -> Cone {
@@ -55,6 +57,31 @@ impl<'a> ConeBuilder<'a> {
         let id = self.cone.terms.push(Term { expr: Expr::Anchor, dtype, axes: all });
         self.memo.insert((node, view), id);
         id
+    }
+    /// Makes `node` read through `view` mean nothing: the anchor's value holds it already, and a sum with it is the
+    /// other term.
+    pub fn nothing(&mut self, node: NodeId, view: View) {
+        let zero = self.term(Expr::Const(Real::new(0.0)), self.context.graph.ty(node).dtype);
+        self.nothing = Some(zero);
+        self.bind(node, view, zero);
+    }
+    /// Makes `node` mean its operand `value`, through any view.
+    pub fn pass(&mut self, node: NodeId, value: NodeId) {
+        self.passes.insert(node, value);
+    }
+    /// An expression times a number: the one element that `node` repeats, or what `map` reads of it.
+    pub fn scaled(&mut self, value: ExprId, node: NodeId, map: Option<&View>) -> Result<ExprId, Cut> {
+        let shape = self.cone.space.clone();
+        let view = match map {
+            Some(map) => View { shape, ..map.clone() },
+            None => View::expand(&[1], &shape),
+        };
+        let factor = self.build(node, view)?;
+        let dtype = self.cone.terms[value].dtype;
+        Ok(self.term(Expr::Binary(BinaryOp::Mul, value, factor), dtype))
+    }
+    fn is_nothing(&self, term: ExprId) -> bool {
+        self.nothing == Some(term)
     }
     /// Makes `node` read through `view` mean an expression already built.
     pub fn bind(&mut self, node: NodeId, view: View, expr: ExprId) {
@@ -89,6 +116,9 @@ impl<'a> ConeBuilder<'a> {
     }
 
     fn fresh(&mut self, id: NodeId, view: &View) -> Result<ExprId, Cut> {
+        if let Some(&value) = self.passes.get(&id) {
+            return self.build(value, view.clone());
+        }
         let node = &self.context.graph.nodes[id];
         let dtype = node.ty.dtype;
         if let Op::Const(c) = &node.op
@@ -99,7 +129,11 @@ impl<'a> ConeBuilder<'a> {
         if self.is_leaf(id) {
             return Ok(self.term(Expr::Load { node: id, view: view.clone() }, dtype));
         }
-        if view.has_fill() {
+        let read = axes_of(view);
+        let points: usize =
+            view.shape.iter().enumerate().filter(|(a, _)| read >> a & 1 == 1).map(|(_, &d)| d).product();
+        let repeats = points > node.ty.elements();
+        if view.has_fill() || (repeats && is_costly(&node.op) && Some(id) != self.whole) {
             return Err(Cut(id));
         }
         match &node.op {
@@ -121,7 +155,11 @@ impl<'a> ConeBuilder<'a> {
             }
             Op::Binary(op) => {
                 let (a, b) = (self.build(node.operands[0], view.clone())?, self.build(node.operands[1], view.clone())?);
-                Ok(self.term(Expr::Binary(op.op, a, b), dtype))
+                match op.op {
+                    BinaryOp::Add if self.is_nothing(a) => Ok(b),
+                    BinaryOp::Add if self.is_nothing(b) => Ok(a),
+                    op => Ok(self.term(Expr::Binary(op, a, b), dtype)),
+                }
             }
             Op::Select(_) => {
                 let c = self.build(node.operands[0], view.clone())?;

@@ -26,7 +26,7 @@ impl Planner<'_> {
         let mut current = anchor;
         while !self.materialized[current]
             && let [user] = self.users[current][..]
-            && self.continues(current, user)
+            && self.continues(anchor, current, user)
         {
             steps.push(user);
             current = user;
@@ -37,21 +37,22 @@ impl Planner<'_> {
         steps
     }
 
-    fn continues(&self, current: NodeId, user: NodeId) -> bool {
+    fn continues(&self, anchor: NodeId, current: NodeId, user: NodeId) -> bool {
+        let partner = self.partners.get(&anchor).map(|partner| partner.inverse);
         let node = &self.graph.nodes[user];
         match &node.op {
             Op::ViewOp(view) => view.map.inverse().is_some(),
-            op if is_pointwise(op) => node.operands.iter().all(|&o| o == current || !self.pending(o)),
+            op if is_pointwise(op) => node.operands.iter().all(|&o| o == current || !self.pending(o, partner)),
             _ => false,
         }
     }
 
-    /// Whether a node's value holds a product or reduction that is not in memory yet.
-    fn pending(&self, id: NodeId) -> bool {
+    /// Whether a node's value holds a product or reduction that is not in memory yet, the anchor's partner excepted.
+    fn pending(&self, id: NodeId, partner: Option<NodeId>) -> bool {
         let mut work = vec![id];
         let mut seen = BTreeSet::new();
         while let Some(id) = work.pop() {
-            if self.materialized[id] || self.constant[id] || !seen.insert(id) {
+            if self.materialized[id] || self.constant[id] || partner == Some(id) || !seen.insert(id) {
                 continue;
             }
             let node = &self.graph.nodes[id];
@@ -93,6 +94,9 @@ impl Planner<'_> {
         let mut builder = ConeBuilder::new(&context, space, steps.last().copied());
         let mut push = View::reshape(&self.graph.ty(anchor).shape, space);
         let mut value = builder.anchor(anchor, push.clone());
+        if let Some(partner) = self.partners.get(&anchor) {
+            partner.bind(&mut builder, push.clone());
+        }
         for &step in steps {
             let node = &self.graph.nodes[step];
             if let Op::ViewOp(view) = &node.op {

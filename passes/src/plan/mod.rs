@@ -16,14 +16,16 @@
 mod cone;
 mod epilogue;
 pub mod expr;
+mod pair;
 
 use crate::{core, error::Error};
 use cone::{ConeBuilder, Context, Cut};
 use expr::{Cone, Expr};
+use pair::Partner;
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
-    ops::{Op, UnaryOp},
+    ops::Op,
     target::Target,
     view::View,
 };
@@ -88,7 +90,7 @@ pub enum Right {
     Computed(Cone),
 }
 
-/// `y = softmax_keys(scores) · v` for each of `batch` heads.
+/// `y = softmax_keys(scores)·v + softmax_queries(scores)·u`, or one of the two, for each of `batch` heads.
 #[derive(Clone, Debug)]
 pub struct Attend {
     /// Heads, windows and images together.
@@ -103,12 +105,31 @@ pub struct Attend {
     pub products: Option<Keys>,
     /// Scores over `[batch, queries, keys]`; the anchor is q·k.
     pub scores: Cone,
-    /// Values over `[batch, keys, value_dim]`.
-    pub values: Cone,
+    /// What a softmax over keys weighs, over `[batch, keys, value_dim]`.
+    pub values: Option<Cone>,
+    /// What a softmax over queries weighs, likewise.
+    pub inverse_values: Option<Cone>,
     /// What happens to each element, over `[batch, queries, value_dim]`.
     pub epilogue: Cone,
     /// From `[batch, queries, value_dim]` to the root's elements.
     pub store: View,
+}
+
+impl Attend {
+    /// Which softmax there is: `attend` over keys, `inverse` over queries, or `bidirectional`.
+    pub fn name(&self) -> &'static str {
+        match (&self.values, &self.inverse_values) {
+            (Some(_), Some(_)) => "bidirectional",
+            (None, _) => "inverse",
+            _ => "attend",
+        }
+    }
+    /// What is read and finished, in order.
+    pub fn cones(&self) -> Vec<&Cone> {
+        let values = self.values.iter().chain(&self.inverse_values);
+        let products = self.products.iter().flat_map(|p| [&p.queries, &p.keys]);
+        [&self.scores].into_iter().chain(values).chain([&self.epilogue]).chain(products).collect()
+    }
 }
 
 /// The two operands of `scores`.
@@ -177,13 +198,8 @@ fn recomputed(graph: &Graph, groups: &[Group], forced: &IdVec<NodeId, bool>) -> 
             if roots.contains_key(&id) || forced[id] || constant[id] || !seen.insert(id) {
                 continue;
             }
-            let costly = match &graph.nodes[id].op {
-                Op::Reduce(_) | Op::Gelu(_) => true,
-                Op::Unary(u) => {
-                    matches!(u.op, UnaryOp::Exp | UnaryOp::Log | UnaryOp::Erf | UnaryOp::Tanh | UnaryOp::Sigmoid)
-                }
-                _ => false,
-            };
+            let op = &graph.nodes[id].op;
+            let costly = core::is_costly(op) || matches!(op, Op::Reduce(_));
             if costly && owner[id].is_some_and(|o| o != group.root) {
                 return Some(id);
             }
@@ -201,6 +217,8 @@ struct Planner<'a> {
     users: IdVec<NodeId, Vec<NodeId>>,
     /// The scores that an attend computes itself.
     scores: BTreeMap<NodeId, NodeId>,
+    /// The attends over queries that attends over keys compute, too.
+    partners: BTreeMap<NodeId, Partner>,
     lanes: usize,
 }
 
@@ -218,23 +236,41 @@ impl<'a> Planner<'a> {
         let attends = graph.nodes.ids().filter(|&id| !constant[id]);
         let scores = attends.filter_map(|id| Some((id, core::scores_below(graph, id, &|below| forced[below])?)));
         let scores = scores.collect();
-        Self { graph, constant, materialized: forced.clone(), users, scores, lanes: target.lanes as usize }
+        let (materialized, lanes) = (forced.clone(), target.lanes as usize);
+        let mut planner = Self { graph, constant, materialized, users, scores, partners: BTreeMap::new(), lanes };
+        planner.partners = planner.partners();
+        planner
     }
 
     fn run(mut self) -> Result<Vec<Group>, Cut> {
         let mut roots: BTreeMap<NodeId, Option<NodeId>> = BTreeMap::new();
-        for (id, node) in self.graph.nodes.iter() {
-            let anchor = match &node.op {
-                Op::MatMul(_) | Op::Attend(_) => true,
-                Op::Scores(_) => !self.scores.values().any(|&s| s == id),
-                _ => false,
-            };
-            if self.constant[id] || !anchor {
-                continue;
+        let mut claim = |planner: &mut Self, anchor: NodeId| {
+            let root = planner.chain(anchor).last().copied().unwrap_or(anchor);
+            planner.materialized[root] = true;
+            roots.insert(root, Some(anchor));
+        };
+        let graph = self.graph;
+        let anchors = graph.nodes.iter().filter(|&(id, node)| match &node.op {
+            Op::MatMul(_) | Op::Attend(_) => true,
+            Op::Scores(_) => !self.scores.values().any(|&s| s == id),
+            _ => false,
+        });
+        let anchors: Vec<NodeId> = anchors.map(|(id, _)| id).filter(|&id| !self.constant[id]).collect();
+        let paired: Vec<NodeId> = self.partners.iter().flat_map(|(&keys, p)| [keys, p.inverse]).collect();
+        for &id in anchors.iter().filter(|id| !paired.contains(id)) {
+            claim(&mut self, id);
+        }
+        // What the epilogue of a pair reads is in memory by now.
+        for id in anchors.into_iter().filter(|id| paired.contains(id)) {
+            match self.partners.get(&id) {
+                Some(partner) if self.chain(id).contains(&partner.meeting) => claim(&mut self, id),
+                Some(_) => {
+                    let partner = self.partners.remove(&id).expect("it was just found");
+                    claim(&mut self, id);
+                    claim(&mut self, partner.inverse);
+                }
+                None => {}
             }
-            let root = self.chain(id).last().copied().unwrap_or(id);
-            self.materialized[root] = true;
-            roots.insert(root, Some(id));
         }
         for (id, node) in self.graph.nodes.iter() {
             let folded = self.constant[id] && !self.graph.outputs.contains(&id);
@@ -322,7 +358,7 @@ impl<'a> Planner<'a> {
 
     fn attend(&self, anchor: NodeId) -> Result<Attend, Cut> {
         let node = &self.graph.nodes[anchor];
-        let (scores, values) = (node.operands[0], node.operands[1]);
+        let scores = node.operands[0];
         let rank = node.ty.rank();
         let (queries, value_dim) = (node.ty.shape[rank - 2], node.ty.shape[rank - 1]);
         let keys = *self.graph.ty(scores).shape.last().expect("scores have a key axis");
@@ -348,14 +384,36 @@ impl<'a> Planner<'a> {
         if !scores.reductions().is_empty() {
             return Err(Cut(node.operands[0]));
         }
-        let values = reader(values, [keys, value_dim])?;
+        let space = [batch, keys, value_dim];
+        let weighed = |attend: NodeId, factors: Vec<NodeId>| {
+            let values = self.graph.nodes[attend].operands[1];
+            self.scaled_reader(values, self.spread(values, batch_shape, [keys, value_dim], &space)?, &space, &factors)
+        };
+        let partner = self.partners.get(&anchor);
+        let factors = |inverse: bool| partner.map_or(Vec::new(), |partner| partner.factors(inverse));
+        let alone = matches!(&node.op, Op::Attend(attend) if attend.axis == -2);
+        let values = if alone { None } else { Some(weighed(anchor, factors(false))?) };
+        let inverse = if alone { Some(anchor) } else { partner.map(|partner| partner.inverse) };
+        let inverse_values = inverse.map(|inverse| weighed(inverse, factors(true))).transpose()?;
         let (epilogue, store) = self.epilogue(anchor, &[batch, queries, value_dim])?;
-        Ok(Attend { batch, queries, keys, value_dim, products, scores, values, epilogue, store })
+        Ok(Attend { batch, queries, keys, value_dim, products, scores, values, inverse_values, epilogue, store })
     }
 
     /// A cone that a kernel reads once per block; reductions in it are materialised.
     fn reader(&self, operand: NodeId, view: View, space: &[usize]) -> Result<Cone, Cut> {
-        let cone = self.cone_under(operand, view, space, None)?;
+        self.scaled_reader(operand, view, space, &[])
+    }
+
+    /// The same times numbers.
+    fn scaled_reader(&self, operand: NodeId, view: View, space: &[usize], factors: &[NodeId]) -> Result<Cone, Cut> {
+        let context = self.context();
+        let mut builder = ConeBuilder::new(&context, space, None);
+        let mut root = builder.build(operand, view)?;
+        for &factor in factors {
+            let (node, map) = self.number(factor).ok_or(Cut(factor))?;
+            root = builder.scaled(root, node, map)?;
+        }
+        let cone = builder.finish(root);
         if cone.reductions().is_empty() { Ok(cone) } else { Err(Cut(operand)) }
     }
 }

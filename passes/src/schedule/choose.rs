@@ -150,6 +150,11 @@ pub fn attend(attend: &Attend, target: &Target) -> AttendTiles {
         }
     }
     let mut tiles = best.1;
+    if attend.inverse_values.is_some() {
+        // Columns are normalised as a whole.
+        tiles.queries = attend.queries.next_multiple_of(tiles.mr);
+        return tiles;
+    }
     let blocks_per_head = BLOCKS.div_ceil(attend.batch.max(1));
     tiles.queries = attend.queries.div_ceil(blocks_per_head).next_multiple_of(tiles.mr);
     tiles
@@ -235,7 +240,11 @@ pub fn check(body: &Body, tiles: &Tiles, target: &Target) -> Result<(), String> 
             }
             check_product(product, t, target)
         }
-        (Body::Attend(_), Tiles::Attend(t)) => {
+        (Body::Attend(attend), Tiles::Attend(t)) => {
+            if attend.inverse_values.is_some() && t.queries < attend.queries {
+                let (found, all) = (t.queries, attend.queries);
+                return Err(format!("queries {found} splits columns that are normalised as a whole, expected {all}"));
+            }
             let widest = t.key_vectors.max(t.value_vectors);
             if !fits_registers(t.mr, widest, target) {
                 let (need, have) = (t.mr * widest + widest + 1, target.vector_registers);

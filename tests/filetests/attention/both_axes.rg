@@ -34,10 +34,7 @@ graph both_axes {
 
 ; expect plan target=x86-64-v4
 ;   plan both_axes {
-;     %s = product [2, 9, 8] by [8, 9] reading %q, %k
-;     %forward = attend [2, 9, 9] over 8 values reading %s, %v
-;     %16 = row [18, 9] reading %s
-;     %y = product [2, 9, 9] by [9, 8] reading %16, %v, %forward
+;     %y = bidirectional [2, 9, 9] over 8 values reading %v, %q, %k
 ;   }
 
 ; expect check

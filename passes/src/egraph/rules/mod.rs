@@ -14,6 +14,7 @@
 //!
 //! Tests draw operands from each signature and compare both sides, for every row of [`all`].
 
+mod generated;
 mod linear;
 mod movement;
 mod number;
@@ -207,7 +208,7 @@ impl Applier<Term, Facts> for Apply {
 /// Every row.
 pub fn all() -> &'static [Arc<Rule>] {
     static RULES: LazyLock<Vec<Arc<Rule>>> = LazyLock::new(|| {
-        let tables = [raise::rules(), linear::rules(), number::rules(), movement::rules()];
+        let tables = [raise::rules(), linear::rules(), generated::rules(), number::rules(), movement::rules()];
         tables.into_iter().flatten().map(Arc::new).collect()
     });
     &RULES

@@ -7,13 +7,27 @@
 //!   q · (Kᵀ + bᵀ)  =  scores(q, swap (Kᵀ + bᵀ))  =  scores(q, K + b)
 //! ```
 
-use super::{Rule, axis, map, rule_with, ty};
+use super::{Bindings, Rule, Scope, axis, map, rule_with, ty};
 use crate::egraph::maps;
 use regard_ir::view::View;
 
 const UNARY: [&str; 13] =
     ["neg", "abs", "exp", "log", "sqrt", "rsqrt", "recip", "floor", "round", "erf", "tanh", "sigmoid", "gelu"];
 const BINARY: [&str; 9] = ["add", "sub", "mul", "div", "min", "max", "lt", "le", "eq"];
+
+/// Ops that are not computed again for each repetition of an element.
+const COSTLY: [&str; 6] = ["exp", "log", "erf", "tanh", "sigmoid", "gelu"];
+
+/// Whether a view moves through a pointwise op, some operand of which is not constant.
+fn sinks(s: &Scope) -> Option<Bindings> {
+    let computed = !["x", "y", "c"].iter().all(|name| s.fact(name).is_none() || s.is_constant(name));
+    (computed && !s.map("m")?.has_fill()).then(Vec::new)
+}
+
+/// The same where it repeats nothing.
+fn once(s: &Scope) -> Option<Bindings> {
+    sinks(s).filter(|_| s.root.elements() <= s.ty("x").map_or(0, |x| x.elements()))
+}
 
 /// Views of views, of numbers, of softmax, and of every pointwise op.
 pub fn rules() -> Vec<Rule> {
@@ -51,10 +65,7 @@ pub fn rules() -> Vec<Rule> {
         let list = |wrap: fn(&&str) -> String| operands.iter().map(wrap).collect::<Vec<_>>().join(" ");
         let left = format!("(view ?m ({op}{attrs} {}))", list(|o| format!("?{o}")));
         let right = format!("({op}{attrs} {})", list(|o| format!("(view ?m ?{o})")));
-        rule_with(format!("view-of-{op}"), signature, &left, &right, |s| {
-            let computed = !["x", "y", "c"].iter().all(|name| s.fact(name).is_none() || s.is_constant(name));
-            (computed && !s.map("m")?.has_fill()).then(Vec::new)
-        })
+        rule_with(format!("view-of-{op}"), signature, &left, &right, if COSTLY.contains(&op) { once } else { sinks })
     };
     rules.extend(UNARY.map(|op| through(op, "x: S; map m: S -> T", "", &["x"])));
     rules.extend(BINARY.map(|op| through(op, "x: S; y: S; map m: S -> T", "", &["x", "y"])));

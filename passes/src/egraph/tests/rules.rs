@@ -142,7 +142,7 @@ impl Draw {
             return Some(View::expand(shape, &[2]));
         }
         let extent = shape[axis];
-        Some(match self.random.below(6) {
+        Some(match self.random.below(7) {
             0 => View::roll(shape, axis, 1),
             1 if extent > 1 => View::slice(shape, axis, 1, extent, 1),
             2 => View::pad(shape, axis, 1, 0, Real::new(0.0)).then(&View::slice(
@@ -154,6 +154,7 @@ impl Draw {
             ))?,
             3 => View::reshape(shape, &merged(shape, axis)),
             4 => View::expand(shape, &[&[2], shape].concat()),
+            5 => View::reshape(shape, &split(shape, axis, 1 + self.random.below(extent))),
             _ => {
                 let mut order: Vec<usize> = (0..rank).collect();
                 order.swap(axis, self.random.below(rank));
@@ -189,6 +190,12 @@ impl Draw {
 
 fn grown(shape: &[usize], axis: usize) -> Vec<usize> {
     shape.iter().enumerate().map(|(a, &d)| d + usize::from(a == axis)).collect()
+}
+
+/// The shape with an axis split in two, the first of `parts`, where that divides it.
+fn split(shape: &[usize], axis: usize, parts: usize) -> Vec<usize> {
+    let parts = if shape[axis].is_multiple_of(parts) { parts } else { 1 };
+    [&shape[..axis], &[parts, shape[axis] / parts], &shape[axis + 1..]].concat()
 }
 
 /// The shape with an axis merged into the next.
