@@ -41,7 +41,7 @@ pub enum Error {
         /// The system's reason.
         source: io::Error,
     },
-    /// A safetensors file that is none, or lacks what is needed.
+    /// A file of tensors that is none, or lacks what is needed.
     #[error("{}: {what}", path.display())]
     Archive {
         /// Which file.

@@ -6,7 +6,7 @@
 use crate::errors::{Error, Result};
 use std::{
     fs::{self, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, BufWriter, Read, Write},
     path::Path,
     process,
     sync::atomic::{AtomicU64, Ordering},
@@ -14,6 +14,14 @@ use std::{
 
 /// Writes `bytes` to `path`: beside it first, then renamed.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_with(path, |file| file.write_all(bytes).map_err(|source| Error::Write { path: path.to_owned(), source }))
+}
+
+/// Lets `fill` write a file, of which nothing is left where that fails.
+///
+/// # Errors
+/// As `fill`, and where the file cannot be made.
+pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     static DRAFTS: AtomicU64 = AtomicU64::new(0);
     let unwritable = |source| Error::Write { path: path.to_owned(), source };
     let Some(name) = path.file_name() else {
@@ -21,16 +29,14 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     };
     let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
     let draft = path.with_file_name(format!(".{}.{}-{number}.part", name.to_string_lossy(), process::id()));
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&draft)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&draft, path));
-    written.map_err(|source| {
-        // It may never have come to be; there is nothing left to undo.
+    let file = OpenOptions::new().write(true).create_new(true).open(&draft).map_err(unwritable)?;
+    let mut file = BufWriter::new(file);
+    let written = fill(&mut file)
+        .and_then(|()| file.flush().map_err(unwritable))
+        .and_then(|()| fs::rename(&draft, path).map_err(unwritable));
+    written.inspect_err(|_| {
+        // It may be gone already; there is nothing left to undo.
         let _ = fs::remove_file(&draft);
-        unwritable(source)
     })
 }
 

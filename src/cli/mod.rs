@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! ```text
-//!   regard models | compile | run | check | show | bench | optimize
+//!   regard models | compile | run | check | show | bench | optimize | convert
 //!   ./swin photo.jpg           an executable that `regard compile` wrote: this very program with a payload
 //! ```
 //!
@@ -11,6 +11,7 @@
 mod bench;
 mod check;
 mod compile;
+mod convert;
 mod models;
 mod optimize;
 mod packaged;
@@ -55,6 +56,7 @@ enum Command {
     Show(show::Show),
     Bench(bench::Bench),
     Optimize(optimize::Optimize),
+    Convert(convert::Convert),
 }
 
 /// What the program does; the exit code of the process.
@@ -91,6 +93,7 @@ fn command(command: Command, out: &mut dyn Write) -> Result<()> {
         Command::Show(args) => show::run(&args, out),
         Command::Bench(args) => bench::run(&args, out),
         Command::Optimize(args) => optimize::run(&args, out),
+        Command::Convert(args) => convert::run(&args, out),
     }
 }
 
@@ -159,7 +162,7 @@ impl RuleArgs {
 /// Where the weights come from.
 #[derive(Args, Clone)]
 struct WeightArgs {
-    /// A safetensors checkpoint (names of the authors, timm or torchvision), or synth:SEED
+    /// A checkpoint, .safetensors, .pth or .pt (names of the authors, timm or torchvision), or synth:SEED
     #[arg(long, value_name = "FILE|synth:SEED")]
     weights: Option<String>,
     /// Ignore tensors in the checkpoint that the model does not have

@@ -1,4 +1,4 @@
-//! Weights from a safetensors file.
+//! Weights from a file: safetensors, or what PyTorch writes.
 //!
 //! A checkpoint may use the graph's own names, timm's or torchvision's. Which one is decided once for the
 //! whole file, because one library's name can be another tensor's name in the next.
@@ -33,7 +33,7 @@ impl Checkpoint {
     /// Opens a file and reads its header.
     ///
     /// # Errors
-    /// Where it is no safetensors file, or a damaged one.
+    /// Where it is no checkpoint, or a damaged one.
     pub fn open(path: &Path, allow_extra: bool) -> Result<Checkpoint> {
         Ok(Checkpoint { archive: Archive::open(path)?, allow_extra, style: OnceLock::new() })
     }
@@ -65,7 +65,7 @@ impl Checkpoint {
 
     fn value_fault(&self, name: &str) -> Result<Option<Fault>> {
         let (mut first, mut count, mut position) = (None, 0, 0);
-        let all = 0..self.archive.stored(name)?.shape.iter().product();
+        let all = 0..self.archive.stored(name)?.elements();
         self.archive.each_float(name, all, |piece| {
             for value in piece {
                 if !value.is_finite() {

@@ -3,6 +3,7 @@
 //! ```text
 //!   synth:0            a formula of name, shape, position and seed
 //!   model.safetensors  a checkpoint, in the authors', timm's or torchvision's names
+//!   model.pth          the same as PyTorch writes it
 //! ```
 //!
 //! A source is first checked against the graph as a whole, so that one run names every missing, surplus,
@@ -33,7 +34,7 @@ pub trait Weights: Send + Sync {
 /// The weights that `--weights` names; `synth:0` where it names none.
 ///
 /// # Errors
-/// Where the seed is no number, or the file is no safetensors file.
+/// Where the seed is no number, or the file is no checkpoint.
 pub fn open(source: Option<&str>, allow_extra: bool) -> Result<Box<dyn Weights>> {
     let source = source.unwrap_or("synth:0");
     match source.strip_prefix("synth:") {

@@ -1,6 +1,7 @@
 //! The program as people use it: what it prints, what it writes, how it ends.
 
 mod bad_input;
+mod checkpoints;
 mod commands;
 mod compile;
 mod rules;

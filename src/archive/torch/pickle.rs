@@ -1,0 +1,323 @@
+//! The pickle machine: reads the description of a checkpoint's tensors and can do nothing else.
+//!
+//! A pickle is a program for a machine with a stack. Python's machine imports and calls whatever the program
+//! names, so that a checkpoint can run anything. This one knows protocols 2 to 5, builds [`Values`], and treats a
+//! name as a word (see [`super::value`]):
+//!
+//! ```text
+//!   EMPTY_DICT  MARK "fc.weight" (…  BINPERSID … REDUCE)  …  SETITEMS  STOP      ─▶  { "fc.weight": tensor, … }
+//!        stack:  [ {} │ "fc.weight"  tensor   …                                      │ = mark
+//! ```
+//!
+//! It runs in one loop: nothing recurses, each opcode takes time and memory in proportion to its own bytes and
+//! to what it takes from the stack, and the number of values is bounded.
+
+use super::value::{Id, Name, Value, Values};
+use std::collections::BTreeMap;
+
+/// What was read.
+#[derive(Debug)]
+pub struct Pickle<'a> {
+    /// All values.
+    pub values: Values<'a>,
+    /// The outermost one.
+    pub root: Id,
+    /// How many bytes the program has.
+    pub length: usize,
+}
+
+/// Why a pickle is refused: the opcode's place, and the end of a sentence about it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub at: usize,
+    pub what: String,
+}
+
+/// Reads the pickle at the beginning of `bytes`.
+pub fn load(bytes: &[u8]) -> Result<Pickle<'_>, Refusal> {
+    let mut machine = Machine {
+        bytes,
+        at: 0,
+        values: Values::default(),
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: BTreeMap::new(),
+    };
+    loop {
+        let at = machine.at;
+        match machine.step() {
+            Ok(None) => {}
+            Ok(Some(root)) => return Ok(Pickle { values: machine.values, root, length: machine.at }),
+            Err(what) => return Err(Refusal { at, what }),
+        }
+    }
+}
+
+struct Machine<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    values: Values<'a>,
+    stack: Vec<Id>,
+    /// Lengths of the stack where marks were set.
+    marks: Vec<usize>,
+    memo: BTreeMap<u32, Id>,
+}
+
+type Step<T> = Result<T, String>;
+
+impl<'a> Machine<'a> {
+    /// Executes one opcode; the result once it is `STOP`.
+    fn step(&mut self) -> Step<Option<Id>> {
+        match self.byte()? {
+            b'.' => return self.pop().map(Some),
+            0x80 => self.protocol()?,
+            0x95 => drop(self.take(8)?),
+            b'N' | 0x88 | 0x89 => self.push(Value::Plain)?,
+            code @ (b'K' | b'M' | b'J' | 0x8a | 0x8b | b'G') => self.number(code)?,
+            code @ (b'X' | 0x8c | 0x8d | b'U' | b'T') => self.text(code)?,
+            code @ (b'C' | b'B' | 0x8e | 0x96) => {
+                let length = self.length(code)?;
+                self.take(length)?;
+                self.push(Value::Plain)?;
+            }
+            code @ (b'q' | b'r' | 0x94 | b'h' | b'j') => self.remember(code)?,
+            b'(' => self.marks.push(self.stack.len()),
+            b'0' => drop(self.pop()?),
+            b'1' => drop(self.above_mark()?),
+            b'2' => self.stack.push(self.top()?),
+            code @ (b')' | b't' | 0x85..=0x87 | b']' | b'l' | b'}' | b'd' | 0x8f | 0x91) => self.collection(code)?,
+            code @ (b'a' | b'e' | b's' | b'u' | 0x90) => self.fill(code)?,
+            b'c' => {
+                let (module, name) = (self.line()?, self.line()?);
+                self.name(module, name)?;
+            }
+            0x93 => {
+                let (name, module) = (self.pop()?, self.pop()?);
+                match (self.values.get(module), self.values.get(name)) {
+                    (Value::Text(module), Value::Text(name)) => self.name(module, name)?,
+                    _ => return Err("names something by what is no text".into()),
+                }
+            }
+            code @ (b'R' | 0x81 | 0x92) => self.call(code)?,
+            b'b' => self.build()?,
+            b'Q' => {
+                let id = self.pop()?;
+                let value = self.values.persistent(id)?;
+                self.push(value)?;
+            }
+            code => return Err(refused(code)),
+        }
+        Ok(None)
+    }
+
+    fn protocol(&mut self) -> Step<()> {
+        match self.byte()? {
+            2..=5 => Ok(()),
+            version => Err(format!("has protocol {version}, expected 2 to 5")),
+        }
+    }
+    fn number(&mut self, code: u8) -> Step<()> {
+        let value = match code {
+            b'K' => Value::Int(i64::from(self.byte()?)),
+            b'M' => Value::Int(i64::from(u16::from_le_bytes(self.array()?))),
+            b'J' => Value::Int(i64::from(i32::from_le_bytes(self.array()?))),
+            b'G' => {
+                self.take(8)?;
+                Value::Plain
+            }
+            _ => {
+                let length = if code == 0x8a { usize::from(self.byte()?) } else { self.length(b'B')? };
+                let digits = self.take(length)?;
+                let mut word = [if digits.last().is_some_and(|&high| high >= 0x80) { 0xff } else { 0 }; 8];
+                match digits.len() {
+                    ..=8 => {
+                        word[..digits.len()].copy_from_slice(digits);
+                        Value::Int(i64::from_le_bytes(word))
+                    }
+                    _ => Value::Plain,
+                }
+            }
+        };
+        self.push(value)
+    }
+    fn text(&mut self, code: u8) -> Step<()> {
+        let length = self.length(code)?;
+        let bytes = self.take(length)?;
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.push(Value::Text(text)),
+            // Texts of Python 2 may be any bytes, numbers of a random generator for example.
+            Err(_) if matches!(code, b'U' | b'T') => self.push(Value::Plain),
+            Err(_) => Err("has a text that is not UTF-8".into()),
+        }
+    }
+    /// The length before texts and bytes, in the width that the opcode has.
+    fn length(&mut self, code: u8) -> Step<usize> {
+        let length = match code {
+            0x8c | b'U' | b'C' => u64::from(self.byte()?),
+            b'X' | b'T' | b'B' => u64::from(u32::from_le_bytes(self.array()?)),
+            _ => u64::from_le_bytes(self.array()?),
+        };
+        let left = self.bytes.len() - self.at;
+        let fits = usize::try_from(length).ok().filter(|&length| length <= left);
+        fits.ok_or_else(|| format!("claims {length} bytes, {left} are left"))
+    }
+    fn remember(&mut self, code: u8) -> Step<()> {
+        let slot = match code {
+            b'q' | b'h' => u32::from(self.byte()?),
+            b'r' | b'j' => u32::from_le_bytes(self.array()?),
+            _ => self.memo.len() as u32,
+        };
+        if matches!(code, b'h' | b'j') {
+            let known = self.memo.get(&slot).copied();
+            self.stack.push(known.ok_or_else(|| format!("recalls value {slot}, which was never stored"))?);
+        } else {
+            let top = self.top()?;
+            self.memo.insert(slot, top);
+        }
+        Ok(())
+    }
+    fn collection(&mut self, code: u8) -> Step<()> {
+        let value = match code {
+            b')' => Value::Tuple(Vec::new()),
+            b']' => Value::List(Vec::new()),
+            b'}' => Value::Dict(Vec::new()),
+            0x8f => Value::Plain,
+            b't' => Value::Tuple(self.above_mark()?),
+            b'l' => Value::List(self.above_mark()?),
+            b'd' => Value::Dict(pairs(&self.above_mark()?)?),
+            0x91 => {
+                self.above_mark()?;
+                Value::Plain
+            }
+            _ => {
+                let mut parts = (0x85..=code).map(|_| self.pop()).collect::<Step<Vec<Id>>>()?;
+                parts.reverse();
+                Value::Tuple(parts)
+            }
+        };
+        self.push(value)
+    }
+    /// Appends to the list, dictionary or set below; placeholders take anything.
+    fn fill(&mut self, code: u8) -> Step<()> {
+        let items = match code {
+            b'a' => vec![self.pop()?],
+            b's' => {
+                let (value, key) = (self.pop()?, self.pop()?);
+                vec![key, value]
+            }
+            _ => self.above_mark()?,
+        };
+        let into = self.top()?;
+        let found = self.values.describe(into);
+        match (code, self.values.get_mut(into)) {
+            (_, Value::Placeholder(_)) | (0x90, Value::Plain) => Ok(()),
+            (b'a' | b'e', Value::List(list)) => {
+                list.extend(items);
+                Ok(())
+            }
+            (b's' | b'u', Value::Dict(dict)) => {
+                dict.extend(pairs(&items)?);
+                Ok(())
+            }
+            _ => Err(format!("adds items to {found}")),
+        }
+    }
+    fn name(&mut self, module: &'a str, name: &'a str) -> Step<()> {
+        let name = Name { module, name };
+        match name.is_hostile() {
+            true => Err(format!("asks for {name}, which no checkpoint needs; nothing was run")),
+            false => self.push(Value::Name(name)),
+        }
+    }
+    /// `REDUCE`, and the ways that objects without a constructor are made.
+    fn call(&mut self, code: u8) -> Step<()> {
+        if code == 0x92 {
+            self.pop()?;
+        }
+        let (arguments, called) = (self.pop()?, self.pop()?);
+        let value = self.values.call(called, arguments)?;
+        self.push(value)
+    }
+    /// An object's state, which no tensor needs.
+    fn build(&mut self) -> Step<()> {
+        self.pop()?;
+        let object = self.top()?;
+        match self.values.get(object) {
+            Value::Placeholder(_) | Value::Dict(_) | Value::Tensor(_) => Ok(()),
+            _ => Err(format!("gives a state to {}", self.values.describe(object))),
+        }
+    }
+
+    fn push(&mut self, value: Value<'a>) -> Step<()> {
+        let id = self.values.push(value).ok_or_else(|| format!("has more than {} values", Values::MOST))?;
+        self.stack.push(id);
+        Ok(())
+    }
+    fn pop(&mut self) -> Step<Id> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        match self.stack.len() > floor {
+            true => Ok(self.stack.pop().expect("the stack is longer than nothing")),
+            false => Err("takes a value from an empty stack".into()),
+        }
+    }
+    fn top(&self) -> Step<Id> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        self.stack[floor..].last().copied().ok_or_else(|| "looks at an empty stack".into())
+    }
+    /// Everything above the last mark, which goes too.
+    fn above_mark(&mut self) -> Step<Vec<Id>> {
+        let mark = self.marks.pop().ok_or("looks for a mark, but none was set")?;
+        Ok(self.stack.split_off(mark))
+    }
+    fn byte(&mut self) -> Step<u8> {
+        Ok(self.take(1)?[0])
+    }
+    fn array<const N: usize>(&mut self) -> Step<[u8; N]> {
+        Ok(self.take(N)?.try_into().expect("as many bytes were taken"))
+    }
+    fn take(&mut self, length: usize) -> Step<&'a [u8]> {
+        let (bytes, at) = (self.bytes, self.at);
+        match bytes.get(at..at + length) {
+            Some(taken) => {
+                self.at += length;
+                Ok(taken)
+            }
+            None => Err("is cut off".into()),
+        }
+    }
+    fn line(&mut self) -> Step<&'a str> {
+        let end = self.bytes[self.at..].iter().position(|&byte| byte == b'\n').ok_or("is cut off")?;
+        let line = self.take(end + 1)?;
+        std::str::from_utf8(&line[..end]).map_err(|_| "has a name that is not UTF-8".into())
+    }
+}
+
+/// Keys and values in turn.
+fn pairs(items: &[Id]) -> Step<Vec<(Id, Id)>> {
+    let (pairs, rest) = items.as_chunks::<2>();
+    match rest {
+        [] => Ok(pairs.iter().map(|&[key, value]| (key, value)).collect()),
+        _ => Err("has a key without a value".into()),
+    }
+}
+
+/// Why an opcode that checkpoints do not need is not executed.
+fn refused(code: u8) -> String {
+    let name = match code {
+        b'i' => "INST",
+        b'o' => "OBJ",
+        b'P' => "PERSID",
+        0x82..=0x84 => "EXT",
+        0x97 => "NEXT_BUFFER",
+        0x98 => "READONLY_BUFFER",
+        b'F' => "FLOAT",
+        b'I' => "INT",
+        b'L' => "LONG",
+        b'S' => "STRING",
+        b'V' => "UNICODE",
+        b'g' => "GET",
+        b'p' => "PUT",
+        _ => return format!("is {code:#04x}, which is no opcode"),
+    };
+    format!("is {name}, which is not executed: checkpoints of protocol 2 to 5 do not have it")
+}

@@ -1,0 +1,93 @@
+//! PyTorch checkpoints as weights, and their conversion.
+
+use super::*;
+use regard::archive::Archive;
+
+const CHECKPOINTS: &str = "tests/golden/checkpoints";
+
+/// Takes the weights in `training.pth`.
+const LINEAR: &str = r#"graph linear {
+  %x = input : f32[4, 3]
+  %"0.weight" = weight : f32[2, 3]
+  %"0.bias" = weight : f32[2]
+  %1 = transpose %"0.weight" { order = [-1, -2] }
+  %2 = matmul %x, %1
+  %y = add %2, %"0.bias"
+  return %y
+}
+"#;
+
+#[test]
+fn checkpoints_are_weights_as_they_are_and_converted() {
+    let dir = Dir::new();
+    let graph = dir.file("linear.rg", LINEAR);
+    let input = dir.file("in.safetensors", tensors(&[("x", &[4, 3], wave(12, 0.4))]));
+    let converted = dir.arg("training.safetensors");
+    let said = regard(&["convert", &format!("{CHECKPOINTS}/training.pth"), "-o", &converted]).ok();
+    assert!(said.contains("7 tensors"), "{said}");
+    let mut results = Vec::new();
+    for weights in [&format!("{CHECKPOINTS}/training.pth"), &converted] {
+        let output = dir.arg("out.safetensors");
+        let args = ["run", &graph, "--weights", weights, "--allow-extra", "--raw", &input, "-o", &output];
+        assert!(regard(&args).ok().contains("training."));
+        results.push(Archive::open(Path::new(&output)).unwrap().floats("y").unwrap());
+    }
+    assert_eq!(results[0], results[1]);
+    let weight: Vec<f32> = (0..6).map(|i| (7 * i % 32) as f32 / 8.0 - 2.0).collect();
+    let bias: Vec<f32> = (0..2).map(|i| (7 * i + 3) as f32 / 8.0 - 2.0).collect();
+    let x = wave(12, 0.4);
+    for (at, found) in results[0].iter().enumerate() {
+        let (row, column) = (at / 2, at % 2);
+        let expected: f32 = bias[column] + (0..3).map(|k| x[row * 3 + k] * weight[column * 3 + k]).sum::<f32>();
+        assert!((found - expected).abs() < 1e-5, "{at}: {found} {expected}");
+    }
+    regard(&["check", &graph, "--weights", &format!("{CHECKPOINTS}/training.pth"), "--allow-extra"]).ok();
+}
+
+#[test]
+fn a_list_names_types_and_shapes() {
+    let list = regard(&["convert", &format!("{CHECKPOINTS}/types.pth"), "--list"]).ok();
+    let row = list.lines().find(|line| line.starts_with("bf16")).expect("a row per tensor");
+    assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["bf16", "BF16", "[2,", "3]", "12"]);
+    assert!(list.contains("10 tensors"), "{list}");
+    let ema = regard(&["convert", &format!("{CHECKPOINTS}/training.pth"), "--list", "--key", "model_ema"]).ok();
+    assert!(ema.contains("0.weight") && ema.contains("7 tensors"), "{ema}");
+}
+
+#[test]
+fn a_safetensors_file_is_copied_and_may_replace_itself() {
+    let dir = Dir::new();
+    let file = dir.file("a.safetensors", tensors(&[("w", &[2, 3], wave(6, 0.1)), ("b", &[2], wave(2, 0.2))]));
+    regard(&["convert", &file, "-o", &file]).ok();
+    let archive = Archive::open(Path::new(&file)).unwrap();
+    assert_eq!((archive.floats("w").unwrap(), archive.floats("b").unwrap()), (wave(6, 0.1), wave(2, 0.2)));
+    assert_eq!(dir.names(), ["a.safetensors"]);
+}
+
+#[test]
+fn hostile_and_broken_checkpoints_get_one_sentence() {
+    let dir = Dir::new();
+    let graph = dir.file("linear.rg", LINEAR);
+    let refused = |name: &str, bytes: &[u8]| {
+        let path = dir.file(name, bytes);
+        let converted = regard(&["convert", &path, "-o", &dir.arg("out.safetensors")]).fails(1);
+        assert_eq!(converted, regard(&["run", &graph, "--weights", &path]).fails(1));
+        assert_eq!(converted.trim().lines().count(), 1, "{converted}");
+        converted
+    };
+    let good = fs::read(format!("{CHECKPOINTS}/legacy.pth")).unwrap();
+    // The first class that the checkpoint names becomes a command.
+    let at = good.windows(19).position(|w| w == b"ctorch\nFloatStorage").unwrap();
+    let hostile = [&good[..at], b"cos\nsystem\n", &good[at + 20..]].concat();
+    let why = refused("hostile.pth", &hostile);
+    assert!(why.contains("`os.system`") && why.contains("nothing was run"), "{why}");
+    assert!(refused("cut.pth", &good[..good.len() - 1]).contains("truncated"));
+    assert!(refused("text.pt", b"hello").contains("not a PyTorch checkpoint"));
+    let module = fs::read(format!("{CHECKPOINTS}/module.pth")).unwrap();
+    assert!(refused("module.pth", &module).contains("torch.nn.modules.linear.Linear"));
+    assert_eq!(dir.names().iter().filter(|name| name.contains("out")).count(), 0);
+    let key = regard(&["convert", &format!("{CHECKPOINTS}/training.pth"), "--list", "--key", "net"]).fails(1);
+    assert!(key.contains("no key \"net\""), "{key}");
+    assert!(regard(&["convert", &dir.arg("absent.pth"), "--list"]).fails(1).contains("absent.pth"));
+    regard(&["convert", &dir.arg("text.pt")]).fails(2);
+}

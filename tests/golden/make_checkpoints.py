@@ -1,0 +1,82 @@
+"""Writes the small PyTorch checkpoints next to this file: python make_checkpoints.py (torch 2.9.0).
+
+Each file shows one way in which checkpoints are written; `expected` in src/archive/torch/tests.rs repeats the formula.
+Element i of the tensor that is number t of its file is ((7 i + 3 t) mod 32 - 16) / 8.
+"""
+
+import argparse
+import collections
+import os
+import pathlib
+
+import torch
+
+HERE = pathlib.Path(__file__).parent / "checkpoints"
+
+
+def tensor(number, *shape, dtype=torch.float32):
+    count = 1
+    for extent in shape:
+        count *= extent
+    values = [((7 * i + 3 * number) % 32 - 16) / 8 for i in range(count)]
+    if dtype == torch.bool:
+        values = [v > 0 for v in values]
+    elif dtype == torch.uint8:
+        values = [8 * v + 16 for v in values]
+    elif not dtype.is_floating_point:
+        values = [8 * v for v in values]
+    return torch.tensor(values, dtype=torch.float64).to(dtype).reshape(shape)
+
+
+def types():
+    dtypes = dict(
+        f32=torch.float32, f16=torch.float16, bf16=torch.bfloat16, f64=torch.float64, i64=torch.int64,
+        i32=torch.int32, i16=torch.int16, i8=torch.int8, u8=torch.uint8, bool=torch.bool,
+    )
+    return {name: tensor(t, 2, 3, dtype=dtype) for t, (name, dtype) in enumerate(dtypes.items())}
+
+
+def layouts():
+    """Transposed, cut out, shared, repeated, empty, without axes."""
+    whole = tensor(0, 6, 4)
+    return collections.OrderedDict(
+        whole=whole, transposed=whole.t(), cut=whole[1:5:2, 1:3], shared=whole[2],
+        repeated=tensor(1, 1, 3).expand(2, 3), empty=torch.zeros(0, 3), scalar=tensor(2),
+        permuted=tensor(3, 2, 3, 4).permute(2, 0, 1),
+    )
+
+
+def training():
+    """A checkpoint in the middle of training: optimiser, arguments, parameters, two prefixes."""
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    with torch.no_grad():
+        for number, parameter in enumerate(model.parameters()):
+            parameter.copy_(tensor(number, *parameter.shape))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    model(torch.ones(4, 3)).sum().backward()
+    saved = {"module." + name: value.clone() for name, value in model.state_dict().items()}
+    optimizer.step()
+    args = argparse.Namespace(lr=0.1, output=pathlib.PurePosixPath("runs/1"), seed=None, device=torch.device("cpu"))
+    ema = {"module." + name: value + 1 if value.is_floating_point() else value for name, value in saved.items()}
+    return {
+        "epoch": 3, "args": args, "optimizer": optimizer.state_dict(), "max_accuracy": 81.2,
+        "model": collections.OrderedDict(saved), "model_ema": ema, "milestones": [1, 2], "flags": {True, None},
+    }
+
+
+def main():
+    HERE.mkdir(exist_ok=True)
+    torch.manual_seed(0)
+    torch.save(types(), HERE / "types.pth")
+    torch.save(layouts(), HERE / "layouts.pth")
+    torch.save(training(), HERE / "training.pth")
+    pair = {"weight": tensor(0, 2, 3), "bias": torch.nn.Parameter(tensor(1, 2))}
+    torch.save({"state_dict": pair}, HERE / "protocol5.pt", pickle_protocol=5)
+    torch.save({"state_dict": pair, "cut": pair["weight"][1:]}, HERE / "legacy.pth", _use_new_zipfile_serialization=False)
+    torch.save(torch.nn.Linear(2, 1), HERE / "module.pth")
+    torch.save({"weight": tensor(0, 2, 3).to_sparse()}, HERE / "sparse.pth")
+    for name in sorted(os.listdir(HERE)):
+        print(name, (HERE / name).stat().st_size)
+
+
+main()
