@@ -27,6 +27,8 @@ pub mod bench;
 pub mod check;
 pub mod golden;
 pub mod inference;
+pub mod score;
+pub mod segment;
 
 pub mod cli;
 pub mod errors;

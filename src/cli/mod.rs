@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! ```text
-//!   regard models | compile | run | check | show | bench | optimize | convert
+//!   regard models | compile | run | check | show | bench | optimize | convert | score | segment
 //!   ./swin photo.jpg           an executable that `regard compile` wrote: this very program with a payload
 //! ```
 //!
@@ -16,6 +16,8 @@ mod models;
 mod optimize;
 mod packaged;
 mod run;
+mod score;
+mod segment;
 mod show;
 
 use crate::{
@@ -57,6 +59,8 @@ enum Command {
     Bench(bench::Bench),
     Optimize(optimize::Optimize),
     Convert(convert::Convert),
+    Score(score::Arguments),
+    Segment(segment::Segment),
 }
 
 /// What the program does; the exit code of the process.
@@ -94,6 +98,8 @@ fn command(command: Command, out: &mut dyn Write) -> Result<()> {
         Command::Bench(args) => bench::run(&args, out),
         Command::Optimize(args) => optimize::run(&args, out),
         Command::Convert(args) => convert::run(&args, out),
+        Command::Score(args) => score::run(&args, out),
+        Command::Segment(args) => segment::run(&args, out),
     }
 }
 

@@ -8,14 +8,18 @@
 //! grow alike: the short side becomes size · 256/224, rounded. Transparency is dropped, 16 bits become 8,
 //! and an EXIF orientation is not applied: the pixels are taken as they are stored.
 
+mod labels;
 mod resize;
+
+pub use labels::LabelMap;
+pub use resize::Sampling;
 
 use crate::{
     errors::{Error, Result},
     files,
 };
 use image::{ImageError, ImageFormat, ImageReader, Limits};
-use resize::{Window, bicubic};
+use resize::{Window, bicubic, bilinear};
 use std::{io::Cursor, path::Path};
 
 /// The largest file read, in bytes.
@@ -87,8 +91,23 @@ impl Picture {
     /// The input of a model that takes images of `height` × `width` pixels: `[3, height, width]`, row-major.
     pub fn prepared(&self, height: usize, width: usize) -> Vec<f32> {
         let (size, window) = placement((self.height, self.width), (height, width));
-        let cropped = bicubic(self, size, window);
-        let channel = |c: usize| cropped.rgb.iter().skip(c).step_by(3).map(move |&byte| normalised(byte, c));
+        bicubic(self, size, window).normalised()
+    }
+    /// The whole picture as the input of a segmentation model of `height` × `width` pixels: `[3, height, width]`.
+    pub fn fed(&self, height: usize, width: usize) -> Vec<f32> {
+        bilinear(self, (height, width)).normalised()
+    }
+    /// Writes it as a PNG image.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        labels::write_png(path, &self.rgb, (self.width, self.height), image::ExtendedColorType::Rgb8)
+    }
+
+    /// Channel by channel, as the models were trained on them.
+    fn normalised(&self) -> Vec<f32> {
+        let channel = |c: usize| self.rgb.iter().skip(c).step_by(3).map(move |&byte| normalised(byte, c));
         (0..3).flat_map(channel).collect()
     }
 }

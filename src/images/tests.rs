@@ -84,6 +84,19 @@ fn the_default_picture_is_small_and_decodes() {
     assert!(DEFAULT.len() < 10_000);
 }
 
+#[test]
+fn bilinear_pixels_lie_between_their_neighbours() {
+    let picture = Picture { width: 2, height: 1, rgb: vec![0, 100, 8, 200, 100, 0] };
+    assert_eq!(bilinear(&picture, (1, 2)), picture);
+    let wide = bilinear(&picture, (2, 4)).rgb;
+    // Centers at −¼, ¼, ¾ and 1¼ of the two inputs.
+    let line = [0, 100, 8, 50, 100, 6, 150, 100, 2, 200, 100, 0];
+    assert_eq!(wide, [line, line].concat());
+    assert_eq!(bilinear(&picture, (1, 1)).rgb, [100, 100, 4]);
+    let fed = picture.fed(1, 2);
+    assert!((fed[1] - (200.0 / 255.0 - 0.485) / 0.229).abs() < 1e-6 && fed.len() == 6);
+}
+
 fn encoded(format: ImageFormat) -> Vec<u8> {
     let picture = noise(40, 30);
     let image = image::RgbImage::from_raw(40, 30, picture.rgb).unwrap();

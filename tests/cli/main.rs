@@ -5,6 +5,7 @@ mod checkpoints;
 mod commands;
 mod compile;
 mod rules;
+mod segmentation;
 
 use std::{
     fs,

@@ -1,0 +1,126 @@
+//! `regard segment`: an image with the classes of its pixels laid over it.
+
+use super::{MachineArgs, ModelArgs, RuleArgs, WeightArgs, read_labels};
+use crate::{
+    errors::{Error, Result},
+    images::{LabelMap, Picture},
+    pipeline::{self, Trace},
+    progress::Progress,
+    report::{self, Labels},
+    segment::{self, Segmenter},
+    source::{self, Source},
+};
+use clap::Args;
+use regard_ir::graph::Graph;
+use regard_runtime::Session;
+use std::{cmp::Reverse, io::Write, path::PathBuf};
+
+/// Find the class of every pixel of an image, and colour it
+#[derive(Args)]
+#[command(
+    after_help = "Models that take any size get the image as published scores are measured: short side 512, long side at most
+2048 pixels. Others, and --size, get it resized to their size. Every class has one colour, the same in all pictures.
+
+Examples:
+  regard segment swin_tiny_upernet street.jpg --weights upernet.pth -o overlay.png
+  regard segment net.rg street.png -o overlay.png --map classes.png --top 10"
+)]
+pub struct Segment {
+    /// A model, a .rg file, or an executable that `regard compile` wrote
+    #[arg(value_name = "MODEL|FILE.rg|EXECUTABLE")]
+    model: String,
+    /// A PNG or JPEG image
+    #[arg(value_name = "IMAGE")]
+    image: PathBuf,
+    /// Where the picture with its classes' colours is written
+    #[arg(short, long, value_name = "OUT.png", required_unless_present = "map")]
+    output: Option<PathBuf>,
+    /// Where the classes are written, as grey of 8 bits; `regard score` reads such maps
+    #[arg(long, value_name = "OUT.png")]
+    map: Option<PathBuf>,
+    /// How much of the picture the colours hide, from 0 to 1
+    #[arg(long, value_name = "PART", default_value_t = 0.5)]
+    opacity: f32,
+    /// Print the K classes with the most pixels
+    #[arg(long, value_name = "K", default_value_t = 5)]
+    top: usize,
+    /// Names of the classes, one per line
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    #[command(flatten)]
+    config: ModelArgs,
+    #[command(flatten)]
+    rules: RuleArgs,
+    #[command(flatten)]
+    weights: WeightArgs,
+    #[command(flatten)]
+    machine: MachineArgs,
+}
+
+/// Compiles or opens, runs, writes and prints.
+pub fn run(args: &Segment, out: &mut dyn Write) -> Result<()> {
+    if !(0.0..=1.0).contains(&args.opacity) {
+        return Err(Error::Usage(format!("--opacity is {}, expected 0 to 1", args.opacity)));
+    }
+    let picture = Picture::open(&args.image)?;
+    let names = read_labels(args.labels.as_deref())?;
+    let session = session(args, &picture, out)?;
+    let (map, time) = Segmenter::new(&session)?.run(&picture)?;
+    writeln!(out, "{}", args.image.display())?;
+    write!(out, "{}", shares(&map, args.top, names)?)?;
+    writeln!(out, "  in {}", report::duration(time))?;
+    if let Some(path) = &args.map {
+        map.write(path)?;
+    }
+    match &args.output {
+        Some(path) => segment::overlay(&picture, &map, args.opacity).write(path),
+        None => Ok(()),
+    }
+}
+
+fn session(args: &Segment, picture: &Picture, out: &mut dyn Write) -> Result<Session> {
+    let threads = args.machine.threads()?;
+    if let Some(package) = source::package(&args.model)? {
+        package.verify_constants()?;
+        return Ok(Session::new(package.program, package.constants, threads)?);
+    }
+    let target = args.machine.target()?;
+    let graph = graph(args, picture)?;
+    let weights = args.weights.open()?;
+    let mut trace = Trace::new(Progress::stderr());
+    let options = pipeline::Options { recipe: args.rules.recipe(target)?, weights: &*weights, threads };
+    let (session, _) = pipeline::session(&graph, &options, &mut trace)?;
+    trace.progress().clear();
+    let compiled = report::duration(trace.total());
+    writeln!(out, "{}: compiled for {} in {compiled}; {}", graph.name, target.name, args.weights.note(&*weights))?;
+    Ok(session)
+}
+
+/// The graph for the size that published scores are measured at, where the model has it; for its own otherwise.
+fn graph(args: &Segment, picture: &Picture) -> Result<Graph> {
+    let fixed = args.config.size.is_some() || matches!(Source::named(&args.model)?, Source::File(_));
+    let any = ModelArgs { size: Some(segment::fed_size(picture)), ..args.config.clone() };
+    match any.graph(&args.model) {
+        Ok(graph) if !fixed => Ok(graph),
+        _ => args.config.graph(&args.model),
+    }
+}
+
+/// A line for each of the `top` classes with the most pixels.
+fn shares(map: &LabelMap, top: usize, names: Vec<String>) -> Result<String> {
+    let mut counts = [0usize; 256];
+    map.classes.iter().for_each(|&class| counts[usize::from(class)] += 1);
+    let last = counts.iter().rposition(|&n| n > 0).unwrap_or(0);
+    if !names.is_empty() && names.len() <= last {
+        return Err(Error::Failed(format!("the labels have {} lines, but class {last} occurs", names.len())));
+    }
+    let classes = names.len();
+    let labels = Labels::new(names, classes)?;
+    let mut order: Vec<usize> = (0..counts.len()).filter(|&class| counts[class] > 0).collect();
+    order.sort_by_key(|&class| (Reverse(counts[class]), class));
+    let line = |&class: &usize| {
+        let part = 100.0 * counts[class] as f64 / map.classes.len() as f64;
+        format!("  {part:6.2} %  {}\n", labels.name(class))
+    };
+    Ok(order.iter().take(top).map(line).collect())
+}

@@ -1,0 +1,151 @@
+//! Label maps: PNG images whose values are classes, not colours.
+//!
+//! Data sets and segmentation programs store one class per pixel, as grey of 8 bits or as an index into a palette.
+//! The value in the file counts, whatever colour it is shown in, so decoding stops before the palette.
+
+use super::{MAX_DECODER, MAX_FILE, MAX_PIXELS};
+use crate::{
+    errors::{Error, Result},
+    files,
+};
+use image::{ImageEncoder, codecs::png::PngEncoder};
+use png::{BitDepth, ColorType, Decoder, Limits, Transformations};
+use std::{io::Cursor, path::Path};
+
+/// A class per pixel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelMap {
+    /// Pixels per row, at least 1.
+    pub width: usize,
+    /// Rows, at least 1.
+    pub height: usize,
+    /// Classes, row by row.
+    pub classes: Vec<u8>,
+}
+
+impl LabelMap {
+    /// Reads a PNG file of grey values or palette indices of at most 8 bits.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, is damaged, has too many pixels, or holds colours.
+    pub fn open(path: &Path) -> Result<LabelMap> {
+        let bytes = files::read(path, MAX_FILE)?;
+        Self::decode(&bytes).map_err(|what| Error::Image { path: path.to_owned(), what })
+    }
+    /// Decodes the bytes of such a file; the error is one sentence.
+    pub fn decode(bytes: &[u8]) -> std::result::Result<LabelMap, String> {
+        let damaged = |error: png::DecodingError| match bytes.starts_with(b"\x89PNG") {
+            true => format!("this PNG image is damaged: {}", error.to_string().trim_end_matches('.')),
+            false => "not a label map, expected PNG".to_owned(),
+        };
+        let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: MAX_DECODER as usize });
+        decoder.set_transformations(Transformations::IDENTITY);
+        let mut reader = decoder.read_info().map_err(damaged)?;
+        let (width, height) = (reader.info().width, reader.info().height);
+        if u64::from(width) * u64::from(height) > MAX_PIXELS {
+            return Err(format!("the map is {width}x{height} pixels, expected at most {MAX_PIXELS} in all"));
+        }
+        let (color, depth) = (reader.info().color_type, reader.info().bit_depth);
+        if !matches!(color, ColorType::Grayscale | ColorType::Indexed) || depth == BitDepth::Sixteen {
+            let bits = depth as u8;
+            return Err(format!("its pixels are {color:?} of {bits} bits, expected labels: grey or palette of 8 bits"));
+        }
+        let mut bytes = vec![0; reader.output_buffer_size().ok_or("the map has too many pixels")?];
+        let frame = reader.next_frame(&mut bytes).map_err(damaged)?;
+        let (width, height) = (width as usize, height as usize);
+        let lines = bytes.chunks_exact(frame.line_size).take(height);
+        let classes = lines.flat_map(|line| unpacked(line, depth as u8).take(width)).collect();
+        Ok(LabelMap { width, height, classes })
+    }
+    /// Writes it as a PNG image of 8 bits of grey.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        write_png(path, &self.classes, (self.width, self.height), image::ExtendedColorType::L8)
+    }
+}
+
+/// Values of a line with `bits` per pixel, first pixel in the highest bits.
+fn unpacked(line: &[u8], bits: u8) -> impl Iterator<Item = u8> {
+    let per_byte = 8 / bits;
+    let value = move |byte: u8, i: u8| (byte >> (8 - bits * (i + 1))) & (0xff >> (8 - bits));
+    line.iter().flat_map(move |&byte| (0..per_byte).map(move |i| value(byte, i)))
+}
+
+/// Writes pixels as a PNG image, complete or not at all.
+pub(super) fn write_png(
+    path: &Path,
+    pixels: &[u8],
+    (width, height): (usize, usize),
+    color: image::ExtendedColorType,
+) -> Result<()> {
+    let mut bytes = Vec::new();
+    PngEncoder::new(&mut bytes)
+        .write_image(pixels, width as u32, height as u32, color)
+        .map_err(|error| Error::Failed(format!("cannot encode {}: {error}", path.display())))?;
+    files::write(path, &bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A PNG image of raw lines.
+    fn encoded(size: (u32, u32), color: ColorType, depth: BitDepth, lines: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, size.0, size.1);
+        encoder.set_color(color);
+        encoder.set_depth(depth);
+        if color == ColorType::Indexed {
+            encoder.set_palette([[9, 8, 7]; 256].as_flattened());
+        }
+        encoder.write_header().unwrap().write_image_data(lines).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn the_value_counts_and_not_the_colour() {
+        let lines = [0, 1, 254, 255, 7, 7];
+        for color in [ColorType::Grayscale, ColorType::Indexed] {
+            let map = LabelMap::decode(&encoded((3, 2), color, BitDepth::Eight, &lines)).unwrap();
+            assert_eq!(map, LabelMap { width: 3, height: 2, classes: lines.to_vec() });
+        }
+        let four = LabelMap::decode(&encoded((3, 2), ColorType::Grayscale, BitDepth::Four, &[0x12, 0x30, 0xf0, 0x50]));
+        assert_eq!(four.unwrap().classes, [1, 2, 3, 15, 0, 5]);
+        let one = LabelMap::decode(&encoded((3, 1), ColorType::Grayscale, BitDepth::One, &[0b1010_0000]));
+        assert_eq!(one.unwrap().classes, [1, 0, 1]);
+    }
+
+    #[test]
+    fn colours_and_other_files_are_refused() {
+        let why = |bytes: &[u8]| LabelMap::decode(bytes).unwrap_err();
+        assert!(why(&encoded((1, 1), ColorType::Rgb, BitDepth::Eight, &[1, 2, 3])).contains("Rgb of 8 bits"));
+        assert!(why(&encoded((1, 1), ColorType::Grayscale, BitDepth::Sixteen, &[1, 2])).contains("16 bits"));
+        assert!(why(b"GIF89a").contains("expected PNG"));
+        let good = encoded((30, 20), ColorType::Grayscale, BitDepth::Eight, &[3; 600]);
+        assert!(why(&good[..good.len() / 2]).contains("damaged"));
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let map = LabelMap { width: 2, height: 3, classes: vec![0, 149, 255, 3, 4, 5] };
+        map.write(&dir.path().join("map.png")).unwrap();
+        assert_eq!(LabelMap::open(&dir.path().join("map.png")).unwrap(), map);
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_maps_never_panic(at in 0usize..200, byte in any::<u8>(), cut in 0usize..50) {
+            let mut bytes = encoded((9, 5), ColorType::Indexed, BitDepth::Eight, &[5; 45]);
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            bytes.truncate(bytes.len() - cut);
+            if let Ok(map) = LabelMap::decode(&bytes) {
+                prop_assert_eq!(map.classes.len(), map.width * map.height);
+            }
+        }
+    }
+}
