@@ -4,6 +4,7 @@
 //!   logits              the whole output
 //!   sample.M, index.M   values of module M's output at flat positions
 //!   norm.M              the L2 norm of that output
+//!   argmax_histogram    pixels of each class, where the model gives a class per pixel
 //! ```
 //!
 //! Model, seed and input shape are in the file's metadata; weights and image follow from the seed. The
@@ -11,22 +12,28 @@
 //! *tapped* program, the same graph with the modules as further outputs.
 //!
 //! The class is compared first. Where the reference itself hardly prefers one class to another, a different
-//! choice is no error but a near tie.
+//! choice is no error but a near tie. The same holds for [routes](crate::routes): where a program chose other regions
+//! and the reference hardly preferred its own, the rest is compared with the reference on the program's choice.
 
 use crate::{
     archive::Archive,
     check::{self, Device, TOLERANCE},
     errors::Result,
     pipeline::{self, Recipe, Trace},
+    routes::{self, Settled},
     values,
     weights::Synthetic,
 };
 use regard_ir::{
     graph::{Graph, NodeId},
+    ops::ResizeMode,
     types::{DType, ShapeText},
 };
 use regard_models::{Config, synthetic};
 use std::{collections::BTreeMap, path::Path};
+
+/// The tensor that counts pixels.
+const HISTOGRAM: &str = "argmax_histogram";
 
 /// What a golden file says and holds.
 #[derive(Debug)]
@@ -78,6 +85,8 @@ pub enum Choice {
         /// The class expected.
         expected: usize,
     },
+    /// Not a class: regions were chosen that the reference finds as good, and it followed.
+    NearRoutes(usize),
     /// Another one.
     Different {
         /// The class found.
@@ -171,7 +180,7 @@ impl Golden {
         let (logits, modules, programs) = match device {
             Device::Interpreter => {
                 trace.progress().say("evaluating the graph in f64");
-                let mut all = check::reference(&tapped, &weights, &[image])?;
+                let mut all = check::reference(&tapped, &weights, std::slice::from_ref(&image))?;
                 let modules = all.split_off(graph.outputs.len());
                 (all, modules, [Program::Graph; 2])
             }
@@ -180,7 +189,8 @@ impl Golden {
                     let options = pipeline::Options { recipe: recipe.clone(), weights: &weights, threads };
                     let (session, _) = pipeline::session(graph, &options, trace)?;
                     let outputs = check::run_session(&session, &[values::encode(DType::F32, &image)])?;
-                    Ok(outputs.iter().map(|bytes| values::decode(DType::F32, bytes)).collect())
+                    let ports = outputs.iter().zip(&session.program().outputs);
+                    Ok(ports.map(|(bytes, port)| values::decode(port.ty.dtype, bytes)).collect())
                 };
                 let logits = run(&graph, trace)?;
                 let modules = run(&tapped, trace)?.split_off(graph.outputs.len());
@@ -192,10 +202,39 @@ impl Golden {
         if self.archive.stored("logits").is_ok() {
             lines.push(self.logits_line(&logits[0], programs[0])?);
         }
+        if self.archive.stored(HISTOGRAM).is_ok() {
+            let ([maps, classes, ..], [ty, ..]) =
+                (&logits[..], &graph.outputs.iter().map(|&o| graph.ty(o)).collect::<Vec<_>>()[..])
+            else {
+                return Err(self.archive.error(format!("{} gives no class per pixel", self.model)));
+            };
+            lines.push(self.histogram_line(classes, (maps, &ty.shape), programs[0])?);
+        }
         for (module, values) in self.modules().iter().zip(&modules) {
             lines.extend(self.module_lines(module, values, programs[1])?);
         }
+        if device == Device::Cpu && !lines.iter().all(Line::holds) {
+            let job = check::Job { graph: &tapped, weights: &weights, recipe, device, threads };
+            if let Some(settled) = check::settle(&job, &[image], trace)?
+                && settled.is_near()
+            {
+                return Ok(self.settled_lines(&settled, graph.outputs.len()));
+            }
+        }
         Ok(lines)
+    }
+
+    /// Every tensor against the reference on the choices that the program made.
+    fn settled_lines(&self, settled: &Settled, outputs: usize) -> Vec<Line> {
+        let errors = routes::errors(settled);
+        let line = |tensor: String, error: f64| {
+            let choice = Some(Choice::NearRoutes(settled.others.len()));
+            Line { tensor, program: Program::Tapped, error, choice }
+        };
+        let logits = self.archive.stored("logits").is_ok().then(|| line("logits".into(), errors[0]));
+        let modules = self.modules().into_iter().zip(&errors[outputs..]);
+        let modules = modules.map(|(module, &error)| line(format!("sample.{module}"), error));
+        logits.into_iter().chain(modules).collect()
     }
 
     fn logits_line(&self, found: &[f64], program: Program) -> Result<Line> {
@@ -205,6 +244,22 @@ impl Golden {
         let choices = found.chunks(per_image).zip(expected.chunks(per_image)).map(|(f, e)| choice(f, e));
         let choice = choices.reduce(|worst, next| if severity(&next) > severity(&worst) { next } else { worst });
         Ok(Line { tensor: "logits".into(), program, error: values::relative_error(found, &expected), choice })
+    }
+
+    /// Pixels that change their class are no error as far as the logits hardly prefer one class to another there.
+    fn histogram_line(&self, classes: &[f64], maps: (&[f64], &[usize]), program: Program) -> Result<Line> {
+        let expected = self.archive.integers(HISTOGRAM)?;
+        let mut found = vec![0i64; expected.len()];
+        for &class in classes {
+            match found.get_mut(class as usize) {
+                Some(count) => *count += 1,
+                None => return Err(self.archive.error(format!("{HISTOGRAM} has no class {class}"))),
+            }
+        }
+        let moved = found.iter().zip(&expected).map(|(f, e)| f.abs_diff(*e)).sum::<u64>() / 2;
+        let ties = near_ties(maps, [self.input_shape[2], self.input_shape[3]]);
+        let error = moved.saturating_sub(ties) as f64 / classes.len() as f64;
+        Ok(Line { tensor: HISTOGRAM.into(), program, error, choice: None })
     }
 
     fn module_lines(&self, module: &str, values: &[f64], program: Program) -> Result<Vec<Line>> {
@@ -236,6 +291,32 @@ impl Golden {
     }
 }
 
+/// Pixels of the resized maps `[B, C, h, w]` whose best class is hardly better than the next.
+fn near_ties((maps, shape): (&[f64], &[usize]), size: [usize; 2]) -> u64 {
+    let [_, classes, height, width] = shape[..] else { return 0 };
+    let scale = maps.iter().fold(0.0f64, |scale, v| scale.max(v.abs()));
+    let source = |t, extent, size| ResizeMode::Bilinear.source(t, extent, size);
+    let mut ties = 0;
+    for image in maps.chunks(classes * height * width) {
+        for (low, high, share) in (0..size[0]).map(|t| source(t, height, size[0])) {
+            for (i, j, part) in (0..size[1]).map(|t| source(t, width, size[1])) {
+                let mut best = [f64::NEG_INFINITY; 2];
+                for map in image.chunks(height * width) {
+                    let line = |row: usize| map[row * width + i] * (1.0 - part) + map[row * width + j] * part;
+                    let value = line(low) * (1.0 - share) + line(high) * share;
+                    if value > best[0] {
+                        best = [value, best[0]];
+                    } else if value > best[1] {
+                        best[1] = value;
+                    }
+                }
+                ties += u64::from(best[0] - best[1] < TOLERANCE * scale);
+            }
+        }
+    }
+    ties
+}
+
 /// Compares which class is largest.
 pub fn choice(found: &[f64], expected: &[f64]) -> Choice {
     let (f, e) = (argmax(found), argmax(expected));
@@ -255,7 +336,7 @@ fn argmax(values: &[f64]) -> usize {
 fn severity(choice: &Choice) -> u8 {
     match choice {
         Choice::Same(_) => 0,
-        Choice::NearTie { .. } => 1,
+        Choice::NearTie { .. } | Choice::NearRoutes(_) => 1,
         Choice::Different { .. } => 2,
     }
 }
@@ -263,6 +344,13 @@ fn severity(choice: &Choice) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pixels_between_two_equal_classes_are_near_ties() {
+        let maps = [0.0, 4.0, 4.0, 0.0];
+        assert_eq!(near_ties((&maps, &[1, 2, 1, 2]), [1, 3]), 1);
+        assert_eq!(near_ties((&maps, &[1, 2, 1, 2]), [3, 4]), 0);
+    }
 
     #[test]
     fn choices_that_the_reference_finds_equal_are_near_ties() {

@@ -25,10 +25,14 @@ pub mod weights;
 
 pub mod bench;
 pub mod check;
+pub mod compare;
+pub mod explain;
 pub mod golden;
 pub mod inference;
+pub mod routes;
 pub mod score;
 pub mod segment;
+pub mod table;
 
 pub mod cli;
 pub mod errors;

@@ -3,7 +3,6 @@
 use half::{bf16, f16};
 use regard_ir::{
     graph::{Graph, NodeId},
-    ops::Op,
     types::DType,
 };
 use regard_models::synthetic;
@@ -51,29 +50,12 @@ pub fn random_input(graph: &Graph, input: NodeId, index: usize, seed: u64) -> Ve
     let unit = |v: f32| f64::from(v) / 3.4 + 0.5;
     match ty.dtype {
         DType::I32 => {
-            let bound = index_bound(graph, input) as f64;
+            let bound = graph.index_bound(input) as f64;
             floats.into_iter().map(|v| (unit(v) * bound).floor().clamp(0.0, bound - 1.0)).collect()
         }
         DType::Bool => floats.into_iter().map(|v| f64::from(v > 0.0)).collect(),
         dtype => decode(dtype, &encode(dtype, &floats.into_iter().map(f64::from).collect::<Vec<_>>())),
     }
-}
-
-/// The smallest extent that anything gathers by indices made from `input`; 16 where nothing does.
-fn index_bound(graph: &Graph, input: NodeId) -> usize {
-    let mut derived: Vec<bool> = Vec::with_capacity(graph.nodes.len());
-    let mut bound = 16;
-    for (id, node) in graph.nodes.iter() {
-        let from = |&o: &NodeId| derived.get(regard_ir::id::Id::index(o)).copied().unwrap_or(false);
-        let is = id == input || node.operands.iter().any(from);
-        if let (Op::Gather(_), [table, indices]) = (&node.op, &node.operands[..])
-            && from(indices)
-        {
-            bound = bound.min(graph.ty(*table).shape.first().copied().unwrap_or(1));
-        }
-        derived.push(is && graph.ty(id).dtype == DType::I32);
-    }
-    bound.max(1)
 }
 
 /// ‖found − expected‖ / ‖expected‖; the norm of what was found where nothing is expected. NaN anywhere gives NaN.

@@ -32,6 +32,11 @@ pub struct Target {
     pub l1_bytes: u64,
     /// Bytes of second-level cache per core.
     pub l2_bytes: u64,
+    /// Bytes of third-level cache of the machine.
+    pub l3_bytes: u64,
+    /// GB/s that one core reads from its first-, second- and third-level cache and from memory: sums over arrays
+    /// of 24 KiB, 512 KiB, 8 MiB and 96 MiB with vectors of the target, the best of many.
+    pub level_gbps: [f64; 4],
     /// Peak of one core in GFLOP/s, f32.
     pub core_gflops: f64,
     /// Memory bandwidth of the machine in GB/s for streams beyond the caches.
@@ -51,6 +56,8 @@ impl Target {
             fma: true,
             l1_bytes: 32 << 10,
             l2_bytes: 1 << 20,
+            l3_bytes: 36 << 20,
+            level_gbps: [230.0, 105.0, 27.0, 12.5],
             core_gflops: 215.0,
             memory_gbps: 25.0,
             launch_us: 2.0,
@@ -63,6 +70,8 @@ impl Target {
             fma: true,
             l1_bytes: 32 << 10,
             l2_bytes: 1 << 20,
+            l3_bytes: 36 << 20,
+            level_gbps: [200.0, 80.0, 25.0, 12.5],
             core_gflops: 107.0,
             memory_gbps: 25.0,
             launch_us: 2.0,
@@ -75,6 +84,8 @@ impl Target {
             fma: true,
             l1_bytes: 32 << 10,
             l2_bytes: 1 << 20,
+            l3_bytes: 36 << 20,
+            level_gbps: [100.0, 55.0, 20.0, 12.5],
             core_gflops: 43.0,
             memory_gbps: 25.0,
             launch_us: 2.0,
@@ -87,6 +98,8 @@ impl Target {
             fma: false,
             l1_bytes: 32 << 10,
             l2_bytes: 256 << 10,
+            l3_bytes: 36 << 20,
+            level_gbps: [100.0, 55.0, 20.0, 12.5],
             core_gflops: 25.0,
             memory_gbps: 25.0,
             launch_us: 2.0,
@@ -99,6 +112,8 @@ impl Target {
             fma: true,
             l1_bytes: 64 << 10,
             l2_bytes: 512 << 10,
+            l3_bytes: 16 << 20,
+            level_gbps: [80.0, 40.0, 20.0, 12.5],
             core_gflops: 40.0,
             memory_gbps: 25.0,
             launch_us: 2.0,

@@ -9,16 +9,19 @@
 //!
 //! The norm variant normalises sa and isa over all channels, without scale and shift, before they are mixed.
 //!
-//! Stoica, Hearn, Devnani, Hoffman, "Bidirectional self-attention", 2022. In Swin-T both blocks of the first stage
-//! are replaced.
+//! Stoica, Hearn, Devnani, Hoffman, "Bidirectional self-attention", 2022. Both attention blocks of the first stage are
+//! replaced, in Swin-T and in LeViT-128S. For LeViT no code was published: l and c are linear layers with batch norm and
+//! hardswish, and each branch has a projection with batch norm of its own before the mix; with that, parameters and
+//! FLOPs are the printed ones.
 
 use crate::{
     Config, Entry, ModelOption,
-    swin::{self, HEAD_DIM, Swin},
+    levit::{self, Levit},
+    swin::{self, Swin},
 };
 use regard_ir::{
     graph::{Builder, Graph, NodeId},
-    types::DType,
+    types::{DType, TensorType},
 };
 
 /// Which blocks of a model are bidirectional.
@@ -52,7 +55,29 @@ pub const SWIN_NORM: Entry = Entry {
     ..SWIN
 };
 
+/// The zoo's row.
+pub const LEVIT: Entry = Entry {
+    name: "levit_128s_bisa",
+    summary: "LeViT-128S, bidirectional attention in the first stage",
+    source: "NeurIPS 2022 workshop, Stoica et al.",
+    options: &[BLOCKS],
+    build: |config| levit_with("levit_128s_bisa", config, false),
+    ..levit::SMALL
+};
+
+/// The zoo's row.
+pub const LEVIT_NORM: Entry = Entry {
+    name: "levit_128s_bisa_norm",
+    summary: "the same, both branches normalised",
+    build: |config| levit_with("levit_128s_bisa_norm", config, true),
+    ..LEVIT
+};
+
 const EPS: f64 = 1e-5;
+
+fn levit_with(name: &str, config: &Config, norm: bool) -> Result<Graph, String> {
+    levit::build(name, config, &Bidirectional { blocks: blocks(config)?, norm })
+}
 
 fn swin_with(name: &str, config: &Config, norm: bool) -> Result<Graph, String> {
     swin::build(name, config, &Bidirectional { blocks: blocks(config)?, norm })
@@ -70,31 +95,75 @@ fn blocks(config: &Config) -> Result<Vec<(usize, usize)>, String> {
     list.split('+').map(|text| block(text).ok_or_else(wrong)).collect()
 }
 
-/// Bidirectional attention of windows x `[B, n, C]` with q, k, v `[B, heads, n, d]` → heads concatenated, `[B, n, C]`.
-pub fn window_attention(
-    net: &mut Swin,
-    x: NodeId,
-    name: &str,
-    [q, k, v]: [NodeId; 3],
-    bias: NodeId,
-    scale: f64,
-    norm: bool,
-) -> NodeId {
-    let [_, heads, _, d] = net.b.shape(q)[..] else { unreachable!("queries have heads") };
-    let channels = heads * d;
-    let [l, c] = ["local_proj", "global_proj"].map(|part| {
-        let projected = net.linear(x, &format!("{name}.{part}"), channels, channels);
-        let active = net.b.gelu(projected);
-        net.b.split_heads(active, heads)
+/// A layer of attention that is replaced: q, k `[B, heads, n, d]`, v `[B, heads, n, c]`, and a bias of the scores.
+pub struct Layer<'a> {
+    /// What stands before all names of the model.
+    pub prefix: &'a str,
+    /// Its name in the checkpoint.
+    pub name: &'a str,
+    /// Queries, keys and values.
+    pub operands: [NodeId; 3],
+    /// Added to the scores.
+    pub bias: NodeId,
+    /// Multiplies the scores.
+    pub scale: f64,
+    /// Whether both branches are normalised.
+    pub norm: bool,
+}
+
+impl Layer<'_> {
+    fn parameter(&self, part: &str) -> String {
+        format!("{}{}.{part}", self.prefix, self.name)
+    }
+
+    /// Heads, and channels of all values together.
+    fn extents(&self, b: &Builder) -> (usize, usize) {
+        let [_, heads, _, d] = b.shape(self.operands[2])[..] else { unreachable!("values have heads") };
+        (heads, heads * d)
+    }
+
+    /// Attention and inverse attention, heads concatenated: `[B, n, C]` each; l and c are `[B, n, C]`.
+    fn branches(&self, b: &mut Builder, [l, c]: [NodeId; 2]) -> [NodeId; 2] {
+        let ([q, k, v], (heads, channels)) = (self.operands, self.extents(b));
+        let (bias, d) = (Some(self.bias), channels / heads);
+        let [l, c] = [l, c].map(|x| b.split_heads(x, heads));
+        let mut weight = |part: &str, shape: [usize; 2]| b.weight(self.parameter(part), TensorType::f32(shape));
+        let generators = [weight("G.weight", [d * d, d]), weight("bias_generator.weight", [d, d])];
+        let forward = b.attention(q, k, v, bias, self.scale);
+        let inverse = b.inverse_attention([q, k, l, c, generators[0], generators[1]], bias, self.scale);
+        [forward, inverse].map(|branch| b.merge_heads(branch))
+    }
+
+    /// λ·first + (1 − λ)·second, normalised before where the layer does that.
+    fn mix(&self, b: &mut Builder, branches: [NodeId; 2]) -> NodeId {
+        let selection = b.weight(self.parameter("selection_lambda"), TensorType::f32([]));
+        let [first, second] = if self.norm { branches.map(|branch| normalised(b, branch)) } else { branches };
+        b.mix(first, second, selection)
+    }
+}
+
+/// Bidirectional attention of Swin's windows x `[B, n, C]` → heads concatenated, `[B, n, C]`.
+pub fn window_attention(net: &mut Swin, x: NodeId, layer: &Layer) -> NodeId {
+    let (_, channels) = layer.extents(&net.b);
+    let active = ["local_proj", "global_proj"].map(|part| {
+        let projected = net.linear(x, &format!("{}.{part}", layer.name), channels, channels);
+        net.b.gelu(projected)
     });
-    let generator = net.weight(&format!("{name}.G.weight"), &[HEAD_DIM * HEAD_DIM, HEAD_DIM]);
-    let shift = net.weight(&format!("{name}.bias_generator.weight"), &[HEAD_DIM, HEAD_DIM]);
-    let selection = net.weight(&format!("{name}.selection_lambda"), &[]);
-    let forward = net.b.attention(q, k, v, Some(bias), scale);
-    let inverse = net.b.inverse_attention([q, k, l, c, generator, shift], Some(bias), scale);
-    let branches = [forward, inverse].map(|branch| net.b.merge_heads(branch));
-    let [forward, inverse] = if norm { branches.map(|branch| normalised(&mut net.b, branch)) } else { branches };
-    net.b.mix(forward, inverse, selection)
+    let branches = layer.branches(&mut net.b, active);
+    layer.mix(&mut net.b, branches)
+}
+
+/// Bidirectional attention of LeViT's tokens x `[B, n, C]` → heads concatenated, each branch projected.
+pub fn token_attention(net: &mut Levit, x: NodeId, layer: &Layer) -> NodeId {
+    let (_, channels) = layer.extents(&net.b);
+    let active = ["local_proj", "global_proj"].map(|part| {
+        let projected = net.linear(x, &format!("{}.{part}", layer.name), channels);
+        net.hardswish(projected)
+    });
+    let [forward, inverse] = layer.branches(&mut net.b, active);
+    let projected = [("msa_proj", forward), ("misa_proj", inverse)]
+        .map(|(part, branch)| net.linear(branch, &format!("{}.{part}", layer.name), channels));
+    layer.mix(&mut net.b, projected)
 }
 
 /// Layer norm without scale and shift.
@@ -118,6 +187,18 @@ mod tests {
             assert_eq!(build(name, &Config::default()).unwrap().parameters(), 28_393_188);
             let hundred = Config { classes: Some(100), ..Config::default() };
             assert_eq!(build(name, &hundred).unwrap().parameters(), 27_701_088);
+        }
+    }
+
+    #[test]
+    fn bidirectional_levit_has_the_published_parameter_count() {
+        for name in ["levit_128s_bisa", "levit_128s_bisa_norm"] {
+            assert_eq!(build(name, &Config::default()).unwrap().parameters(), 7_977_764);
+            let none = build(name, &Config::default().with("blocks", "1.3")).unwrap_err().to_string();
+            assert_eq!(
+                none,
+                format!("{name} has no attention block 3 in stage 1, expected stages of [2, 3, 4] blocks")
+            );
         }
     }
 

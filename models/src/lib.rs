@@ -4,11 +4,22 @@
 //! names that other libraries gave the same tensors are translated by [`names`]. Nodes that are a module's
 //! output carry the module's name, so that a value inside the network can be asked for by name.
 
+mod biformer;
 pub mod bisa;
+mod dat;
+mod debiformer;
+pub mod flops;
+mod layers;
+pub mod levit;
 pub mod names;
 pub mod options;
+pub mod papers;
+pub mod resnet;
+mod routed;
+mod stem;
 pub mod swin;
 pub mod synthetic;
+pub mod upernet;
 
 pub use options::ModelOption;
 
@@ -53,7 +64,38 @@ pub struct Entry {
 }
 
 /// All models, in alphabetical order.
-pub const ZOO: &[Entry] = &[swin::TINY, bisa::SWIN, bisa::SWIN_NORM];
+pub const ZOO: &[Entry] = &[
+    biformer::BASE,
+    biformer::SMALL,
+    biformer::TINY,
+    dat::TINY,
+    dat::TINY_2023,
+    debiformer::BASE,
+    debiformer::BASE_DENSE,
+    debiformer::SMALL,
+    debiformer::SMALL_DENSE,
+    debiformer::TINY,
+    debiformer::TINY_DENSE,
+    levit::SMALL,
+    bisa::LEVIT,
+    bisa::LEVIT_NORM,
+    resnet::ROWS[0],
+    resnet::ROWS[1],
+    resnet::ROWS[2],
+    resnet::ROWS[3],
+    resnet::ROWS[4],
+    resnet::ROWS[5],
+    resnet::ROWS[6],
+    resnet::ROWS[7],
+    resnet::ROWS[8],
+    resnet::ROWS[9],
+    resnet::ROWS[10],
+    resnet::ROWS[11],
+    swin::TINY,
+    bisa::SWIN,
+    bisa::SWIN_NORM,
+    upernet::SWIN,
+];
 
 /// Why a model cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,10 +148,64 @@ mod tests {
     }
 
     #[test]
+    fn levit_has_the_published_parameter_count() {
+        let graph = build("levit_128s", &Config::default()).unwrap();
+        assert_eq!(graph.parameters(), 7_777_058);
+        let graph = build("levit_128s", &Config { classes: Some(100), ..Config::default() }).unwrap();
+        assert_eq!(graph.parameters(), 7_084_058);
+        let config = Config { size: Some((224, 230)), ..Config::default() };
+        let why = build("levit_128s", &config).unwrap_err().to_string();
+        assert!(why.contains("224x230") && why.contains("multiple of 16"), "{why}");
+    }
+
+    #[test]
+    fn upernet_has_the_published_parameter_count() {
+        let config = Config { size: Some((64, 48)), ..Config::default() };
+        assert_eq!(build("swin_tiny_upernet", &config).unwrap().parameters(), 59_941_862 - 923_798);
+        let graph = build("swin_tiny_upernet", &config.with("auxiliary", "yes")).unwrap();
+        assert_eq!((graph.parameters(), graph.outputs.len()), (59_941_862, 3));
+    }
+
+    #[test]
     fn sizes_that_do_not_divide_are_rejected_with_the_reason() {
         let config = Config { size: Some((224, 230)), ..Config::default() };
         let why = build("swin_tiny", &config).unwrap_err().to_string();
         assert!(why.contains("224x230") && why.contains("multiple of 224"), "{why}");
+    }
+
+    #[test]
+    fn routed_and_deformable_models_have_the_parameters_of_the_code() {
+        let expected = [
+            ("biformer_tiny", 13_142_760),
+            ("dat_tiny", 28_319_138),
+            ("dat_tiny_2023", 28_319_138),
+            ("debiformer_tiny", 21_495_598),
+            ("debiformer_small", 44_008_028),
+            ("debiformer_base", 95_501_926),
+            ("debiformer_tiny_dense", 20_983_494),
+            ("debiformer_small_dense", 43_495_924),
+            ("debiformer_base_dense", 94_734_270),
+        ];
+        for (name, parameters) in expected {
+            assert_eq!(build(name, &Config::default()).unwrap().parameters(), parameters, "{name}");
+        }
+        let millions = |name| build(name, &Config::default()).unwrap().parameters() as f64 / 1e6;
+        assert!(
+            (millions("biformer_small") - 25.536).abs() < 5e-4 && (millions("biformer_base") - 56.805).abs() < 5e-4
+        );
+    }
+
+    #[test]
+    fn backbones_take_any_size_and_have_no_classes() {
+        let config = Config { size: Some((33, 50)), ..Config::default() };
+        let graph = build("debiformer_tiny_dense", &config).unwrap();
+        let shapes: Vec<&[usize]> = graph.outputs.iter().map(|&o| &graph.ty(o).shape[..]).collect();
+        assert_eq!(shapes, [&[1, 64, 9, 13][..], &[1, 128, 5, 7], &[1, 256, 3, 4], &[1, 512, 2, 2]]);
+        let why = build("debiformer_tiny_dense", &Config { classes: Some(10), ..Config::default() }).unwrap_err();
+        assert!(why.to_string().contains("four maps"), "{why}");
+        let why = build("dat_tiny", &Config { size: Some((224, 230)), ..Config::default() }).unwrap_err().to_string();
+        assert!(why.contains("224x230") && why.contains("multiple of 224"), "{why}");
+        assert!(build("dat_tiny", &Config::default().with("conventions", "2021")).is_err());
     }
 
     #[test]

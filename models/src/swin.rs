@@ -11,11 +11,14 @@
 //! microsoft/Swin-Transformer: q is scaled by 32^(−1/2) before the product, the relative-position bias is
 //! added to the scores, and pairs of tokens that the cyclic shift brought together get −100.
 //!
+//! As the backbone of a dense head it takes maps of any size: the image is padded to whole patches, each block pads its
+//! normed map to whole windows and crops, and every stage gives a normed map of its own ([`Swin::dense`]).
+//!
 //! Some blocks may have bidirectional attention instead ([`crate::bisa`]).
 
 use crate::{
     Config, Entry,
-    bisa::{self, Bidirectional},
+    bisa::{self, Bidirectional, Layer},
 };
 use regard_ir::{
     graph::{Builder, Graph, NodeId},
@@ -38,8 +41,7 @@ const PATCH: usize = 4;
 const WIDTH: usize = 96;
 const DEPTHS: [usize; 4] = [2, 2, 6, 2];
 const HEADS: [usize; 4] = [3, 6, 12, 24];
-/// Channels of a head, in all stages.
-pub const HEAD_DIM: usize = 32;
+const HEAD_DIM: usize = 32;
 const MLP_RATIO: usize = 4;
 const EPS: f64 = 1e-5;
 
@@ -66,14 +68,12 @@ pub fn build(name: &str, config: &Config, bidirectional: &Bidirectional) -> Resu
             16 * unit
         ));
     }
-    let mut net = Swin { b: Builder::new(name), bidirectional };
+    let mut net = Swin { b: Builder::new(name), prefix: "", dense: false, bidirectional };
     let image = net.b.input("image", TensorType::f32([config.batch, 3, height, width]));
     let mut x = net.patch_embed(image);
     let mut map = Map { batch: config.batch, height: height / PATCH, width: width / PATCH };
-    for (stage, depth) in DEPTHS.into_iter().enumerate() {
-        for block in 0..depth {
-            x = net.block(x, stage, block, map);
-        }
+    for stage in 0..DEPTHS.len() {
+        x = net.blocks(x, stage, map);
         if stage + 1 < DEPTHS.len() {
             x = net.merge(x, stage, &mut map);
         }
@@ -95,13 +95,61 @@ struct Map {
 pub struct Swin<'a> {
     /// Where nodes go.
     pub b: Builder,
+    /// What stands before the names of parameters and modules.
+    prefix: &'static str,
+    /// Whether maps may have any size.
+    dense: bool,
     bidirectional: &'a Bidirectional,
 }
 
-impl Swin<'_> {
-    /// A parameter.
-    pub fn weight(&mut self, name: &str, shape: &[usize]) -> NodeId {
-        self.b.weight(name, TensorType::f32(shape))
+impl<'a> Swin<'a> {
+    /// The backbone of a dense head: from an image `[B, 3, H, W]` of any size four maps `[B, C, H/4…, W/4…]`, each side
+    /// halved and rounded up from one to the next. Parameters and modules are called `backbone.…`.
+    pub fn dense(b: Builder, image: NodeId, bidirectional: &'a Bidirectional) -> (Builder, [NodeId; 4]) {
+        let mut net = Swin { b, prefix: "backbone.", dense: true, bidirectional };
+        let [batch, _, height, width] = net.b.shape(image)[..] else { panic!("an image has four axes") };
+        let mut x = net.patch_embed(image);
+        let mut map = Map { batch, height: height.div_ceil(PATCH), width: width.div_ceil(PATCH) };
+        let outputs = [0, 1, 2, 3].map(|stage| {
+            x = net.blocks(x, stage, map);
+            let channels = WIDTH << stage;
+            let normed = net.norm(x, &format!("norm{stage}"), channels);
+            let grid = net.b.reshape(normed, &[map.batch, map.height, map.width, channels]);
+            if stage + 1 < DEPTHS.len() {
+                x = net.merge(x, stage, &mut map);
+            }
+            let map = net.b.transpose(grid, &[-1, -3, -2]);
+            net.label(map, format!("out{stage}"))
+        });
+        (net.b, outputs)
+    }
+
+    fn weight(&mut self, name: &str, shape: &[usize]) -> NodeId {
+        self.b.weight(format!("{}{name}", self.prefix), TensorType::f32(shape))
+    }
+
+    fn label(&mut self, node: NodeId, name: String) -> NodeId {
+        self.b.label(node, format!("{}{name}", self.prefix))
+    }
+
+    /// Zeros behind rows and columns of `[…, rows, columns, …]` at axes `axis` and `axis` + 1, up to multiples.
+    fn padded(&mut self, x: NodeId, axis: i64, [height, width]: [usize; 2], unit: usize) -> NodeId {
+        let missing = |extent: usize| extent.next_multiple_of(unit) - extent;
+        let mut x = x;
+        for (axis, behind) in [(axis, missing(height)), (axis + 1, missing(width))] {
+            if behind > 0 {
+                x = self.b.pad(x, axis, 0, behind, 0.0);
+            }
+        }
+        x
+    }
+
+    /// All blocks of a stage.
+    fn blocks(&mut self, mut x: NodeId, stage: usize, map: Map) -> NodeId {
+        for block in 0..DEPTHS[stage] {
+            x = self.block(x, stage, block, map);
+        }
+        x
     }
 
     fn norm(&mut self, x: NodeId, name: &str, channels: usize) -> NodeId {
@@ -119,26 +167,37 @@ impl Swin<'_> {
 
     /// `[B, 3, H, W]` → `[B, H/4·W/4, 96]`.
     fn patch_embed(&mut self, image: NodeId) -> NodeId {
+        let [_, _, height, width] = self.b.shape(image)[..] else { panic!("an image has four axes") };
+        let image = self.padded(image, -2, [height, width], PATCH);
         let weight = self.weight("patch_embed.proj.weight", &[WIDTH, 3, PATCH, PATCH]);
         let bias = self.weight("patch_embed.proj.bias", &[WIDTH]);
         let grid = self.b.patch_embedding(image, weight, Some(bias));
         let [batch, height, width, _] = self.b.shape(grid)[..] else { unreachable!("patches form a map") };
         let x = self.b.reshape(grid, &[batch, height * width, WIDTH]);
         let x = self.norm(x, "patch_embed.norm", WIDTH);
-        self.b.label(x, "patch_embed")
+        self.label(x, "patch_embed".to_string())
     }
 
     /// `[B, H·W, C]` → the same.
     fn block(&mut self, x: NodeId, stage: usize, block: usize, map: Map) -> NodeId {
         let channels = WIDTH << stage;
         let name = format!("layers.{stage}.blocks.{block}");
-        let shifted = block % 2 == 1 && map.height.min(map.width) > WINDOW;
+        let shifted = block % 2 == 1 && (self.dense || map.height.min(map.width) > WINDOW);
         let shift = if shifted { WINDOW / 2 } else { 0 };
         let normed = self.norm(x, &format!("{name}.norm1"), channels);
         let grid = self.b.reshape(normed, &[map.batch, map.height, map.width, channels]);
+        // Padded behind the norm: such tokens are zeros, which attend and are attended to.
+        let grid = self.padded(grid, -3, [map.height, map.width], WINDOW);
+        let whole =
+            Map { height: map.height.next_multiple_of(WINDOW), width: map.width.next_multiple_of(WINDOW), ..map };
         let windows = self.b.window_partition(grid, WINDOW, shift);
-        let attended = self.attention(windows, &format!("{name}.attn"), (stage, block), map, shift);
-        let grid = self.b.window_reverse(attended, [map.batch, map.height, map.width], WINDOW, shift);
+        let attended = self.attention(windows, &format!("{name}.attn"), (stage, block), whole, shift);
+        let mut grid = self.b.window_reverse(attended, [map.batch, whole.height, whole.width], WINDOW, shift);
+        for (axis, kept, extent) in [(-3, map.height, whole.height), (-2, map.width, whole.width)] {
+            if kept < extent {
+                grid = self.b.slice(grid, axis, 0..kept);
+            }
+        }
         let tokens = self.b.reshape(grid, &[map.batch, map.height * map.width, channels]);
         let x = self.b.add(x, tokens);
         let normed = self.norm(x, &format!("{name}.norm2"), channels);
@@ -146,7 +205,7 @@ impl Swin<'_> {
         let hidden = self.b.gelu(hidden);
         let out = self.linear(hidden, &format!("{name}.mlp.fc2"), MLP_RATIO * channels, channels);
         let x = self.b.add(x, out);
-        self.b.label(x, name)
+        self.label(x, name)
     }
 
     /// Window attention, `[B·windows, 49, C]` → the same.
@@ -159,13 +218,17 @@ impl Swin<'_> {
         let scale = (HEAD_DIM as f64).powf(-0.5);
         let merged = if self.bidirectional.blocks.contains(&(stage, block)) {
             let norm = self.bidirectional.norm;
-            bisa::window_attention(self, x, name, [q, k, v], bias, scale, norm)
+            bisa::window_attention(
+                self,
+                x,
+                &Layer { prefix: self.prefix, name, operands: [q, k, v], bias, scale, norm },
+            )
         } else {
             let attended = self.b.attention(q, k, v, Some(bias), scale);
             self.b.merge_heads(attended)
         };
         let out = self.linear(merged, &format!("{name}.proj"), channels, channels);
-        self.b.label(out, name)
+        self.label(out, name.to_string())
     }
 
     /// Relative position bias of a layer, and in shifted windows the mask: `[heads, 49, 49]`, with all windows in
@@ -186,13 +249,14 @@ impl Swin<'_> {
         self.b.add(bias, mask)
     }
 
-    /// `[B, H·W, C]` → `[B, H/2·W/2, 2C]`.
+    /// `[B, H·W, C]` → `[B, H/2·W/2, 2C]`, halves rounded up.
     fn merge(&mut self, x: NodeId, stage: usize, map: &mut Map) -> NodeId {
         let channels = WIDTH << stage;
         let name = format!("layers.{stage}.downsample");
         let grid = self.b.reshape(x, &[map.batch, map.height, map.width, channels]);
+        let grid = self.padded(grid, -3, [map.height, map.width], 2);
         let merged = self.b.patch_merging(grid);
-        (map.height, map.width) = (map.height / 2, map.width / 2);
+        (map.height, map.width) = (map.height.div_ceil(2), map.width.div_ceil(2));
         let tokens = self.b.reshape(merged, &[map.batch, map.height * map.width, 4 * channels]);
         let normed = self.norm(tokens, &format!("{name}.norm"), 4 * channels);
         let weight = self.weight(&format!("{name}.reduction.weight"), &[2 * channels, 4 * channels]);

@@ -12,11 +12,15 @@ pub mod core;
 pub mod egraph;
 pub mod error;
 pub mod lower;
+pub mod merge;
 pub mod plan;
+pub mod replay;
 pub mod schedule;
+pub mod step;
 
 pub use egraph::{Optimized, Rules, optimize};
 pub use error::Error;
 pub use lower::lower;
 pub use plan::{Plan, plan, plan_rows};
 pub use schedule::Schedule;
+pub use step::{Form, Step};

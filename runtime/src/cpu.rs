@@ -1,7 +1,7 @@
-//! The processor this process runs on: which targets it can execute, how many cores it lends, and how much
-//! memory the process has used.
+//! The processor this process runs on: which targets it can execute, how many cores it lends, how much
+//! time and memory it has used.
 
-use std::thread;
+use std::{thread, time::Duration};
 
 use regard_ir::target::{Backend, Target};
 
@@ -25,6 +25,15 @@ pub fn targets() -> impl Iterator<Item = &'static Target> {
 /// Threads that a session uses unless told otherwise: what the system grants this process.
 pub fn default_threads() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// How long the calling thread has computed: what other threads and programs had the core for is not counted.
+pub fn thread_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the clock is one that every Linux has, and `time` is a live timespec of ours.
+    let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    assert_eq!(failed, 0, "Linux has a clock for each thread");
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// The largest resident set this process has had, in bytes; nothing where the system does not tell.
@@ -91,6 +100,14 @@ mod tests {
             let after = peak_memory_bytes().unwrap();
             assert!(after >= 64 << 20 && after >= before, "{before} then {after} with {} bytes", touched.len());
         }
+    }
+    #[test]
+    fn a_sleeping_thread_takes_no_time() {
+        let before = thread_time();
+        std::thread::sleep(Duration::from_millis(50));
+        let asleep = thread_time() - before;
+        let busy = (0..2_000_000u64).fold(0, |sum, i| std::hint::black_box(sum ^ i));
+        assert!(asleep < Duration::from_millis(40) && thread_time() - before > asleep, "{asleep:?} {busy}");
     }
     #[test]
     fn there_is_a_thread() {

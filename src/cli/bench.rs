@@ -1,6 +1,6 @@
 //! `regard bench`: time, memory and throughput of a model.
 
-use super::{MachineArgs, ModelArgs, RuleArgs, WeightArgs};
+use super::{MachineArgs, ModelArgs, RecipeArgs, WeightArgs};
 use crate::{
     bench::{Measured, measure},
     errors::Result,
@@ -27,7 +27,7 @@ pub struct Bench {
     #[command(flatten)]
     config: ModelArgs,
     #[command(flatten)]
-    rules: RuleArgs,
+    recipe: RecipeArgs,
     #[command(flatten)]
     weights: WeightArgs,
     #[command(flatten)]
@@ -40,7 +40,7 @@ pub fn run(args: &Bench, out: &mut dyn Write) -> Result<()> {
     let graph = args.config.graph(&args.model)?;
     let weights = args.weights.open()?;
     let mut trace = Trace::new(Progress::stderr());
-    let options = pipeline::Options { recipe: args.rules.recipe(target)?, weights: &*weights, threads };
+    let options = pipeline::Options { recipe: args.recipe.open(target)?, weights: &*weights, threads };
     let measured = measure(&graph, args.config.batch, &options, &mut trace)?;
     if args.json {
         writeln!(out, "{}", measured.json())?;

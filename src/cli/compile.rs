@@ -1,6 +1,6 @@
 //! `regard compile`: an executable, an object for C, or text.
 
-use super::{ModelArgs, RuleArgs, WeightArgs, read_labels, show};
+use super::{ModelArgs, RecipeArgs, WeightArgs, read_labels, show};
 use crate::{
     errors::{Error, Result},
     files,
@@ -40,7 +40,7 @@ pub struct Compile {
     #[command(flatten)]
     config: ModelArgs,
     #[command(flatten)]
-    rules: RuleArgs,
+    recipe: RecipeArgs,
     #[command(flatten)]
     weights: WeightArgs,
     /// Instruction set: x86-64-v4, x86-64-v3, x86-64-v3-128, x86-64-v2 or aarch64; the best of this processor by default
@@ -74,7 +74,7 @@ impl Emit {
 /// Compiles and writes.
 pub fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
     let target = pipeline::target(args.target.as_deref())?;
-    let recipe = args.rules.recipe(target)?;
+    let recipe = args.recipe.open(target)?;
     let graph = args.config.graph(&args.model)?;
     let path = args.output.clone().unwrap_or_else(|| default_path(&graph.name, args.emit));
     let mut trace = Trace::new(Progress::stderr());

@@ -1,7 +1,8 @@
 //! The command line.
 //!
 //! ```text
-//!   regard models | compile | run | check | show | bench | optimize | convert | score | segment
+//!   regard models | table | compile | run | check | show | compare | bench | optimize | explain | convert | score
+//!          | segment
 //!   ./swin photo.jpg           an executable that `regard compile` wrote: this very program with a payload
 //! ```
 //!
@@ -10,8 +11,10 @@
 
 mod bench;
 mod check;
+mod compare;
 mod compile;
 mod convert;
+mod explain;
 mod models;
 mod optimize;
 mod packaged;
@@ -19,6 +22,8 @@ mod run;
 mod score;
 mod segment;
 mod show;
+mod table;
+mod trials;
 
 use crate::{
     errors::{Error, Result},
@@ -33,7 +38,7 @@ use regard_passes::{Rules, egraph};
 use regard_runtime::{Package, cpu, pool::MAX_THREADS};
 use std::{
     io::{self, IsTerminal, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -56,11 +61,14 @@ enum Command {
     Run(run::Run),
     Check(check::Check),
     Show(show::Show),
+    Compare(compare::Compare),
     Bench(bench::Bench),
     Optimize(optimize::Optimize),
+    Explain(explain::Explain),
     Convert(convert::Convert),
     Score(score::Arguments),
     Segment(segment::Segment),
+    Table(table::Table),
 }
 
 /// What the program does; the exit code of the process.
@@ -91,12 +99,15 @@ pub fn main() -> ExitCode {
 fn command(command: Command, out: &mut dyn Write) -> Result<()> {
     match command {
         Command::Models(args) => models::run(&args, out),
+        Command::Table(args) => table::run(&args, out),
         Command::Compile(args) => compile::run(&args, out),
         Command::Run(args) => run::run(&args, out),
         Command::Check(args) => check::run(&args, out),
         Command::Show(args) => show::run(&args, out),
+        Command::Compare(args) => compare::run(&args, out),
         Command::Bench(args) => bench::run(&args, out),
         Command::Optimize(args) => optimize::run(&args, out),
+        Command::Explain(args) => explain::run(&args, out),
         Command::Convert(args) => convert::run(&args, out),
         Command::Score(args) => score::run(&args, out),
         Command::Segment(args) => segment::run(&args, out),
@@ -160,8 +171,22 @@ impl RuleArgs {
         }
         Ok(Rules { limit: self.rules_limit, without: self.no_rule.clone(), ..Rules::default() })
     }
-    fn recipe(&self, target: &'static Target) -> Result<Recipe<'static>> {
-        Ok(Recipe { target, rules: self.rules()? })
+}
+
+/// What decides which kernels a graph becomes.
+#[derive(Args, Clone, Default)]
+struct RecipeArgs {
+    #[command(flatten)]
+    rules: RuleArgs,
+    /// How kernels are cut, as `regard show --stage schedule` prints it; the cost model's choice by default
+    #[arg(long, value_name = "FILE")]
+    schedule: Option<PathBuf>,
+}
+
+impl RecipeArgs {
+    fn open(&self, target: &'static Target) -> Result<Recipe<'static>> {
+        let schedule = self.schedule.as_deref().map(crate::compare::read).transpose()?;
+        Ok(Recipe { target, rules: self.rules.rules()?, schedule })
     }
 }
 

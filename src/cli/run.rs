@@ -1,6 +1,6 @@
 //! `regard run`: compile in memory and run, on images or on raw tensors.
 
-use super::{MachineArgs, ModelArgs, RuleArgs, WeightArgs, read_labels};
+use super::{MachineArgs, ModelArgs, RecipeArgs, WeightArgs, read_labels};
 use crate::{
     check::{self, Reference},
     errors::{Error, Result},
@@ -39,7 +39,7 @@ pub struct Run {
     #[command(flatten)]
     config: ModelArgs,
     #[command(flatten)]
-    rules: RuleArgs,
+    recipe: RecipeArgs,
     #[command(flatten)]
     weights: WeightArgs,
     /// Instruction set: x86-64-v4, x86-64-v3, x86-64-v3-128, x86-64-v2 or aarch64; the best of this processor by default
@@ -73,6 +73,9 @@ pub fn run(args: &Run, out: &mut dyn Write) -> Result<()> {
         if args.check {
             return Err(Error::Usage("--check needs the model, an executable holds no graph to evaluate".into()));
         }
+        if args.recipe.schedule.is_some() {
+            return Err(Error::Usage("--schedule needs the model, an executable is compiled already".into()));
+        }
         return super::packaged::run(package, &args.images, &args.how, out);
     }
     let machine = MachineArgs { target: args.target.clone(), threads: args.how.threads };
@@ -80,7 +83,7 @@ pub fn run(args: &Run, out: &mut dyn Write) -> Result<()> {
     let graph = args.config.graph(&args.model)?;
     let weights = args.weights.open()?;
     let mut trace = Trace::new(Progress::stderr());
-    let options = pipeline::Options { recipe: args.rules.recipe(target)?, weights: &*weights, threads };
+    let options = pipeline::Options { recipe: args.recipe.open(target)?, weights: &*weights, threads };
     let (session, _) = pipeline::session(&graph, &options, &mut trace)?;
     trace.progress().clear();
     let compiled = report::duration(trace.total());

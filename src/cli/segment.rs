@@ -1,6 +1,6 @@
 //! `regard segment`: an image with the classes of its pixels laid over it.
 
-use super::{MachineArgs, ModelArgs, RuleArgs, WeightArgs, read_labels};
+use super::{MachineArgs, ModelArgs, RecipeArgs, WeightArgs, read_labels};
 use crate::{
     errors::{Error, Result},
     images::{LabelMap, Picture},
@@ -50,7 +50,7 @@ pub struct Segment {
     #[command(flatten)]
     config: ModelArgs,
     #[command(flatten)]
-    rules: RuleArgs,
+    recipe: RecipeArgs,
     #[command(flatten)]
     weights: WeightArgs,
     #[command(flatten)]
@@ -88,7 +88,7 @@ fn session(args: &Segment, picture: &Picture, out: &mut dyn Write) -> Result<Ses
     let graph = graph(args, picture)?;
     let weights = args.weights.open()?;
     let mut trace = Trace::new(Progress::stderr());
-    let options = pipeline::Options { recipe: args.rules.recipe(target)?, weights: &*weights, threads };
+    let options = pipeline::Options { recipe: args.recipe.open(target)?, weights: &*weights, threads };
     let (session, _) = pipeline::session(&graph, &options, &mut trace)?;
     trace.progress().clear();
     let compiled = report::duration(trace.total());

@@ -1,6 +1,6 @@
 //! `regard show`: every intermediate as text.
 
-use super::{ModelArgs, RuleArgs};
+use super::{ModelArgs, RecipeArgs};
 use crate::{
     errors::Result,
     pipeline::{self, Trace},
@@ -24,7 +24,7 @@ pub struct Show {
     #[command(flatten)]
     config: ModelArgs,
     #[command(flatten)]
-    rules: RuleArgs,
+    recipe: RecipeArgs,
     /// Instruction set: x86-64-v4, x86-64-v3, x86-64-v3-128, x86-64-v2 or aarch64; the best of this processor by default
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
@@ -57,7 +57,7 @@ impl Stage {
 /// Prints the stage.
 pub fn run(args: &Show, out: &mut dyn Write) -> Result<()> {
     let target = pipeline::target(args.target.as_deref())?;
-    let recipe = args.rules.recipe(target)?;
+    let recipe = args.recipe.open(target)?;
     let graph = args.config.graph(&args.model)?;
     let mut trace = Trace::keeping(&args.stage.name(), Progress::stderr());
     let kernels = pipeline::kernels(&graph, recipe, &mut trace);

@@ -41,8 +41,10 @@ impl Artifact for Graph {
 
 impl Artifact for Optimized {
     fn text(&self) -> String {
-        let reports: String = self.regions.iter().map(|region| format!("; {region}\n")).collect();
-        format!("{reports}{}", self.graph)
+        let reports = self.regions.iter().map(|region| format!("; {region}\n"));
+        let last = self.forms.last().filter(|form| !form.steps.is_empty());
+        let merged = last.map(|form| format!("; {} ×{}\n", form.steps[0].rule, form.steps.len()));
+        format!("{}{}", reports.chain(merged).collect::<String>(), self.graph)
     }
     fn faults(&self) -> Vec<String> {
         self.graph.faults()

@@ -25,7 +25,7 @@ use regard_ir::{
     program::{Code, Program},
     target::Target,
 };
-use regard_passes::{Rules, Schedule, lower, optimize, plan};
+use regard_passes::{Plan, Rules, Schedule, lower, optimize, plan};
 use regard_runtime::{Session, cpu, memory::Constants};
 
 /// The stages whose result has a text, in order, as `regard show` names them.
@@ -38,24 +38,38 @@ pub struct Recipe<'a> {
     pub target: &'a Target,
     /// What the optimiser may do.
     pub rules: Rules,
+    /// How groups are cut; as the cost model chooses where nothing is said.
+    pub schedule: Option<Schedule>,
 }
 
 impl<'a> From<&'a Target> for Recipe<'a> {
     fn from(target: &'a Target) -> Recipe<'a> {
-        Recipe { target, rules: Rules::default() }
+        Recipe { target, rules: Rules::default(), schedule: None }
     }
+}
+
+/// Which kernels compute a graph.
+///
+/// # Errors
+/// Where a pass refuses the graph.
+pub fn planned<'a>(graph: &Graph, recipe: impl Into<Recipe<'a>>, trace: &mut Trace) -> Result<Plan> {
+    let Recipe { target, rules, .. } = recipe.into();
+    let graph = trace.stage("graph", || Ok(graph.clone()))?;
+    let optimized = trace.stage("optimized", || Ok(optimize(&graph, target, &rules)?))?;
+    trace.stage("plan", || Ok(plan(&optimized.graph, target)?))
 }
 
 /// Kernels for a graph.
 ///
 /// # Errors
-/// Where a pass refuses the graph.
+/// Where a pass refuses the graph, or the recipe's schedule is not one for this graph and target; the sentence
+/// names the inequality that fails.
 pub fn kernels<'a>(graph: &Graph, recipe: impl Into<Recipe<'a>>, trace: &mut Trace) -> Result<Program<Kernel>> {
-    let Recipe { target, rules } = recipe.into();
-    let graph = trace.stage("graph", || Ok(graph.clone()))?;
-    let optimized = trace.stage("optimized", || Ok(optimize(&graph, target, &rules)?))?;
-    let plan = trace.stage("plan", || Ok(plan(&optimized.graph, target)?))?;
-    let schedule = trace.stage("schedule", || Ok(Schedule::best(&plan, target)))?;
+    let recipe = recipe.into();
+    let target = recipe.target;
+    let plan = planned(graph, recipe.clone(), trace)?;
+    let chosen = || recipe.schedule.unwrap_or_else(|| Schedule::best(&plan, target));
+    let schedule = trace.stage("schedule", || Ok(chosen()))?;
     trace.stage("kernels", || Ok(lower(&plan, &schedule, target)?))
 }
 

@@ -18,6 +18,12 @@ fn a_wrong_command_line_exits_with_two() {
         &["run", "swin_tiny", "--batch", "0"],
         &["check"],
         &["check", "swin_tiny", "--trials", "0"],
+        &["check", "--rules", "--trials", "0"],
+        &["check", "swin_tiny", "--mutate"],
+        &["check", "--mutate"],
+        &["check", "swim_tiny", "--rules"],
+        &["check", "--rules", "--no-rule", "atend"],
+        &["check", "--rules", "--device", "interpreter"],
     ] {
         let err = regard(args).fails(2);
         assert!(!err.is_empty(), "{args:?}");

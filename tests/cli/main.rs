@@ -3,7 +3,9 @@
 mod bad_input;
 mod checkpoints;
 mod commands;
+mod compare;
 mod compile;
+mod explain;
 mod rules;
 mod segmentation;
 

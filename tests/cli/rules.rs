@@ -40,7 +40,7 @@ fn a_rule_can_be_switched_off_everywhere() {
 fn an_unknown_rule_gets_the_nearest_names() {
     let dir = Dir::new();
     let block = dir.file("block.rg", BLOCK);
-    for command in ["compile", "run", "check", "show", "bench", "optimize"] {
+    for command in ["compile", "run", "check", "show", "bench", "optimize", "explain"] {
         let err = regard(&[command, &block, "--no-rule", "atend"]).fails(2);
         assert!(err.contains("no rule called `atend`") && err.contains("`attend`"), "{command}: {err}");
         assert!(!regard(&[command, &block, "--rules-limit", "-1"]).fails(2).is_empty());
@@ -67,4 +67,30 @@ fn an_optimised_graph_can_be_compiled_again() {
     assert!(regard(&["optimize", &bad, "-o", &dir.arg("bad.out")]).fails(1).contains("softmax"));
     assert_eq!(dir.names(), ["bad.rg", "better.rg", "block.rg"]);
     regard(&["optimize", "swim_tiny"]).fails(2);
+}
+
+#[test]
+fn rules_are_checked_one_by_one() {
+    let all = regard(&["check", "--rules", "--trials", "8"]).ok();
+    let names = regard::passes::egraph::row_names();
+    for name in &names {
+        let line = all.lines().find(|line| line.split_whitespace().next() == Some(name)).expect("a line per rule");
+        assert!(line.ends_with("  ok"), "{line}");
+    }
+    assert!(all.starts_with(&format!("{0} of {0} rules; 8 trials each", names.len())), "{all}");
+    let few = regard(&["check", "--rules", "--rules-limit", "3", "--no-rule", names[1]]).ok();
+    assert!(few.starts_with(&format!("2 of {} rules; 64 trials each", names.len())), "{few}");
+    assert!(!few.contains(names[1]) && few.contains(names[2]), "{few}");
+}
+
+#[test]
+fn the_rules_that_a_graph_uses_are_checked_and_broken() {
+    let dir = Dir::new();
+    let block = dir.file("block.rg", BLOCK);
+    let used = regard(&["check", &block, "--rules", "--mutate", "--trials", "24"]).ok();
+    assert!(used.contains(" attend ") && used.contains(" scores ") && !used.contains("gelu"), "{used}");
+    let summary = used.lines().last().expect("a summary");
+    assert!(summary.contains(" mutants: ") && summary.ends_with(" 0 unexplained"), "{summary}");
+    assert!(used.contains("caught by draw") && used.contains("equivalent: "), "{used}");
+    assert_eq!(used, regard(&["check", &block, "--rules", "--mutate", "--trials", "24"]).ok());
 }

@@ -30,6 +30,25 @@ fn masks_scales_and_terms_between_scores_and_softmax() {
     }
 }
 
+/// Every border, with and without relative terms and q·k, on maps that no lane count divides.
+#[test]
+fn neighbourhoods() {
+    for (heads, d, c, map, size) in [(1, 2, 1, "3, 5", 3), (2, 4, 3, "7, 5", 5), (3, 6, 8, "9, 17", 3)] {
+        for (border, rows) in [("zero", size), ("mask", size), ("clamp", 2 * size - 1)] {
+            for (k, tables) in [("%k, ", ""), ("%k, ", ", %r, %c"), ("", ", %r, %c")] {
+                check(&parse(&format!(
+                    "%q = input : f32[2, {0}, {map}]\n%k = input : f32[2, {0}, {map}]\n%v = input : f32[2, {1}, {map}]\n\
+                     %r = weight : f32[{rows}, {2}]\n%c = weight : f32[{rows}, {2}]\n%y = neighbourhood_attention \
+                     %q, {k}%v{tables} {{ heads = {heads}, size = {size}, scale = 0.5, border = {border} }}\nreturn %y",
+                    heads * d,
+                    heads * c,
+                    d / 2
+                )));
+            }
+        }
+    }
+}
+
 /// Rows without any key that is seen are zeros, whatever else they hold.
 #[test]
 fn rows_that_see_nothing_are_zero() {

@@ -16,7 +16,7 @@ use regard_ir::{
     graph::{EvalError, Graph, Node, NodeId, Tensor, eval, random},
     id::IdVec,
     kernel::{Kernel, Level, verify::verify as verify_kernel},
-    ops::{BinaryOp, Op, ReduceOp, UnaryOp},
+    ops::{ActivationOp, BinaryOp, Op, ReduceOp, UnaryOp},
     program::{Place, Precision, Program, fold, interpret},
     target::{Backend, Target},
     text,
@@ -280,8 +280,10 @@ fn differences(wanted: &Tensor, found: &Tensor, equal: impl Fn(f64, f64) -> bool
 fn approximates(graph: &Graph) -> bool {
     graph.nodes.values().any(|node| match &node.op {
         Op::Unary(u) => transcendental(u.op),
+        Op::Activation(a) => a.op == ActivationOp::GeluTanh,
         Op::Softmax(_) | Op::Gelu(_) | Op::Mix(_) => true,
-        Op::Attention(_) | Op::InverseAttention(_) | Op::Attend(_) => true,
+        Op::Attention(_) | Op::InverseAttention(_) | Op::NeighbourhoodAttention(_) | Op::Attend(_) => true,
+        Op::RoutedAttention(_) | Op::OffsetPositions(_) => true,
         _ => false,
     })
 }
@@ -304,9 +306,10 @@ fn decides(graph: &Graph) -> bool {
             Op::Unary(u) => matches!(u.op, UnaryOp::Floor | UnaryOp::Round),
             Op::Binary(b) => matches!(b.op, BinaryOp::Lt | BinaryOp::Le | BinaryOp::Eq),
             Op::Cast(c) => !c.to.is_float(),
+            Op::Argmax(_) | Op::TopK(_) => true,
             _ => false,
         };
-        if below && real && jumps {
+        if (below && real && jumps) || matches!(node.op, Op::Route(_)) {
             return true;
         }
         let narrow = matches!(node.ty.dtype, DType::Bf16 | DType::F16);
@@ -317,8 +320,11 @@ fn decides(graph: &Graph) -> bool {
             Op::Reduce(r) => r.op == ReduceOp::Mean,
             Op::Cast(_) => narrow,
             Op::MatMul(_) | Op::Scores(_) | Op::Conv2d(_) => true,
+            Op::AvgPool(_) | Op::AdaptiveAvgPool(_) | Op::Resize(_) | Op::Activation(_) => true,
             Op::Softmax(_) | Op::LayerNorm(_) | Op::BatchNorm(_) | Op::Gelu(_) | Op::Mix(_) => true,
-            Op::Attention(_) | Op::InverseAttention(_) | Op::Attend(_) => true,
+            Op::Attention(_) | Op::InverseAttention(_) | Op::NeighbourhoodAttention(_) | Op::Attend(_) => true,
+            Op::RoutedAttention(_) | Op::OffsetPositions(_) => true,
+            Op::GridSample(_) | Op::Agents(_) | Op::SampledBias(_) => true,
             _ => false,
         };
         rounded.push(node.ty.dtype.is_float() && (below || rounds));

@@ -14,5 +14,6 @@ mod ops;
 mod ports;
 mod products;
 mod random;
+mod routing;
 mod rows;
 mod schedules;

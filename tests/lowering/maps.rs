@@ -1,6 +1,7 @@
 //! Maps: convolutions of every kind at sizes that fill no vector, and what stands between them.
 
-use crate::chain::{check, parse};
+use crate::chain::{check, check_with, parse};
+use regard_ir::graph::Tensor;
 
 /// A convolution with bias of x by w, on its own.
 fn convolution(x: &str, w: &str, out: usize, attributes: &str) {
@@ -63,5 +64,55 @@ fn batch_norms_before_and_behind_products() {
         "%x = input : f32[3, 7]\n%w = weight : f32[7, 5]\n%g = weight : f32[7]\n%h = weight : f32[5]\n\
          %v = abs %g\n%u = abs %h\n%n = batch_norm %x, %g, %g, %g, %v { eps = 0.5, axis = -1 }\n\
          %p = matmul %n, %w\n%y = batch_norm %p, %h, %h, %h, %u { eps = 0.5, axis = -1 }\nreturn %y",
+    ));
+}
+
+/// A map through one op.
+fn mapped(x: &str, op: &str) {
+    check(&parse(&format!("%x = input : f32[{x}]\n%y = {op}\nreturn %y")));
+}
+
+#[test]
+fn pools() {
+    for x in ["1, 17, 7, 6", "2, 3, 5, 8"] {
+        mapped(x, "max_pool %x { kernel = 3, stride = 2, padding = 1 }");
+        mapped(x, "avg_pool %x { kernel = [2, 3], stride = [2, 1], padding = [0, 1], count_padding = 0 }");
+        mapped(x, "avg_pool %x { kernel = [2, 3], stride = [2, 1], padding = [0, 1], count_padding = 1 }");
+        mapped(x, "adaptive_avg_pool %x { size = [3, 5] }");
+        mapped(x, "adaptive_avg_pool %x { size = 1 }");
+    }
+    mapped("1, 5, 6, 8", "adaptive_avg_pool %x { size = [3, 4] }");
+}
+
+#[test]
+fn resized_maps() {
+    for mode in ["bilinear", "bilinear_corners", "nearest"] {
+        mapped("2, 17, 3, 5", &format!("resize %x {{ size = [7, 9], mode = {mode} }}"));
+        mapped("1, 5, 6, 4", &format!("resize %x {{ size = [3, 1], mode = {mode} }}"));
+    }
+}
+
+/// A pyramid: what is resized was computed, has channels last, and is summed, pooled and convolved.
+#[test]
+fn maps_of_several_sizes() {
+    check(&parse(
+        "%x = input : f32[1, 6, 8, 7]\n%w = weight : f32[17, 6, 3, 3]\n%v = weight : f32[17, 17, 1, 1]\n\
+         %c = conv2d %x, %w { stride = 2, padding = 1, dilation = 1, groups = 1 }\n%r = relu %c\n\
+         %p = adaptive_avg_pool %r { size = 3 }\n%q = conv2d %p, %v { stride = 1, padding = 0, dilation = 1, groups = 1 }\n\
+         %h = hardswish %q\n%u = resize %h { size = [4, 4], mode = bilinear }\n%s = add %r, %u\n\
+         %big = resize %s { size = [8, 7], mode = bilinear }\nreturn %s, %big",
+    ));
+}
+
+/// Whole numbers, so that ties are ties everywhere and the lowest index wins.
+#[test]
+fn positions_of_the_greatest() {
+    for (shape, axis) in [("7", 0), ("3, 33", 1), ("5, 17, 3", 1), ("1, 150, 4, 5", 1), ("19, 4", 0)] {
+        let graph = parse(&format!("%x = input : f32[{shape}]\n%y = argmax %x {{ axis = {axis} }}\nreturn %y"));
+        check_with(&graph, &|_, node| Tensor::from_fn(node.ty.clone(), |i| (i * 7 % 5) as f64));
+    }
+    check(&parse(
+        "%x = input : f32[1, 5, 4, 3]\n%u = resize %x { size = [8, 7], mode = bilinear }\n\
+         %y = argmax %u { axis = -3 }\nreturn %y",
     ));
 }

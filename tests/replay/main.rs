@@ -38,6 +38,32 @@ struct Row {
     code: Option<Code>,
 }
 
+/// Models whose kernels another row of the zoo has in other sizes; they would only make the table longer.
+const ALIKE: [&str; 22] = [
+    "biformer_base",
+    "biformer_small",
+    "biformer_tiny",
+    "dat_tiny",
+    "dat_tiny_2023",
+    "debiformer_base",
+    "debiformer_base_dense",
+    "debiformer_small",
+    "debiformer_small_dense",
+    "debiformer_tiny_dense",
+    "levit_128s_bisa_norm",
+    "resnet26",
+    "resnet38",
+    "resnet50",
+    "sasa_resnet26_full",
+    "sasa_resnet38",
+    "sasa_resnet38_full",
+    "sasa_resnet50",
+    "sasa_resnet50_conv12_attn34",
+    "sasa_resnet50_convstem",
+    "sasa_resnet50_convstem_k11",
+    "sasa_resnet50_full",
+];
+
 /// Titles of the columns, and how wide they are; text goes left, numbers go right.
 const COLUMNS: [(&str, isize); 9] = [
     ("model", -10),
@@ -102,13 +128,23 @@ fn rows(model: &'static str, target: &'static Target) -> Vec<Row> {
     program.kernels.values().collect::<Vec<_>>().into_par_iter().map(emit).collect()
 }
 
+/// Products of at most so many steps have no loop: they are unrolled.
+const UNROLLED: usize = 4;
+
+/// The k of a product called `product_MxKxN`, with what may stand before and behind.
+fn steps(name: &str) -> usize {
+    let sizes: Vec<&str> = name.split(['_', 'x']).collect();
+    let numbers: Vec<usize> = sizes.iter().filter_map(|size| size.parse().ok()).collect();
+    numbers.len().checked_sub(2).map_or(usize::MAX, |at| numbers[at])
+}
+
 /// Panics where a loop of a product that multiplies touches the stack, or a product has no such loop.
 fn none_spills(rows: &[Row]) {
     let wide = rows.iter().filter(|row| row.target.backend == Backend::WideX86);
     let fault = |row: &Row| {
         let loops = loops::multiplying(&row.code.as_ref()?.bytes);
         let spills = loops.iter().flatten().filter(|i| loops::touches_stack(i)).count();
-        let faulty = spills > 0 || loops.is_empty();
+        let faulty = spills > 0 || (loops.is_empty() && steps(&row.kernel.name) > UNROLLED);
         faulty.then(|| format!("{} loops multiply, {spills} spills in them: {}\n", loops.len(), line(&row.fields())))
     };
     let faults: Vec<String> = wide.filter(|row| row.kernel.name.starts_with("product_")).filter_map(fault).collect();
@@ -127,7 +163,8 @@ fn merge(found: &mut [Vec<String>], expected: &[Vec<String>]) {
 #[test]
 fn kernels_are_what_they_were() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/kernels.txt");
-    let jobs = ZOO.iter().flat_map(|entry| Target::ROWS.iter().map(|row| (entry.name, row.name)));
+    let models = ZOO.iter().filter(|entry| !ALIKE.contains(&entry.name));
+    let jobs = models.flat_map(|entry| Target::ROWS.iter().map(|row| (entry.name, row.name)));
     let rows: Vec<Row> = jobs.flat_map(|(model, target)| rows(model, Target::named(target).expect("a row"))).collect();
     none_spills(&rows);
     let unknown = rows.iter().filter(|row| row.code.is_none()).count();
@@ -155,7 +192,7 @@ fn kernels_are_what_they_were() {
 #[test]
 fn the_same_kernel_gives_the_same_code() {
     for target in Target::ROWS.iter().filter(|target| can_emit(target)) {
-        let graph = regard_models::build(ZOO[0].name, &Config::default()).expect("the zoo's own sizes");
+        let graph = regard_models::build("swin_tiny", &Config::default()).expect("the zoo's own sizes");
         let kernels = || pipeline::kernels(&graph, target, &mut Trace::new(Progress::hidden())).expect("kernels");
         let (once, twice) = (kernels(), kernels());
         let pairs = once.kernels.values().zip(twice.kernels.values()).take(6);

@@ -7,7 +7,7 @@
 
 use super::{Builder, NodeId};
 use crate::{
-    ops::{BatchNorm, Conv2d},
+    ops::{Activation, ActivationOp, BatchNorm, Conv2d},
     types::TensorType,
 };
 
@@ -38,6 +38,11 @@ impl Builder {
     fn conv_weight(&mut self, x: NodeId, name: &str, [out, size]: [usize; 2], op: &Conv2d) -> NodeId {
         let channels = self.shape(x)[1] / op.groups;
         self.weight(format!("{name}.weight"), TensorType::f32([out, channels, size, size]))
+    }
+
+    /// max(x, 0).
+    pub fn relu(&mut self, x: NodeId) -> NodeId {
+        self.push(Activation { op: ActivationOp::Relu }, &[x])
     }
 
     /// Batch normalisation along `axis` with the parameters and statistics recorded under `name`, ε = 1e-5.

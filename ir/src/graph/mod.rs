@@ -14,6 +14,7 @@
 //!   }
 //! ```
 
+mod bound;
 mod builder;
 mod eval;
 mod maps;
@@ -23,6 +24,7 @@ mod tensor;
 mod tests;
 mod windows;
 
+pub use bound::{Bounded, eval_bounded};
 pub use builder::Builder;
 pub use eval::{EvalError, eval, eval_nodes};
 pub use tensor::Tensor;
@@ -31,8 +33,9 @@ use crate::{
     define_id,
     id::{Id, IdVec},
     ops::{Op, OpDef},
-    types::TensorType,
+    types::{DType, TensorType},
 };
+use std::collections::BTreeSet;
 
 define_id!(
     /// A node of a graph; `%7` in text where it has no label.
@@ -133,9 +136,13 @@ impl Graph {
     pub fn weight_bytes(&self) -> u64 {
         self.weights().iter().map(|&w| self.ty(w).bytes() as u64).sum()
     }
-    /// Number of weight elements, the model's parameter count.
+    /// Number of weight elements that are learned, the model's parameter count: statistics that batch normalisation
+    /// recorded are none.
     pub fn parameters(&self) -> u64 {
-        self.weights().iter().map(|&w| self.ty(w).elements() as u64).sum()
+        let norms = self.nodes.values().filter(|node| matches!(node.op, Op::BatchNorm(_)));
+        let recorded: BTreeSet<NodeId> = norms.flat_map(|node| node.operands[3..].iter().copied()).collect();
+        let learned = self.weights().into_iter().filter(|w| !recorded.contains(w));
+        learned.map(|w| self.ty(w).elements() as u64).sum()
     }
     /// Marks nodes whose value depends on no input: weights, constants and what is made of them alone.
     pub fn constants(&self) -> IdVec<NodeId, bool> {
@@ -145,6 +152,22 @@ impl Graph {
             constant.push(is);
         }
         constant
+    }
+    /// The smallest extent that anything gathers by indices made from `input`; 16 where nothing does.
+    pub fn index_bound(&self, input: NodeId) -> usize {
+        let mut derived: IdVec<NodeId, bool> = IdVec::new();
+        let mut bound = 16;
+        for (id, node) in self.nodes.iter() {
+            let from = |&operand: &NodeId| derived[operand];
+            let is = id == input || node.operands.iter().any(from);
+            if let (Op::Gather(_), [table, indices]) = (&node.op, &node.operands[..])
+                && from(indices)
+            {
+                bound = bound.min(self.ty(*table).shape.first().copied().unwrap_or(1));
+            }
+            derived.push(is && self.ty(id).dtype == DType::I32);
+        }
+        bound.max(1)
     }
     /// The graph without nodes that no output needs; inputs stay. Also returns where each node went.
     pub fn pruned(&self) -> (Graph, IdVec<NodeId, Option<NodeId>>) {

@@ -50,6 +50,23 @@ proptest! {
     }
 
     #[test]
+    fn distances_index_their_table(h in 1usize..6, w in 1usize..6, stride in 1usize..4, heads in 1usize..4) {
+        let mut builder = Builder::new("distances");
+        let table = builder.weight("table", TensorType::f32([heads, h * w]));
+        let bias = builder.distance_bias(table, [h, w], stride);
+        let graph = builder.finish(&[table, bias]);
+        let [table, bias] = &values(&graph, |_, ty| counting(ty))[..] else { panic!("two outputs") };
+        let across = w.div_ceil(stride);
+        prop_assert_eq!(&bias.ty.shape, &[heads, h.div_ceil(stride) * across, h * w]);
+        for (position, &found) in bias.data.iter().enumerate() {
+            let (key, query) = (position % (h * w), position / (h * w) % (h.div_ceil(stride) * across));
+            let head = position / (h * w * (h.div_ceil(stride) * across));
+            let (rows, columns) = ((query / across * stride).abs_diff(key / w), (query % across * stride).abs_diff(key % w));
+            prop_assert_eq!(found, at(table, &[head, rows * w + columns]));
+        }
+    }
+
+    #[test]
     fn patch_embedding_is_a_convolution(b in 1usize..3, c in 1usize..4, k in 1usize..4, rows in 1usize..3, columns in 1usize..3, out in 1usize..4, seed: u64) {
         let mut builder = Builder::new("patches");
         let x = builder.input("x", TensorType::f32([b, c, rows * k, columns * k]));

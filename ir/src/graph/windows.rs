@@ -80,6 +80,31 @@ impl Builder {
         self.transpose(bias, &[-1, -3, -2])
     }
 
+    /// The score term that depends on how far a key lies from its query, in rows and in columns: table
+    /// `[heads, H·W]` over a key map `[H, W]` → `[heads, queries, H·W]`, where the queries are every `stride`-th row and
+    /// column of the map and query (i, j), key (k, l) read entry |i − k|·W + |j − l|.
+    pub fn distance_bias(&mut self, table: NodeId, [height, width]: [usize; 2], stride: usize) -> NodeId {
+        let [down, across] = [height, width].map(|n| n.div_ceil(stride));
+        let mut distance = |axis: i64, queries: usize, keys: usize| {
+            let mut shape = [1; 4];
+            shape[(2 + axis) as usize] = queries;
+            let query = self.iota(&shape, axis - 2);
+            let query = self.scale(query, stride as f64);
+            let mut shape = [1; 4];
+            shape[(4 + axis) as usize] = keys;
+            let key = self.iota(&shape, axis);
+            let difference = self.sub(query, key);
+            self.abs(difference)
+        };
+        let (rows, columns) = (distance(-2, down, height), distance(-1, across, width));
+        let rows = self.scale(rows, width as f64);
+        let index = self.add(rows, columns);
+        let index = self.reshape(index, &[down * across, height * width]);
+        let entries = self.swap_last(table);
+        let bias = self.gather(entries, index);
+        self.transpose(bias, &[-1, -3, -2])
+    }
+
     /// 0 where two tokens of a shifted window come from the same piece of the map, else −100:
     /// `[H/w·W/w, w·w, w·w]`.
     pub fn shifted_window_mask(&mut self, height: usize, width: usize, window: usize, shift: usize) -> NodeId {

@@ -14,42 +14,70 @@ pub mod attr;
 mod gemm;
 mod shape;
 pub mod special;
+pub mod taps;
 #[cfg(test)]
 mod tests;
 mod walk;
 
+pub mod activation;
+pub mod agents;
+pub mod argmax;
 pub mod attention;
 pub mod batch_norm;
 pub mod conv;
 pub mod gather;
 pub mod gelu;
+pub mod grid_sample;
 pub mod inverse;
 pub mod layer_norm;
 pub mod leaf;
 pub mod matmul;
 pub mod mix;
 pub mod movement;
+pub mod neighbourhood;
+pub mod offset_positions;
 pub mod pointwise;
+pub mod pool;
+pub mod position_bias;
 pub mod reduce;
+pub mod resize;
+pub mod route;
+pub mod routed_attention;
+pub mod sampled_bias;
 pub mod softmax;
+pub mod top_k;
 pub mod unfold;
 pub mod view;
 
+pub use activation::{Activation, ActivationOp};
+pub use agents::Agents;
+pub use argmax::Argmax;
 pub use attention::{Attend, Attention, Scores};
 pub use attr::{Attr, AttrReader};
 pub use batch_norm::BatchNorm;
 pub use conv::Conv2d;
 pub use gather::Gather;
 pub use gelu::Gelu;
+pub use grid_sample::GridSample;
 pub use inverse::InverseAttention;
 pub use layer_norm::LayerNorm;
 pub use leaf::{Const, Input, Iota, Weight};
 pub use matmul::MatMul;
 pub use mix::Mix;
 pub use movement::{Concat, Expand, Pad, Reshape, Roll, Slice, Transpose};
+pub use neighbourhood::{Border, NeighbourhoodAttention};
+pub use offset_positions::{Limit, OffsetPositions, Reference};
 pub use pointwise::{Binary, BinaryOp, Cast, Select, Unary, UnaryOp};
+pub use pool::{AdaptiveAvgPool, AvgPool, MaxPool};
+pub use position_bias::{DistanceBias, RelativeBias};
 pub use reduce::{Reduce, ReduceOp};
+pub use resize::{Resize, ResizeMode};
+pub use route::Route;
+pub use routed_attention::RoutedAttention;
+pub use sampled_bias::SampledBias;
 pub use softmax::Softmax;
+pub use taps::Align;
+pub use top_k::TopK;
 pub use unfold::Unfold;
 pub use view::ViewOp;
 
@@ -77,6 +105,12 @@ pub trait OpDef: Sized {
         let _ = operands;
         None
     }
+}
+
+/// Operations of a composite, counted in its definition.
+fn defined_flops(op: &impl OpDef, operands: &[&TensorType]) -> u64 {
+    let definition = op.definition(operands).and_then(|text| crate::text::parse(&text).ok());
+    definition.map_or(0, |graph| graph.flops())
 }
 
 macro_rules! ops {
@@ -129,7 +163,12 @@ ops! {
     Unary, Binary, Select, Cast,
     MatMul, Reduce, Gather,
     Reshape, Transpose, Expand, Slice, Pad, Roll, Unfold, Concat, ViewOp,
-    Softmax, LayerNorm, BatchNorm, Gelu,
+    Softmax, LayerNorm, BatchNorm, Gelu, Activation,
     Attention, InverseAttention, Mix, Scores, Attend,
-    Conv2d,
+    Conv2d, MaxPool, AvgPool, AdaptiveAvgPool, Resize,
+    Argmax,
+    NeighbourhoodAttention,
+    TopK, Route, RoutedAttention,
+    GridSample, OffsetPositions, Agents,
+    RelativeBias, DistanceBias, SampledBias,
 }

@@ -12,14 +12,15 @@ use super::{Digit, View, digits::merged, normal::plain_coord};
 
 impl View {
     /// The two views (gather, read) with `gather.then(&read)` equal to this one and `read` in the order of
-    /// the result's axes; `None` where the view wraps around or has a fill.
-    pub fn compact(&self) -> Option<(View, View)> {
+    /// the result's axes, but neighbours along axis `lanes` next to each other; `None` where the view wraps around
+    /// or has a fill.
+    pub fn compact(&self, lanes: usize) -> Option<(View, View)> {
         if self.coords.iter().any(|c| !c.is_plain()) {
             return None;
         }
         let offset = self.plain().map_or(0, |c| c.offset);
         let mut digits: Vec<Digit> = self.plain().map_or(Vec::new(), |c| c.digits.clone());
-        digits.sort_by_key(|d| (d.axis, std::cmp::Reverse(d.div)));
+        digits.sort_by_key(|d| (d.axis == lanes, d.axis, std::cmp::Reverse(d.div)));
         let shape: Vec<usize> = digits.iter().map(|d| d.extent).collect();
         let len = shape.iter().product();
         let own = |(axis, d): (usize, &Digit)| Digit { axis, div: 1, ..*d };
@@ -48,7 +49,7 @@ mod tests {
         let heads = View::expand(&[3, 49, 49], &[64, 3, 49, 49]);
         let rows = View::reshape(&[64, 3, 49, 49], &[192, 49, 49]);
         let whole = table.then(&heads).unwrap().then(&rows).unwrap();
-        let (gather, read) = whole.compact().unwrap();
+        let (gather, read) = whole.compact(2).unwrap();
         assert_eq!(gather.then(&read).unwrap(), whole);
         assert_eq!(gather, table);
         assert_eq!(read.plain().unwrap().digits.last().unwrap().mul, 1);
@@ -57,7 +58,7 @@ mod tests {
     #[test]
     fn one_element_and_offsets_survive() {
         let one = View::slice(&[5], 0, 3, 4, 1).then(&View::expand(&[1], &[2, 3])).unwrap();
-        let (gather, read) = one.compact().unwrap();
+        let (gather, read) = one.compact(2).unwrap();
         assert_eq!(gather.shape, Vec::<usize>::new());
         assert_eq!(gather.table(), vec![Some(3)]);
         assert_eq!(read.table(), vec![Some(0); 6]);
@@ -65,6 +66,6 @@ mod tests {
 
     #[test]
     fn wrapping_views_stay_whole() {
-        assert!(View::roll(&[7], 0, 3).compact().is_none());
+        assert!(View::roll(&[7], 0, 3).compact(2).is_none());
     }
 }

@@ -4,7 +4,10 @@
 //! here knows any op. Definitions may use other composites; those are inlined in turn. Names inside a
 //! definition stay inside: the result alone takes the label of the node that it replaces.
 
-use crate::error::Error;
+use crate::{
+    error::Error,
+    step::{Moved, Step},
+};
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
@@ -12,14 +15,71 @@ use regard_ir::{
     text,
     types::TensorType,
 };
+use std::collections::BTreeSet;
 
 /// The graph with every composite that `keep` does not name replaced by its definition. Nodes inside a
 /// definition are kept where `keep_inside` wants their op.
 pub fn inline(graph: &Graph, keep: &dyn Fn(NodeId) -> bool, keep_inside: &dyn Fn(&Op) -> bool) -> Result<Graph, Error> {
+    Ok(inline_traced(graph, keep, keep_inside)?.0)
+}
+
+/// The same, and where each node went.
+pub fn inline_traced(
+    graph: &Graph,
+    keep: &dyn Fn(NodeId) -> bool,
+    keep_inside: &dyn Fn(&Op) -> bool,
+) -> Result<(Graph, Moved), Error> {
     let mut out = Graph::new(graph.name.clone());
     let moved = splice(&mut out, graph, None, keep, keep_inside)?;
     out.outputs = graph.outputs.iter().map(|&o| moved[o]).collect();
-    Ok(out.pruned().0)
+    let (out, kept) = out.pruned();
+    Ok((out, moved.values().map(|&new| kept[new]).collect()))
+}
+
+/// What inlining puts in the place of composites, each kind once: an op as a node, and its definition.
+pub fn definitions(
+    graph: &Graph,
+    keep: &dyn Fn(NodeId) -> bool,
+    keep_inside: &dyn Fn(&Op) -> bool,
+) -> Result<Vec<Step>, Error> {
+    let mut steps = Vec::new();
+    collect(graph, keep, keep_inside, &mut BTreeSet::new(), &mut steps)?;
+    Ok(steps)
+}
+
+fn collect(
+    graph: &Graph,
+    keep: &dyn Fn(NodeId) -> bool,
+    keep_inside: &dyn Fn(&Op) -> bool,
+    seen: &mut BTreeSet<(Op, Vec<TensorType>)>,
+    steps: &mut Vec<Step>,
+) -> Result<(), Error> {
+    for (id, node) in graph.nodes.iter().filter(|(id, _)| !keep(*id)) {
+        let types: Vec<TensorType> = graph.operand_types(id).into_iter().cloned().collect();
+        let Some(definition) = node.op.definition(&types.iter().collect::<Vec<_>>()) else { continue };
+        if !seen.insert((node.op.clone(), types)) {
+            continue;
+        }
+        let right = body(&node.op, &definition)?;
+        let mut left = Graph::new(right.name.clone());
+        let mut operands = Vec::new();
+        for input in right.inputs() {
+            let leaf = left.push(right.nodes[input].op.clone(), &[]).map_err(Error::broken)?;
+            left.set_label(leaf, right.text_name(input));
+            operands.push(leaf);
+        }
+        left.outputs = vec![left.push(node.op.clone(), &operands).map_err(Error::broken)?];
+        collect(&right, &|id| keep_inside(&right.nodes[id].op), keep_inside, seen, steps)?;
+        let rule = format!("definition-of-{}", node.op.name().replace('_', "-"));
+        steps.push(Step { rule, backward: false, left, right });
+    }
+    Ok(())
+}
+
+/// A definition as a graph.
+fn body(op: &Op, definition: &str) -> Result<Graph, Error> {
+    let broken = |message| Error::broken(format!("the definition of {} does not parse: {message}", op.name()));
+    text::parse(definition).map_err(|error| broken(error.message))
 }
 
 /// Copies `graph` into `out`; its inputs become `arguments` where given. Returns where each node went.
@@ -43,9 +103,7 @@ fn splice(
         let definition = if keep(id) { None } else { node.op.definition(&types) };
         let new = match definition {
             Some(definition) => {
-                let body = text::parse(&definition).map_err(|e| {
-                    Error::broken(format!("the definition of {} does not parse: {}", node.op.name(), e.message))
-                })?;
+                let body = body(&node.op, &definition)?;
                 let kept = |id: NodeId| keep_inside(&body.nodes[id].op);
                 let inner = splice(out, &body, Some(&operands), &kept, keep_inside)?;
                 inner[body.outputs[0]]

@@ -8,7 +8,7 @@
 //!   matmul ─ + ─ relu ─ view · pad · unfold ─ matmul          computed: the view moves up until it meets a view
 //! ```
 //!
-//! Only views that move the lanes, the last axis, count: others cost a kernel nothing.
+//! Reductions follow in the same way. Only views that move the lanes, the last axis, count: others cost a kernel nothing.
 
 use super::{is_heavy, is_pointwise};
 use regard_ir::{
@@ -32,6 +32,17 @@ impl Layout {
         let write = read.inverse()?.with_shape(stored)?;
         Some(Layout { read, write })
     }
+    /// The order of axes in memory, where that is another one and all there is to the layout.
+    fn axes(&self) -> Option<Vec<usize>> {
+        if !self.moves_lanes() {
+            return None;
+        }
+        let coord = self.read.plain()?;
+        let step = |axis: usize| coord.digits.iter().filter(|d| d.axis == axis).map(|d| d.mul).max().unwrap_or(0);
+        let mut axes: Vec<usize> = (0..self.read.shape.len()).collect();
+        axes.sort_by_key(|&axis| std::cmp::Reverse(step(axis)));
+        self.read.then(&View::transpose(&self.read.shape, &axes))?.is_flat().then_some(axes)
+    }
     /// Whether neighbours on the node's last axis are no neighbours in memory.
     fn moves_lanes(&self) -> bool {
         let last = self.read.shape.len() - 1;
@@ -41,33 +52,66 @@ impl Layout {
     }
 }
 
-/// The layout of every pointwise node that has one.
-pub fn layouts(graph: &Graph) -> IdVec<NodeId, Option<Layout>> {
+/// How each node of a graph is computed.
+pub struct Layouts {
+    /// The layout of every pointwise node that has one.
+    pub pointwise: IdVec<NodeId, Option<Layout>>,
+    /// For a reduction whose operand lies in memory in another order of axes: that order, by which the operand is
+    /// transposed before it is reduced, so that lanes are neighbours.
+    pub reductions: IdVec<NodeId, Option<Vec<usize>>>,
+}
+
+/// The layouts of all nodes.
+pub fn layouts(graph: &Graph) -> Layouts {
     let constant = graph.constants();
     // How each node lies in memory, also where that costs nothing; none where there is no saying.
     let mut orders: IdVec<NodeId, Option<Layout>> = IdVec::new();
-    let mut layouts: IdVec<NodeId, Option<Layout>> = IdVec::new();
+    let mut all = Layouts { pointwise: IdVec::new(), reductions: IdVec::new() };
     for (id, node) in graph.nodes.iter() {
-        let order = if constant[id] { None } else { order(graph, id, &orders) };
+        let reduction = match &node.op {
+            Op::Reduce(_) if !constant[id] => orders[node.operands[0]].as_ref().and_then(Layout::axes),
+            _ => None,
+        };
+        let order = if constant[id] { None } else { order(graph, id, &orders, reduction.as_deref()) };
         let layout = order.clone().filter(|order| is_pointwise(&node.op) && order.moves_lanes());
         orders.push(if is_pointwise(&node.op) { layout.clone() } else { order });
-        layouts.push(layout);
+        all.pointwise.push(layout);
+        all.reductions.push(reduction);
     }
-    layouts
+    all
 }
 
-fn order(graph: &Graph, id: NodeId, orders: &IdVec<NodeId, Option<Layout>>) -> Option<Layout> {
+fn order(
+    graph: &Graph,
+    id: NodeId,
+    orders: &IdVec<NodeId, Option<Layout>>,
+    reduction: Option<&[usize]>,
+) -> Option<Layout> {
     let node = &graph.nodes[id];
     let shape = &node.ty.shape;
+    if shape.is_empty() {
+        return None;
+    }
+    if let Some(axes) = reduction {
+        let stored: Vec<usize> = axes.iter().map(|&a| shape[a]).collect();
+        return Layout::new(View::transpose(&stored, &inverse(axes)), &stored);
+    }
     if is_heavy(&node.op) || matches!(node.op, Op::Reduce(_) | Op::Gather(_)) {
         let whole = View::identity(shape);
-        return (!shape.is_empty()).then(|| Layout { read: whole.clone(), write: whole });
+        return Some(Layout { read: whole.clone(), write: whole });
     }
     let first = *node.operands.first()?;
     if let Some(view) = View::of_op(&node.op, graph.ty(first)) {
         let below = orders[first].as_ref()?;
-        return if shape.is_empty() { None } else { Layout::new(below.read.then(&view)?, &below.write.shape) };
+        return Layout::new(below.read.then(&view)?, &below.write.shape);
     }
     let fits = |o: &&NodeId| graph.ty(**o).shape == *shape && orders[**o].as_ref().is_some_and(Layout::moves_lanes);
     is_pointwise(&node.op).then(|| node.operands.iter().find(fits)).flatten().and_then(|&o| orders[o].clone())
+}
+
+/// The permutation that undoes one.
+pub fn inverse(axes: &[usize]) -> Vec<usize> {
+    let mut back = vec![0; axes.len()];
+    axes.iter().enumerate().for_each(|(i, &a)| back[a] = i);
+    back
 }

@@ -19,10 +19,10 @@ mod inline;
 mod layout;
 mod sink;
 
-pub use inline::inline;
-pub use sink::sink;
+pub use inline::{definitions, inline, inline_traced};
+pub use sink::{sink, sink_traced};
 
-use crate::error::Error;
+use crate::{error::Error, step::Step};
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
@@ -46,11 +46,14 @@ pub fn is_costly(op: &Op) -> bool {
     matches!(op, Op::Gelu(_)) || matches!(op, Op::Unary(u) if matches!(u.op, Exp | Log | Erf | Tanh | Sigmoid))
 }
 
+/// What rules speak about beside primitives.
+pub fn has_rules(op: &Op) -> bool {
+    matches!(op, Op::MatMul(_) | Op::Softmax(_) | Op::Scores(_) | Op::Attend(_) | Op::Gelu(_))
+}
+
 /// Core form with rules in view: softmax, scores and attend stay nodes.
 pub fn for_rules(graph: &Graph) -> Result<Graph, Error> {
-    let keep = |op: &Op| matches!(op, Op::MatMul(_) | Op::Softmax(_) | Op::Scores(_) | Op::Attend(_) | Op::Gelu(_));
-    let flat = inline(graph, &|id| keep(&graph.nodes[id].op), &keep)?;
-    sink(&flat)
+    sink(&inline(graph, &|id| has_rules(&graph.nodes[id].op), &has_rules)?)
 }
 
 /// Most scores of one head that a kernel keeps: 4 MiB of scratch for each direction.
@@ -69,15 +72,24 @@ fn has_kernel(graph: &Graph, attend: NodeId) -> bool {
 /// Core form with kernels in view: attend stays where it has one, with the scores below it; all else is inlined.
 pub fn for_kernels(graph: &Graph) -> Result<Graph, Error> {
     let graph = for_rules(graph)?;
-    let fused: BTreeSet<NodeId> = graph.nodes.ids().filter_map(|id| scores_below(&graph, id, &|_| false)).collect();
-    let keep = |id: NodeId| match &graph.nodes[id].op {
+    let keep = has_kernels(&graph);
+    sink(&inline(&graph, &keep, &|op| matches!(op, Op::MatMul(_) | Op::Gelu(_)))?)
+}
+
+/// The nodes of a graph in core form that [`for_kernels`] leaves as they are.
+fn has_kernels(graph: &Graph) -> impl Fn(NodeId) -> bool + use<'_> {
+    let fused: BTreeSet<NodeId> = graph.nodes.ids().filter_map(|id| scores_below(graph, id, &|_| false)).collect();
+    move |id: NodeId| match &graph.nodes[id].op {
         Op::Scores(_) => fused.contains(&id),
-        Op::Attend(_) => has_kernel(&graph, id),
+        Op::Attend(_) => has_kernel(graph, id),
         Op::MatMul(_) | Op::Gelu(_) => true,
         _ => false,
-    };
-    let flat = inline(&graph, &keep, &|op| matches!(op, Op::MatMul(_) | Op::Gelu(_)))?;
-    sink(&flat)
+    }
+}
+
+/// The definitions that [`for_kernels`] puts in place of ops, each kind once, for a graph that the optimiser made.
+pub fn definitions_for_kernels(graph: &Graph) -> Result<Vec<Step>, Error> {
+    definitions(graph, &has_kernels(graph), &|op| matches!(op, Op::MatMul(_) | Op::Gelu(_)))
 }
 
 /// Core form by definitions alone: everything is a map, a reduction, a gather or movement, products too.

@@ -10,19 +10,19 @@
 //! ```
 //!
 //! A view that can fall outside its source (pad) does not sink through arithmetic: its fill is a value of
-//! the result, not of the operands. One that repeats elements does not sink through a gelu or the like, which would
-//! then be computed for each repetition. Equal nodes are merged on the way.
+//! the result, not of the operands. One that repeats elements does not sink through a gelu or the like, nor through what
+//! finishes a product, which would then be computed for each repetition. Equal nodes are merged on the way.
 //!
 //! A pointwise node is computed in the [layout](super::layout) that its operands have, and a view stands above it:
 //! so maps between convolutions keep their channels last.
 
 use super::{
     is_costly, is_heavy, is_pointwise,
-    layout::{Layout, layouts},
+    layout::{Layouts, inverse, layouts},
 };
-use crate::error::Error;
+use crate::{error::Error, step::Moved};
 use regard_ir::{
-    graph::{Graph, NodeId},
+    graph::{Graph, Node, NodeId},
     id::IdVec,
     ops::{self, BinaryOp, Op},
     types::{DType, Real, TensorType},
@@ -32,9 +32,15 @@ use std::collections::HashMap;
 
 /// The graph in core form; `graph` has no composites left but those that stay nodes.
 pub fn sink(graph: &Graph) -> Result<Graph, Error> {
+    Ok(sink_traced(graph)?.0)
+}
+
+/// The same, and where each node went that is computed there as it was.
+pub fn sink_traced(graph: &Graph) -> Result<(Graph, Moved), Error> {
     let mut sink = Sink {
         graph,
         fences: fences(graph),
+        products: products(graph),
         layouts: layouts(graph),
         out: Graph::new(graph.name.clone()),
         made: HashMap::new(),
@@ -56,7 +62,9 @@ pub fn sink(graph: &Graph) -> Result<Graph, Error> {
         }
         sink.out.outputs.push(new);
     }
-    Ok(sink.out.pruned().0)
+    let (out, kept) = sink.out.pruned();
+    let moved = graph.nodes.ids().map(|id| sink.made.get(&(id, None)).and_then(|&new| kept[new])).collect();
+    Ok((out, moved))
 }
 
 /// Nodes that views stop at: outputs, values that hold a product or reduction and have several users, real
@@ -84,10 +92,26 @@ fn fences(graph: &Graph) -> IdVec<NodeId, bool> {
     fences
 }
 
+/// Nodes that only pointwise ops and movement separate from a product.
+fn products(graph: &Graph) -> IdVec<NodeId, bool> {
+    let mut above: IdVec<NodeId, bool> = IdVec::new();
+    for (_, node) in graph.nodes.iter() {
+        let passes = is_pointwise(&node.op) || node.operands.first().is_some_and(|&o| moves(graph, node, o));
+        let below = passes && node.operands.iter().any(|&o| above[o]);
+        above.push(is_heavy(&node.op) || below);
+    }
+    above
+}
+
+fn moves(graph: &Graph, node: &Node, operand: NodeId) -> bool {
+    View::of_op(&node.op, graph.ty(operand)).is_some()
+}
+
 struct Sink<'a> {
     graph: &'a Graph,
     fences: IdVec<NodeId, bool>,
-    layouts: IdVec<NodeId, Option<Layout>>,
+    products: IdVec<NodeId, bool>,
+    layouts: Layouts,
     out: Graph,
     made: HashMap<(NodeId, Option<View>), NodeId>,
     seen: HashMap<(Op, Vec<NodeId>), NodeId>,
@@ -123,6 +147,7 @@ impl Sink<'_> {
             None if is_pointwise(&node.op) => self.in_layout(id)?,
             None => match &node.op {
                 Op::Concat(concat) => self.concat(concat, id)?,
+                Op::Reduce(reduce) => self.reduce(reduce, id)?,
                 op => {
                     let operands = node.operands.iter().map(|&o| self.plain(o)).collect::<Result<Vec<_>, _>>()?;
                     self.push(op.clone(), &operands)?
@@ -141,13 +166,30 @@ impl Sink<'_> {
 
     /// A pointwise node, computed in its layout.
     fn in_layout(&mut self, id: NodeId) -> Result<NodeId, Error> {
-        match self.layouts[id].clone() {
+        match self.layouts.pointwise[id].clone() {
             Some(layout) if self.sinks(id, &layout.write) => {
                 let inside = self.pointwise(id, Some(&layout.write))?;
                 self.view(inside, layout.read)
             }
             _ => self.pointwise(id, None),
         }
+    }
+
+    /// A reduction of the operand in the order in which it lies in memory.
+    fn reduce(&mut self, reduce: &ops::Reduce, id: NodeId) -> Result<NodeId, Error> {
+        let node = &self.graph.nodes[id];
+        let operand = node.operands[0];
+        let Some(axes) = self.layouts.reductions[id].clone() else {
+            let operand = self.plain(operand)?;
+            return self.push(reduce.clone(), &[operand]);
+        };
+        let reduced = node.ty.axis(reduce.axis).map_err(Error::broken)?;
+        let place = axes.iter().position(|&a| a == reduced).ok_or_else(|| Error::broken("an axis is lost"))?;
+        let stored = self.at(operand, View::transpose(&self.graph.ty(operand).shape, &axes))?;
+        let axis = place as i64 - axes.len() as i64;
+        let inside = self.push(ops::Reduce { op: reduce.op, axis }, &[stored])?;
+        let shape: Vec<usize> = axes.iter().map(|&a| node.ty.shape[a]).collect();
+        self.view(inside, View::transpose(&shape, &inverse(&axes)))
     }
 
     /// A pointwise node under a view, its operands broadcast to its shape.
@@ -194,7 +236,8 @@ impl Sink<'_> {
             {
                 return self.at(node.operands[0], both);
             }
-            let repeats = is_costly(&node.op) && map.elements() > node.ty.elements();
+            let dear = is_costly(&node.op) || self.products[id];
+            let repeats = dear && map.elements() > node.ty.elements();
             if is_pointwise(&node.op) && !map.has_fill() && !repeats && self.sinks(id, &map) {
                 return self.pointwise(id, Some(&map));
             }

@@ -17,6 +17,7 @@ use super::{
 use crate::core::is_pointwise;
 use egg::Id;
 use regard_ir::{
+    graph::Graph,
     ops::{Op, OpDef},
     target::Target,
     types::TensorType,
@@ -37,16 +38,28 @@ pub struct Price {
 
 /// The price of a term whose children are `fact`.
 pub fn price<'a>(term: &Term, result: &Fact, fact: impl Fn(Id) -> &'a Fact + Copy, target: &Target) -> Price {
-    let Some(Ok((op, operands))) = op_of(term, fact) else { return Price { cost: 0, rank: 0 } };
+    let (Some(Ok((op, operands))), Fact::Tensor { ty, constant }) = (op_of(term, fact), result) else {
+        return Price { cost: 0, rank: 0 };
+    };
     let types: Vec<&TensorType> = operands.iter().filter_map(|&o| fact(o).tensor()).collect();
-    let (cost, rank) = match (&op, result) {
-        (_, Fact::Tensor { constant: true, .. }) => (1, 0),
-        (Op::ViewOp(view), _) => (if maps::reads_in_order(&view.map) { VIEW } else { 2 * VIEW }, 0),
-        (op, _) if is_pointwise(op) => (POINTWISE, 1),
-        (op, Fact::Tensor { ty, .. }) => (anchor(op, &types, ty, target), 2),
-        _ => (0, 0),
+    of_op(&op, &types, ty, *constant, target)
+}
+
+fn of_op(op: &Op, operands: &[&TensorType], result: &TensorType, constant: bool, target: &Target) -> Price {
+    let (cost, rank) = match op {
+        _ if constant => (1, 0),
+        Op::ViewOp(view) => (if maps::reads_in_order(&view.map) { VIEW } else { 2 * VIEW }, 0),
+        op if is_pointwise(op) => (POINTWISE, 1),
+        op => (anchor(op, operands, result, target), 2),
     };
     Price { cost, rank }
+}
+
+/// What a graph costs, in femtoseconds: the sum of its nodes.
+pub fn cost_of(graph: &Graph, target: &Target) -> u64 {
+    let constant = graph.constants();
+    let computed = graph.nodes.iter().filter(|(_, node)| !matches!(node.op, Op::Input(_) | Op::Weight(_)));
+    computed.map(|(id, node)| of_op(&node.op, &graph.operand_types(id), &node.ty, constant[id], target).cost).sum()
 }
 
 fn anchor(op: &Op, operands: &[&TensorType], result: &TensorType, target: &Target) -> u64 {

@@ -16,7 +16,7 @@ use super::{
     signature::Kind,
     term::{Egraph, Fact, Leaf, Term, decode, fact_of},
 };
-use crate::error::Error;
+use crate::{error::Error, step::Step};
 use egg::{ENodeOrVar, Id, Language, RecExpr, TreeTerm};
 use regard_ir::{
     graph::{Graph, NodeId},
@@ -26,19 +26,6 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     rc::Rc,
 };
-
-/// One use of a rule: `left` and `right` have the same inputs and the same value.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Step {
-    /// The rule's name.
-    pub rule: String,
-    /// Whether the right side was found and the left side put in its place.
-    pub backward: bool,
-    /// The left side, with an input or weight for each tensor variable, labelled by its name.
-    pub left: Graph,
-    /// The right side.
-    pub right: Graph,
-}
 
 /// The rules used on the way from `written` to `chosen`, in order.
 pub fn steps(egraph: &mut Egraph, written: &RecExpr<Term>, chosen: &RecExpr<Term>) -> Result<Vec<Step>, Error> {

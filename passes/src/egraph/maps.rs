@@ -6,71 +6,97 @@
 //!   [64, 49, 96] of 96: i2            its row: [1, 96] of 96: i1
 //! ```
 
-use regard_ir::view::{Digit, View};
+use regard_ir::{
+    types::broadcast,
+    view::{Digit, View},
+};
 
-/// The one row that the view repeats: for a result `[…, k]` that depends on its last index alone, the view
-/// `[1, k]`. `None` where it depends on other indices or fills.
-pub fn row(map: &View) -> Option<View> {
-    let last = map.shape.len().checked_sub(1)?;
-    let along = |digit: &Digit| digit.axis == last;
-    if map.has_fill() || !map.coords.iter().flat_map(|c| &c.digits).all(along) {
-        return None;
-    }
-    let k = map.shape[last];
+fn digits(map: &View) -> impl Iterator<Item = &Digit> {
+    map.coords.iter().flat_map(|c| &c.digits)
+}
+
+/// Whether a result `[…, k]` depends on its last index alone.
+pub fn repeats_a_row(map: &View) -> bool {
+    digits(map).all(|digit| digit.axis + 1 == map.shape.len())
+}
+
+/// The first row of a result `[…, k]`, as the view `[1, k]`.
+pub fn first_row(map: &View) -> Option<View> {
+    let k = *map.shape.last()?;
     map.then(&View::slice(&[map.elements() / k, k], 0, 0, 1, 1))
 }
 
 /// A row `[1, k]` as the column factor of a `[k, m]` matrix: element (i, j) is the row's i.
 pub fn down(row: &View, columns: usize) -> Option<View> {
     let k = row.elements();
-    row.then(&View::expand(&[k, 1], &[k, columns]))
+    row.then(&repeat(&[k, 1], &[k, columns])?)
 }
 
 /// A row `[1, k]` repeated to a shape whose last extent is k.
 pub fn repeated(row: &View, shape: &[usize]) -> Option<View> {
-    row.then(&spread(row, shape))
+    row.then(&spread(row, shape)?)
 }
 
-/// The view that repeats a tensor `[1, k]`, made by a view such as [`row`], to a shape whose last extent is k.
-pub fn spread(row: &View, shape: &[usize]) -> View {
-    View::expand(&[row.elements()], shape)
+/// The view that repeats a tensor `[1, k]`, made by a view such as [`first_row`], to a shape whose last extent is k.
+pub fn spread(row: &View, shape: &[usize]) -> Option<View> {
+    repeat(&[row.elements()], shape)
 }
 
-/// The view that reads in a tensor of that shape the one element that this view reads everywhere. `None` where it
-/// reads several, or fills.
+/// Whether the view reads one element everywhere.
+pub fn reads_one(map: &View) -> bool {
+    digits(map).next().is_none()
+}
+
+/// The view that reads in a tensor of that shape what this view reads first.
 pub fn everywhere(map: &View, shape: &[usize]) -> Option<View> {
-    let one = !map.has_fill() && map.coords.iter().all(|c| c.digits.is_empty());
-    one.then(|| View { shape: shape.to_vec(), ..map.clone() })
+    let first = map.source(&vec![0; map.shape.len()])?;
+    View::slice(&[map.len], 0, first, first + 1, 1).then(&repeat(&[1], shape)?)
 }
 
-/// The view without what lies behind the first index of `axis`, where it does not depend on that index.
+/// The same elements in another shape.
+pub fn reshape(from: &[usize], to: &[usize]) -> Option<View> {
+    (from.iter().product::<usize>() == to.iter().product()).then(|| View::reshape(from, to))
+}
+
+/// The view that repeats a tensor of one shape to another, where the one broadcasts to the other.
+pub fn repeat(from: &[usize], to: &[usize]) -> Option<View> {
+    (broadcast(from, to)? == to).then(|| View::expand(from, to))
+}
+
+/// Whether the result does not depend on the index of `axis`.
+pub fn repeats_along(map: &View, axis: usize) -> bool {
+    digits(map).all(|digit| digit.axis != axis)
+}
+
+/// The view without what lies behind the first index of `axis`.
 pub fn first_along(map: &View, axis: usize) -> Option<View> {
-    let along = |digit: &Digit| digit.axis == axis;
-    if map.has_fill() || map.coords.iter().flat_map(|c| &c.digits).any(along) {
-        return None;
-    }
+    map.shape.get(axis)?;
     map.then(&View::slice(&map.shape, axis, 0, 1, 1))
 }
 
-/// The result axis that runs through source axis `axis` of a tensor of that shape, whole, in order, and
-/// through nothing else; so a softmax over the one is a softmax over the other.
-pub fn carried(map: &View, shape: &[usize], axis: usize) -> Option<usize> {
+/// Where an axis of the source went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// The result axis that runs through it.
+    pub axis: usize,
+    /// Whether it does so whole and in order.
+    pub whole: bool,
+    /// Whether it runs through nothing else.
+    pub apart: bool,
+}
+
+/// The result axis that runs through source axis `axis` of a tensor of that shape. Where it does so whole and
+/// apart, a softmax over the one is a softmax over the other.
+pub fn carried(map: &View, shape: &[usize], axis: usize) -> Option<Carried> {
     let extent = shape[axis];
-    if map.has_fill() || extent == 1 {
-        return None;
-    }
     let alone: Vec<usize> = (0..shape.len()).map(|a| if a == axis { extent } else { 1 }).collect();
     let others: Vec<usize> = (0..shape.len()).map(|a| if a == axis { 1 } else { shape[a] }).collect();
     let index = View::expand(&alone, shape).then(map)?;
-    let [coord] = &index.coords[..] else { return None };
-    let [digit] = coord.digits[..] else { return None };
-    let whole = coord.is_plain() && coord.offset == 0 && digit.mul == 1 && digit.div == 1;
-    if !whole || digit.extent != extent || map.shape[digit.axis] != extent {
-        return None;
-    }
+    let digit = *digits(&index).next()?;
+    let column: Vec<usize> = (0..map.shape.len()).map(|a| if a == digit.axis { extent } else { 1 }).collect();
+    let whole = map.shape[digit.axis] == extent && index == View::expand(&column, &map.shape);
     let rest = View::expand(&others, shape).then(map)?;
-    let apart = rest.coords.iter().flat_map(|c| &c.digits).all(|d| d.axis != digit.axis);
-    apart.then_some(digit.axis)
+    Some(Carried { axis: digit.axis, whole, apart: digits(&rest).all(|d| d.axis != digit.axis) })
 }
 
 /// The view that exchanges the last two axes.

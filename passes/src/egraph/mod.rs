@@ -9,12 +9,12 @@
 //! asked: limits count nodes and rounds, so the same graph gives the same result everywhere. Equal regions
 //! are solved once.
 //!
-//! Read in this order: `term` (the language), `rules` (the equations), `region`, `cost`, `extract`, `explain`.
+//! Read in this order: `term` (the language), `rules` (the equations), `region`, `cost`, `extract`, `explain`, `trial`.
 
 mod cost;
 mod explain;
 mod extract;
-mod maps;
+pub(crate) mod maps;
 mod numbers;
 mod options;
 mod region;
@@ -23,16 +23,23 @@ mod signature;
 mod term;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 
-pub use explain::Step;
-pub use options::{Rules, rule_names};
+pub use crate::step::Step;
+pub use cost::cost_of;
+pub use options::{Rules, row_names, rule_names};
 
-use crate::{core, error::Error};
+use crate::{
+    core,
+    error::Error,
+    merge,
+    step::{Form, both},
+};
 use egg::{Id, Language, RecExpr, Runner, SimpleScheduler, StopReason};
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
-    ops::Op,
+    ops::{Input, Op, Weight},
     target::Target,
 };
 use region::{Problem, Region};
@@ -43,6 +50,9 @@ use std::{
 };
 use term::{Egraph, Facts, Term, decode};
 
+/// The name of the form in which regions have their results.
+pub const RULES_APPLIED: &str = "rules applied";
+
 /// A better graph, and why.
 #[derive(Clone, Debug)]
 pub struct Optimized {
@@ -50,6 +60,10 @@ pub struct Optimized {
     pub graph: Graph,
     /// What was done, one entry per kind of region, in the order of the graph.
     pub regions: Vec<RegionReport>,
+    /// The whole graph from stage to stage; the first is what was given, the last is the result.
+    pub forms: Vec<Form>,
+    /// For each node of the graph given the entry of `regions` that computes it.
+    pub homes: IdVec<NodeId, Option<usize>>,
 }
 
 /// What happened in one region.
@@ -69,6 +83,10 @@ pub struct RegionReport {
     pub rules: Vec<Step>,
     /// Cost as written and as chosen, in femtoseconds of one core.
     pub cost: (u64, u64),
+    /// The region as written; what it reads are its inputs and weights.
+    pub written: Graph,
+    /// The region as chosen.
+    pub chosen: Graph,
 }
 
 /// One line: `%layers.0, 2 regions alike: 131 terms after 5 rounds, saturated; factor-into-weights, add-rows`.
@@ -97,26 +115,31 @@ impl fmt::Display for RegionReport {
 pub enum Stop {
     /// No rule finds anything new.
     Saturated,
-    /// The limit on terms.
-    Nodes,
+    /// The limit on terms, which is so many.
+    Nodes(usize),
     /// The limit on rounds.
-    Iterations,
+    Iterations(usize),
 }
 
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Stop::Saturated => "saturated",
-            Stop::Nodes => "node limit",
-            Stop::Iterations => "iteration limit",
-        })
+        match self {
+            Stop::Saturated => f.write_str("saturated"),
+            Stop::Nodes(limit) => write!(f, "stopped by the limit of {limit} terms"),
+            Stop::Iterations(limit) => write!(f, "stopped by the limit of {limit} rounds"),
+        }
     }
 }
 
 /// The best graph that rules find for a target. Inputs and outputs keep their order and names, nodes that
 /// survive keep their labels.
 pub fn optimize(graph: &Graph, target: &Target, rules: &Rules) -> Result<Optimized, Error> {
-    let core = numbers::fold(&core::for_rules(graph)?)?;
+    let keep = |id: NodeId| core::has_rules(&graph.nodes[id].op);
+    let (flat, to_flat) = core::inline_traced(graph, &keep, &core::has_rules)?;
+    let definitions = core::definitions(graph, &keep, &core::has_rules)?;
+    let (sunk, to_sunk) = core::sink_traced(&flat)?;
+    let folded = numbers::fold(&sunk)?;
+    let (core, to_core) = (folded.graph, both(&both(&to_flat, &to_sunk), &folded.moved));
     let regions = region::regions(&core);
     let mut known: HashMap<&Problem, usize> = HashMap::new();
     let mut solutions: Vec<Solution> = Vec::new();
@@ -127,8 +150,9 @@ pub fn optimize(graph: &Graph, target: &Target, rules: &Rules) -> Result<Optimiz
             Some(&at) => at,
             None => {
                 let (solution, report) = solve(&region.problem, target, rules)?;
+                let (written, chosen) = solution.sides(&core, region)?;
+                reports.push(RegionReport { root: core.text_name(region.root), written, chosen, ..report });
                 solutions.push(solution);
-                reports.push(RegionReport { root: core.text_name(region.root), ..report });
                 known.insert(&region.problem, reports.len() - 1);
                 reports.len() - 1
             }
@@ -139,7 +163,26 @@ pub fn optimize(graph: &Graph, target: &Target, rules: &Rules) -> Result<Optimiz
     let rebuilt = rebuild(&core, &chosen, &solutions)?;
     let mut best = core::sink(&rebuilt)?;
     name_outputs(&core, &mut best);
-    Ok(Optimized { graph: best, regions: reports })
+    let form = |name, graph: &Graph, steps| Form { name, graph: graph.clone(), steps };
+    let mut forms = vec![
+        form("written", graph, Vec::new()),
+        form("composites inlined", &flat, definitions),
+        form("movement as views", &sunk, Vec::new()),
+        form("numbers folded", &core, folded.steps),
+        form(RULES_APPLIED, &best, Vec::new()),
+    ];
+    if rules.merges() {
+        let (mut merged, steps) = merge::merge(&best, target)?;
+        if !steps.is_empty() {
+            name_outputs(&best, &mut merged);
+            forms.push(form("parallel products merged", &merged, steps));
+            best = merged;
+        }
+    }
+    let home: BTreeMap<NodeId, usize> =
+        regions.iter().flat_map(|region| region.nodes.iter().map(|&node| (node, chosen[&region.root].1))).collect();
+    let homes = to_core.values().map(|id| home.get(id.as_ref()?).copied()).collect();
+    Ok(Optimized { graph: best, regions: reports, forms, homes })
 }
 
 /// A region's result.
@@ -147,6 +190,27 @@ struct Solution {
     expr: RecExpr<Term>,
     /// The term that each of the region's nodes became, where its value is still computed.
     terms: Vec<Option<Id>>,
+}
+
+impl Solution {
+    /// The region of a graph as written and as chosen; leaves keep their names.
+    fn sides(&self, graph: &Graph, region: &Region) -> Result<(Graph, Graph), Error> {
+        let side = |expr: &RecExpr<Term>| {
+            let mut out = Graph::new(graph.text_name(region.root));
+            let mut leaves = Vec::new();
+            for (&node, leaf) in region.leaves.iter().zip(&region.problem.leaves) {
+                let ty = leaf.ty.clone();
+                let op = if leaf.constant { Op::Weight(Weight { ty }) } else { Op::Input(Input { ty }) };
+                let leaf = out.push(op, &[])?;
+                out.set_label(leaf, graph.text_name(node));
+                leaves.push(leaf);
+            }
+            let nodes = decode(expr.as_ref(), &mut out, |i| leaves[i as usize])?;
+            out.outputs = vec![nodes.last().copied().flatten().ok_or("a region computes a tensor")?];
+            Ok::<Graph, String>(out)
+        };
+        Ok((side(&region.problem.expr).map_err(Error::broken)?, side(&self.expr).map_err(Error::broken)?))
+    }
 }
 
 fn solve(problem: &Problem, target: &Target, rules: &Rules) -> Result<(Solution, RegionReport), Error> {
@@ -157,7 +221,7 @@ fn solve(problem: &Problem, target: &Target, rules: &Rules) -> Result<(Solution,
     let root = *ids.last().expect("a region has a root");
     let best = extract::extract(&egraph, root, &written, target);
     let terms = problem.terms.iter().map(|&t| best.terms.get(&ids[usize::from(t)]).copied()).collect();
-    let before = cost_of(&egraph, &written, &problem.expr, &ids, target);
+    let before = cost_as_written(&egraph, &written, &problem.expr, &ids, target);
     let steps = explain::steps(&mut egraph, &problem.expr, &best.expr)?;
     let report = RegionReport { rules: steps, cost: (before, best.cost), ..report };
     Ok((Solution { expr: best.expr, terms }, report))
@@ -181,13 +245,14 @@ fn saturate<'a>(
         .with_expr(&problem.expr)
         .run(rewrites);
     let stop = match runner.stop_reason {
-        Some(StopReason::NodeLimit(_)) => Stop::Nodes,
-        Some(StopReason::IterationLimit(_)) => Stop::Iterations,
+        Some(StopReason::NodeLimit(_)) => Stop::Nodes(limits.terms),
+        Some(StopReason::IterationLimit(_)) => Stop::Iterations(limits.rounds),
         _ => Stop::Saturated,
     };
     let (nodes, iterations) = (runner.egraph.total_number_of_nodes(), runner.iterations.len());
-    let report =
-        RegionReport { root: String::new(), copies: 0, nodes, iterations, stop, rules: Vec::new(), cost: (0, 0) };
+    let (rules, cost) = (Vec::new(), (0, 0));
+    let (written, chosen) = (Graph::default(), Graph::default());
+    let report = RegionReport { root: String::new(), copies: 0, nodes, iterations, stop, rules, cost, written, chosen };
     (runner.egraph, report)
 }
 
@@ -197,7 +262,13 @@ fn class_of_each(egraph: &mut Egraph, expr: &RecExpr<Term>) -> Vec<Id> {
 }
 
 /// What the program as written costs.
-fn cost_of(egraph: &Egraph, written: &BTreeSet<Term>, expr: &RecExpr<Term>, ids: &[Id], target: &Target) -> u64 {
+fn cost_as_written(
+    egraph: &Egraph,
+    written: &BTreeSet<Term>,
+    expr: &RecExpr<Term>,
+    ids: &[Id],
+    target: &Target,
+) -> u64 {
     let owner: BTreeMap<Term, Id> =
         expr.as_ref().iter().zip(ids).map(|(t, &id)| (t.clone().map_children(|c| ids[usize::from(c)]), id)).collect();
     let price = |term: &Term| cost::price(term, &egraph[owner[term]].data, |c| &egraph[c].data, target).cost;

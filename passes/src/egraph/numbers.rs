@@ -3,7 +3,11 @@
 //! A tensor whose elements are all the same is a number. Pointwise ops on numbers, and views of them, are
 //! numbers too; their own interpreter says which.
 
-use crate::{core::is_pointwise, error::Error};
+use crate::{
+    core::is_pointwise,
+    error::Error,
+    step::{Moved, Step},
+};
 use regard_ir::{
     graph::{Graph, Node, NodeId, Tensor},
     id::IdVec,
@@ -11,14 +15,31 @@ use regard_ir::{
     types::{Real, TensorType},
 };
 
+/// What folding gives.
+pub struct Folded {
+    /// The graph.
+    pub graph: Graph,
+    /// Where each node went.
+    pub moved: Moved,
+    /// What was computed, each number once.
+    pub steps: Vec<Step>,
+}
+
 /// The graph with every such tensor replaced by its number. Labels move along.
-pub fn fold(graph: &Graph) -> Result<Graph, Error> {
+pub fn fold(graph: &Graph) -> Result<Folded, Error> {
+    let mut steps = Vec::new();
     let mut out = Graph::new(graph.name.clone());
     let mut moved: IdVec<NodeId, NodeId> = IdVec::new();
     for (_, node) in graph.nodes.iter() {
         let operands: Vec<NodeId> = node.operands.iter().map(|&o| moved[o]).collect();
         let new = match value(&out, node, &operands) {
-            Some(value) => out.push(Const { ty: node.ty.clone(), value }, &[]),
+            Some(value) => {
+                let step = step(&out, node, &operands, value).map_err(Error::broken)?;
+                if !steps.contains(&step) {
+                    steps.push(step);
+                }
+                out.push(Const { ty: node.ty.clone(), value }, &[])
+            }
             None => out.push(node.op.clone(), &operands),
         };
         let new = new.map_err(Error::broken)?;
@@ -28,7 +49,20 @@ pub fn fold(graph: &Graph) -> Result<Graph, Error> {
         moved.push(new);
     }
     out.outputs = graph.outputs.iter().map(|&o| moved[o]).collect();
-    Ok(out.pruned().0)
+    let (graph, kept) = out.pruned();
+    Ok(Folded { graph, moved: moved.values().map(|&new| kept[new]).collect(), steps })
+}
+
+/// An op on numbers, and its number.
+fn step(out: &Graph, node: &Node, operands: &[NodeId], value: Real) -> Result<Step, String> {
+    let (mut left, mut right) = (Graph::new("fold"), Graph::new("fold"));
+    let mut numbers = Vec::new();
+    for &operand in operands {
+        numbers.push(left.push(out.nodes[operand].op.clone(), &[])?);
+    }
+    left.outputs = vec![left.push(node.op.clone(), &numbers)?];
+    right.outputs = vec![right.push(Const { ty: node.ty.clone(), value }, &[])?];
+    Ok(Step { rule: "fold-numbers".into(), backward: false, left, right })
 }
 
 fn value(out: &Graph, node: &Node, operands: &[NodeId]) -> Option<Real> {
@@ -69,7 +103,7 @@ mod tests {
         let wide = b.expand(scale, &[2, 3]);
         let y = b.mul(x, wide);
         let graph = crate::core::for_rules(&b.finish(&[y])).expect("core form");
-        let folded = fold(&graph).expect("numbers fold");
+        let folded = fold(&graph).expect("numbers fold").graph;
         let values: Vec<f64> = folded
             .nodes
             .values()
@@ -87,6 +121,6 @@ mod tests {
         let [a, z] = [3.0, 0.0].map(|v| b.constant(v, DType::I32));
         let y = b.div(a, z);
         let graph = b.finish(&[y]);
-        assert_eq!(fold(&graph).expect("nothing folds").nodes.len(), 3);
+        assert_eq!(fold(&graph).expect("nothing folds").graph.nodes.len(), 3);
     }
 }

@@ -1,12 +1,13 @@
 //! Which rules run, and for how long.
 //!
 //! ```text
-//!   the table      r₁ r₂ r₃ … rₙ      in the order of `rules/`
+//!   the table      r₁ r₂ r₃ … rₙ      in the order of `rules/`, then `merge`
 //!   limit = 2      r₁ r₂              to bisect: the smallest limit that goes wrong names the rule
 //!   without r₂     r₁    r₃ … rₙ
 //! ```
 
 use super::{rules, term::Facts, term::Term};
+use crate::merge;
 use egg::Rewrite;
 
 /// What the optimiser may do; everything by default.
@@ -33,6 +34,10 @@ impl Rules {
     fn has(&self, at: usize, name: &str) -> bool {
         self.limit.is_none_or(|limit| at < limit) && !self.without.iter().any(|other| other == name)
     }
+    /// Whether parallel products are merged.
+    pub(super) fn merges(&self) -> bool {
+        self.has(rules::all().len(), merge::RULE)
+    }
     /// The rows of the table that are used.
     pub(super) fn rewrites(&self) -> impl Iterator<Item = &'static Rewrite<Term, Facts>> {
         let used = |&(at, rule): &(usize, &'static Rewrite<Term, Facts>)| self.has(at, rule.name.as_str());
@@ -40,7 +45,12 @@ impl Rules {
     }
 }
 
-/// Names of all rules, in the order that [`Rules::limit`] counts.
+/// Names of all rules, in the order that [`Rules::limit`] counts: the table, then the step of grouping.
 pub fn rule_names() -> Vec<&'static str> {
+    row_names().into_iter().chain([merge::RULE]).collect()
+}
+
+/// Names of the table's rules, which can be tried one by one.
+pub fn row_names() -> Vec<&'static str> {
     rules::all().iter().map(|rule| rule.name.as_str()).collect()
 }

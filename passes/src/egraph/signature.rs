@@ -8,9 +8,9 @@
 //! anything that broadcasts with B. The same letter is the same extent everywhere. `const x` depends on no input, `var x`
 //! on some, plain `x` may be either. `map` is the attribute of a view from one shape to another, `axis` an axis
 //! of a tensor of that shape, `type` the type of a constant, `number` its finite value (what follows are the
-//! values that tests draw).
+//! values that trials draw).
 //!
-//! The signature documents the rule, guards it ([`Signature::admits`]) and is what tests draw operands from.
+//! The signature documents the rule, guards it ([`Signature::admits`]) and is what trials draw operands from.
 
 use super::term::Fact;
 use regard_ir::{
@@ -31,7 +31,7 @@ pub struct Signature {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     /// A tensor; `Some(true)` where it must be constant, `Some(false)` where it must not. The element type is
-    /// for tests only.
+    /// for trials only.
     Tensor(Dims, Option<bool>, DType),
     /// The type of a constant.
     Type(Dims),
@@ -39,9 +39,9 @@ pub enum Kind {
     Map(Dims, Dims),
     /// An axis.
     Axis(Dims),
-    /// A number; tests draw these.
-    Number(Vec<f64>),
-    /// An element type; tests draw these.
+    /// A number, finite or any; trials draw these and a few more.
+    Number(Vec<f64>, bool),
+    /// An element type; trials draw these.
     Word(Vec<String>),
 }
 
@@ -91,7 +91,7 @@ impl Signature {
                 map.parse().is_ok_and(fits)
             }
             (Kind::Axis(_), Some(Fact::Attr(_, Attr::Int(_)))) => true,
-            (Kind::Number(_), Some(Fact::Attr(_, Attr::Real(x)))) => x.get().is_finite(),
+            (Kind::Number(_, finite), Some(Fact::Attr(_, Attr::Real(x)))) => !finite || x.get().is_finite(),
             (Kind::Word(_), Some(Fact::Attr(_, Attr::Word(_)))) => true,
             _ => false,
         })
@@ -111,7 +111,7 @@ fn item(text: &str) -> (String, Kind) {
         ["bool"] => Kind::Tensor(dims(body), None, DType::Bool),
         ["type"] => Kind::Type(dims(body)),
         ["axis"] => Kind::Axis(dims(body)),
-        ["number"] => Kind::Number(list().map(|x| x.parse().expect("numbers are listed")).collect()),
+        ["number"] => Kind::Number(list().map(|x| x.parse().expect("numbers are listed")).collect(), true),
         ["word"] => Kind::Word(list().map(str::to_string).collect()),
         ["map"] => {
             let (from, to) = body.split_once("->").expect("a map has two shapes");

@@ -174,6 +174,32 @@ pub fn access(b: &mut Builder, view: &View, point: &Point) -> Access {
     Access::Gather { idx: total.into_vector(b), inside }
 }
 
+/// Where a view of one axis, plain coordinates only, reads for an i32 vector of indices.
+pub fn digits_of(b: &mut Builder, view: &View, at: Val) -> Val {
+    let mut total = b.vi32(0);
+    for coord in &view.coords {
+        for digit in &coord.digits {
+            let inside = (digit.div * digit.extent < view.shape[0]).then_some(digit.extent);
+            let value = cut(b, at, digit.div, inside);
+            let term = b.mul_const(value, digit.mul * coord.stride as i64);
+            total = b.add(total, term);
+        }
+    }
+    total
+}
+
+/// Whether a view reads the same element for all lanes of a point.
+pub fn same_in_lanes(view: &View, point: &Point, lanes: usize) -> bool {
+    let still = |digit: &Digit, at: &DigitAt| {
+        let (low, high) = (digit.div.max(at.div), (digit.div * digit.extent).min(at.end()));
+        !at.lanes || (at.lines_up(digit) && (high <= low || (low / at.div).is_multiple_of(lanes)))
+    };
+    // Axes that the point lacks are those of a reduction around it; nothing is known of them.
+    let axis = |digit: &Digit| point.axes.get(digit.axis);
+    let mut digits = view.coords.iter().flat_map(|coord| &coord.digits);
+    digits.all(|digit| axis(digit).is_some_and(|axis| axis.iter().all(|at| still(digit, at))))
+}
+
 /// The lanes below the point's `first`.
 pub fn active_lanes(b: &mut Builder, point: &Point) -> Val {
     let lane = b.lane();

@@ -16,6 +16,7 @@ mod value;
 pub use attend::AttendTiles;
 pub use product::{ProductTiles, direct_rows};
 pub use row::{RowTiles, lane_extent};
+pub(crate) use value::function;
 
 use crate::{
     buffers::{self, Interval},
@@ -142,10 +143,11 @@ impl<'a> Lowering<'a> {
                     b.param(format!("in{}", sources.len() - 1), dtype, len as u64)
                 }
             };
-            match view.filter(|_| self.constant[node]).and_then(|view| rearranged(view, lanes as usize)) {
+            let constant = view.filter(|_| self.constant[node]);
+            match constant.and_then(|(view, axis)| rearranged(view, axis, lanes as usize)) {
                 Some((gather, read)) => {
                     let buffer = param(Source::Gathered(node, gather), read.len);
-                    context.rearranged.insert((node, view.expect("filtered above").clone()), (buffer, read));
+                    context.rearranged.insert((node, view.expect("filtered above").0.clone()), (buffer, read));
                 }
                 None => {
                     let buffer = param(Source::Dense(node), self.plan.graph.ty(node).elements());
@@ -234,19 +236,28 @@ fn panel_layout(rows: usize, cols: usize, width: usize) -> Layout {
     Layout::Panels { rows, cols, width }
 }
 
-/// How a constant is gathered and then read, where lanes along the view's last axis would not be neighbours.
-fn rearranged(view: &View, lanes: usize) -> Option<(View, View)> {
-    let axis = view.shape.len().checked_sub(1)?;
-    let reads = view.coords.iter().flat_map(|c| &c.digits).any(|d| d.axis == axis);
-    if !reads || lanes_are_contiguous(view, axis, lanes) {
+/// How a constant is gathered and then read, where lanes along an axis of the view would not be neighbours.
+fn rearranged(view: &View, axis: usize, lanes: usize) -> Option<(View, View)> {
+    if !reads(view, axis) || lanes_are_contiguous(view, axis, lanes) {
         return None;
     }
-    view.compact()
+    view.compact(axis)
 }
 
-/// What a group reads from memory, constants in panels excepted, in order: nodes, and through which view
-/// where it is one.
-fn loaded(body: &Body) -> Vec<(NodeId, Option<&View>)> {
+fn reads(view: &View, axis: usize) -> bool {
+    view.coords.iter().flat_map(|c| &c.digits).any(|d| d.axis == axis)
+}
+
+/// The axis along which lanes read: the last of the space, or in a reduction that is the same all along it the
+/// reduced one.
+fn lane_axis(view: &View, space: &[usize]) -> Option<usize> {
+    let last = space.len().checked_sub(1)?;
+    if reads(view, last) { Some(last) } else { view.shape.len().checked_sub(1) }
+}
+
+/// What a group reads from memory, constants in panels excepted, in order: nodes, and through which view and with lanes
+/// along which of its axes, where it is one view.
+fn loaded(body: &Body) -> Vec<(NodeId, Option<(&View, usize)>)> {
     let cones: Vec<&Cone> = match body {
         Body::Row(cone) => vec![cone],
         Body::Product(p) => match &p.right {
@@ -260,11 +271,11 @@ fn loaded(body: &Body) -> Vec<(NodeId, Option<&View>)> {
         Expr::Gather { table, .. } => Some((*table, false)),
         _ => None,
     };
-    let mut nodes: Vec<(NodeId, Option<&View>)> = Vec::new();
-    for t in cones.iter().flat_map(|c| c.terms.values()) {
+    let mut nodes: Vec<(NodeId, Option<(&View, usize)>)> = Vec::new();
+    for (space, t) in cones.iter().flat_map(|c| c.terms.values().map(|t| (&c.space, t))) {
         let Some((node, direct)) = term(t) else { continue };
         let view = match &t.expr {
-            Expr::Load { view, .. } if direct => Some(view),
+            Expr::Load { view, .. } if direct => lane_axis(view, space).map(|axis| (view, axis)),
             _ => None,
         };
         if !nodes.contains(&(node, view)) {

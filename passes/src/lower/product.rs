@@ -248,7 +248,7 @@ impl Block<'_> {
             let row = b.bin(BinOp::Min, wanted, last);
             let point = Point::scalars(&[(self.batch, product.batch), (row, product.m)]);
             let mut scope = Scope::new(&product.left, point);
-            self.context.row_reductions(b, &mut scope, 2);
+            self.context.row_values(b, &mut scope, 2);
             let line = b.mul_const(r, stride as i64);
             for_chunks(b, product.k, inner, &[], &mut |b, chunk: Chunk, _| {
                 let at = chunk.start(b);

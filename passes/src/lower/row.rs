@@ -103,17 +103,23 @@ fn chunks_of_digit(b: &mut Builder, coarse: Option<DigitAt>, inner: usize, init:
 }
 
 impl Context {
-    /// Computes the reductions that do not depend on `axis` and records them in the scope, whose point has
-    /// the axes before it.
-    pub fn row_reductions(&self, b: &mut Builder, scope: &mut Scope, axis: usize) {
+    /// Computes what does not depend on `axis` and records it in the scope, whose point has the axes before it:
+    /// reductions, and what is made of them or of values in memory, which loops would read again for each vector.
+    pub fn row_values(&self, b: &mut Builder, scope: &mut Scope, axis: usize) {
         let rank = scope.cone.space.len();
-        for id in scope.cone.reductions() {
-            if scope.cone.uses(id, axis) {
+        let mut row = scope.clone();
+        row.point.axes.resize(rank, Vec::new());
+        for (id, term) in scope.cone.terms.iter() {
+            // Bodies of reductions depend on an axis behind the space.
+            if scope.cone.uses(id, axis) || term.axes >> rank != 0 {
                 continue;
             }
-            let mut row = scope.clone();
-            row.point.axes.resize(rank, Vec::new());
-            let value = self.reduce_along_lanes(b, &row, id);
+            let value = match term.expr {
+                Expr::Const(_) | Expr::Anchor => continue,
+                Expr::Reduce { .. } => self.reduce_along_lanes(b, &row, id),
+                _ => self.value(b, &mut row, id),
+            };
+            row.known.insert(id, value);
             scope.known.insert(id, value);
         }
     }
@@ -167,7 +173,7 @@ pub fn emit(context: &Context, b: &mut Builder, cone: &Cone, output: Buf, tiles:
     b.for_loop((first_row, end), 1, 1, &[], |b, row, _| {
         let start = Point::scalars(&[(row, rows)]);
         let mut scope = Scope::new(cone, start);
-        context.row_reductions(b, &mut scope, 1);
+        context.row_values(b, &mut scope, 1);
         let mut store = |b: &mut Builder, chunk: Chunk, _: Vec<Val>| {
             let mut at = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
             let value = context.root(b, &mut at);

@@ -1,12 +1,13 @@
 //! Expressions at a point become vector instructions.
 
 use super::{
-    index::{Access, Point, access, active_lanes},
+    index::{Access, Point, access, active_lanes, digits_of, same_in_lanes},
     integer,
 };
 use crate::plan::expr::{Cone, Expr, ExprId};
 use regard_ir::{
     graph::NodeId,
+    id::IdVec,
     kernel::{BinOp, Buf, Builder, CastOp, CmpOp, Const, Elem, Type, UnOp, Val, math},
     ops::{BinaryOp, ReduceOp, UnaryOp},
     types::{DType, Real},
@@ -72,7 +73,7 @@ impl Context {
             Expr::Const(value) => constant(b, *value, term.dtype),
             Expr::Unary(op, a) => {
                 let a = self.value(b, scope, *a);
-                self.unary(b, *op, a)
+                function(b, *op, a, self.fma)
             }
             Expr::Gelu(a) => {
                 let a = self.value(b, scope, *a);
@@ -96,12 +97,18 @@ impl Context {
                 let (x, y) = (self.value(b, scope, *x), self.value(b, scope, *y));
                 b.select(c, x, y)
             }
-            Expr::Gather { table, rows, width, row, inner } => {
+            Expr::Gather { table, rows, place, row, inner } => {
+                let uniform = is_uniform(scope, *row, b.lanes() as usize);
                 let row = self.value(b, scope, *row);
                 let (first, last) = (b.vi32(0), b.vi32(*rows as i32 - 1));
                 let row = b.bin(BinOp::Max, row, first);
                 let row = b.bin(BinOp::Min, row, last);
-                self.gather(b, *table, *width, row, inner, &scope.point)
+                let buf = self.buffers[table];
+                if uniform {
+                    self.one_row(b, buf, (row, *rows, place), inner, &scope.point)
+                } else {
+                    self.rows(b, buf, (row, place), inner, &scope.point)
+                }
             }
             Expr::Reduce { .. } => self.reduce_lanewise(b, scope, id),
             Expr::Anchor => panic!("the anchor's value is not known here"),
@@ -137,10 +144,33 @@ impl Context {
         }
     }
 
-    fn gather(&self, b: &mut Builder, table: NodeId, width: usize, row: Val, inner: &View, point: &Point) -> Val {
+    /// Elements of one row, the same for all lanes.
+    fn one_row(&self, b: &mut Builder, buf: Buf, row: (Val, usize, &View), inner: &View, point: &Point) -> Val {
+        let (row, rows, place) = row;
+        let row = b.extract(row, 0);
+        let row = b.cast(CastOp::I32ToI64, row);
+        let Access::Affine { index: start, .. } = access(b, place, &Point::scalars(&[(row, rows)])) else {
+            panic!("rows of a table begin at scalar places")
+        };
+        match access(b, inner, point) {
+            Access::Affine { index, offset, step, inside: None } => {
+                let index = match (start, index) {
+                    (Some(start), Some(index)) => Some(b.add(start, index)),
+                    (start, index) => start.or(index),
+                };
+                let addr = b.addr_off(buf, index, offset);
+                if step == 0 { b.bcast(addr) } else { b.load_with(addr, point.first, step) }
+            }
+            Access::Affine { .. } => panic!("a row of a table is read whole"),
+            Access::Gather { idx, inside } => b.gather(b.addr_off(buf, start, 0), idx, inside),
+        }
+    }
+
+    /// Elements of rows that differ from lane to lane.
+    fn rows(&self, b: &mut Builder, buf: Buf, row: (Val, &View), inner: &View, point: &Point) -> Val {
         let active = active_lanes(b, point);
-        let mut idx = b.mul_const(row, width as i64);
-        let mut addr = b.addr_off(self.buffers[&table], None, 0);
+        let mut idx = digits_of(b, row.1, row.0);
+        let mut addr = b.addr_off(buf, None, 0);
         match access(b, inner, point) {
             Access::Affine { index, offset, step, inside: None } => {
                 addr.index = index;
@@ -162,32 +192,64 @@ impl Context {
         for inner in scope.cone.reductions_below(body) {
             self.value(b, scope, inner);
         }
+        // The taps of a small kernel become straight code, in which their places are constants.
+        const SHORT: usize = 25;
+        let unroll = if extent <= SHORT { extent as u32 } else { 1 };
         let start = neutral(b, op, scope.cone.terms[id].dtype);
-        let total = b.for_const(extent as u64, 1, &[start], |b, r, carried| {
+        let bounds = (b.i64(0), b.i64(extent as i64));
+        let total = b.for_loop(bounds, 1, unroll, &[start], |b, r, carried| {
             let mut inner = scope.at(scope.point.with_scalar(r, extent));
-            let value = self.value(b, &mut inner, body);
-            vec![combine(b, op, carried[0], value)]
+            let weighted = match scope.cone.terms[body].expr {
+                Expr::Binary(BinaryOp::Mul, x, y) if op == ReduceOp::Sum && self.fma => Some((x, y)),
+                _ => None,
+            };
+            let real = scope.cone.terms[body].dtype == DType::F32;
+            vec![match weighted.filter(|_| real) {
+                Some((x, y)) => {
+                    let (x, y) = (self.value(b, &mut inner, x), self.value(b, &mut inner, y));
+                    b.fma(x, y, carried[0])
+                }
+                None => {
+                    let value = self.value(b, &mut inner, body);
+                    combine(b, op, carried[0], value)
+                }
+            }]
         });
         finish(b, op, extent, total[0])
     }
+}
 
-    fn unary(&self, b: &mut Builder, op: UnaryOp, a: Val) -> Val {
-        match op {
-            UnaryOp::Neg => b.un(UnOp::Neg, a),
-            UnaryOp::Abs => b.un(UnOp::Abs, a),
-            UnaryOp::Sqrt => b.un(UnOp::Sqrt, a),
-            UnaryOp::Floor => b.un(UnOp::Floor, a),
-            UnaryOp::Round => b.un(UnOp::Round, a),
-            UnaryOp::Not => b.un(UnOp::Not, a),
-            UnaryOp::Exp => math::exp(b, a, self.fma),
-            UnaryOp::Log => math::log(b, a, self.fma),
-            UnaryOp::Rsqrt => math::rsqrt(b, a),
-            UnaryOp::Recip => math::recip(b, a),
-            UnaryOp::Erf => math::erf(b, a, self.fma),
-            UnaryOp::Tanh => math::tanh(b, a, self.fma),
-            UnaryOp::Sigmoid => math::sigmoid(b, a, self.fma),
-        }
+/// A pointwise function of one operand.
+pub fn function(b: &mut Builder, op: UnaryOp, a: Val, fma: bool) -> Val {
+    match op {
+        UnaryOp::Neg => b.un(UnOp::Neg, a),
+        UnaryOp::Abs => b.un(UnOp::Abs, a),
+        UnaryOp::Sqrt => b.un(UnOp::Sqrt, a),
+        UnaryOp::Floor => b.un(UnOp::Floor, a),
+        UnaryOp::Round => b.un(UnOp::Round, a),
+        UnaryOp::Not => b.un(UnOp::Not, a),
+        UnaryOp::Exp => math::exp(b, a, fma),
+        UnaryOp::Log => math::log(b, a, fma),
+        UnaryOp::Rsqrt => math::rsqrt(b, a),
+        UnaryOp::Recip => math::recip(b, a),
+        UnaryOp::Erf => math::erf(b, a, fma),
+        UnaryOp::Tanh => math::tanh(b, a, fma),
+        UnaryOp::Sigmoid => math::sigmoid(b, a, fma),
     }
+}
+
+/// Whether an expression has one value for all lanes of a point.
+fn is_uniform(scope: &Scope, id: ExprId, lanes: usize) -> bool {
+    let mut uniform: IdVec<ExprId, bool> = IdVec::new();
+    for (_, term) in scope.cone.terms.iter().take_while(|(at, _)| *at <= id) {
+        let reads_one = match &term.expr {
+            Expr::Load { view, .. } | Expr::Gather { inner: view, .. } => same_in_lanes(view, &scope.point, lanes),
+            Expr::Anchor | Expr::Reduce { .. } => false,
+            _ => true,
+        };
+        uniform.push(reads_one && term.expr.operands().into_iter().all(|operand| uniform[operand]));
+    }
+    uniform[id]
 }
 
 /// A number in all lanes.

@@ -7,7 +7,7 @@ use regard_ir::{
     id::IdVec,
     ops::{BinaryOp, Op},
     types::{DType, Real},
-    view::View,
+    view::{Coord, View},
 };
 use std::collections::HashMap;
 
@@ -33,6 +33,10 @@ pub struct ConeBuilder<'a> {
     whole: Option<NodeId>,
     nothing: Option<ExprId>,
     passes: HashMap<NodeId, NodeId>,
+    /// The node that each reduction computes.
+    reduced: HashMap<ExprId, NodeId>,
+    /// The reduction that was just met inside another.
+    nested: Option<NodeId>,
     depth: usize,
 }
 
@@ -43,12 +47,26 @@ impl<'a> ConeBuilder<'a> {
     /// Starts a cone over `space`. `whole` is the group's own root, which is computed here, not loaded.
     pub fn new(context: &'a Context<'a>, space: &[usize], whole: Option<NodeId>) -> Self {
         let cone = Cone { space: space.to_vec(), ..Cone::default() };
-        Self { context, cone, memo: HashMap::new(), whole, nothing: None, passes: HashMap::new(), depth: 0 }
+        Self {
+            context,
+            cone,
+            memo: HashMap::new(),
+            whole,
+            nothing: None,
+            passes: HashMap::new(),
+            reduced: HashMap::new(),
+            nested: None,
+            depth: 0,
+        }
     }
     /// The finished cone.
     pub fn finish(mut self, root: ExprId) -> Cone {
         self.cone.root = Some(root);
         self.cone
+    }
+    /// The node whose reduction is the outermost that an expression is made of.
+    pub fn reduction_below(&self, top: ExprId) -> Option<NodeId> {
+        self.cone.reductions_below(top).last().map(|last| self.reduced[last])
     }
     /// The anchor's value; `node` read through `view` will be it.
     pub fn anchor(&mut self, node: NodeId, view: View) -> ExprId {
@@ -234,35 +252,89 @@ impl<'a> ConeBuilder<'a> {
             return self.build(id, truncate(view, rank));
         }
         if view.shape.len() > base {
+            self.nested = Some(id);
             return Err(Cut(id));
         }
         let operand = node.operands[0];
         let shape = &self.context.graph.ty(operand).shape;
         let extent = shape[axis];
         let read = reduction_view(shape, axis).and_then(|r| r.then(&lift(view, extent))).ok_or(Cut(id))?;
-        let body = self.build(operand, read)?;
+        let body = self.build(operand, read).map_err(|cut| self.innermost(operand, cut))?;
         let sum = self.term(Expr::Reduce { op, extent, body }, node.ty.dtype);
         let appended = 1u64 << base;
         self.cone.terms[sum].axes &= !appended;
+        self.reduced.insert(sum, id);
         Ok(sum)
+    }
+
+    /// What goes to memory where a reduction of `operand` met another one inside: the operand, unless that is larger.
+    fn innermost(&mut self, operand: NodeId, cut: Cut) -> Cut {
+        let graph = self.context.graph;
+        let directly = self.nested.take() == Some(cut.0);
+        let small = graph.ty(operand).elements() <= graph.ty(cut.0).elements();
+        let own = !matches!(graph.nodes[operand].op, Op::ViewOp(_)) && Some(operand) != self.whole;
+        if directly && small && own && !self.is_leaf(operand) { Cut(operand) } else { cut }
     }
 
     fn gather(&mut self, id: NodeId, view: &View) -> Result<ExprId, Cut> {
         let node = &self.context.graph.nodes[id];
         let (table, index) = (node.operands[0], node.operands[1]);
-        if !self.is_leaf(table) && !matches!(self.context.graph.nodes[table].op, Op::Const(_)) {
-            return Err(Cut(table));
-        }
         let table_shape = &self.context.graph.ty(table).shape;
         let index_shape = &self.context.graph.ty(index).shape;
-        let row_shape = &table_shape[1..];
+        let (rows, row_shape) = (table_shape[0], &table_shape[1..]);
+        let (source, map) = self.table(table)?;
+        let (place, first_row) = rows_of(&map, row_shape).ok_or(Cut(table))?;
         let mut spread = index_shape.clone();
         spread.resize(node.ty.rank(), 1);
         let index_view = View::reshape(index_shape, &spread).then(&View::expand(&spread, &node.ty.shape));
         let index_view = index_view.and_then(|v| v.then(view)).ok_or(Cut(id))?;
-        let inner = View::expand(row_shape, &node.ty.shape).then(view).ok_or(Cut(id))?;
+        let inner = View::expand(row_shape, &node.ty.shape).then(view);
+        let inner = inner.and_then(|inner| first_row.then(&inner)).ok_or(Cut(id))?;
         let row = self.build(index, index_view)?;
-        let width = row_shape.iter().product();
-        Ok(self.term(Expr::Gather { table, rows: table_shape[0], width, row, inner }, node.ty.dtype))
+        if let Some(node) = self.reduction_below(row) {
+            return Err(Cut(node));
+        }
+        Ok(self.term(Expr::Gather { table: source, rows, place, row, inner }, node.ty.dtype))
     }
+
+    /// The tensor in memory that a gather's table is, and where in it the table's elements are.
+    fn table(&self, table: NodeId) -> Result<(NodeId, View), Cut> {
+        let mut map = View::identity(&self.context.graph.ty(table).shape);
+        let mut id = table;
+        loop {
+            let node = &self.context.graph.nodes[id];
+            if self.is_leaf(id) || matches!(node.op, Op::Const(_)) {
+                return Ok((id, map));
+            }
+            let Op::ViewOp(view) = &node.op else { return Err(Cut(id)) };
+            map = view.map.then(&map).ok_or(Cut(table))?;
+            id = node.operands[0];
+        }
+    }
+}
+
+/// Splits a view of a table into the distance of each row from row 0 and the elements of row 0. Exists where a
+/// place in the source is a sum over the axes; neighbours along the last axis must be neighbours there.
+fn rows_of(map: &View, row_shape: &[usize]) -> Option<(View, View)> {
+    if !map.coords.iter().all(|coord| coord.is_plain()) {
+        return None;
+    }
+    let last = map.shape.len() - 1;
+    let step =
+        |coord: &Coord| coord.digits.iter().find(|d| d.axis == last).map(|d| (d.div, d.mul, d.extent, coord.stride));
+    let steps: Vec<_> = map.coords.iter().filter_map(step).collect();
+    let (several, wide) = (!row_shape.is_empty(), row_shape.last().is_some_and(|&n| n > 1));
+    if several && wide && steps != [(1, 1, map.shape[last], 1)] {
+        return None;
+    }
+    let first_row = map.then(&View::slice(&map.shape, 0, 0, 1, 1))?;
+    let first_row = first_row.then(&View::reshape(&first_row.shape.clone(), row_shape))?;
+    let mut place = map.clone();
+    place.shape.truncate(1);
+    for coord in &mut place.coords {
+        coord.digits.retain(|d| d.axis == 0);
+        coord.offset = 0;
+    }
+    place.coords.retain(|coord| !coord.digits.is_empty());
+    Some((place, first_row))
 }

@@ -5,6 +5,8 @@
 //!      task space ──────── push: task ↦ element of this step ────────▶ root
 //! ```
 //!
+//! A step may be several nodes: x · min(max(x + 3, 0), 6) reads x twice and is one value again in the end.
+//!
 //! The kernel runs in the anchor's own order. A view on the way up is inverted, so that each task knows
 //! which element of the root it writes, and the other operands of a step are read at that element. The
 //! chain ends where a value has a second user, a view has no inverse, or lanes would not stay together.
@@ -25,11 +27,10 @@ impl Planner<'_> {
         let mut steps = Vec::new();
         let mut current = anchor;
         while !self.materialized[current]
-            && let [user] = self.users[current][..]
-            && self.continues(anchor, current, user)
+            && let Some(next) = self.next(anchor, current)
         {
-            steps.push(user);
-            current = user;
+            steps.push(next);
+            current = next;
         }
         while !steps.is_empty() && self.build_epilogue(anchor, &steps).is_err() {
             steps.pop();
@@ -37,14 +38,34 @@ impl Planner<'_> {
         steps
     }
 
-    fn continues(&self, anchor: NodeId, current: NodeId, user: NodeId) -> bool {
+    /// The first node further up that every use of `current` goes through, with pointwise nodes between.
+    fn next(&self, anchor: NodeId, current: NodeId) -> Option<NodeId> {
+        const WIDEST: usize = 16;
         let partner = self.partners.get(&anchor).map(|partner| partner.inverse);
-        let node = &self.graph.nodes[user];
-        match &node.op {
-            Op::ViewOp(view) => view.map.inverse().is_some(),
-            op if is_pointwise(op) => node.operands.iter().all(|&o| o == current || !self.pending(o, partner)),
-            _ => false,
+        if let [user] = self.users[current][..]
+            && let Op::ViewOp(view) = &self.graph.nodes[user].op
+        {
+            return view.map.inverse().map(|_| user);
         }
+        let mut inside = BTreeSet::from([current]);
+        let mut open: BTreeSet<NodeId> = self.users[current].iter().copied().collect();
+        // Operands come first, so the least open node is used by no other open one's operands.
+        while let Some(user) = open.pop_first() {
+            let node = &self.graph.nodes[user];
+            let fits = |&o: &NodeId| inside.contains(&o) || !self.pending(o, partner);
+            if !is_pointwise(&node.op) || !node.operands.iter().all(fits) || inside.len() > WIDEST {
+                return None;
+            }
+            if open.is_empty() {
+                return Some(user);
+            }
+            if self.materialized[user] || self.users[user].is_empty() {
+                return None;
+            }
+            inside.insert(user);
+            open.extend(&self.users[user]);
+        }
+        None
     }
 
     /// Whether a node's value holds a product or reduction that is not in memory yet, the anchor's partner excepted.
@@ -74,8 +95,10 @@ impl Planner<'_> {
     fn settled_chain(&self, anchor: NodeId) -> Vec<NodeId> {
         let mut steps = Vec::new();
         let mut current = anchor;
-        while !self.materialized[current] {
-            current = self.users[current][0];
+        while !self.materialized[current]
+            && let Some(next) = self.next(anchor, current)
+        {
+            current = next;
             steps.push(current);
         }
         steps

@@ -48,17 +48,18 @@ pub enum Expr {
     Cast(ExprId),
     /// Exact GELU.
     Gelu(ExprId),
-    /// `table[row·width + inner(point)]`, the row clamped to those of the table.
+    /// `table[place(row) + inner(point)]`, the row clamped to those of the table. Where all lanes read one row and
+    /// its elements are neighbours, this is a vector load: whole regions are gathered so.
     Gather {
         /// Whose buffer.
         table: NodeId,
         /// Rows of the table.
         rows: usize,
-        /// Elements per row.
-        width: usize,
+        /// Row to its distance from row 0; one plain coordinate or none.
+        place: View,
         /// Row number, i32.
         row: ExprId,
-        /// Point to element within the row.
+        /// Point to element of row 0.
         inner: View,
     },
     /// Combines `body` over an appended axis of `extent`.

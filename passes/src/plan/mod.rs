@@ -17,10 +17,11 @@ mod cone;
 mod epilogue;
 pub mod expr;
 mod pair;
+mod shared;
 
 use crate::{core, error::Error};
 use cone::{ConeBuilder, Context, Cut};
-use expr::{Cone, Expr};
+use expr::{Cone, Expr, ExprId};
 use pair::Partner;
 use regard_ir::{
     graph::{Graph, NodeId},
@@ -29,7 +30,8 @@ use regard_ir::{
     target::Target,
     view::View,
 };
-use std::collections::BTreeMap;
+use shared::recomputed;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is computed, kernel by kernel.
 #[derive(Clone, Debug)]
@@ -172,42 +174,23 @@ fn group(graph: Graph, target: &Target) -> Result<Plan, Error> {
     let mut forced: IdVec<NodeId, bool> = graph.nodes.values().map(|n| matches!(n.op, Op::Input(_))).collect();
     graph.outputs.iter().for_each(|&o| forced[o] = true);
     loop {
-        let cut = match (Planner::new(&graph, &forced, target)).run() {
-            Ok(groups) => match recomputed(&graph, &groups, &forced) {
-                None => return Ok(Plan { graph, groups }),
-                Some(node) => node,
-            },
-            Err(Cut(node)) => node,
+        let cuts = match (Planner::new(&graph, &forced, target)).run() {
+            Ok(groups) => {
+                let cuts = recomputed(&graph, &groups, &forced);
+                if cuts.is_empty() {
+                    return Ok(Plan { graph, groups });
+                }
+                cuts
+            }
+            Err(cuts) => cuts,
         };
-        if forced[cut] {
-            return Err(Error::broken(format!("node {cut} cannot be computed by any kernel")));
-        }
-        forced[cut] = true;
-    }
-}
-
-/// A node with a reduction or a transcendental function that several groups would compute.
-fn recomputed(graph: &Graph, groups: &[Group], forced: &IdVec<NodeId, bool>) -> Option<NodeId> {
-    let roots: BTreeMap<NodeId, ()> = groups.iter().map(|g| (g.root, ())).collect();
-    let constant = graph.constants();
-    let mut owner: IdVec<NodeId, Option<NodeId>> = graph.nodes.values().map(|_| None).collect();
-    for group in groups {
-        let mut work = graph.nodes[group.root].operands.clone();
-        let mut seen = std::collections::BTreeSet::new();
-        while let Some(id) = work.pop() {
-            if roots.contains_key(&id) || forced[id] || constant[id] || !seen.insert(id) {
-                continue;
+        for cut in cuts {
+            if forced[cut] {
+                return Err(Error::broken(format!("node {cut} cannot be computed by any kernel")));
             }
-            let op = &graph.nodes[id].op;
-            let costly = core::is_costly(op) || matches!(op, Op::Reduce(_));
-            if costly && owner[id].is_some_and(|o| o != group.root) {
-                return Some(id);
-            }
-            owner[id] = Some(group.root);
-            work.extend(&graph.nodes[id].operands);
+            forced[cut] = true;
         }
     }
-    None
 }
 
 struct Planner<'a> {
@@ -242,7 +225,8 @@ impl<'a> Planner<'a> {
         planner
     }
 
-    fn run(mut self) -> Result<Vec<Group>, Cut> {
+    /// All groups, or every node that one of them needs in memory.
+    fn run(mut self) -> Result<Vec<Group>, BTreeSet<NodeId>> {
         let mut roots: BTreeMap<NodeId, Option<NodeId>> = BTreeMap::new();
         let mut claim = |planner: &mut Self, anchor: NodeId| {
             let root = planner.chain(anchor).last().copied().unwrap_or(anchor);
@@ -288,7 +272,18 @@ impl<'a> Planner<'a> {
             };
             Ok(Group { root, body })
         };
-        roots.iter().map(build).collect()
+        let built: Vec<Result<Group, Cut>> = roots.iter().map(build).collect();
+        let cuts: BTreeSet<NodeId> = built.iter().filter_map(|group| group.as_ref().err().map(|cut| cut.0)).collect();
+        if cuts.is_empty() { Ok(built.into_iter().flatten().collect()) } else { Err(cuts) }
+    }
+
+    /// The node whose elements a view merely moves, each once: what to put in memory instead of the view.
+    fn moved(&self, id: NodeId) -> NodeId {
+        let node = &self.graph.nodes[id];
+        match &node.op {
+            Op::ViewOp(view) if !self.materialized[id] && view.map.inverse().is_some() => self.moved(node.operands[0]),
+            _ => id,
+        }
     }
 
     fn context(&self) -> Context<'_> {
@@ -330,8 +325,8 @@ impl<'a> Planner<'a> {
         let batch = node.ty.elements() / (m * n);
         let lefts = self.spread(left, batch_shape, [rows, k], &[batch, m, k])?;
         let left = self.cone_under(left, lefts, &[batch, m, k], None)?;
-        if left.reductions().iter().any(|&r| left.uses(r, 2)) {
-            return Err(Cut(node.operands[0]));
+        if left.reductions().iter().any(|&r| left.uses(r, 2) && !is_short(&left, r)) {
+            return Err(Cut(self.moved(node.operands[0])));
         }
         let right = if self.constant[right] && right_shape.len() == 2 && !keys {
             Right::Constant(right)
@@ -380,10 +375,13 @@ impl<'a> Planner<'a> {
             builder.anchor(product, view.clone());
         }
         let root = builder.build(scores, view)?;
-        let scores = builder.finish(root);
-        if !scores.reductions().is_empty() {
-            return Err(Cut(node.operands[0]));
+        if let Some(reduced) = builder.reduction_below(root) {
+            // What a small reduction is made into is computed per score; a large one keeps the scores in memory.
+            const SMALL: usize = 8;
+            let small = self.graph.ty(reduced).elements() * SMALL <= self.graph.ty(scores).elements();
+            return Err(Cut(if small { reduced } else { scores }));
         }
+        let scores = builder.finish(root);
         let space = [batch, keys, value_dim];
         let weighed = |attend: NodeId, factors: Vec<NodeId>| {
             let values = self.graph.nodes[attend].operands[1];
@@ -414,8 +412,16 @@ impl<'a> Planner<'a> {
             root = builder.scaled(root, node, map)?;
         }
         let cone = builder.finish(root);
-        if cone.reductions().is_empty() { Ok(cone) } else { Err(Cut(operand)) }
+        if cone.reductions().is_empty() { Ok(cone) } else { Err(Cut(self.moved(operand))) }
     }
+}
+
+/// Whether a reduction in a product's left operand is so short that packing computes it element by element, and
+/// differs from row to row: a sum over the taps of a small kernel.
+fn is_short(left: &Cone, reduction: ExprId) -> bool {
+    const LONGEST: usize = 32;
+    let short = matches!(left.terms[reduction].expr, Expr::Reduce { extent, .. } if extent <= LONGEST);
+    short && left.uses(reduction, 1) && left.reductions_below(reduction).len() == 1
 }
 
 /// Whether lanes along `axis`, starting at multiples of `lanes`, touch consecutive elements of the source.

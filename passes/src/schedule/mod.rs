@@ -10,19 +10,25 @@
 //!   }
 //! ```
 //!
-//! The choice ([`choose`]) depends on shapes and target data only, never on the number of threads or on
-//! a clock, so the same model gives the same program everywhere.
+//! ```text
+//!   inequalities ─▶ space: all tiles that satisfy them ─▶ estimate ─┬─▶ the least: the choice
+//!                                                                   └─▶ a varied dozen or two: candidates to compare
+//! ```
+//!
+//! The choice depends on shapes and target data only, never on the number of threads or on a clock, so the
+//! same model gives the same program everywhere.
 
-pub mod choose;
+pub mod estimate;
+mod inequalities;
+pub mod space;
 mod text;
 
 pub use crate::lower::{AttendTiles, ProductTiles, RowTiles};
+pub use estimate::{Estimate, Estimator, Event, Level, Setting, Traffic};
+pub use space::{Candidate, candidates};
 pub use text::parse;
 
-use crate::{
-    error::Error,
-    plan::{Body, Plan},
-};
+use crate::{error::Error, plan::Plan};
 use regard_ir::target::Target;
 
 /// How one group is cut.
@@ -50,12 +56,13 @@ pub struct Schedule {
 impl Schedule {
     /// The best schedule by the cost model.
     pub fn best(plan: &Plan, target: &Target) -> Schedule {
-        let tiles = |body: &Body| match body {
-            Body::Row(cone) => Tiles::Row(choose::row(cone, target)),
-            Body::Product(product) => Tiles::Product(choose::product(product, target)),
-            Body::Attend(attend) => Tiles::Attend(choose::attend(attend, target)),
-        };
-        let groups = plan.groups.iter().map(|g| (plan.graph.text_name(g.root), tiles(&g.body))).collect();
+        let setting = Setting::new(plan, target);
+        Schedule::of(plan, target, plan.groups.iter().map(|group| space::best(&group.body, &setting)))
+    }
+
+    /// The schedule with these tiles, one for each group.
+    pub fn of(plan: &Plan, target: &Target, tiles: impl Iterator<Item = Tiles>) -> Schedule {
+        let groups = plan.groups.iter().zip(tiles).map(|(g, tiles)| (plan.graph.text_name(g.root), tiles)).collect();
         Schedule { model: plan.graph.name.clone(), target: target.name.to_string(), groups }
     }
 
@@ -74,7 +81,8 @@ impl Schedule {
             if *name != root {
                 return Err(Error::unsupported(format!("the schedule names %{name} where the plan writes %{root}")));
             }
-            choose::check(&group.body, tiles, target).map_err(|why| Error::unsupported(format!("%{name}: {why}")))?;
+            inequalities::check(&group.body, tiles, target)
+                .map_err(|why| Error::unsupported(format!("%{name}: {why}")))?;
         }
         Ok(())
     }

@@ -84,6 +84,7 @@ graph bidirectional {
 
 ; expect optimize target=x86-64-v4
 ;   ; %y: 121 terms after 7 rounds, saturated; factor-through-view ×4, factor-into-values ×2, factor-after-weights ×3, factor-into-sum, generated-matrices, view-of-view ×2, weights-before-inverse
+;   ; merge-parallel-products ×2
 ;   graph bidirectional {
 ;     %x = input : f32[2, 9, 12]
 ;     %wq = weight : f32[12, 12]
@@ -101,55 +102,61 @@ graph bidirectional {
 ;     %13 = sigmoid %lambda : f32[]
 ;     %14 = const { value = 1.0 } : f32[]
 ;     %15 = sub %14, %13 : f32[]
-;     %xq = matmul %x, %wq : f32[2, 9, 12]
-;     %q = view %xq { map = "[2, 3, 9, 4] of 216: 108*i0 + 12*i2 + 4*i1 + i3" } : f32[2, 3, 9, 4]
-;     %xk = matmul %x, %wk : f32[2, 9, 12]
-;     %k = view %xk { map = "[2, 3, 9, 4] of 216: 108*i0 + 12*i2 + 4*i1 + i3" } : f32[2, 3, 9, 4]
-;     %20 = scores %q, %k : f32[2, 3, 9, 9]
-;     %21 = mul %20, %10 : f32[2, 3, 9, 9]
-;     %22 = add %21, %11 : f32[2, 3, 9, 9]
-;     %23 = view %13 { map = "[12, 12] of 1: 0" } : f32[12, 12]
-;     %24 = mul %wv, %23 : f32[12, 12]
-;     %25 = matmul %x, %24 : f32[2, 9, 12]
-;     %26 = view %25 { map = "[2, 3, 9, 4] of 216: 108*i0 + 12*i2 + 4*i1 + i3" } : f32[2, 3, 9, 4]
-;     %27 = attend %22, %26 { axis = -1 } : f32[2, 3, 9, 4]
-;     %28 = view %27 { map = "[2, 9, 12] of 216: 108*i0 + 36*i2/4 + 4*i1 + i2%4" } : f32[2, 9, 12]
-;     %xl = matmul %x, %wl : f32[2, 9, 12]
-;     %30 = view %xl { map = "[2, 3, 9, 1, 4] of 216: 108*i0 + 12*i2 + 4*i1 + i4" } : f32[2, 3, 9, 1, 4]
-;     %31 = gelu %30 : f32[2, 3, 9, 1, 4]
-;     %32 = view %31 { map = "[2, 3, 9, 16] of 216: 108*i0 + 36*i1 + 4*i2 + i3/4" } : f32[2, 3, 9, 16]
-;     %xc = matmul %x, %wc : f32[2, 9, 12]
-;     %34 = view %xc { map = "[2, 3, 9, 4] of 216: 108*i0 + 12*i2 + 4*i1 + i3" } : f32[2, 3, 9, 4]
-;     %c = gelu %34 : f32[2, 3, 9, 4]
-;     %36 = view %c { map = "[2, 3, 9, 16] of 216: 108*i0 + 36*i1 + 4*i2 + i3%4" } : f32[2, 3, 9, 16]
-;     %37 = mul %32, %36 : f32[2, 3, 9, 16]
-;     %38 = view %g { map = "[16, 4] of 64: 16*i0/4 + 4*i1 + i0%4" } : f32[16, 4]
-;     %39 = view %15 { map = "[16, 4] of 1: 0" } : f32[16, 4]
-;     %40 = mul %38, %39 : f32[16, 4]
-;     %41 = matmul %37, %40 : f32[2, 3, 9, 4]
-;     %42 = view %41 { map = "[2, 9, 12] of 216: 108*i0 + 36*i2/4 + 4*i1 + i2%4" } : f32[2, 9, 12]
-;     %43 = view %15 { map = "[4, 4] of 1: 0" } : f32[4, 4]
-;     %44 = mul %12, %43 : f32[4, 4]
-;     %45 = matmul %c, %44 : f32[2, 3, 9, 4]
-;     %46 = attend %22, %45 { axis = -2 } : f32[2, 3, 9, 4]
-;     %47 = view %46 { map = "[2, 9, 12] of 216: 108*i0 + 36*i2/4 + 4*i1 + i2%4" } : f32[2, 9, 12]
-;     %48 = add %42, %47 : f32[2, 9, 12]
-;     %y = add %28, %48 : f32[2, 9, 12]
+;     %16 = view %13 { map = "[12, 12] of 1: 0" } : f32[12, 12]
+;     %17 = mul %wv, %16 : f32[12, 12]
+;     %18 = iota { axis = -1 } : i32[12, 36]
+;     %19 = view %wq { map = "[12, 36] of 144: 12*i0 + i1%12 + (i1/12) in 1 * 0 else 0.0" } : f32[12, 36]
+;     %20 = view %wk { map = "[12, 36] of 144: 12*i0 + i1%12 + (-1 + i1/12) in 1 * 0 else 0.0" } : f32[12, 36]
+;     %21 = const { value = 12.0 } : i32[12, 36]
+;     %22 = le %21, %18 : bool[12, 36]
+;     %23 = select %22, %20, %19 : f32[12, 36]
+;     %24 = view %17 { map = "[12, 36] of 144: 12*i0 + i1%12 + (-2 + i1/12) in 1 * 0 else 0.0" } : f32[12, 36]
+;     %25 = const { value = 24.0 } : i32[12, 36]
+;     %26 = le %25, %18 : bool[12, 36]
+;     %27 = select %26, %24, %23 : f32[12, 36]
+;     %28 = matmul %x, %27 : f32[2, 9, 36]
+;     %q = view %28 { map = "[2, 3, 9, 4] of 648: 324*i0 + 36*i2 + 4*i1 + i3" } : f32[2, 3, 9, 4]
+;     %k = view %28 { map = "[2, 3, 9, 4] of 648: 12 + 324*i0 + 36*i2 + 4*i1 + i3" } : f32[2, 3, 9, 4]
+;     %31 = scores %q, %k : f32[2, 3, 9, 9]
+;     %32 = mul %31, %10 : f32[2, 3, 9, 9]
+;     %33 = add %32, %11 : f32[2, 3, 9, 9]
+;     %34 = view %28 { map = "[2, 3, 9, 4] of 648: 24 + 324*i0 + 36*i2 + 4*i1 + i3" } : f32[2, 3, 9, 4]
+;     %35 = attend %33, %34 { axis = -1 } : f32[2, 3, 9, 4]
+;     %36 = view %35 { map = "[2, 9, 12] of 216: 108*i0 + 36*i2/4 + 4*i1 + i2%4" } : f32[2, 9, 12]
+;     %37 = iota { axis = -1 } : i32[12, 24]
+;     %38 = view %wl { map = "[12, 24] of 144: 12*i0 + i1%12 + (i1/12) in 1 * 0 else 0.0" } : f32[12, 24]
+;     %39 = view %wc { map = "[12, 24] of 144: 12*i0 + i1%12 + (-1 + i1/12) in 1 * 0 else 0.0" } : f32[12, 24]
+;     %40 = const { value = 12.0 } : i32[12, 24]
+;     %41 = le %40, %37 : bool[12, 24]
+;     %42 = select %41, %39, %38 : f32[12, 24]
+;     %43 = matmul %x, %42 : f32[2, 9, 24]
+;     %44 = gelu %43 : f32[2, 9, 24]
+;     %c = view %44 { map = "[2, 3, 9, 4] of 432: 12 + 216*i0 + 24*i2 + 4*i1 + i3" } : f32[2, 3, 9, 4]
+;     %46 = view %44 { map = "[2, 3, 9, 16] of 432: 216*i0 + 24*i2 + 4*i1 + i3/4" } : f32[2, 3, 9, 16]
+;     %47 = view %44 { map = "[2, 3, 9, 16] of 432: 12 + 216*i0 + 24*i2 + 4*i1 + i3%4" } : f32[2, 3, 9, 16]
+;     %48 = mul %46, %47 : f32[2, 3, 9, 16]
+;     %49 = view %g { map = "[16, 4] of 64: 16*i0/4 + 4*i1 + i0%4" } : f32[16, 4]
+;     %50 = view %15 { map = "[16, 4] of 1: 0" } : f32[16, 4]
+;     %51 = mul %49, %50 : f32[16, 4]
+;     %52 = matmul %48, %51 : f32[2, 3, 9, 4]
+;     %53 = view %52 { map = "[2, 9, 12] of 216: 108*i0 + 36*i2/4 + 4*i1 + i2%4" } : f32[2, 9, 12]
+;     %54 = view %15 { map = "[4, 4] of 1: 0" } : f32[4, 4]
+;     %55 = mul %12, %54 : f32[4, 4]
+;     %56 = matmul %c, %55 : f32[2, 3, 9, 4]
+;     %57 = attend %33, %56 { axis = -2 } : f32[2, 3, 9, 4]
+;     %58 = view %57 { map = "[2, 9, 12] of 216: 108*i0 + 36*i2/4 + 4*i1 + i2%4" } : f32[2, 9, 12]
+;     %59 = add %53, %58 : f32[2, 9, 12]
+;     %y = add %36, %59 : f32[2, 9, 12]
 ;     return %y
 ;   }
 
 ; expect plan target=x86-64-v4
 ;   plan bidirectional {
-;     %xq = product [1, 18, 12] by [12, 12], constant %wq reading %x
-;     %xk = product [1, 18, 12] by [12, 12], constant %wk reading %x
-;     %25 = product [1, 18, 12] by [12, 12], constant %24 reading %x
-;     %xl = product [1, 18, 12] by [12, 12], constant %wl reading %x
-;     %31 = row [1, 216] reading %xl
-;     %xc = product [1, 18, 12] by [12, 12], constant %wc reading %x
-;     %c = row [1, 216] reading %xc
-;     %42 = product [1, 54, 16] by [16, 4], constant %40 reading %31, %c
-;     %45 = product [1, 54, 4] by [4, 4], constant %44 reading %c
-;     %y = bidirectional [6, 9, 9] over 4 values reading %bias, %25, %45, %42, %xq, %xk
+;     %28 = product [1, 18, 12] by [12, 36], constant %27 reading %x
+;     %44 = product [1, 18, 12] by [12, 24], constant %42 reading %x
+;     %53 = product [1, 54, 16] by [16, 4], constant %51 reading %44
+;     %56 = product [1, 54, 4] by [4, 4], constant %55 reading %44
+;     %y = bidirectional [6, 9, 9] over 4 values reading %bias, %28, %56, %53
 ;   }
 
 ; expect check

@@ -88,7 +88,7 @@ graph heads {
 ;   program heads
 ;   constants 3264 bytes
 ;   arena 1792 bytes, 103.7 % of all intermediates' 1728
-;   scratch 1664 bytes per worker
+;   scratch 2240 bytes per worker
 ;
 ;   id     place            offset        bytes  launches  type  name
 ;   m0     input 0                          432      0..0  f32   x

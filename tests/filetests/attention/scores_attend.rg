@@ -38,7 +38,7 @@ graph scores_attend {
 
 ; expect schedule target=x86-64-v4
 ;   schedule scores_attend for x86-64-v4 {
-;     %y attend queries 7 mr 7 keys 1 values 1
+;     %y attend queries 2 mr 2 keys 1 values 1
 ;   }
 
 ; expect check

@@ -25,7 +25,7 @@ graph with_bias {
 ; expect kernels target=x86-64-v4
 ;   program with_bias: 1 kernels, 1 launches
 ;     0 attend_6x9x9x8 blocks 12 (bias, v, q, k, y)
-;   attend_6x9x9x8: core lanes 16, grid [6, 2, 1], 413 instructions, 60384 flops, params 26880 B read 3456 B written, scratch 32328 B read 43248 B written, 1984 B scratch
+;   attend_6x9x9x8: core lanes 16, grid [6, 2, 1], 401 instructions, 54432 flops, params 26112 B read 3456 B written, scratch 37296 B read 40920 B written, 1664 B scratch
 
 ; expect check
 ;   %y within 1e-5 of the reference

@@ -36,7 +36,7 @@ graph mlp {
 ;   program mlp
 ;   constants 8512 bytes
 ;   arena 1536 bytes, 100.0 % of all intermediates' 1536
-;   scratch 1152 bytes per worker
+;   scratch 640 bytes per worker
 ;
 ;   id     place            offset        bytes  launches  type  name
 ;   m0     input 0                          384      0..1  f32   x

@@ -53,8 +53,8 @@ graph norm_linear {
 
 ; expect kernels target=x86-64-v4
 ;   program norm_linear: 1 kernels, 1 launches
-;     0 product_5x24x10 blocks 1 (x, 18, 15, y)
-;   product_5x24x10: core lanes 16, grid [1, 1, 1], 161 instructions, 5670 flops, params 3776 B read 320 B written, scratch 800 B read 960 B written, 832 B scratch
+;     0 product_5x24x10 blocks 3 (x, 18, 15, y)
+;   product_5x24x10: core lanes 16, grid [1, 3, 1], 148 instructions, 6500 flops, params 7232 B read 320 B written, scratch 896 B read 1152 B written, 320 B scratch
 
 ; expect check
 ;   %y within 1e-5 of the reference

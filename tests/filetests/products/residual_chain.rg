@@ -34,7 +34,7 @@ graph residual_chain {
 ;   program residual_chain
 ;   constants 512 bytes
 ;   arena 512 bytes, 76.2 % of all intermediates' 672
-;   scratch 448 bytes per worker
+;   scratch 192 bytes per worker
 ;
 ;   id     place            offset        bytes  launches  type  name
 ;   m0     input 0                          224      0..0  f32   x0

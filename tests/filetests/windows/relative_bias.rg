@@ -37,8 +37,8 @@ graph relative_bias {
 
 ; expect kernels target=x86-64-v4
 ;   program relative_bias: 1 kernels, 1 launches
-;     0 attend_6x4x4x8 blocks 6 (rows, v, q, k, y)
-;   attend_6x4x4x8: core lanes 16, grid [6, 1, 1], 407 instructions, 20352 flops, params 10752 B read 1536 B written, scratch 12000 B read 15456 B written, 1472 B scratch
+;     0 attend_6x4x4x8 blocks 12 (rows, v, q, k, y)
+;   attend_6x4x4x8: core lanes 16, grid [6, 2, 1], 395 instructions, 20352 flops, params 18432 B read 1536 B written, scratch 16608 B read 21600 B written, 1152 B scratch
 
 ; expect check
 ;   %y within 1e-5 of the reference

@@ -5,9 +5,9 @@ use crate::{
     graph::{Graph, NodeId},
     id::{Id, IdVec},
     ops::{
-        Attend, Attention, BatchNorm, Binary, BinaryOp, Cast, Concat, Const, Conv2d, Expand, Gather, Gelu, Input,
-        InverseAttention, Iota, LayerNorm, MatMul, Mix, Op, OpDef, Pad, Reduce, ReduceOp, Reshape, Roll, Scores,
-        Select, Slice, Softmax, Transpose, Unary, UnaryOp, Unfold, ViewOp, Weight,
+        Attend, Attention, Binary, BinaryOp, Cast, Concat, Const, Expand, Gather, Gelu, Input, InverseAttention, Iota,
+        LayerNorm, MatMul, Mix, Op, OpDef, Pad, Reduce, ReduceOp, Reshape, Roll, Scores, Select, Slice, Softmax,
+        Transpose, Unary, UnaryOp, Unfold, ViewOp, Weight,
     },
     types::{DType, Real, TensorType},
     view::View,
@@ -66,7 +66,7 @@ impl Grower {
 
     /// Tries one node of a random kind.
     pub fn step(&mut self) {
-        match self.random.below(34) {
+        match self.random.below(38) {
             0 => self.any_leaf(),
             1 | 2 => self.unary(),
             3..=6 => self.binary(),
@@ -86,6 +86,10 @@ impl Grower {
             30 => self.mix(),
             31 => self.convolution(),
             32 => self.batch_norm(),
+            33 => self.pool(),
+            34 => self.resize(),
+            35 => self.argmax(),
+            36 => self.activation(),
             _ => self.label(),
         }
     }
@@ -100,7 +104,7 @@ impl Grower {
     }
 
     /// Keeps the node if the op accepts the operands and its values stay tame.
-    fn keep(&mut self, op: impl Into<Op>, operands: &[NodeId]) -> Option<NodeId> {
+    pub(super) fn keep(&mut self, op: impl Into<Op>, operands: &[NodeId]) -> Option<NodeId> {
         let op = op.into();
         let types: Vec<&TensorType> = operands.iter().map(|&o| self.graph.ty(o)).collect();
         let ty = op.infer(&types).ok()?;
@@ -122,22 +126,22 @@ impl Grower {
         (!all.is_empty()).then(|| self.random.one(&all))
     }
 
-    fn with_rank(&mut self, least: usize) -> Option<NodeId> {
+    pub(super) fn with_rank(&mut self, least: usize) -> Option<NodeId> {
         let all: Vec<NodeId> = self.graph.nodes.ids().filter(|&id| self.graph.ty(id).rank() >= least).collect();
         (!all.is_empty()).then(|| self.random.one(&all))
     }
 
-    fn dim(&mut self) -> usize {
+    pub(super) fn dim(&mut self) -> usize {
         self.random.one(&[1, 2, 2, 3, 4, 4, 5, 6])
     }
 
-    fn axis(&mut self, ty: &TensorType) -> i64 {
+    pub(super) fn axis(&mut self, ty: &TensorType) -> i64 {
         let rank = ty.rank().max(1);
         let axis = self.random.below(rank) as i64;
         if self.random.below(2) == 0 { axis } else { axis - rank as i64 }
     }
 
-    fn leaf(&mut self, ty: TensorType) -> NodeId {
+    pub(super) fn leaf(&mut self, ty: TensorType) -> NodeId {
         let name = format!("leaves.{}.weight", self.graph.nodes.len());
         let op: Op = if self.random.below(2) == 0 { Input { ty }.into() } else { Weight { ty }.into() };
         let node = self.graph.push(op.clone(), &[]).expect("a leaf of small dimensions is valid");
@@ -167,7 +171,7 @@ impl Grower {
         }
     }
 
-    fn unary_op(&mut self, op: Op) {
+    pub(super) fn unary_op(&mut self, op: Op) {
         let x = self.any();
         self.keep(op, &[x]);
     }
@@ -344,52 +348,6 @@ impl Grower {
             let channels = TensorType::new(ty.dtype, &ty.shape[ty.rank() - 1..]);
             let (gamma, beta) = (self.leaf(channels.clone()), self.leaf(channels));
             self.keep(LayerNorm { eps: Real::new(1e-3) }, &[x, gamma, beta]);
-        }
-    }
-
-    /// A map `[b, c, h, w]` made from any tensor of enough axes.
-    fn map(&mut self) -> Option<NodeId> {
-        let x = self.with_rank(2)?;
-        let ty = self.graph.ty(x).clone();
-        if ty.dtype != DType::F32 || ty.rank() > 4 {
-            return None;
-        }
-        let mut shape = vec![1; 4 - ty.rank()];
-        shape.extend(&ty.shape);
-        if ty.rank() == 4 {
-            Some(x)
-        } else {
-            self.keep(Reshape { shape: shape.iter().map(|&d| d as i64).collect() }, &[x])
-        }
-    }
-
-    fn convolution(&mut self) {
-        let Some(x) = self.map() else { return };
-        let channels = self.graph.ty(x).shape[1];
-        let groups = self.random.one(&[1, 1, channels]);
-        let each = self.random.one(&[1, 1, 2, 3]);
-        let [kh, kw] = [1 + self.random.below(3), 1 + self.random.below(3)];
-        let mut pair = |least: usize, n: usize| [least + self.random.below(n), least + self.random.below(n)];
-        let op = Conv2d { stride: pair(1, 2), padding: pair(0, 3), dilation: pair(1, 2), groups };
-        let out = each * if groups == 1 { 1 + self.random.below(3) } else { groups };
-        let mut operands = vec![x, self.leaf(TensorType::f32([out, channels / groups, kh, kw]))];
-        if self.random.below(2) == 0 {
-            operands.push(self.leaf(TensorType::f32([out])));
-        }
-        self.keep(op, &operands);
-    }
-
-    fn batch_norm(&mut self) {
-        let Some(x) = self.with_rank(1) else { return };
-        let ty = self.graph.ty(x).clone();
-        let axis = self.axis(&ty);
-        let Ok(at) = ty.axis(axis) else { return };
-        if ty.dtype.is_float() {
-            let channels = TensorType::new(ty.dtype, [ty.shape[at]]);
-            let mut operands = vec![x];
-            operands.extend((0..4).map(|_| self.leaf(channels.clone())));
-            // Leaves are at least −1.
-            self.keep(BatchNorm { eps: Real::new(1.5), axis }, &operands);
         }
     }
 

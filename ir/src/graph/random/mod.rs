@@ -12,6 +12,7 @@
 //! The seed alone decides; dimensions are small, tensors have at most 600 elements.
 
 mod draw;
+mod maps;
 mod range;
 
 pub use draw::Random;

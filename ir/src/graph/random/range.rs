@@ -29,7 +29,13 @@ pub fn range(op: &Op, types: &[&TensorType], of: &[Range]) -> Option<Range> {
         | Op::Expand(_)
         | Op::Slice(_)
         | Op::Roll(_)
-        | Op::Unfold(_) => of[0],
+        | Op::Unfold(_)
+        | Op::MaxPool(_)
+        | Op::AdaptiveAvgPool(_)
+        | Op::Resize(_) => of[0],
+        Op::AvgPool(_) => hull(of[0], (0.0, 0.0)),
+        Op::Argmax(a) => (0.0, types[0].shape[types[0].axis(a.axis).ok()?] as f64 - 1.0),
+        Op::Activation(_) => hull(of[0], (-0.4, 0.0)),
         Op::Pad(p) => hull(of[0], (p.value.get(), p.value.get())),
         Op::ViewOp(v) => hull(of[0], (v.map.fill.get(), v.map.fill.get())),
         Op::Concat(_) => of.iter().copied().reduce(hull)?,
@@ -58,6 +64,13 @@ pub fn range(op: &Op, types: &[&TensorType], of: &[Range]) -> Option<Range> {
             around(last(types[2]) * size(of[2]) * wide * size(of[4]) + tokens * wide * size(of[5]))
         }
         Op::Mix(_) => hull(of[0], of[1]),
+        Op::NeighbourhoodAttention(_) => around(size(of[if of.len() == 4 { 1 } else { 2 }])),
+        Op::RoutedAttention(_) => around(size(of[2])),
+        Op::TopK(_) => (0.0, last(types[0])),
+        Op::Route(_) => (0.0, types[1].shape[types[1].rank() - 3] as f64),
+        Op::GridSample(_) | Op::Agents(_) | Op::SampledBias(_) => hull(of[0], (0.0, 0.0)),
+        Op::OffsetPositions(_) => around(1.0 + size(of[0])),
+        Op::RelativeBias(_) | Op::DistanceBias(_) => of[0],
     };
     (low >= -LIMIT && high <= LIMIT).then_some((low, high))
 }

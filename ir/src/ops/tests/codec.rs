@@ -3,9 +3,12 @@
 use super::*;
 use crate::{
     ops::{
-        Attend, Attention, Attr, AttrReader, BatchNorm, Binary, BinaryOp, Cast, Concat, Const, Conv2d, Expand, Gather,
-        Gelu, Input, InverseAttention, Iota, LayerNorm, MatMul, Mix, Pad, Reduce, ReduceOp, Reshape, Roll, Scores,
-        Select, Slice, Softmax, Transpose, Unary, UnaryOp, Unfold, ViewOp, Weight,
+        Activation, ActivationOp, AdaptiveAvgPool, Agents, Align, Argmax, Attend, Attention, Attr, AttrReader, AvgPool,
+        BatchNorm, Binary, BinaryOp, Border, Cast, Concat, Const, Conv2d, DistanceBias, Expand, Gather, Gelu,
+        GridSample, Input, InverseAttention, Iota, LayerNorm, Limit, MatMul, MaxPool, Mix, NeighbourhoodAttention,
+        OffsetPositions, Pad, Reduce, ReduceOp, Reference, RelativeBias, Reshape, Resize, ResizeMode, Roll, Route,
+        RoutedAttention, SampledBias, Scores, Select, Slice, Softmax, TopK, Transpose, Unary, UnaryOp, Unfold, ViewOp,
+        Weight,
     },
     view::View,
 };
@@ -36,12 +39,29 @@ fn samples() -> Vec<Op> {
         Attention { scale: 0.17677669529663687.into() }.into(),
         InverseAttention { scale: 0.25.into() }.into(),
         Mix.into(),
+        NeighbourhoodAttention { heads: 2, size: 3, scale: 0.5.into(), border: Border::Mask }.into(),
         Scores.into(),
         Attend { axis: -2 }.into(),
         Unfold { axis: -1, size: 3, stride: 2, dilation: 4 }.into(),
         Conv2d { stride: [1, 2], padding: [3, 4], dilation: [5, 6], groups: 7 }.into(),
         BatchNorm { eps: 1e-5.into(), axis: -3 }.into(),
+        MaxPool { kernel: [1, 2], stride: [3, 4], padding: [5, 6] }.into(),
+        AvgPool { kernel: [1, 2], stride: [3, 4], padding: [5, 6], count_padding: true }.into(),
+        AdaptiveAvgPool { size: [2, 3] }.into(),
+        Argmax { axis: -2 }.into(),
+        TopK { k: 3 }.into(),
+        Route { k: 4 }.into(),
+        RoutedAttention { heads: 2, scale: 0.125.into() }.into(),
+        GridSample { align: Align::Centres }.into(),
+        OffsetPositions { reference: Reference::Stretched, limit: Limit::Range, factor: 2.0.into() }.into(),
+        OffsetPositions { reference: Reference::Centres, limit: Limit::Tanh, factor: 0.0.into() }.into(),
+        Agents.into(),
+        RelativeBias { height: 3, width: 4 }.into(),
+        DistanceBias { height: 3, width: 4, stride: 2 }.into(),
+        SampledBias { height: 3, width: 4, query: Align::Corners }.into(),
     ];
+    ops.extend(ResizeMode::ALL.map(|(mode, _)| Resize { size: [3, 5], mode }.into()));
+    ops.extend(ActivationOp::ALL.map(|(op, _)| Activation { op }.into()));
     ops.extend(UnaryOp::ALL.map(|(op, _)| Unary { op }.into()));
     ops.extend(BinaryOp::ALL.map(|(op, _)| Binary { op }.into()));
     ops.extend(ReduceOp::ALL.map(|(op, _)| Reduce { op, axis: -1 }.into()));

@@ -3,7 +3,10 @@
 use super::*;
 use crate::{
     graph::{Graph, eval},
-    ops::{Attend, Attention, BatchNorm, Gelu, InverseAttention, LayerNorm, MatMul, Mix, Scores, Softmax},
+    ops::{
+        Activation, ActivationOp, Argmax, Attend, Attention, BatchNorm, Gelu, InverseAttention, LayerNorm, MatMul, Mix,
+        Scores, Softmax,
+    },
     text,
 };
 
@@ -73,6 +76,22 @@ proptest! {
         variance.data.iter_mut().for_each(|v| *v = v.abs());
         let [gamma, beta, mean] = [1, 2, 4].map(|i| tensor(&c, seed ^ i));
         check(BatchNorm { eps: 1e-3.into(), axis }, &[&tensor(&shape, seed), &gamma, &beta, &mean, &variance], 0);
+    }
+
+    #[test]
+    fn activations(shape in shapes(), seed: u64) {
+        for (op, _) in ActivationOp::ALL {
+            check(Activation { op }, &[&tensor(&shape, seed)], 0);
+        }
+    }
+
+    #[test]
+    fn argmax(shape in shapes(), seed: u64) {
+        let axis = some_axis(&shape, seed);
+        let mut x = tensor(&shape, seed);
+        // Few values, many ties.
+        x.data.iter_mut().for_each(|v| *v = v.round());
+        check(Argmax { axis }, &[&x], 0);
     }
 
     #[test]

@@ -7,10 +7,13 @@
 mod codec;
 mod composite;
 mod conv;
+mod maps;
 mod movement;
+mod neighbourhood;
 mod numeric;
 mod pointwise;
 mod product;
+mod sampling;
 
 use super::{Op, OpDef};
 use crate::{

@@ -26,7 +26,7 @@ pub fn rules() -> Vec<Rule> {
 fn generated() -> Rule {
     rule_with(
         "generated-matrices",
-        "l: B n 1 d; c: B n e; const g: e f; map w: B n f -> B n d m",
+        "l: B n 1 d; var c: B n e; const g: e f; map w: B n f -> B n d m",
         "(matmul ?l (view ?w (matmul ?c ?g)))",
         "(view ?o (matmul (mul (view ?a ?l) (view ?p ?c)) (view ?t ?g)))",
         |s| {
@@ -34,23 +34,22 @@ fn generated() -> Rule {
             let (e, wide, matrices) = (*s.shape("c")?.last()?, s.shape("g")?[1], s.map("w")?);
             let (rows, m) = (&lead[..lead.len() - 1], *matrices.shape.last()?);
             let [generated, split] = [[rows, &[wide]].concat(), [rows, &[*d, m]].concat()];
-            if d * m != wide || matrices != View::reshape(&generated, &split) {
-                return None;
-            }
+            let is_split = Some(matrices) == maps::reshape(&generated, &split);
+            s.require("w", "makes a matrix of each row", is_split)?;
             // Both factors in [rows, d, e], then side by side in [rows, d·e].
             let outer = [rows, &[*d, e]].concat();
             let flat = View::reshape(&outer, &[rows, &[d * e]].concat());
             let beside = |from: &[usize], spread: [usize; 2]| {
                 let spread = [rows, &spread].concat();
-                View::reshape(from, &spread).then(&View::expand(&spread, &outer))?.then(&flat)
+                maps::reshape(from, &spread)?.then(&View::expand(&spread, &outer))?.then(&flat)
             };
-            let columns = View::reshape(&[e, wide], &[e, *d, m]);
+            let columns = maps::reshape(&[e, wide], &[e, *d, m])?;
             let turned = columns.then(&View::transpose(&[e, *d, m], &[1, 0, 2]))?;
             Some(vec![
                 map("a", &beside(s.shape("l")?, [*d, 1])?),
                 map("p", &beside(s.shape("c")?, [1, e])?),
                 map("t", &turned.then(&View::reshape(&[*d, e, m], &[d * e, m]))?),
-                map("o", &View::reshape(&[rows, &[m]].concat(), &s.root.shape)),
+                map("o", &maps::reshape(&[rows, &[m]].concat(), &s.root.shape)?),
             ])
         },
     )
@@ -69,21 +68,28 @@ fn costs(s: &Scope) -> Option<(usize, usize)> {
 /// Weights behind a softmax over queries go before it, to the values, unless that costs more; the other way where it
 /// costs less.
 fn through_inverse() -> Vec<Rule> {
-    let signature = "s: B n k; v: B' k m; const w: m l";
     vec![
         rule_with(
             "weights-before-inverse",
-            signature,
+            "s: B n k; v: B' k m; const w: m l",
             "(matmul (attend axis=-2 ?s ?v) ?w)",
             "(attend axis=-2 ?s (matmul ?v ?w))",
-            |s| costs(s).filter(|(before, behind)| before <= behind).map(|_| Vec::new()),
+            |s| {
+                let (before, behind) = costs(s)?;
+                s.require("w", "costs no more before", before <= behind)?;
+                Some(Vec::new())
+            },
         ),
         rule_with(
             "weights-behind-inverse",
-            signature,
+            "s: B n k; var v: B' k m; const w: m l",
             "(attend axis=-2 ?s (matmul ?v ?w))",
             "(matmul (attend axis=-2 ?s ?v) ?w)",
-            |s| costs(s).filter(|(before, behind)| behind < before).map(|_| Vec::new()),
+            |s| {
+                let (before, behind) = costs(s)?;
+                s.require("w", "costs less behind", behind < before)?;
+                Some(Vec::new())
+            },
         ),
     ]
 }
@@ -96,7 +102,7 @@ fn factors() -> Vec<Rule> {
             "var x: S; var y: S; const g: G; map r: G -> S",
             "(mul (add ?x ?y) (view ?r ?g))",
             "(add (mul ?x (view ?r ?g)) (mul ?y (view ?r ?g)))",
-            |s| maps::everywhere(&s.map("r")?, &s.root.shape).map(|_| Vec::new()),
+            |s| s.one_number("r", &s.root.shape).map(|_| Vec::new()),
         ),
         rule_with(
             "factor-through-view",
@@ -104,8 +110,8 @@ fn factors() -> Vec<Rule> {
             "(mul (view ?h ?x) (view ?r ?g))",
             "(view ?h (mul ?x (view ?q ?g)))",
             |s| {
-                let factor = maps::everywhere(&s.map("r")?, s.shape("x")?)?;
-                (!s.map("h")?.has_fill()).then(|| vec![map("q", &factor)])
+                s.filled_by_source("h")?;
+                Some(vec![map("q", &s.one_number("r", s.shape("x")?)?)])
             },
         ),
         rule_with(
@@ -113,7 +119,7 @@ fn factors() -> Vec<Rule> {
             "s: B n k; v: B' k m; axis a: B n k; const g: G; map r: G -> B n m",
             "(mul (attend ?a ?s ?v) (view ?r ?g))",
             "(attend ?a ?s (mul ?v (view ?q ?g)))",
-            |s| Some(vec![map("q", &maps::everywhere(&s.map("r")?, s.shape("v")?)?)]),
+            |s| Some(vec![map("q", &s.one_number("r", s.shape("v")?)?)]),
         ),
     ]
 }

@@ -5,38 +5,40 @@
 //!   (x + b) W        =  x W + b W                           its shift
 //!   scores(c q, k)   =  c scores(q, k)                      the spellings of attention meet
 //!   mean(x W)        =  mean(x) W
+//!   x W + x V        =  x (W + V)                       classifiers that are averaged
 //! ```
 //!
 //! What stands between may be a view that repeats a row, never one that fills: a padded zero is not scaled and
 //! shifted with the rest, and no row says it is.
 
-use super::{Rule, Scope, map, rule_with, ty};
+use super::{Rule, Scope, map, rule, rule_with, ty};
 use crate::egraph::maps;
-use regard_ir::{types::TensorType, view::View};
+use regard_ir::view::View;
 
 /// Factors, terms, numbers, means.
 pub fn rules() -> Vec<Rule> {
     let mut rules = weights();
     rules.extend(numbers());
     rules.extend(projections());
+    rules.extend(sums());
     rules.extend(means());
     rules.extend(shifts());
     rules
 }
 
 /// The view of a column factor `[k, m]` from a view that repeats a row of k.
-fn column_factor(s: &Scope, view: &str) -> Option<View> {
-    maps::down(&maps::row(&s.map(view)?)?, s.shape("w")?[1])
+fn column_factor(s: &Scope, view: &'static str) -> Option<View> {
+    maps::down(&s.row(view)?, *s.shape("w")?.last()?)
 }
 
-/// The view of a row factor `[k, m]` from a view that repeats a row of m.
-fn row_factor(s: &Scope, view: &str) -> Option<View> {
-    maps::repeated(&maps::row(&s.map(view)?)?, s.shape("w")?)
+/// The view of a row factor `[…, k, m]` from a view that repeats a row of m.
+fn row_factor(s: &Scope, view: &'static str) -> Option<View> {
+    maps::repeated(&s.row(view)?, s.shape("w")?)
 }
 
 fn weights() -> Vec<Rule> {
     let before = "x: B n k; const g: G; map r: G -> B n k; const w: k m";
-    let after = "x: B n k; const w: k m; const g: G; map r: G -> B n m";
+    let after = "x: B n k; const w: B' k m; const g: G; map r: G -> B n m";
     vec![
         rule_with(
             "factor-into-weights",
@@ -51,8 +53,8 @@ fn weights() -> Vec<Rule> {
             "(matmul (add ?x (view ?r ?g)) ?w)",
             "(add (matmul ?x ?w) (view ?e (matmul (view ?p ?g) ?w)))",
             |s| {
-                let row = maps::row(&s.map("r")?)?;
-                let spread = View::expand(&[1, s.shape("w")?[1]], &s.root.shape);
+                let row = s.row("r")?;
+                let spread = maps::repeat(&[1, *s.shape("w")?.last()?], &s.root.shape)?;
                 Some(vec![map("p", &row), map("e", &spread)])
             },
         ),
@@ -69,8 +71,31 @@ fn weights() -> Vec<Rule> {
             "(mul (add ?x (view ?r ?b)) (view ?o ?g))",
             "(add (mul ?x (view ?o ?g)) (view ?e (mul (view ?p ?b) (view ?q ?g))))",
             |s| {
-                let (p, q) = (maps::row(&s.map("r")?)?, maps::row(&s.map("o")?)?);
-                let spread = maps::spread(&p, &s.root.shape);
+                let (p, q) = (s.row("r")?, s.row("o")?);
+                let spread = maps::spread(&p, &s.root.shape)?;
+                Some(vec![map("p", &p), map("q", &q), map("e", &spread)])
+            },
+        ),
+    ]
+}
+
+/// Products of one operand are one product, and the terms beside them one term.
+fn sums() -> Vec<Rule> {
+    vec![
+        rule(
+            "sum-of-products",
+            "x: B n k; const w: k m; const v: k m",
+            "(add (matmul ?x ?w) (matmul ?x ?v))",
+            "(matmul ?x (add ?w ?v))",
+        ),
+        rule_with(
+            "terms-of-sum",
+            "var x: B n; var y: B n; const b: G; map r: G -> B n; const c: H; map s: H -> B n",
+            "(add (add ?x (view ?r ?b)) (add ?y (view ?s ?c)))",
+            "(add (add ?x ?y) (view ?e (add (view ?p ?b) (view ?q ?c))))",
+            |s| {
+                let (p, q) = (s.row("r")?, s.row("s")?);
+                let spread = maps::spread(&p, &s.root.shape)?;
                 Some(vec![map("p", &p), map("q", &q), map("e", &spread)])
             },
         ),
@@ -80,12 +105,12 @@ fn weights() -> Vec<Rule> {
 /// Numbers leave products, and enter constant weights.
 fn numbers() -> Vec<Rule> {
     let outside: super::Compute = |s| Some(vec![ty("u", s.root)]);
-    let left = "x: B n k; y: B' k m; number c: 0.5; type t: B n k";
+    let left = "var x: B n k; y: B' k m; number c: 0.5; type t: B n k";
     let right = "x: B n k; var y: B' k m; number c: 0.5; type t: B' k m";
     vec![
         rule_with(
             "number-into-weights",
-            "x: B n k; const w: k m; number c: 0.5; type t: B n m",
+            "x: B n k; const w: B' k m; number c: 0.5; type t: B n m",
             "(mul (matmul ?x ?w) (const ?c ?t))",
             "(matmul ?x (mul ?w (const ?c ?u)))",
             |s| Some(vec![ty("u", s.ty("w")?)]),
@@ -106,21 +131,21 @@ fn numbers() -> Vec<Rule> {
         ),
         rule_with(
             "number-out-of-queries",
-            "x: B n k; y: B' m k; number c: 0.5; type t: B n k",
+            "var x: B n k; y: B' m k; number c: 0.5; type t: B n k",
             "(scores (mul ?x (const ?c ?t)) ?y)",
             "(mul (scores ?x ?y) (const ?c ?u))",
             outside,
         ),
         rule_with(
             "number-out-of-keys",
-            "x: B n k; y: B' m k; number c: 0.5; type t: B' m k",
+            "x: B n k; var y: B' m k; number c: 0.5; type t: B' m k",
             "(scores ?x (mul ?y (const ?c ?t)))",
             "(mul (scores ?x ?y) (const ?c ?u))",
             outside,
         ),
         rule_with(
             "number-out-of-values",
-            "s: B n k; y: B' k m; axis a: B n; number c: 0.5; type t: B' k m",
+            "s: B n k; var y: B' k m; axis a: B n; number c: 0.5; type t: B' k m",
             "(attend ?a ?s (mul ?y (const ?c ?t)))",
             "(mul (attend ?a ?s ?y) (const ?c ?u))",
             outside,
@@ -130,17 +155,18 @@ fn numbers() -> Vec<Rule> {
             "var x: S; const b: G; map r: G -> S; number c: 0.5; type t: S",
             "(mul (add ?x (view ?r ?b)) (const ?c ?t))",
             "(add (mul ?x (const ?c ?t)) (view ?r (mul ?b (const ?c ?u))))",
-            |s| (!s.map("r")?.has_fill()).then_some(vec![ty("u", s.ty("b")?)]),
+            |s| s.filled_by_source("r").and(Some(vec![ty("u", s.ty("b")?)])),
         ),
     ]
 }
 
 /// Numbers reach the weights of a projection whose heads were split off.
 fn projections() -> Vec<Rule> {
-    let projected = "x: B n k; const w: k m; map h: B n m -> S; number c: 0.5";
+    let projected = "x: B n k; const w: B' k m; map h: B n m -> S; number c: 0.5";
     let inside: super::Compute = |s| {
-        let scaled = !s.map("h")?.has_fill();
-        scaled.then_some(vec![ty("u", s.ty("w")?)])
+        // A filled element is a number that no weight makes.
+        s.filled_by_source("h")?;
+        Some(vec![ty("u", s.ty("w")?)])
     };
     vec![
         rule_with(
@@ -163,8 +189,9 @@ fn projections() -> Vec<Rule> {
             "(mul (scores (add (view ?h (matmul ?x ?w)) (view ?r ?b)) ?y) (const ?c ?t))",
             "(scores (add (view ?h (matmul ?x (mul ?w (const ?c ?u)))) (view ?r (mul ?b (const ?c ?o)))) ?y)",
             |s| {
-                let scaled = !s.map("h")?.has_fill() && !s.map("r")?.has_fill();
-                scaled.then_some(vec![ty("u", s.ty("w")?), ty("o", s.ty("b")?)])
+                s.filled_by_source("h")?;
+                s.filled_by_source("r")?;
+                Some(vec![ty("u", s.ty("w")?), ty("o", s.ty("b")?)])
             },
         ),
     ]
@@ -174,15 +201,11 @@ fn projections() -> Vec<Rule> {
 fn means() -> Vec<Rule> {
     let mut rules = Vec::new();
     for op in ["mean", "sum"] {
-        rules.push(rule_with(
+        rules.push(rule(
             format!("{op}-through-weights"),
-            "x: B n k; const w: k m; axis a: B n m",
+            "x: B n k; const w: B' k m; axis a: B n m",
             &format!("(reduce op={op} ?a (matmul ?x ?w))"),
             &format!("(matmul (reduce op={op} ?a ?x) ?w)"),
-            |s| {
-                let product = TensorType::new(s.root.dtype, s.shape("x")?);
-                (s.axis("a", &product)? + 1 < product.rank()).then(Vec::new)
-            },
         ));
         rules.push(rule_with(
             format!("{op}-through-factor"),
@@ -190,8 +213,8 @@ fn means() -> Vec<Rule> {
             &format!("(reduce op={op} ?a (mul ?x (view ?r ?g)))"),
             &format!("(mul (reduce op={op} ?a ?x) (view ?p ?g))"),
             |s| {
-                let map_of_row = maps::first_along(&s.map("r")?, s.axis("a", s.ty("x")?)?)?;
-                Some(vec![map("p", &map_of_row)])
+                let row = s.first_along("r", s.axis("a", s.ty("x")?)?)?;
+                Some(vec![map("p", &row)])
             },
         ));
         rules.push(rule_with(
@@ -199,7 +222,7 @@ fn means() -> Vec<Rule> {
             "x: S; number c: 0.5; type t: S; axis a: S",
             &format!("(reduce op={op} ?a (mul ?x (const ?c ?t)))"),
             &format!("(mul (reduce op={op} ?a ?x) (const ?c ?u))"),
-            |s| s.root.dtype.is_float().then(|| vec![ty("u", s.root)]),
+            |s| Some(vec![ty("u", s.root)]),
         ));
     }
     rules.push(rule_with(
@@ -207,28 +230,25 @@ fn means() -> Vec<Rule> {
         "var x: S; const b: G; map r: G -> S; axis a: S",
         "(reduce op=mean ?a (add ?x (view ?r ?b)))",
         "(add (reduce op=mean ?a ?x) (view ?p ?b))",
-        |s| Some(vec![map("p", &maps::first_along(&s.map("r")?, s.axis("a", s.ty("x")?)?)?)]),
+        |s| Some(vec![map("p", &s.first_along("r", s.axis("a", s.ty("x")?)?)?)]),
     ));
     rules
 }
 
 /// A softmax does not see a number added to all its scores.
 fn shifts() -> Vec<Rule> {
-    let finite: super::Compute = |s| s.number("c")?.is_finite().then(Vec::new);
     vec![
-        rule_with(
+        rule(
             "softmax-of-shifted",
             "x: S; axis a: S; number c: 0.5; type t: S",
             "(softmax ?a (add ?x (const ?c ?t)))",
             "(softmax ?a ?x)",
-            finite,
         ),
-        rule_with(
+        rule(
             "attend-to-shifted",
             "x: B n k; v: B' k m; axis a: B n; number c: 0.5; type t: B n k",
             "(attend ?a (add ?x (const ?c ?t)) ?v)",
             "(attend ?a ?x ?v)",
-            finite,
         ),
     ]
 }

@@ -12,7 +12,8 @@
 //! values, and no row has two roots. A row is applied where its left side matches, its signature admits what was bound, its
 //! `compute` finds the attributes that the right side needs, and the right side has the left side's type.
 //!
-//! Tests draw operands from each signature and compare both sides, for every row of [`all`].
+//! Trials draw operands from each signature and compare both sides, for every row of [`all`]; they also drop each
+//! condition that `compute` requires and show that it was needed.
 
 mod generated;
 mod linear;
@@ -21,6 +22,7 @@ mod number;
 mod raise;
 
 use super::{
+    maps,
     signature::Signature,
     term::{Egraph, Fact, Facts, Term, fact_of},
 };
@@ -33,6 +35,7 @@ use regard_ir::{
 use std::sync::{Arc, LazyLock};
 
 /// An equation.
+#[derive(Clone)]
 pub struct Rule {
     /// Unique, in words.
     pub name: String,
@@ -51,14 +54,48 @@ type Compute = fn(&Scope) -> Option<Bindings>;
 /// Variables of the right side with what they are.
 pub type Bindings = Vec<(&'static str, Term)>;
 
+/// A condition beyond the signature: of which variable, and what it says.
+pub type Condition = (&'static str, &'static str);
+
 /// What the variables of a left side stand for.
 pub struct Scope<'a> {
     fact: &'a dyn Fn(&str) -> Option<&'a Fact>,
     /// Type of the whole.
     pub root: &'a TensorType,
+    /// Told of every condition and whether it holds; its answer counts.
+    judge: &'a dyn Fn(Condition, bool) -> bool,
 }
 
 impl<'a> Scope<'a> {
+    /// A condition of the row, by name, so that trials can drop it and see whether it is needed. Every refusal goes
+    /// through here.
+    fn require(&self, of: &'static str, says: &'static str, holds: bool) -> Option<()> {
+        (self.judge)((of, says), holds).then_some(())
+    }
+    /// The one row `[1, k]` that a view repeats.
+    fn row(&self, name: &'static str) -> Option<View> {
+        let map = self.map(name)?;
+        self.require(name, "repeats a row", maps::repeats_a_row(&map))?;
+        maps::first_row(&map)
+    }
+    /// The view before `axis` of its result, which it does not depend on.
+    fn first_along(&self, name: &'static str, axis: usize) -> Option<View> {
+        let map = self.map(name)?;
+        self.require(name, "repeats along the axis", maps::repeats_along(&map, axis))?;
+        maps::first_along(&map, axis)
+    }
+    /// The one element that a view reads everywhere, as a view of that shape.
+    fn one_number(&self, name: &'static str, shape: &[usize]) -> Option<View> {
+        let map = self.filled_by_source(name)?;
+        self.require(name, "reads one element", maps::reads_one(&map))?;
+        maps::everywhere(&map, shape)
+    }
+    /// A view without fill.
+    fn filled_by_source(&self, name: &'static str) -> Option<View> {
+        let map = self.map(name)?;
+        self.require(name, "fills nothing", !map.has_fill())?;
+        Some(map)
+    }
     fn fact(&self, name: &str) -> Option<&'a Fact> {
         (self.fact)(name)
     }
@@ -134,11 +171,18 @@ impl Rule {
     /// What the right side's own variables are, where the row applies; `fact` tells what the left side's
     /// variables are and `root` is the type of the whole.
     pub fn bind<'a>(&self, fact: &'a dyn Fn(&str) -> Option<&'a Fact>, root: &'a TensorType) -> Option<Bindings> {
-        if !self.signature.admits(fact) {
-            return None;
-        }
-        let bindings = (self.compute)(&Scope { fact, root })?;
+        let bindings = self.bind_where(fact, root, &|_, holds| holds)?;
         (self.right_type(fact, &bindings)? == *root).then_some(bindings)
+    }
+
+    /// As [`Rule::bind`], but for the right side's type; `judge` decides which conditions count.
+    pub fn bind_where<'a>(
+        &self,
+        fact: &'a dyn Fn(&str) -> Option<&'a Fact>,
+        root: &'a TensorType,
+        judge: &'a dyn Fn(Condition, bool) -> bool,
+    ) -> Option<Bindings> {
+        self.signature.admits(fact).then(|| (self.compute)(&Scope { fact, root, judge }))?
     }
 
     fn right_type<'a>(&self, fact: &dyn Fn(&str) -> Option<&'a Fact>, bindings: &Bindings) -> Option<TensorType> {

@@ -18,15 +18,26 @@ const BINARY: [&str; 9] = ["add", "sub", "mul", "div", "min", "max", "lt", "le",
 /// Ops that are not computed again for each repetition of an element.
 const COSTLY: [&str; 6] = ["exp", "log", "erf", "tanh", "sigmoid", "gelu"];
 
-/// Whether a view moves through a pointwise op, some operand of which is not constant.
+/// Ops that make of one value with itself that value, or of one that two types hold the same: a fill stays what it is.
+const KEEPS_FILL: [&str; 4] = ["min", "max", "select", "cast"];
+
+/// A view moves through a pointwise op, some operand of which is not constant: constants are computed once anyway.
 fn sinks(s: &Scope) -> Option<Bindings> {
     let computed = !["x", "y", "c"].iter().all(|name| s.fact(name).is_none() || s.is_constant(name));
-    (computed && !s.map("m")?.has_fill()).then(Vec::new)
+    s.require("x", "or another operand is computed", computed)?;
+    Some(Vec::new())
 }
 
-/// The same where it repeats nothing.
+/// The same where it fills nothing.
+fn sinks_without_fill(s: &Scope) -> Option<Bindings> {
+    sinks(s)?;
+    s.filled_by_source("m").map(|_| Vec::new())
+}
+
+/// The same where it repeats nothing either.
 fn once(s: &Scope) -> Option<Bindings> {
-    sinks(s).filter(|_| s.root.elements() <= s.ty("x").map_or(0, |x| x.elements()))
+    s.require("m", "repeats nothing", s.root.elements() <= s.ty("x").map_or(0, |x| x.elements()))?;
+    sinks_without_fill(s)
 }
 
 /// Views of views, of numbers, of softmax, and of every pointwise op.
@@ -40,14 +51,15 @@ pub fn rules() -> Vec<Rule> {
             |s| Some(vec![map("o", &s.map("n")?.then(&s.map("m")?)?)]),
         ),
         rule_with("view-in-place", "x: S; map m: S -> S", "(view ?m ?x)", "?x", |s| {
-            (s.map("m")? == View::identity(s.shape("x")?)).then(Vec::new)
+            s.require("m", "moves nothing", s.map("m")? == View::identity(s.shape("x")?))?;
+            Some(Vec::new())
         }),
         rule_with(
             "view-of-number",
             "number v: 0.5; type t: S; map m: S -> T",
             "(view ?m (const ?v ?t))",
             "(const ?v ?u)",
-            |s| (!s.map("m")?.has_fill()).then(|| vec![ty("u", s.root)]),
+            |s| s.filled_by_source("m").map(|_| vec![ty("u", s.root)]),
         ),
         rule_with(
             "view-of-softmax",
@@ -56,8 +68,13 @@ pub fn rules() -> Vec<Rule> {
             "(softmax ?b (view ?m ?x))",
             |s| {
                 let x = s.ty("x")?;
-                let carried = maps::carried(&s.map("m")?, &x.shape, s.axis("a", x)?)?;
-                Some(vec![axis("b", carried as i64 - s.root.rank() as i64)])
+                let (map, along) = (s.filled_by_source("m")?, s.axis("a", x)?);
+                let carried = maps::carried(&map, &x.shape, along);
+                s.require("m", "reads the axis", carried.is_some())?;
+                let carried = carried?;
+                s.require("m", "keeps the axis whole and in order", carried.whole)?;
+                s.require("m", "keeps the axis apart", carried.apart)?;
+                Some(vec![axis("b", carried.axis as i64 - s.root.rank() as i64)])
             },
         ),
     ];
@@ -65,7 +82,12 @@ pub fn rules() -> Vec<Rule> {
         let list = |wrap: fn(&&str) -> String| operands.iter().map(wrap).collect::<Vec<_>>().join(" ");
         let left = format!("(view ?m ({op}{attrs} {}))", list(|o| format!("?{o}")));
         let right = format!("({op}{attrs} {})", list(|o| format!("(view ?m ?{o})")));
-        rule_with(format!("view-of-{op}"), signature, &left, &right, if COSTLY.contains(&op) { once } else { sinks })
+        let compute = match () {
+            () if COSTLY.contains(&op) => once,
+            () if KEEPS_FILL.contains(&op) => sinks,
+            () => sinks_without_fill,
+        };
+        rule_with(format!("view-of-{op}"), signature, &left, &right, compute)
     };
     rules.extend(UNARY.map(|op| through(op, "x: S; map m: S -> T", "", &["x"])));
     rules.extend(BINARY.map(|op| through(op, "x: S; y: S; map m: S -> T", "", &["x", "y"])));

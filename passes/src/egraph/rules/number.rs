@@ -33,9 +33,9 @@ fn neutral() -> Vec<Rule> {
             "(cast ?a (cast ?b ?x))",
             "(cast ?a ?x)",
             |s| {
-                // Between floats a cast keeps the value.
-                let exact = s.ty("x")?.dtype.is_float() && s.dtype("b")?.is_float();
-                exact.then(Vec::new)
+                // A cast to real numbers keeps the value.
+                s.require("b", "is real", s.dtype("b")?.is_float())?;
+                Some(Vec::new())
             },
         ),
     ]
@@ -57,21 +57,19 @@ fn outwards() -> Vec<Rule> {
             &format!("({op} ?x ?c)"),
         ));
     }
-    let product = "x: S; y: S; number c: 0.5; type t: S";
+    let left = "var x: S; y: S; number c: 0.5; type t: S";
+    let right = "x: S; var y: S; number c: 0.5; type t: S";
     rules.extend([
-        rule(
-            "number-out-of-left-factor",
-            product,
-            "(mul (mul ?x (const ?c ?t)) ?y)",
-            "(mul (mul ?x ?y) (const ?c ?t))",
+        rule("number-out-of-left-factor", left, "(mul (mul ?x (const ?c ?t)) ?y)", "(mul (mul ?x ?y) (const ?c ?t))"),
+        rule("number-out-of-right-factor", right, "(mul ?x (mul ?y (const ?c ?t)))", "(mul (mul ?x ?y) (const ?c ?t))"),
+        rule_with(
+            "number-out-of-dividend",
+            left,
+            "(div (mul ?x (const ?c ?t)) ?y)",
+            "(mul (div ?x ?y) (const ?c ?t))",
+            // A quotient of integers is rounded.
+            |s| s.require("x", "is real", s.root.dtype.is_float()).map(|()| Vec::new()),
         ),
-        rule(
-            "number-out-of-right-factor",
-            product,
-            "(mul ?x (mul ?y (const ?c ?t)))",
-            "(mul (mul ?x ?y) (const ?c ?t))",
-        ),
-        rule("number-out-of-dividend", product, "(div (mul ?x (const ?c ?t)) ?y)", "(mul (div ?x ?y) (const ?c ?t))"),
         rule_with(
             "mean-from-sum",
             "x: S; axis a: S; number c: 1.0 0.5 0.3333333333333333 0.25 0.2; type t: R",
@@ -80,7 +78,8 @@ fn outwards() -> Vec<Rule> {
             |s| {
                 let x = s.ty("x")?;
                 let extent = x.shape[s.axis("a", x)?] as f64;
-                ((s.number("c")? * extent - 1.0).abs() < 1e-15).then(Vec::new)
+                s.require("c", "is one over the extent", (s.number("c")? * extent - 1.0).abs() < 1e-15)?;
+                Some(Vec::new())
             },
         ),
     ]);
@@ -88,6 +87,7 @@ fn outwards() -> Vec<Rule> {
 }
 
 fn inverses() -> Vec<Rule> {
+    let filled_by_source: super::Compute = |s| s.filled_by_source("m").map(|_| Vec::new());
     let number_of = "x: S; number c: 0.5 4.0 3.0; type t: S";
     let constant_of = "var x: S; const b: G; map m: G -> S";
     vec![
@@ -96,10 +96,23 @@ fn inverses() -> Vec<Rule> {
         }),
         rule_with("over-number", number_of, "(div ?x (const ?c ?t))", "(mul ?x (const ?d ?t))", |s| {
             let c = s.number("c")?;
-            (s.root.dtype.is_float() && c != 0.0 && c.is_finite()).then(|| vec![number("d", 1.0 / c)])
+            s.require("x", "is real", s.root.dtype.is_float())?;
+            Some(vec![number("d", 1.0 / c)])
         }),
-        rule("minus-constant", constant_of, "(sub ?x (view ?m ?b))", "(add ?x (view ?m (neg ?b)))"),
-        rule("over-constant", constant_of, "(div ?x (view ?m ?b))", "(mul ?x (view ?m (recip ?b)))"),
+        rule_with(
+            "minus-constant",
+            constant_of,
+            "(sub ?x (view ?m ?b))",
+            "(add ?x (view ?m (neg ?b)))",
+            filled_by_source,
+        ),
+        rule_with(
+            "over-constant",
+            constant_of,
+            "(div ?x (view ?m ?b))",
+            "(mul ?x (view ?m (recip ?b)))",
+            filled_by_source,
+        ),
         rule("plus-negated", "x: S; y: S", "(add ?x (neg ?y))", "(sub ?x ?y)"),
         rule("minus-negated", "x: S; y: S", "(sub ?x (neg ?y))", "(add ?x ?y)"),
     ]
@@ -116,11 +129,12 @@ fn merged(op: &str) -> Vec<Rule> {
     };
     vec![
         rule_with(format!("{op}-numbers"), numbers, &left, &right, both),
-        rule(
+        rule_with(
             format!("{op}-constants-alike"),
             "var x: S; const a: G; const b: G; map m: G -> S",
             &format!("({op} ({op} ?x (view ?m ?a)) (view ?m ?b))"),
             &format!("({op} ?x (view ?m ({op} ?a ?b)))"),
+            |s| s.filled_by_source("m").map(|_| Vec::new()),
         ),
         rule_with(
             format!("{op}-rows"),
@@ -128,8 +142,8 @@ fn merged(op: &str) -> Vec<Rule> {
             &format!("({op} ({op} ?x (view ?m ?a)) (view ?o ?b))"),
             &format!("({op} ?x (view ?r ({op} (view ?p ?a) (view ?q ?b))))"),
             |s| {
-                let (p, q) = (maps::row(&s.map("m")?)?, maps::row(&s.map("o")?)?);
-                let r = maps::spread(&p, &s.root.shape);
+                let (p, q) = (s.row("m")?, s.row("o")?);
+                let r = maps::spread(&p, &s.root.shape)?;
                 Some(vec![map("p", &p), map("q", &q), map("r", &r)])
             },
         ),
@@ -138,7 +152,7 @@ fn merged(op: &str) -> Vec<Rule> {
             "var x: S; const a: G; map m: G -> S; number b: 0.5; type t: S",
             &format!("({op} ({op} ?x (view ?m ?a)) (const ?b ?t))"),
             &format!("({op} ?x (view ?m ({op} ?a (const ?b ?u))))"),
-            |s| (!s.map("m")?.has_fill()).then_some(vec![ty("u", s.ty("a")?)]),
+            |s| s.filled_by_source("m").and(Some(vec![ty("u", s.ty("a")?)])),
         ),
     ]
 }

@@ -2,7 +2,8 @@
 
 use super::{Rule, axis, map, rule, rule_with};
 use crate::egraph::maps;
-use regard_ir::{types::TensorType, view::View};
+use regard_ir::types::TensorType;
+use std::f64::consts::FRAC_1_SQRT_2;
 
 /// Attention's two nodes, softmax, gelu, roots.
 pub fn rules() -> Vec<Rule> {
@@ -21,11 +22,9 @@ fn attention() -> Vec<Rule> {
             "(attend ?key ?s ?v)",
             |s| {
                 let scores = s.ty("s")?;
-                match scores.rank() - s.axis("a", scores)? {
-                    1 => Some(vec![axis("key", -1)]),
-                    2 => Some(vec![axis("key", -2)]),
-                    _ => None,
-                }
+                let back = scores.rank() - s.axis("a", scores)?;
+                s.require("a", "is one of the last two axes", back <= 2)?;
+                Some(vec![axis("key", if back == 1 { -1 } else { -2 })])
             },
         ),
         rule_with("scores", "q: B n d; var k: B' d m", "(matmul ?q ?k)", "(scores ?q (view ?t ?k))", |s| {
@@ -33,26 +32,27 @@ fn attention() -> Vec<Rule> {
         }),
         rule_with(
             "scores-transposed",
-            "q: B n d; k: B m d; map t: B n m -> B m n",
+            "q: B n d; k: C m d; map t: S -> T",
             "(view ?t (scores ?q ?k))",
             "(scores ?k ?q)",
             |s| {
-                let [.., m, n] = s.root.shape[..] else { return None };
                 let mut scores = s.root.shape.clone();
-                let rank = scores.len();
-                (scores[rank - 2], scores[rank - 1]) = (n, m);
-                (s.map("t")? == maps::swap(&scores)?).then(Vec::new)
+                if let [.., m, n] = &mut scores[..] {
+                    std::mem::swap(m, n);
+                }
+                s.require("t", "exchanges the last two axes", s.map("t") == maps::swap(&scores))?;
+                Some(Vec::new())
             },
         ),
     ]
 }
 
-/// The view that repeats a reduction over `a` along it.
-fn spreads(s: &super::Scope, view: &str) -> Option<()> {
+/// Requires the view that repeats a reduction over `a` along it.
+fn spreads(s: &super::Scope, view: &'static str) -> Option<()> {
     let whole = s.ty("x")?;
     let mut reduced: TensorType = whole.clone();
     reduced.shape[s.axis("a", whole)?] = 1;
-    (s.map(view)? == View::expand(&reduced.shape, &whole.shape)).then_some(())
+    s.require(view, "repeats along the axis", s.map(view)? == maps::repeat(&reduced.shape, &whole.shape)?)
 }
 
 fn softmax() -> Vec<Rule> {
@@ -90,7 +90,10 @@ fn pointwise() -> Vec<Rule> {
     let sum = "(add (erf (mul ?x (const ?r ?t))) (const value=1.0 ?t))";
     let root = "x: S; number r: 0.7071067811865476 0.5; type t: S";
     // erf(x/√2), whatever way its last bit was rounded.
-    let is_root = |s: &super::Scope| ((s.number("r")?.powi(2) - 0.5).abs() < 1e-15).then(Vec::new);
+    let is_root = |s: &super::Scope| {
+        s.require("r", "is the root of one half", (s.number("r")? - FRAC_1_SQRT_2).abs() < 1e-15)?;
+        Some(Vec::new())
+    };
     vec![
         rule_with("gelu", root, &format!("(mul (mul ?x {sum}) (const value=0.5 ?t))"), "(gelu ?x)", is_root),
         rule_with("gelu-swapped", root, &format!("(mul (mul {sum} ?x) (const value=0.5 ?t))"), "(gelu ?x)", is_root),

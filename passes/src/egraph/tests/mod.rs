@@ -1,6 +1,7 @@
 //! Rules against the interpreter, and the optimiser against the graph it was given.
 
 mod extraction;
+mod mutants;
 mod raises;
 mod rules;
 mod values;
@@ -18,8 +19,10 @@ fn target() -> &'static Target {
     Target::named("x86-64-v4").expect("the first row")
 }
 
+/// By rules alone: merging parallel products has its own tests.
 fn optimized(graph: &Graph) -> Optimized {
-    optimize(graph, target(), &Rules::default()).unwrap_or_else(|e| panic!("{e}\n{graph}"))
+    let rules = Rules { without: vec![crate::merge::RULE.into()], ..Rules::default() };
+    optimize(graph, target(), &rules).unwrap_or_else(|e| panic!("{e}\n{graph}"))
 }
 
 /// The values of both graphs' outputs, with leaves made from their labels.

@@ -1,0 +1,97 @@
+//! Agents: a few points of a map, sampled where learned offsets have moved them.
+//!
+//! ```text
+//!   channels of group γ:   y[b, i, j, γ] = bilinear sample of map[b, ·, ·, γ] at positions[b, γ, i, j]
+//! ```
+//!
+//! Each group of channels has its own points. Positions are normalised with −1 and 1 on the first and the
+//! last row or column; what lies outside counts as 0.
+
+use super::{
+    Attr, AttrReader, OpDef, defined_flops,
+    grid_sample::MOST,
+    shape::{named, sized},
+    taps::{Align, taps},
+};
+use crate::{
+    graph::Tensor,
+    types::{DType, TensorType},
+};
+
+/// `agents %map, %positions`: map `[b, h, w, c]`, positions `[b, g, i, j, 2]` → `[b, i, j, c]`, where g divides c; all f32.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Agents;
+
+impl OpDef for Agents {
+    fn name(&self) -> &'static str {
+        "agents"
+    }
+    fn arity(&self) -> (usize, usize) {
+        (2, 2)
+    }
+    fn attrs(&self) -> Vec<(&'static str, Attr)> {
+        Vec::new()
+    }
+    fn from_attrs(name: &str, _: &mut AttrReader) -> Option<Result<Self, String>> {
+        named(name == "agents", || Ok(Self))
+    }
+    fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
+        let [map, positions] = [operands[0], operands[1]];
+        let (DType::F32, &[b, h, w, c]) = (map.dtype, &map.shape[..]) else {
+            return Err(format!("map of agents is {map}, expected f32 with axes batch, height, width, channels"));
+        };
+        if h.saturating_mul(w) > MOST {
+            return Err(format!("map of agents is {map}, expected at most 2^24 places"));
+        }
+        match (positions.dtype, &positions.shape[..]) {
+            (DType::F32, &[batch, g, i, j, 2]) if batch == b && c.is_multiple_of(g) => {
+                sized(DType::F32, vec![b, i, j, c])
+            }
+            _ => Err(format!("positions of agents are {positions}, expected f32[{b}, a divisor of {c}, …, …, 2]")),
+        }
+    }
+    fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {
+        defined_flops(self, operands)
+    }
+    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
+        let [map, positions] = [operands[0], operands[1]];
+        let &[_, h, w, c] = &map.ty.shape[..] else { return Err(format!("map of agents is {}", map.ty)) };
+        let groups = positions.ty.shape[1];
+        let points = result.shape[1] * result.shape[2];
+        let mut data = vec![0.0; result.elements()];
+        for (at, out) in data.iter_mut().enumerate() {
+            let (channel, point, image) = (at % c, at / c % points, at / c / points);
+            let position = ((image * groups + channel / (c / groups)) * points + point) * 2;
+            for (row, row_weight) in taps(Align::Corners, positions.data[position], h) {
+                for (column, column_weight) in taps(Align::Corners, positions.data[position + 1], w) {
+                    *out += row_weight * column_weight * map.data[((image * h + row) * w + column) * c + channel];
+                }
+            }
+        }
+        Ok(Tensor::new(result.clone(), data))
+    }
+    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+        let [map, positions] = [operands[0], operands[1]];
+        let (&[b, h, w, c], &[_, g, i, j, _]) = (&map.shape[..], &positions.shape[..]) else { return None };
+        let (maps, points, width) = (b * g, i * j, c / g);
+        Some(format!(
+            "graph agents {{
+  %map = input : {map}
+  %positions = input : {positions}
+  %cut = reshape %map {{ shape = [{b}, {h}, {w}, {g}, {width}] }}
+  %grouped = transpose %cut {{ order = [-2, -4, -3, -1] }}
+  %maps = reshape %grouped {{ shape = [{maps}, {h}, {w}, {width}] }}
+  %row = slice %positions {{ axis = -1, start = 0, stop = 1, step = 1 }}
+  %column = slice %positions {{ axis = -1, start = 1, stop = 2, step = 1 }}
+  %rows = reshape %row {{ shape = [{maps}, {points}] }}
+  %columns = reshape %column {{ shape = [{maps}, {points}] }}
+  %sampled = grid_sample %maps, %rows, %columns {{ align = corners }}
+  %groups = reshape %sampled {{ shape = [{b}, {g}, {i}, {j}, {width}] }}
+  %last = transpose %groups {{ order = [-3, -2, -4, -1] }}
+  %y = reshape %last {{ shape = [{b}, {i}, {j}, {c}] }}
+  return %y
+}}
+"
+        ))
+    }
+}

@@ -1,0 +1,76 @@
+//! The position of the greatest element along an axis.
+//!
+//! ```text
+//!   argmax(x) = min { i : x[i] = max x }        ties go to the lowest index
+//! ```
+
+use super::{
+    Attr, AttrReader, OpDef,
+    shape::{float, named},
+    walk::around,
+};
+use crate::{
+    graph::Tensor,
+    types::{DType, TensorType},
+};
+
+/// `argmax %x { axis = -1 }`: i32, the axis stays with extent 1.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Argmax {
+    /// Axis, −1 for the last.
+    pub axis: i64,
+}
+
+impl OpDef for Argmax {
+    fn name(&self) -> &'static str {
+        "argmax"
+    }
+    fn arity(&self) -> (usize, usize) {
+        (1, 1)
+    }
+    fn attrs(&self) -> Vec<(&'static str, Attr)> {
+        vec![("axis", Attr::Int(self.axis))]
+    }
+    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
+        named(name == "argmax", || Ok(Self { axis: attrs.int("axis")? }))
+    }
+    fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
+        float("argmax", "operand", operands[0])?;
+        let mut shape = operands[0].shape.clone();
+        shape[operands[0].axis(self.axis)?] = 1;
+        Ok(TensorType::new(DType::I32, shape))
+    }
+    /// A maximum and a comparison per element.
+    fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {
+        2 * operands[0].elements() as u64
+    }
+    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
+        let (_, extent, inner) = around(&operands[0].ty.shape, result.axis(self.axis)?);
+        let mut data = Vec::with_capacity(result.elements());
+        for block in operands[0].data.chunks(extent * inner) {
+            data.extend((0..inner).map(|column| {
+                let at = |i: usize| block[i * inner + column];
+                (1..extent).fold(0, |best, i| if at(i) > at(best) { i } else { best }) as f64
+            }));
+        }
+        Ok(Tensor::new(result.clone(), data))
+    }
+    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+        let (x, axis) = (operands[0], self.axis);
+        // Where nothing equals the greatest, which is no number, the last index is one at least.
+        let last = x.shape[x.axis(axis).ok()?] - 1;
+        let positions = TensorType::new(DType::I32, x.shape.clone());
+        Some(format!(
+            "graph argmax {{
+  %x = input : {x}
+  %greatest = reduce %x {{ op = max, axis = {axis} }}
+  %is = eq %x, %greatest
+  %place = iota {{ axis = {axis} }} : {positions}
+  %candidate = select %is, %place, {last}
+  %y = reduce %candidate {{ op = min, axis = {axis} }}
+  return %y
+}}
+"
+        ))
+    }
+}

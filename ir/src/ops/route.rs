@@ -1,0 +1,107 @@
+//! Which regions each region attends to: bi-level routing.
+//!
+//! ```text
+//!   q̄_r = mean of region r's queries      k̄_s = mean of region s's keys          over all tokens and channels
+//!   ℓ_rs = q̄_r · k̄_s                      y_r = indices of the k largest of row r
+//! ```
+//!
+//! A map is cut into S×S regions; the means are plain, padding included, and heads are not separated.
+//! A positive scale of the logits changes no choice, so there is none. Zhu et al., "BiFormer", 2023.
+
+use super::{
+    Attr, AttrReader, OpDef, defined_flops,
+    shape::{float, named, same_dtype, sized},
+    top_k::largest,
+};
+use crate::{
+    graph::Tensor,
+    types::{DType, ShapeText, TensorType},
+};
+
+/// `route %q, %k { k = 4 }`: q `[…, r, n, c]`, k `[…, s, m, c]` with equal leading axes → i32 `[…, r, k]`, the
+/// regions of k that each region of q attends to, the best one first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Route {
+    /// Regions chosen by each.
+    pub k: usize,
+}
+
+/// Leading axes, regions, tokens, channels.
+fn regions<'a>(role: &str, ty: &'a TensorType) -> Result<(&'a [usize], [usize; 3]), String> {
+    match &ty.shape[..] {
+        [lead @ .., r, n, c] => Ok((lead, [*r, *n, *c])),
+        _ => Err(format!("{role} of route are {ty}, expected 3 axes or more: regions, tokens, channels")),
+    }
+}
+
+impl OpDef for Route {
+    fn name(&self) -> &'static str {
+        "route"
+    }
+    fn arity(&self) -> (usize, usize) {
+        (2, 2)
+    }
+    fn attrs(&self) -> Vec<(&'static str, Attr)> {
+        vec![("k", Attr::Int(self.k as i64))]
+    }
+    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
+        named(name == "route", || Ok(Self { k: attrs.size("k")? }))
+    }
+    fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
+        same_dtype("route", operands)?;
+        float("route", "query", operands[0])?;
+        let (lead, [r, _, c]) = regions("queries", operands[0])?;
+        let (key_lead, [s, _, key_c]) = regions("keys", operands[1])?;
+        if lead != key_lead || c != key_c {
+            let [q, k] = [operands[0], operands[1]];
+            return Err(format!("route has queries {q} and keys {k}, expected equal leading axes and channels"));
+        }
+        if self.k == 0 || self.k > s {
+            return Err(format!("route has k = {}, expected 1 to {s}, the regions of {}", self.k, operands[1]));
+        }
+        sized(DType::I32, [lead, &[r, self.k]].concat())
+    }
+    fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {
+        defined_flops(self, operands)
+    }
+    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
+        let means = |x: &Tensor| -> Result<Vec<f64>, String> {
+            let (_, [_, n, c]) = regions("tokens", &x.ty)?;
+            let mean = |block: &[f64], at: usize| block[at..].iter().step_by(c).sum::<f64>() / n as f64;
+            Ok(x.data.chunks(n * c).flat_map(|block| (0..c).map(move |at| mean(block, at))).collect())
+        };
+        let (_, [r, _, c]) = regions("queries", &operands[0].ty)?;
+        let (_, [s, ..]) = regions("keys", &operands[1].ty)?;
+        let (queries, keys) = (means(operands[0])?, means(operands[1])?);
+        let mut data = Vec::with_capacity(result.elements());
+        for (queries, keys) in queries.chunks(r * c).zip(keys.chunks(s * c)) {
+            for query in queries.chunks(c) {
+                let dot = |key: &[f64]| query.iter().zip(key).map(|(x, y)| x * y).sum::<f64>();
+                let logits: Vec<f64> = keys.chunks(c).map(dot).collect();
+                data.extend(largest(&logits, self.k));
+            }
+        }
+        Ok(Tensor::new(result.clone(), data))
+    }
+    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+        let [q, k] = [operands[0], operands[1]];
+        let (lead, [r, _, c]) = regions("queries", q).ok()?;
+        let (_, [s, ..]) = regions("keys", k).ok()?;
+        let [queries, keys] = [r, s].map(|regions| [lead, &[regions, c]].concat());
+        let (queries, keys, count) = (ShapeText(&queries), ShapeText(&keys), self.k);
+        Some(format!(
+            "graph route {{
+  %q = input : {q}
+  %k = input : {k}
+  %mean_q = reduce %q {{ op = mean, axis = -2 }}
+  %mean_k = reduce %k {{ op = mean, axis = -2 }}
+  %queries = reshape %mean_q {{ shape = {queries} }}
+  %keys = reshape %mean_k {{ shape = {keys} }}
+  %logits = scores %queries, %keys
+  %y = top_k %logits {{ k = {count} }}
+  return %y
+}}
+"
+        ))
+    }
+}

@@ -1,0 +1,99 @@
+//! The indices of the largest elements of each row, the largest first, ties to the lowest index.
+//!
+//! ```text
+//!   rank_i   = #{ j : x_j > x_i, or x_j = x_i and j < i }         a permutation of 0…n−1
+//!   y_r      = Σ_i i · [rank_i = r]                               r = 0…k−1
+//! ```
+//!
+//! Ranks need no sort and no loop over k: comparing and counting is what row programs do, n² steps per row
+//! in vectors. Elements that are no numbers have no rank; their rows have no meaning.
+
+use super::{
+    Attr, AttrReader, OpDef,
+    shape::{float, named, sized},
+};
+use crate::{
+    graph::Tensor,
+    types::{DType, ShapeText, TensorType},
+};
+
+/// `top_k %x { k = 4 }`: x `[…, n]` of floats → i32 `[…, k]`, 1 ≤ k ≤ n.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopK {
+    /// How many of each row.
+    pub k: usize,
+}
+
+/// The indices of the `k` largest of a row, as numbers.
+pub(crate) fn largest(row: &[f64], k: usize) -> impl Iterator<Item = f64> + use<> {
+    // Adding zero makes both zeros one.
+    let keys: Vec<f64> = row.iter().map(|x| x + 0.0).collect();
+    let mut order: Vec<usize> = (0..row.len()).collect();
+    order.sort_by(|&i, &j| keys[j].total_cmp(&keys[i]));
+    order.into_iter().take(k).map(|i| i as f64)
+}
+
+impl OpDef for TopK {
+    fn name(&self) -> &'static str {
+        "top_k"
+    }
+    fn arity(&self) -> (usize, usize) {
+        (1, 1)
+    }
+    fn attrs(&self) -> Vec<(&'static str, Attr)> {
+        vec![("k", Attr::Int(self.k as i64))]
+    }
+    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
+        named(name == "top_k", || Ok(Self { k: attrs.size("k")? }))
+    }
+    fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
+        let x = operands[0];
+        float("top_k", "operand", x)?;
+        let axis = x.axis(-1)?;
+        if self.k == 0 || self.k > x.shape[axis] {
+            return Err(format!("top_k of {x} has k = {}, expected 1 to {}", self.k, x.shape[axis]));
+        }
+        sized(DType::I32, [&x.shape[..axis], &[self.k]].concat())
+    }
+    /// Two comparisons of each pair.
+    fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {
+        let n = operands[0].shape.last().copied().unwrap_or(0);
+        2 * (operands[0].elements() * n) as u64
+    }
+    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
+        let n = operands[0].ty.shape[operands[0].ty.rank() - 1];
+        let data = operands[0].data.chunks(n).flat_map(|row| largest(row, self.k)).collect();
+        Ok(Tensor::new(result.clone(), data))
+    }
+    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+        let (x, k) = (operands[0], self.k);
+        let [lead @ .., n] = &x.shape[..] else { return None };
+        let [column, row, kept] = [[*n, 1], [1, *n], [1, k]].map(|last| [lead, &last].concat());
+        let result = [lead, &[k]].concat();
+        let (column, row, kept, result) = (ShapeText(&column), ShapeText(&row), ShapeText(&kept), ShapeText(&result));
+        Some(format!(
+            "graph top_k {{
+  %x = input : {x}
+  %one = reshape %x {{ shape = {column} }}
+  %other = reshape %x {{ shape = {row} }}
+  %smaller = lt %one, %other
+  %equal = eq %one, %other
+  %i = iota {{ axis = -2 }} : i32[{n}, 1]
+  %j = iota {{ axis = -1 }} : i32[1, {n}]
+  %before = lt %j, %i
+  %tied = and %equal, %before
+  %ahead = or %smaller, %tied
+  %count = cast %ahead {{ to = i32 }}
+  %rank = reduce %count {{ op = sum, axis = -1 }}
+  %place = iota {{ axis = -1 }} : i32[1, {k}]
+  %hit = eq %rank, %place
+  %number = cast %hit {{ to = i32 }}
+  %index = mul %number, %i
+  %sum = reduce %index {{ op = sum, axis = -2 }} : i32{kept}
+  %y = reshape %sum {{ shape = {result} }}
+  return %y
+}}
+"
+        ))
+    }
+}

@@ -1,0 +1,86 @@
+//! Mutants that are right, with the proof that they are.
+//!
+//! What the machine shows by itself (the mutant says nothing that its row does not say) is not listed. An entry that
+//! is no longer needed is a mistake, and a test says so.
+
+/// Why one fault leaves rules right.
+pub struct Proof {
+    /// The fault.
+    pub mutant: &'static str,
+    /// The rules.
+    pub rules: &'static [&'static str],
+    /// The proof.
+    pub because: &'static str,
+}
+
+/// Every proof.
+pub const PROOFS: &[Proof] = &[
+    Proof {
+        mutant: "c may be infinite",
+        rules: &[
+            "number-out-of-left-operand",
+            "number-out-of-right-operand",
+            "number-out-of-queries",
+            "number-out-of-values",
+            "mean-through-number",
+            "sum-through-number",
+        ],
+        because: "a sum of infinities is a number only where all have one sign, and then the sum of the factors has \
+                  that sign too; zero times infinity is no number on the left",
+    },
+    Proof {
+        mutant: "c may be infinite",
+        rules: &["over-number"],
+        because: "x/∞ = 0 = x·0 for finite x, and ∞/∞ is no number",
+    },
+    Proof {
+        mutant: "a may be infinite",
+        rules: &["add-numbers", "mul-numbers"],
+        because: "sums and products of three numbers are associative with infinities too, where they are numbers",
+    },
+    Proof {
+        mutant: "b may be infinite",
+        rules: &["add-numbers", "mul-numbers", "add-row-and-number", "mul-row-and-number"],
+        because: "sums and products of three numbers are associative with infinities too, where they are numbers",
+    },
+    Proof {
+        mutant: "not asked whether m repeats nothing",
+        rules: &["view-of-exp", "view-of-log", "view-of-erf", "view-of-tanh", "view-of-sigmoid", "view-of-gelu"],
+        because: "true of every view; asked so that no costly op is computed for each repetition",
+    },
+    Proof {
+        mutant: "not asked whether w costs no more before",
+        rules: &["weights-before-inverse"],
+        because: "a product is linear in both orders; asked so that the cheaper is chosen",
+    },
+    Proof {
+        mutant: "not asked whether w costs less behind",
+        rules: &["weights-behind-inverse"],
+        because: "a product is linear in both orders; asked so that the cheaper is chosen",
+    },
+    Proof {
+        mutant: "not asked whether r reads one element",
+        rules: &["factor-into-sum"],
+        because: "every factor of a sum is one of its terms; asked so that only numbers, which weights take up, are spread",
+    },
+    Proof {
+        mutant: "B of c is free",
+        rules: &["generated-matrices"],
+        because: "p reads the rows of l in c, so the axes in which c differs can only be 1",
+    },
+    Proof {
+        mutant: "rank of g is free",
+        rules: &["generated-matrices"],
+        because: "t reads e·f elements, so the leading axes of g can only be 1",
+    },
+    Proof {
+        mutant: "rank of w is free",
+        rules: &["term-through-weights"],
+        because: "e reads the m elements of one row, so the leading axes of w can only be 1",
+    },
+];
+
+/// The proof that a mutant is right, if one is written here.
+pub fn proof(rule: &str, mutant: &str) -> Option<&'static str> {
+    PROOFS.iter().find(|p| p.mutant == mutant && p.rules.contains(&rule)).map(|p| p.because)
+}

@@ -1,0 +1,205 @@
+//! The value of a term, and how far rounding may have moved it.
+//!
+//! Terms are evaluated by the interpreter in f64. Beside each tensor runs a bound of the error that rounding
+//! can have made in any of its elements, from the bounds of its operands (`|x|` is the largest magnitude, u half an ulp,
+//! with a factor for functions that are a few ulps off):
+//!
+//! ```text
+//!   x + y      ε = εx + εy + u·|x + y|                  x·y      ε = εx·|y| + εy·|x| + u·|x·y|
+//!   Σ x, n     ε = n·εx + n²·u·|x|                      1/x      ε = εx / min|x|² + u·|1/x|
+//! ```
+//!
+//! Two sides agree where they differ by no more than the sum of their bounds. Where a bound is infinite (rounding
+//! may tip a comparison) or the left side is no number, nothing is claimed.
+
+use crate::egraph::term::{Leaf, Term, decode};
+use egg::RecExpr;
+use regard_ir::{
+    graph::{Graph, Node, NodeId, Tensor, eval_nodes, random::Random},
+    id::IdVec,
+    ops::{BinaryOp, Input, Op, OpDef, ReduceOp, UnaryOp},
+    types::{DType, TensorType},
+};
+
+/// Four roundings to the nearest f64: elementary functions are a few ulps off.
+const UNIT: f64 = 4.0 * f64::EPSILON;
+
+/// A value with the bound of its error.
+pub struct Value {
+    /// The elements.
+    pub tensor: Tensor,
+    /// What rounding may have added to any of them.
+    pub error: f64,
+}
+
+/// Tensors for leaves. Each is drawn in one temper: ordinary dyadic numbers, logits of ±10⁴, ties, zeros, or, where
+/// `masks` says that −∞ has a meaning, rows and elements that a mask has set to −∞.
+pub fn tensors(leaves: &[Leaf], masks: bool, random: &mut Random) -> Vec<Tensor> {
+    let tempers = if masks { 6 } else { 4 };
+    let hot = random.below(3) == 0;
+    leaves.iter().map(|leaf| tensor(&leaf.ty, if hot { random.below(tempers) } else { 0 }, random)).collect()
+}
+
+fn tensor(ty: &TensorType, temper: usize, random: &mut Random) -> Tensor {
+    let row = ty.shape.last().copied().unwrap_or(1).max(1);
+    let masked = random.below(4);
+    Tensor::from_fn(ty.clone(), |i| match (ty.dtype, temper) {
+        (DType::Bool, _) => random.below(2) as f64,
+        (DType::I32, 1) => random.below(1 << 20) as f64 * 4096.0 - 2f64.powi(31),
+        (DType::I32, _) => random.below(9) as f64 - 4.0,
+        (_, 1) => 1e4 * (random.below(5) as f64 - 2.0) / 2.0,
+        (_, 2) => random.below(2) as f64,
+        (_, 3) => 0.0,
+        (_, 4 | 5) if i / row % 4 == masked || random.below(4) == 0 => f64::NEG_INFINITY,
+        _ => random.below(33) as f64 / 8.0 - 2.0,
+    })
+}
+
+/// The value of an expression; one sentence where it has none.
+pub fn value(expr: &RecExpr<Term>, leaves: &[Leaf], tensors: &[Tensor]) -> Result<Value, String> {
+    let mut graph = Graph::new("side");
+    let inputs: Vec<NodeId> =
+        leaves.iter().map(|l| graph.push(Input { ty: l.ty.clone() }, &[])).collect::<Result<_, _>>()?;
+    let terms = decode(expr.as_ref(), &mut graph, |i| inputs[i as usize])?;
+    let root = terms.last().copied().flatten().ok_or("the root is no tensor")?;
+    let ids: Vec<NodeId> = graph.nodes.ids().collect();
+    let given = |id: NodeId| tensors[inputs.iter().position(|&i| i == id).expect("leaves are the inputs")].clone();
+    let values = eval_nodes(&graph, &ids, &mut |id, _| Ok(given(id))).map_err(|e| e.to_string())?;
+    let ranges: IdVec<NodeId, Range> = values.iter().map(Range::of).collect();
+    let mut errors: IdVec<NodeId, f64> = IdVec::new();
+    for (id, node) in graph.nodes.iter() {
+        errors.push(error(&graph, node, &ranges, &errors, ranges[id]));
+    }
+    let at = ids.iter().position(|&id| id == root).expect("the root is a node");
+    Ok(Value { tensor: values.into_iter().nth(at).expect("every node has a value"), error: errors[root] })
+}
+
+/// Smallest and largest magnitude among finite elements that are not zero.
+#[derive(Clone, Copy)]
+struct Range {
+    least: f64,
+    most: f64,
+}
+
+impl Range {
+    fn of(tensor: &Tensor) -> Range {
+        let finite = tensor.data.iter().map(|x| x.abs()).filter(|x| x.is_finite() && *x > 0.0);
+        finite.fold(Range { least: f64::INFINITY, most: 0.0 }, |r, x| Range {
+            least: r.least.min(x),
+            most: r.most.max(x),
+        })
+    }
+}
+
+fn error(graph: &Graph, node: &Node, ranges: &IdVec<NodeId, Range>, errors: &IdVec<NodeId, f64>, y: Range) -> f64 {
+    let x = |i: usize| ranges[node.operands[i]];
+    let e = |i: usize| errors[node.operands[i]];
+    let all = || node.operands.iter().map(|&o| errors[o]).fold(0.0, f64::max);
+    let rounded = UNIT * y.most;
+    let extent = |i: usize, back: usize| {
+        let shape = &graph.ty(node.operands[i]).shape;
+        shape[shape.len() - back] as f64
+    };
+    if !node.ty.dtype.is_float() && all() == 0.0 {
+        return 0.0;
+    }
+    // What is exact stays exact where its error is divided by zero.
+    let times = |e: f64, factor: f64| if e == 0.0 { 0.0 } else { e * factor };
+    match &node.op {
+        Op::Input(_) | Op::Weight(_) | Op::Const(_) | Op::Iota(_) => 0.0,
+        Op::ViewOp(_) => e(0),
+        Op::Select(_) if e(0) == 0.0 => e(1).max(e(2)),
+        Op::Binary(op) => match op.op {
+            BinaryOp::Add | BinaryOp::Sub => e(0) + e(1) + rounded,
+            BinaryOp::Mul => e(0) * x(1).most + e(1) * x(0).most + rounded,
+            BinaryOp::Div if node.ty.dtype.is_float() => {
+                times(e(0), x(1).least.recip()) + times(e(1), x(0).most / x(1).least.powi(2)) + rounded
+            }
+            BinaryOp::Min | BinaryOp::Max => all(),
+            _ => tips(all()),
+        },
+        Op::Unary(op) => match op.op {
+            UnaryOp::Neg | UnaryOp::Abs => e(0),
+            UnaryOp::Exp => times(e(0), y.most) + rounded,
+            UnaryOp::Log => times(e(0), x(0).least.recip()) + rounded,
+            UnaryOp::Sqrt => times(e(0), y.least.recip()).min(e(0).sqrt()) + rounded,
+            UnaryOp::Rsqrt => times(e(0), y.most.powi(3)) + rounded,
+            UnaryOp::Recip => times(e(0), y.most.powi(2)) + rounded,
+            UnaryOp::Erf | UnaryOp::Tanh | UnaryOp::Sigmoid => 1.2 * e(0) + rounded,
+            UnaryOp::Floor | UnaryOp::Round | UnaryOp::Not => tips(e(0)),
+        },
+        Op::Gelu(_) => 1.2 * e(0) + UNIT * x(0).most,
+        Op::Cast(cast) => {
+            if cast.to.is_float() {
+                e(0)
+            } else {
+                tips(e(0))
+            }
+        }
+        Op::Reduce(op) => {
+            let n = graph.ty(node.operands[0]).elements() as f64 / node.ty.elements() as f64;
+            match op.op {
+                ReduceOp::Max | ReduceOp::Min => e(0),
+                ReduceOp::Sum => n * e(0) + n * n * UNIT * x(0).most,
+                ReduceOp::Mean => e(0) + n * UNIT * x(0).most,
+            }
+        }
+        Op::MatMul(_) | Op::Scores(_) => product(extent(0, 1), [x(0).most, x(1).most], [e(0), e(1)]),
+        Op::Softmax(_) => 2.0 * e(0) + node.ty.elements() as f64 * UNIT,
+        Op::Attend(_) => {
+            let weights = 2.0 * e(0) + graph.ty(node.operands[0]).elements() as f64 * UNIT;
+            product(extent(0, 1), [1.0, x(1).most], [weights, e(1)])
+        }
+        // Any other op is a sum of products of its operands.
+        op => {
+            let types: Vec<&TensorType> = node.operands.iter().map(|&o| graph.ty(o)).collect();
+            let steps = 1.0 + op.flops(&types, &node.ty) as f64;
+            let most = node.operands.iter().map(|&o| ranges[o].most.max(1.0)).product::<f64>();
+            steps * (all() * most + steps * UNIT * most.max(y.most))
+        }
+    }
+}
+
+/// Of a sum of k products.
+fn product(k: f64, [a, b]: [f64; 2], [ea, eb]: [f64; 2]) -> f64 {
+    k * (ea * b + eb * a + (k + 1.0) * UNIT * a * b)
+}
+
+/// Of an op that jumps.
+fn tips(error: f64) -> f64 {
+    if error == 0.0 { 0.0 } else { f64::INFINITY }
+}
+
+/// How two sides compare.
+pub enum Verdict {
+    /// They differ by at most this, relative to the largest element or one.
+    Agree(f64),
+    /// No element is claimed.
+    Nothing,
+    /// One sentence.
+    Differ(String),
+}
+
+/// Compares the two sides of a rule. Where the left side is no number the right side may be anything; the same where
+/// it is infinite and leaves were masked.
+pub fn compare(left: &Value, right: &Value, masked: bool) -> Verdict {
+    let tolerance = left.error + right.error;
+    if tolerance.is_nan() || tolerance.is_infinite() {
+        return Verdict::Nothing;
+    }
+    let (mut worst, mut claimed) = (0.0f64, false);
+    for (at, (&x, &y)) in left.tensor.data.iter().zip(&right.tensor.data).enumerate() {
+        if x.is_nan() || (masked && x.is_infinite()) {
+            continue;
+        }
+        claimed = true;
+        let apart = if x == y { 0.0 } else { (x - y).abs() };
+        // A NaN on the right agrees with nothing.
+        if apart.is_nan() || apart > tolerance {
+            let ty = &left.tensor.ty;
+            return Verdict::Differ(format!("element {at} of {ty} is {x:?} on the left, {y:?} on the right"));
+        }
+        worst = worst.max(apart / x.abs().max(1.0));
+    }
+    if claimed { Verdict::Agree(worst) } else { Verdict::Nothing }
+}

@@ -1,0 +1,184 @@
+//! The work of a product.
+//!
+//! ```text
+//!   visits      a register tile (mr rows × nv vectors) for one slice of the reduction: depth steps
+//!   finishing   every vector of the result: scale, bias, activation, residual, store
+//!   packing     the block's rows, once per block; panels too where the right operand is computed
+//!
+//!   L1 ─ L2     a slice of a panel stays in the first level while rows pass, or comes again with each visit
+//!   L2 ─ L3     panels stay in the second level while blocks of rows pass, or come again with each block
+//! ```
+
+use super::{
+    Event, Level, Setting, Work,
+    expression::{Price, Walk, price},
+    share,
+};
+use crate::{
+    lower::{ProductTiles, direct_rows},
+    plan::{Product, Right},
+};
+use regard_ir::target::Target;
+
+/// What the cost depends on apart from tiles.
+pub struct Parts<'a> {
+    product: &'a Product,
+    left: Price,
+    right: Option<Price>,
+    epilogue: Price,
+    /// Whether rows can be read from memory as they are, where tiles divide them.
+    direct: bool,
+    cold: bool,
+}
+
+impl<'a> Parts<'a> {
+    pub fn new(product: &'a Product, setting: &Setting) -> Self {
+        Self {
+            product,
+            left: price(&product.left, (2, product.k), Walk::Digits, setting),
+            right: match &product.right {
+                Right::Constant(_) => None,
+                Right::Computed(cone) => Some(price(cone, (2, product.n), Walk::Straight, setting)),
+            },
+            epilogue: price(&product.epilogue, (2, product.n), Walk::Straight, setting),
+            direct: direct_rows(product, 1).is_some(),
+            cold: setting.cold && matches!(product.right, Right::Constant(_)),
+        }
+    }
+
+    pub fn work(&self, tiles: &ProductTiles, target: &Target) -> Work {
+        let counts = Counts::new(self, tiles, target);
+        let mut work = Work { blocks: counts.blocks as u64, ..Work::default() };
+        self.instructions(&counts, target, &mut work);
+        self.near(&counts, target, &mut work);
+        self.far(&counts, target, &mut work);
+        work
+    }
+
+    fn instructions(&self, c: &Counts, target: &Target, work: &mut Work) {
+        let (tiles, vector) = (c.tiles, 4.0 * f64::from(target.lanes));
+        work.multiply((tiles.mr, tiles.nv), c.visits * self.product.k as f64 / c.slices, target);
+        let sums = (tiles.mr * tiles.nv) as f64;
+        work.visit(c.visits, c.visits * sums * (2.0 - 1.0 / c.slices), target);
+        if c.slices > 1.0 {
+            // There and back for each visit but the first, and once more to be finished.
+            work.events[Event::Wait] = 2.0 * c.visits * sums * (1.0 - 1.0 / c.slices) + c.finished;
+        }
+        work.events[Event::Finish] = c.finished;
+        work.events[Event::FinishRow] = c.finished_rows;
+        work.cross(Level::L1, c.finished * 2.0 * vector);
+        work.express(self.epilogue.vector, c.finished);
+        work.express(self.epilogue.row, c.finished_rows);
+        work.events[Event::Pack] = c.packed_left + c.packed_right;
+        work.events[Event::PackRow] = c.packed_rows;
+        work.cross(Level::L1, (c.packed_left + c.packed_right) * vector);
+        work.express(self.left.vector, c.packed_left);
+        work.express(self.left.row, c.packed_rows);
+        if let Some(right) = &self.right {
+            work.express(right.vector, c.packed_right);
+        }
+    }
+
+    /// Between first and second level: panels, rows, waiting sums, and what is read and written once.
+    fn near(&self, c: &Counts, target: &Target, work: &mut Work) {
+        let (tiles, p) = (c.tiles, self.product);
+        let slice = 4.0 * (tiles.depth * c.width) as f64;
+        let rows = 4.0 * (tiles.mr * tiles.depth) as f64;
+        let panel_stays = slice + rows <= share(target.l1_bytes);
+        let rows_stay = slice + 4.0 * (tiles.rows * tiles.depth) as f64 <= share(target.l1_bytes);
+        let panel_visits = if panel_stays { c.panel_entries * c.slices } else { c.visits };
+        let row_bytes = if rows_stay { c.blocks * 4.0 * (tiles.rows * p.k) as f64 } else { c.visits * rows };
+        let sums = if c.slices > 1.0 { c.visits * 8.0 * (tiles.mr * c.width) as f64 } else { 0.0 };
+        let packed = 8.0 * (c.packed_left + c.packed_right) * f64::from(target.lanes);
+        work.cross(Level::L2, panel_visits * slice + row_bytes + sums + packed + self.written());
+    }
+
+    /// Beyond the second level: what a block brings along that the block before did not leave there.
+    fn far(&self, c: &Counts, target: &Target, work: &mut Work) {
+        let (tiles, p) = (c.tiles, self.product);
+        let right = 4.0 * (p.k * c.padded) as f64;
+        let batches = if self.right.is_some() { p.batch as f64 } else { 1.0 };
+        let left = (p.m * p.k) as f64 * if c.direct { 4.0 } else { self.left.streamed.max(4.0) } * p.batch as f64;
+        let written = self.written();
+        let footprint = right * batches + left + written;
+        let block = 4.0 * (tiles.rows * p.k) as f64;
+        // What is read and written on the way takes the other half.
+        let stays = right + block <= target.l2_bytes as f64 / 2.0;
+        let again = if stays { batches } else { p.batch as f64 * c.row_blocks };
+        let left_again = if c.column_blocks > 1.0 && block > share(target.l2_bytes) { c.column_blocks } else { 1.0 };
+        if footprint > share(target.l2_bytes) {
+            work.cross(Level::L3, right * again + left * left_again + written);
+        } else if self.cold {
+            work.cross(Level::L3, right);
+        }
+        if footprint > share(target.l3_bytes) {
+            work.cross(Level::Memory, footprint);
+        } else if self.cold {
+            work.cross(Level::Memory, right);
+        }
+    }
+
+    /// Bytes of the result, and of what its epilogue reads with it.
+    fn written(&self) -> f64 {
+        (self.product.batch * self.product.m * self.product.n) as f64 * (8.0 + self.epilogue.streamed)
+    }
+}
+
+/// How often things happen.
+struct Counts<'a> {
+    tiles: &'a ProductTiles,
+    /// Columns per panel.
+    width: usize,
+    /// Columns, rounded up to whole panels.
+    padded: usize,
+    direct: bool,
+    blocks: f64,
+    row_blocks: f64,
+    column_blocks: f64,
+    slices: f64,
+    /// Register tiles, times slices.
+    visits: f64,
+    /// Panels, once for each block of rows that meets them.
+    panel_entries: f64,
+    /// Vectors of the result.
+    finished: f64,
+    /// Rows of the result, once for each panel.
+    finished_rows: f64,
+    packed_rows: f64,
+    /// Vectors.
+    packed_left: f64,
+    packed_right: f64,
+}
+
+impl<'a> Counts<'a> {
+    fn new(parts: &Parts, tiles: &'a ProductTiles, target: &Target) -> Self {
+        let p = parts.product;
+        let width = tiles.width(target.lanes);
+        let [batch, row_blocks, column_blocks] = tiles.grid(p, target.lanes).map(|n| n as usize);
+        let panels = p.n.div_ceil(width);
+        let last = p.m - (row_blocks - 1) * tiles.rows;
+        let row_tiles = (row_blocks - 1) * tiles.rows.div_ceil(tiles.mr) + last.div_ceil(tiles.mr);
+        let slices = p.k.div_ceil(tiles.depth);
+        let direct = parts.direct && p.m.is_multiple_of(tiles.mr);
+        let blocks = batch * row_blocks * column_blocks;
+        let packed_rows = if direct { 0 } else { blocks * tiles.rows };
+        let packs_right = parts.right.is_some();
+        Self {
+            tiles,
+            width,
+            padded: panels * width,
+            direct,
+            blocks: blocks as f64,
+            row_blocks: row_blocks as f64,
+            column_blocks: column_blocks as f64,
+            slices: slices as f64,
+            visits: (batch * row_tiles * panels * slices) as f64,
+            panel_entries: (batch * row_blocks * panels) as f64,
+            finished: (batch * p.m * panels * tiles.nv) as f64,
+            finished_rows: (batch * p.m * panels) as f64,
+            packed_rows: packed_rows as f64,
+            packed_left: packed_rows as f64 * parts.left.vectors,
+            packed_right: if packs_right { (batch * row_blocks * panels * p.k * tiles.nv) as f64 } else { 0.0 },
+        }
+    }
+}

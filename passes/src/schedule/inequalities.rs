@@ -1,0 +1,129 @@
+//! Which tiles are allowed: written inequalities between sizes and the target.
+//!
+//! ```text
+//!   registers   mr·nv accumulators + nv columns + 1 broadcast ≤ vector registers
+//!   cache       rows, one slice of a panel and waiting sums   ≤ three quarters of the second-level cache
+//!   cuts        no size is larger than what it cuts; register tiles and slices divide what they cut
+//! ```
+
+use super::{ProductTiles, Tiles};
+use crate::{
+    lower::{direct_rows, lane_extent},
+    plan::{Body, Product, expr::Cone},
+};
+use regard_ir::target::Target;
+
+/// Whether a register tile fits: accumulators, columns and one broadcast.
+pub fn fits_registers(mr: usize, nv: usize, target: &Target) -> bool {
+    mr * nv + nv < target.vector_registers as usize
+}
+
+/// Whether a row program reduces along its inner axis, which then cannot be split.
+pub fn reduces_rows(cone: &Cone) -> bool {
+    cone.reductions().iter().any(|&r| !cone.uses(r, 1))
+}
+
+/// What a part of the inner axis of a row program is a multiple of.
+pub fn inner_unit(cone: &Cone, target: &Target) -> usize {
+    let digit = lane_extent(cone, 1, cone.space[1]);
+    if digit == cone.space[1] { target.lanes as usize } else { digit }
+}
+
+/// The inequality of the second-level cache, and that of the registers.
+pub fn check_product(product: &Product, tiles: &ProductTiles, target: &Target) -> Result<(), String> {
+    if !fits_registers(tiles.mr, tiles.nv, target) {
+        let (need, have) = (tiles.mr * tiles.nv + tiles.nv + 1, target.vector_registers);
+        return Err(format!("mr·nv + nv + 1 = {need} registers, expected at most {have}"));
+    }
+    let computed = matches!(product.right, crate::plan::Right::Computed(_));
+    let rows = tiles.rows.next_multiple_of(tiles.mr);
+    let width = tiles.width(target.lanes);
+    let direct = direct_rows(product, tiles.mr).is_some();
+    let left = rows * if direct { tiles.depth } else { ProductTiles::row_stride(product.k) };
+    let right = if computed { tiles.panels * product.k * width } else { tiles.depth * width };
+    let sums = if tiles.depth < product.k { tiles.panels * rows * width } else { 0 };
+    let (bytes, cache) = ((left + right + sums) as u64 * 4, target.l2_bytes / 4 * 3);
+    // One register tile must be possible however long k is.
+    let smallest = tiles.rows <= tiles.mr && tiles.panels == 1;
+    if bytes > cache && !smallest {
+        return Err(format!(
+            "operands and sums of a block take {bytes} bytes, expected at most {cache}, three quarters of the second-level cache"
+        ));
+    }
+    Ok(())
+}
+
+/// No size is larger than what it cuts, rounded up to whole tiles; so products of sizes stay small, too.
+fn check_sizes(body: &Body, tiles: &Tiles, target: &Target) -> Result<(), String> {
+    let (lanes, registers) = (target.lanes as usize, target.vector_registers as usize);
+    let sizes = match (body, tiles) {
+        (Body::Row(cone), Tiles::Row(t)) => {
+            let [rows, inner] = cone.space[..] else { panic!("a row program's space has two axes") };
+            vec![("rows", t.rows, rows), ("inner", t.inner, inner.next_multiple_of(lanes))]
+        }
+        (Body::Product(product), Tiles::Product(t)) => vec![
+            ("mr", t.mr, registers),
+            ("nv", t.nv, registers),
+            ("rows", t.rows, product.m + registers),
+            ("panels", t.panels, product.n),
+            ("depth", t.depth, product.k),
+        ],
+        (Body::Attend(attend), Tiles::Attend(t)) => vec![
+            ("mr", t.mr, registers),
+            ("keys", t.key_vectors, registers),
+            ("values", t.value_vectors, registers),
+            ("queries", t.queries, attend.queries + registers),
+        ],
+        (_, found) => return Err(format!("`{found}` does not fit the group's kind")),
+    };
+    match sizes.into_iter().find(|&(_, size, most)| !(1..=most).contains(&size)) {
+        Some((word, size, most)) => Err(format!("{word} is {size}, expected 1 to {most}")),
+        None => Ok(()),
+    }
+}
+
+/// The first inequality that tiles break, as a sentence.
+pub fn check(body: &Body, tiles: &Tiles, target: &Target) -> Result<(), String> {
+    check_sizes(body, tiles, target)?;
+    match (body, tiles) {
+        (Body::Row(cone), Tiles::Row(t)) => {
+            let unit = inner_unit(cone, target);
+            let splits = t.inner < cone.space[1];
+            if splits && reduces_rows(cone) {
+                return Err(format!(
+                    "inner {} splits a row that is reduced as a whole, expected {}",
+                    t.inner, cone.space[1]
+                ));
+            }
+            if splits && t.inner % unit != 0 {
+                return Err(format!("inner {} is not a multiple of {unit}", t.inner));
+            }
+            Ok(())
+        }
+        (Body::Product(product), Tiles::Product(t)) => {
+            if t.rows % t.mr != 0 {
+                return Err(format!("rows {} is not a multiple of mr {}", t.rows, t.mr));
+            }
+            if product.k % t.depth != 0 {
+                return Err(format!("depth {} does not divide k = {}", t.depth, product.k));
+            }
+            check_product(product, t, target)
+        }
+        (Body::Attend(attend), Tiles::Attend(t)) => {
+            if attend.inverse_values.is_some() && t.queries < attend.queries {
+                let (found, all) = (t.queries, attend.queries);
+                return Err(format!("queries {found} splits columns that are normalised as a whole, expected {all}"));
+            }
+            let widest = t.key_vectors.max(t.value_vectors);
+            if !fits_registers(t.mr, widest, target) {
+                let (need, have) = (t.mr * widest + widest + 1, target.vector_registers);
+                return Err(format!("mr·nv + nv + 1 = {need} registers, expected at most {have}"));
+            }
+            if t.queries % t.mr != 0 {
+                return Err(format!("queries {} is not a multiple of mr {}", t.queries, t.mr));
+            }
+            Ok(())
+        }
+        (_, found) => Err(format!("`{found}` does not fit the group's kind")),
+    }
+}

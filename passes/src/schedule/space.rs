@@ -1,0 +1,221 @@
+//! All tiles that satisfy the inequalities, the least of them, and a varied few to compare.
+//!
+//! ```text
+//!   product   mr × nv that fit the registers, × rows per block, × panels per block, × slices of the reduction
+//!   attend    mr × key vectors × value vectors, × queries per block
+//!   row       rows per block, or parts of the inner axis
+//! ```
+//!
+//! Numbers of blocks run through a ladder (1, 2, 3, 4, 6, 8, 12, …), so that the space stays a few thousand
+//! points however large the tensors are. Choosing takes the least estimate for [`WORKERS`] cores.
+
+use super::{
+    AttendTiles, Estimate, Estimator, ProductTiles, RowTiles, Setting, Tiles,
+    inequalities::{check, check_product, fits_registers, inner_unit, reduces_rows},
+};
+use crate::plan::{Attend, Body, Plan, Product, expr::Cone};
+use regard_ir::target::Target;
+use std::{cmp::Ordering, collections::BTreeSet};
+
+/// Workers that a choice is made for; it must not depend on the machine's own number.
+pub const WORKERS: u64 = 4;
+/// Candidates offered where there are as many.
+pub const OFFERED: usize = 24;
+/// How much slower than the best the slowest candidate is, where anything is.
+const SPREAD: f64 = 4.0;
+
+/// Tiles with what they cost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Candidate {
+    /// The tiles.
+    pub tiles: Tiles,
+    /// Their estimate, on one core.
+    pub estimate: Estimate,
+}
+
+/// The tiles with the least estimate for [`WORKERS`] cores.
+pub fn best(body: &Body, setting: &Setting) -> Tiles {
+    least(body, setting, WORKERS).tiles
+}
+
+/// The candidate with the least estimate for a number of cores, that of the smallest sizes among several.
+pub fn least(body: &Body, setting: &Setting, workers: u64) -> Candidate {
+    let estimator = Estimator::new(body, setting);
+    let mut best: Option<(f64, Candidate)> = None;
+    visit(body, setting.target, &mut |tiles| {
+        let estimate = estimator.estimate(&tiles);
+        let time = estimate.on(workers);
+        let better = |(least, known): (f64, Candidate)| match time.total_cmp(&least) {
+            Ordering::Equal => sizes(&tiles) < sizes(&known.tiles),
+            order => order.is_lt(),
+        };
+        if best.is_none_or(better) && check(body, &tiles, setting.target).is_ok() {
+            best = Some((time, Candidate { tiles, estimate }));
+        }
+    });
+    best.expect("the smallest tiles always fit").1
+}
+
+/// Every point of the space, best estimate on one core first.
+pub fn all(body: &Body, setting: &Setting) -> Vec<Candidate> {
+    let estimator = Estimator::new(body, setting);
+    let mut found = Vec::new();
+    visit(body, setting.target, &mut |tiles| {
+        if check(body, &tiles, setting.target).is_ok() {
+            found.push(Candidate { tiles, estimate: estimator.estimate(&tiles) });
+        }
+    });
+    found.sort_by(order);
+    found.dedup_by_key(|candidate| candidate.tiles);
+    found
+}
+
+/// By estimate, then by sizes: an order that does not depend on how the space is walked.
+fn order(a: &Candidate, b: &Candidate) -> Ordering {
+    a.estimate.ns.total_cmp(&b.estimate.ns).then_with(|| sizes(&a.tiles).cmp(&sizes(&b.tiles)))
+}
+
+fn sizes(tiles: &Tiles) -> [usize; 5] {
+    match tiles {
+        Tiles::Row(t) => [t.rows, t.inner, 0, 0, 0],
+        Tiles::Product(t) => [t.rows, t.panels, t.depth, t.mr, t.nv],
+        Tiles::Attend(t) => [t.queries, t.mr, t.key_vectors, t.value_vectors, 0],
+    }
+}
+
+/// A varied few of the space, best estimate first: what is [chosen](best), the best for one core, the best of each
+/// of the best register tiles, and a ladder of times up to four times the least. At least twelve where the
+/// space has twelve.
+pub fn candidates(body: &Body, setting: &Setting) -> Vec<Candidate> {
+    let all = all(body, setting);
+    if all.len() <= OFFERED {
+        return all;
+    }
+    let chosen = best(body, setting);
+    let mut taken: BTreeSet<usize> = all.iter().position(|c| c.tiles == chosen).into_iter().collect();
+    let mut shapes = BTreeSet::new();
+    for (i, candidate) in all.iter().enumerate() {
+        if shapes.len() < OFFERED / 3 && shapes.insert(register_tile(&candidate.tiles)) {
+            taken.insert(i);
+        }
+    }
+    let (least, most) = (all[0].estimate.ns, all[all.len() - 1].estimate.ns);
+    let spread = (most / least).min(SPREAD);
+    let steps = OFFERED - taken.len();
+    for step in 1..=steps {
+        let time = least * (1.0 + (spread - 1.0) * step as f64 / steps as f64);
+        let from = all.partition_point(|c| c.estimate.ns < time).min(all.len() - 1);
+        let free = (from..all.len()).chain((0..from).rev()).find(|i| !taken.contains(i));
+        taken.extend(free);
+    }
+    taken.into_iter().map(|i| all[i]).collect()
+}
+
+/// For each group of a plan what is [chosen](best), and then the best of each other register tile, `count` in
+/// all where there are as many.
+pub fn ranked(plan: &Plan, setting: &Setting, count: usize) -> Vec<Vec<Tiles>> {
+    let of_group = |body: &Body| {
+        let mut ranked = vec![best(body, setting)];
+        for candidate in all(body, setting) {
+            let tile = register_tile(&candidate.tiles);
+            if ranked.len() < count && ranked.iter().all(|known| register_tile(known) != tile) {
+                ranked.push(candidate.tiles);
+            }
+        }
+        ranked
+    };
+    plan.groups.iter().map(|group| of_group(&group.body)).collect()
+}
+
+fn register_tile(tiles: &Tiles) -> [usize; 3] {
+    match tiles {
+        Tiles::Row(t) => [t.rows, t.inner, 0],
+        Tiles::Product(t) => [t.mr, t.nv, 0],
+        Tiles::Attend(t) => [t.mr, t.key_vectors, t.value_vectors],
+    }
+}
+
+/// Numbers up to `most`: each, then by halves of a doubling.
+fn ladder(most: usize) -> impl Iterator<Item = usize> {
+    let steps = (0..usize::BITS - 2).flat_map(|power| [1 << power, 3 << power]);
+    steps.take_while(move |&n| n <= most.saturating_mul(2)).filter(move |&n| n <= most)
+}
+
+fn visit(body: &Body, target: &Target, found: &mut dyn FnMut(Tiles)) {
+    match body {
+        Body::Row(cone) => rows(cone, target, found),
+        Body::Product(product) => products(product, target, found),
+        Body::Attend(attend) => attends(attend, target, found),
+    }
+}
+
+fn rows(cone: &Cone, target: &Target, found: &mut dyn FnMut(Tiles)) {
+    let [rows, inner] = cone.space[..] else { panic!("a row program's space has two axes") };
+    for blocks in ladder(rows) {
+        found(Tiles::Row(RowTiles { rows: rows.div_ceil(blocks).max(1), inner }));
+    }
+    if reduces_rows(cone) {
+        return;
+    }
+    let unit = inner_unit(cone, target);
+    for parts in ladder(inner.div_ceil(unit)).skip(1) {
+        let inner = inner.div_ceil(parts).next_multiple_of(unit);
+        found(Tiles::Row(RowTiles { rows: 1, inner }));
+    }
+}
+
+fn products(product: &Product, target: &Target, found: &mut dyn FnMut(Tiles)) {
+    let lanes = target.lanes as usize;
+    let registers = target.vector_registers as usize;
+    for nv in (1..=4).filter(|nv| (nv - 1) * lanes < product.n) {
+        let panels = product.n.div_ceil(nv * lanes);
+        for mr in (1..registers).filter(|&mr| fits_registers(mr, nv, target) && mr <= product.m.max(1)) {
+            for depth in depths(product.k, mr, nv * lanes, target) {
+                let row_tiles = product.m.div_ceil(mr);
+                let mut heights: Vec<usize> = ladder(row_tiles).flat_map(|n| [n, row_tiles.div_ceil(n)]).collect();
+                heights.sort_unstable();
+                heights.dedup();
+                for height in heights {
+                    for blocks in ladder(panels) {
+                        let tiles = ProductTiles { rows: height * mr, panels: panels.div_ceil(blocks), mr, nv, depth };
+                        if check_product(product, &tiles, target).is_ok() {
+                            found(Tiles::Product(tiles));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The whole reduction, and the longest slices whose rows fit the first level and whose part of a panel
+/// fits a quarter of the second, or both of them the first.
+fn depths(k: usize, mr: usize, width: usize, target: &Target) -> Vec<usize> {
+    const LEAST: usize = 64;
+    let rows = target.l1_bytes / (mr as u64 * 4);
+    let second = rows.min(target.l2_bytes / (width as u64 * 16)) as usize;
+    let first = (target.l1_bytes * 3 / 4 / ((mr + width) as u64 * 4)) as usize;
+    let longest = |most: usize| (LEAST..=most.min(k / 2)).rev().find(|&d| k.is_multiple_of(d));
+    let mut depths: Vec<usize> = [Some(k), longest(second), longest(first)].into_iter().flatten().collect();
+    depths.dedup();
+    depths
+}
+
+fn attends(attend: &Attend, target: &Target, found: &mut dyn FnMut(Tiles)) {
+    let lanes = target.lanes as usize;
+    let (keys, values) = (attend.keys.div_ceil(lanes), attend.value_dim.div_ceil(lanes));
+    for mr in 1..=attend.queries.clamp(1, 14) {
+        let row_tiles = attend.queries.div_ceil(mr);
+        // A softmax over queries needs all of them in one block.
+        let most = if attend.inverse_values.is_some() { 1 } else { row_tiles };
+        let mut cuts: Vec<usize> = ladder(most).map(|blocks| row_tiles.div_ceil(blocks) * mr).collect();
+        cuts.dedup();
+        for key_vectors in (1..=keys.min(4)).filter(|&nv| fits_registers(mr, nv, target)) {
+            for value_vectors in (1..=values.min(4)).filter(|&nv| fits_registers(mr, nv, target)) {
+                for &queries in &cuts {
+                    found(Tiles::Attend(AttendTiles { queries, mr, key_vectors, value_vectors }));
+                }
+            }
+        }
+    }
+}

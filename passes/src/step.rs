@@ -1,0 +1,53 @@
+//! What the passes did, in a form that can be read and tried out.
+//!
+//! ```text
+//!   form    a whole graph       written ──▶ inlined ──▶ sunk ──▶ folded ──▶ rules ──▶ merged
+//!   step    two small graphs    (matmul (mul x g) w)   =   (matmul x (mul w g))
+//! ```
+//!
+//! A step says what was found and what was put in its place; both sides have the same inputs by name and the
+//! same value, wherever the first has one. [`crate::replay`] tries that.
+
+use regard_ir::{
+    graph::{Graph, NodeId},
+    id::IdVec,
+};
+
+/// One use of an equation: `left` and `right` have the same inputs and the same outputs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Step {
+    /// The rule's name.
+    pub rule: String,
+    /// Whether the right side was found and the left side put in its place.
+    pub backward: bool,
+    /// The left side, with an input or weight for each tensor variable, labelled by its name.
+    pub left: Graph,
+    /// The right side.
+    pub right: Graph,
+}
+
+impl Step {
+    /// What was found, and what it became.
+    pub fn sides(&self) -> (&Graph, &Graph) {
+        if self.backward { (&self.right, &self.left) } else { (&self.left, &self.right) }
+    }
+}
+
+/// The whole graph after a stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// The stage, for people.
+    pub name: &'static str,
+    /// The graph; inputs, weights and outputs are those of every other form.
+    pub graph: Graph,
+    /// What the stage did, each kind of step once; empty where it moved things without an equation of its own.
+    pub steps: Vec<Step>,
+}
+
+/// Where each node of a graph is in the graph that a pass made of it, if it is there as a node of its own.
+pub type Moved = IdVec<NodeId, Option<NodeId>>;
+
+/// Two passes, one after the other.
+pub fn both(first: &Moved, second: &Moved) -> Moved {
+    first.values().map(|moved| moved.and_then(|id| second[id])).collect()
+}

@@ -1,0 +1,86 @@
+//! `regard explain`: the chain of rules from written to chosen, and whether every link holds.
+
+use super::{ModelArgs, RuleArgs};
+use crate::{
+    errors::{Error, Result},
+    explain::{Replay, explain},
+    pipeline::{self, Recipe},
+    progress::Progress,
+    source,
+    weights::Synthetic,
+};
+use clap::Args;
+use regard_ir::graph::{Graph, NodeId};
+use std::io::Write;
+
+/// Print the chain of rules from the written graph to the chosen one, with costs before and after
+#[derive(Args)]
+#[command(after_help = "Each use of a rule is shown as the two expressions that it equates, and what they cost.
+
+Examples:
+  regard explain block.rg --node %y
+  regard explain block.rg --replay      evaluate every link; fails with the first that does not hold")]
+pub struct Explain {
+    /// A model or a .rg file
+    #[arg(value_name = "MODEL|FILE.rg")]
+    model: String,
+    /// Only the region that computes this node, under its name in `regard show`
+    #[arg(long, value_name = "%NODE")]
+    node: Option<String>,
+    /// Evaluate every link in f64, on random inputs and on large, masked, tied and zero ones
+    #[arg(long)]
+    replay: bool,
+    #[command(flatten)]
+    config: ModelArgs,
+    #[command(flatten)]
+    rules: RuleArgs,
+    /// Instruction set whose costs decide: x86-64-v4, x86-64-v3, x86-64-v3-128, x86-64-v2 or aarch64; the best of this processor by default
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+}
+
+/// Explains, prints, and replays where that is asked for.
+pub fn run(args: &Explain, out: &mut dyn Write) -> Result<()> {
+    let target = pipeline::target(args.target.as_deref())?;
+    let recipe = Recipe { rules: args.rules.rules()?, ..target.into() };
+    let graph = args.config.graph(&args.model)?;
+    let node = args.node.as_deref().map(|name| node(&graph, name)).transpose()?;
+    let explained = explain(&graph, &recipe)?;
+    let region = match node {
+        None => None,
+        Some(node) => Some(explained.region_of(node).ok_or_else(|| {
+            let name = graph.text_name(node);
+            Error::Usage(format!("%{name} is computed by no region: it is given, or depends on no input"))
+        })?),
+    };
+    write!(out, "{}", explained.text(region))?;
+    if args.replay {
+        let progress = Progress::stderr();
+        let replay = explained.replay(region, &Synthetic { seed: 0 }, &progress)?;
+        verdict(&replay, out)?;
+    }
+    Ok(())
+}
+
+fn verdict(replay: &Replay, out: &mut dyn Write) -> Result<()> {
+    writeln!(out, "\nreplayed: {} links hold, on {} elements", replay.held, replay.elements)?;
+    for skipped in &replay.skipped {
+        writeln!(out, "  not decided: {skipped}")?;
+    }
+    match &replay.broken {
+        None => Ok(()),
+        Some(broken) => Err(Error::Failed(broken.clone())),
+    }
+}
+
+/// The node of that name, with or without `%`.
+fn node(graph: &Graph, name: &str) -> Result<NodeId> {
+    let plain = name.trim_start_matches('%');
+    let names: Vec<(String, NodeId)> = graph.nodes.ids().map(|id| (graph.text_name(id), id)).collect();
+    if let Some((_, id)) = names.iter().find(|(other, _)| other == plain) {
+        return Ok(*id);
+    }
+    let near = source::did_you_mean(plain, names.iter().map(|(name, _)| name.as_str()));
+    let hint = near.unwrap_or_else(|| "`regard show` lists all".into());
+    Err(Error::Usage(format!("{} has no node %{plain}: {hint}", graph.name)))
+}

@@ -1,0 +1,258 @@
+//! Schedules side by side: what each group does with its tiles, what that is estimated to take, what it takes.
+//!
+//! ```text
+//!   graph ─▶ plan ─┬─ chosen schedule ───────────┐
+//!                  ├─ next best products         ├─▶ estimate each group ─▶ measure in turns ─▶ text, page
+//!                  ├─ next best attention, rows  │
+//!                  └─ or schedules from files ───┘
+//! ```
+//!
+//! Everything is about one core: an estimate is compared with what it estimates. The page is one file without
+//! anything from elsewhere.
+
+pub mod measure;
+pub mod page;
+mod plot;
+pub mod ranks;
+pub mod text;
+
+use crate::{
+    errors::{Error, Result, TextError},
+    files,
+    pipeline::{self, Recipe, Trace},
+    weights::Weights,
+};
+use measure::{Timed, in_turns};
+use regard_ir::{
+    graph::Graph,
+    kernel::{Kernel, Space},
+    program::{Launch, Place, Program},
+    target::Target,
+};
+use regard_passes::{
+    Plan, Schedule, lower,
+    plan::{
+        Body, Group, Right,
+        expr::{Cone, Expr},
+    },
+    schedule::{self, Estimate, Estimator, Level, Setting, Tiles, space},
+};
+use std::{path::Path, time::Duration};
+
+/// The longest schedule file read, in bytes.
+const MAX_TEXT: u64 = 16 << 20;
+/// Time for measuring, and the least number of rounds.
+const TIME: Duration = Duration::from_secs(3);
+const ROUNDS: usize = 5;
+
+/// Several schedules of one plan.
+pub struct Comparison<'a> {
+    /// What was asked to be computed.
+    pub graph: Graph,
+    /// Which kernels compute it.
+    pub plan: Plan,
+    /// What the code is for.
+    pub target: &'a Target,
+    /// The schedules; others are compared with the first.
+    pub entries: Vec<Entry>,
+}
+
+/// A schedule and what is known about it.
+pub struct Entry {
+    /// What to call it.
+    pub title: String,
+    /// The schedule.
+    pub schedule: Schedule,
+    /// Its groups, in launch order.
+    pub parts: Vec<Part>,
+    /// Its kernels and memory.
+    pub program: Program<Kernel>,
+}
+
+/// A group with its tiles.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Name of the kernel.
+    pub kernel: String,
+    /// The tiles.
+    pub tiles: Tiles,
+    /// The estimate of its launch.
+    pub estimate: Estimate,
+    /// The least measured nanoseconds of its launch.
+    pub measured: Option<u64>,
+    /// Where its intermediates live.
+    pub living: Living,
+}
+
+/// Where the values that a group touches live, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Living {
+    /// Values per point that never leave registers.
+    pub registers: usize,
+    /// Buffers of the block's own, by name.
+    pub scratch: Vec<(String, u64)>,
+    /// Packed weights and tables.
+    pub constants: u64,
+    /// Intermediates of the program that it reads.
+    pub read: u64,
+    /// Intermediates of the program that it writes.
+    pub written: u64,
+    /// Inputs and outputs of the program.
+    pub caller: u64,
+}
+
+impl Entry {
+    /// Estimates and lowers a schedule that fits the plan.
+    fn new(title: String, schedule: Schedule, plan: &Plan, target: &Target) -> Result<Entry> {
+        let program = lower(plan, &schedule, target)?;
+        let setting = Setting::new(plan, target);
+        let groups = plan.groups.iter().zip(&schedule.groups).zip(&program.launches);
+        let part = |((group, (_, tiles)), launch): ((&Group, &(String, Tiles)), &Launch)| Part {
+            kernel: program.kernels[launch.kernel].name.clone(),
+            tiles: *tiles,
+            estimate: Estimator::new(&group.body, &setting).estimate(tiles),
+            measured: None,
+            living: living(&group.body, launch, &program),
+        };
+        let parts = groups.map(part).collect();
+        Ok(Entry { title, schedule, parts, program })
+    }
+    /// Sum of the estimates, in nanoseconds.
+    pub fn estimate(&self) -> f64 {
+        self.parts.iter().map(|part| part.estimate.ns).sum()
+    }
+    /// Sum of what was measured, in nanoseconds.
+    pub fn measured(&self) -> Option<f64> {
+        self.parts.iter().map(|part| part.measured.map(|ns| ns as f64)).sum()
+    }
+    /// Sum of the operations.
+    pub fn flops(&self) -> u64 {
+        self.parts.iter().map(|part| part.estimate.flops).sum()
+    }
+    /// Sum of the bytes at a border.
+    pub fn bytes(&self, level: Level) -> u64 {
+        self.parts.iter().map(|part| part.estimate.bytes[level]).sum()
+    }
+}
+
+fn living(body: &Body, launch: &Launch, program: &Program<Kernel>) -> Living {
+    let kernel = &program.kernels[launch.kernel];
+    let scratch = kernel.buffers.values().filter(|b| b.space == Space::Scratch);
+    let mut living = Living {
+        registers: cones(body).into_iter().map(computed).sum(),
+        scratch: scratch.map(|b| (b.name.clone(), b.len * b.dtype.bytes() as u64)).collect(),
+        ..Living::default()
+    };
+    let last = launch.buffers.len().saturating_sub(1);
+    for (i, &buffer) in launch.buffers.iter().enumerate() {
+        let buffer = &program.buffers[buffer];
+        *match buffer.place {
+            Place::Constant(_) => &mut living.constants,
+            Place::Arena(_) if i == last => &mut living.written,
+            Place::Arena(_) => &mut living.read,
+            Place::Input(_) | Place::Output(_) => &mut living.caller,
+        } += buffer.bytes();
+    }
+    living
+}
+
+fn cones(body: &Body) -> Vec<&Cone> {
+    match body {
+        Body::Row(cone) => vec![cone],
+        Body::Product(p) => match &p.right {
+            Right::Constant(_) => vec![&p.left, &p.epilogue],
+            Right::Computed(right) => vec![&p.left, right, &p.epilogue],
+        },
+        Body::Attend(a) => a.cones(),
+    }
+}
+
+/// Values that an expression computes, those that it reads not counted.
+fn computed(cone: &Cone) -> usize {
+    let read = |expr: &Expr| matches!(expr, Expr::Load { .. } | Expr::Const(_) | Expr::Anchor);
+    cone.terms.values().filter(|term| !read(&term.expr)).count()
+}
+
+/// The chosen schedule, and for each kind of kernel the schedules that take the next best register tiles of
+/// all its groups, `top` of them.
+///
+/// # Errors
+/// Where a pass refuses the graph.
+pub fn candidates<'a>(graph: &Graph, recipe: Recipe<'a>, top: usize, trace: &mut Trace) -> Result<Comparison<'a>> {
+    let target = recipe.target;
+    let plan = pipeline::planned(graph, recipe, trace)?;
+    let setting = Setting::new(&plan, target);
+    let ranked: Vec<Vec<Tiles>> = space::ranked(&plan, &setting, top + 1);
+    let chosen = Schedule::of(&plan, target, ranked.iter().map(|tiles| tiles[0]));
+    let mut entries = vec![Entry::new("chosen".into(), chosen.clone(), &plan, target)?];
+    for (kind, word) in ["products", "attention", "rows"].into_iter().enumerate() {
+        for rank in 1..=top {
+            let of_kind = |tiles: &Tiles| kind_of(tiles) == kind;
+            let pick = |all: &Vec<Tiles>| if of_kind(&all[0]) { all[rank.min(all.len() - 1)] } else { all[0] };
+            let schedule = Schedule::of(&plan, target, ranked.iter().map(pick));
+            if entries.iter().all(|entry| entry.schedule != schedule) {
+                let title = if top == 1 { format!("{word}: next best") } else { format!("{word}: next best {rank}") };
+                entries.push(Entry::new(title, schedule, &plan, target)?);
+            }
+        }
+    }
+    Ok(Comparison { graph: graph.clone(), plan, target, entries })
+}
+
+fn kind_of(tiles: &Tiles) -> usize {
+    match tiles {
+        Tiles::Product(_) => 0,
+        Tiles::Attend(_) => 1,
+        Tiles::Row(_) => 2,
+    }
+}
+
+/// Schedules from files, with the chosen one in front where there is only one.
+///
+/// # Errors
+/// Where a file is no schedule, or not one for this graph and target; the sentence names the inequality that
+/// fails.
+pub fn files<'a>(graph: &Graph, recipe: Recipe<'a>, paths: &[&Path], trace: &mut Trace) -> Result<Comparison<'a>> {
+    let target = recipe.target;
+    let plan = pipeline::planned(graph, recipe, trace)?;
+    let mut entries = Vec::new();
+    if paths.len() < 2 {
+        entries.push(Entry::new("chosen".into(), Schedule::best(&plan, target), &plan, target)?);
+    }
+    for path in paths {
+        let schedule = read(path)?;
+        schedule.check(&plan, target).map_err(|why| Error::Failed(format!("{}: {why}", path.display())))?;
+        entries.push(Entry::new(path.display().to_string(), schedule, &plan, target)?);
+    }
+    Ok(Comparison { graph: graph.clone(), plan, target, entries })
+}
+
+/// A schedule from a file.
+///
+/// # Errors
+/// Where it cannot be read or is no schedule; the error draws the place.
+pub fn read(path: &Path) -> Result<Schedule> {
+    let text = files::read_text(path, MAX_TEXT)?;
+    schedule::parse(&text)
+        .map_err(|error| Error::Text(TextError { file: path.display().to_string(), text, errors: vec![error] }))
+}
+
+impl Comparison<'_> {
+    /// Measures all schedules, on one core and in turns.
+    ///
+    /// # Errors
+    /// Where one cannot be compiled or run.
+    pub fn measure(&mut self, weights: &dyn Weights, trace: &mut Trace) -> Result<()> {
+        pipeline::check_leaves(&self.graph, weights, trace)?;
+        let mut timed = Vec::new();
+        for entry in &self.entries {
+            timed.push(Timed::new(&self.graph, entry.program.clone(), self.target, weights, trace)?);
+        }
+        trace.progress().say("measuring");
+        in_turns(&mut timed, TIME, ROUNDS, 2)?;
+        for (entry, timed) in self.entries.iter_mut().zip(&timed) {
+            entry.parts.iter_mut().zip(timed.least()).for_each(|(part, &ns)| part.measured = Some(ns));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,311 @@
+//! From written to chosen: what the passes did to a graph, link by link, and whether each link holds.
+//!
+//! ```text
+//!   written ─definitions─▶ inlined ─▶ views ─numbers─▶ folded ─▶ regions ─▶ chosen ─▶ merged ─definitions─▶ kernels
+//!                                                               │ rule, rule, rule …
+//!                                                               └ from written to chosen
+//! ```
+//!
+//! A link is two graphs that mean the same. Small ones come from each use of a rule, a definition, a folded number or a
+//! merger; larger ones are each region and the whole graph, before and after. [`Explanation::replay`] evaluates all of them.
+
+mod compact;
+
+use crate::{
+    errors::Result,
+    pipeline::Recipe,
+    progress::Progress,
+    report::femtoseconds,
+    weights::{Weights, leaf},
+};
+use rayon::prelude::*;
+use regard_ir::{
+    graph::{Graph, Node, NodeId, Tensor},
+    ops::Op,
+    target::Target,
+};
+use regard_passes::{
+    Form, Optimized, Step, core,
+    egraph::{self, RegionReport},
+    optimize, plan,
+    replay::{self, Kind, Verdict},
+};
+use std::fmt::Write;
+
+/// How a graph became what is compiled.
+pub struct Explanation {
+    target: Target,
+    optimized: Optimized,
+    forms: Vec<Form>,
+}
+
+/// Two graphs that mean the same, and why.
+pub struct Link<'a> {
+    /// The rule or stage.
+    pub name: String,
+    /// Where it was used, for people.
+    pub place: String,
+    /// What was found.
+    pub before: &'a Graph,
+    /// What was put in its place.
+    pub after: &'a Graph,
+    /// Whether leaves are those of the graph, so that weights can be its own.
+    whole: bool,
+}
+
+/// What came of all links.
+pub struct Replay {
+    /// Links that hold.
+    pub held: usize,
+    /// Elements compared.
+    pub elements: usize,
+    /// Links on which nothing was decided, each with a sentence.
+    pub skipped: Vec<String>,
+    /// The first link that does not hold, with a sentence.
+    pub broken: Option<String>,
+}
+
+/// Explains a graph.
+///
+/// # Errors
+/// Where a pass refuses it.
+pub fn explain(graph: &Graph, recipe: &Recipe) -> Result<Explanation> {
+    let optimized = optimize(graph, recipe.target, &recipe.rules)?;
+    let plan = plan(&optimized.graph, recipe.target)?;
+    let mut forms = optimized.forms.clone();
+    let steps = core::definitions_for_kernels(&optimized.graph)?;
+    forms.push(Form { name: "for kernels", graph: plan.graph, steps });
+    Ok(Explanation { target: recipe.target.clone(), optimized, forms })
+}
+
+impl Explanation {
+    /// The region that computes a node of the graph: its own where it is still computed, else that of its nearest user.
+    /// `None` for inputs and constants.
+    pub fn region_of(&self, node: NodeId) -> Option<usize> {
+        let graph = &self.forms[0].graph;
+        if graph.constants()[node] || matches!(graph.nodes[node].op, Op::Input(_)) {
+            return None;
+        }
+        let mut wanted: std::collections::BTreeSet<NodeId> = [node].into();
+        for (id, other) in graph.nodes.iter().filter(|(id, _)| *id >= node) {
+            if id != node && other.operands.iter().any(|operand| wanted.contains(operand)) {
+                wanted.insert(id);
+            }
+            if wanted.contains(&id)
+                && let Some(home) = self.optimized.homes[id]
+            {
+                return Some(home);
+            }
+        }
+        None
+    }
+
+    /// The whole explanation, or that of one region.
+    pub fn text(&self, only: Option<usize>) -> String {
+        if let Some(region) = only {
+            return self.region_text(&self.optimized.regions[region]);
+        }
+        let mut text = String::new();
+        for (at, form) in self.forms.iter().enumerate().skip(1) {
+            let nodes = |form: &Form| form.graph.nodes.len();
+            let _ = writeln!(text, "{}: {} nodes became {}", form.name, nodes(&self.forms[at - 1]), nodes(form));
+            form.steps.iter().for_each(|step| text += &self.step_text(step));
+            if form.name == egraph::RULES_APPLIED {
+                let regions = self.optimized.regions.iter().map(|region| self.region_text(region));
+                text += &regions.collect::<String>();
+            }
+            text.push('\n');
+        }
+        text.truncate(text.trim_end().len());
+        text + "\n"
+    }
+
+    fn region_text(&self, region: &RegionReport) -> String {
+        let cost = format!("{} ▶ {}", femtoseconds(region.cost.0), femtoseconds(region.cost.1));
+        let mut text = format!("\nregion {region}\n  estimate {cost}\n  written\n{}", sides(&region.written, "      "));
+        let mut done: Vec<&Step> = Vec::new();
+        for step in &region.rules {
+            if !done.contains(&step) {
+                let count = region.rules.iter().filter(|other| *other == step).count();
+                text += &self.step_text(step);
+                if count > 1 {
+                    let _ = writeln!(text, "      {count} times");
+                }
+                done.push(step);
+            }
+        }
+        if region.rules.is_empty() {
+            return text + "  chosen as written\n";
+        }
+        text + "  chosen\n" + &sides(&region.chosen, "      ")
+    }
+
+    fn step_text(&self, step: &Step) -> String {
+        let (before, after) = step.sides();
+        let cost = |graph: &Graph| femtoseconds(egraph::cost_of(graph, &self.target));
+        let backward = if step.backward { ", backwards" } else { "" };
+        let mut text = format!("  {}{backward}  {} ▶ {}\n", step.rule, cost(before), cost(after));
+        for (sign, graph) in [("  ", before), ("▶ ", after)] {
+            for (i, line) in compact::lines(graph).iter().enumerate() {
+                let _ = writeln!(text, "    {}{line}", if i == 0 { sign } else { "  " });
+            }
+        }
+        let leaves = compact::leaves(before);
+        if !leaves.is_empty() {
+            let _ = writeln!(text, "      where {leaves}");
+        }
+        text
+    }
+
+    /// Every link, in order: each kind once. A large graph is one link from the first form to the last.
+    pub fn links(&self, only: Option<usize>) -> Vec<Link<'_>> {
+        let mut links: Vec<Link> = Vec::new();
+        let small = replay::work(&self.forms[0].graph) < replay::BUDGET / 8;
+        let regions = self.optimized.regions.iter().enumerate();
+        let regions =
+            || regions.clone().filter(|(at, _)| only.is_none_or(|only| only == *at)).map(|(_, region)| region);
+        for (at, form) in self.forms.iter().enumerate().skip(1).filter(|_| only.is_none()) {
+            form.steps.iter().for_each(|step| add(&mut links, step, form.name));
+            if form.name == egraph::RULES_APPLIED {
+                regions().for_each(|region| region_links(&mut links, region));
+            }
+            if small {
+                links.push(self.whole(form.name, at - 1, at));
+            }
+        }
+        if only.is_none() && !small {
+            links.push(self.whole("written to kernels", 0, self.forms.len() - 1));
+        }
+        if only.is_some() {
+            regions().for_each(|region| region_links(&mut links, region));
+        }
+        links
+    }
+
+    /// The whole graph between two forms.
+    fn whole(&self, name: &str, before: usize, after: usize) -> Link<'_> {
+        let (before, after) = (&self.forms[before].graph, &self.forms[after].graph);
+        Link { name: name.into(), place: "the whole graph".into(), before, after, whole: true }
+    }
+
+    /// Evaluates links on the interpreter, with weights of the graph in links of the whole; what breaks first is named.
+    ///
+    /// # Errors
+    /// Where a graph cannot be evaluated at all.
+    pub fn replay(&self, only: Option<usize>, weights: &dyn Weights, progress: &Progress) -> Result<Replay> {
+        replay(&self.links(only), weights, progress)
+    }
+}
+
+fn region_links<'a>(links: &mut Vec<Link<'a>>, region: &'a RegionReport) {
+    let place = format!("region %{}", region.root);
+    region.rules.iter().for_each(|step| add(links, step, &place));
+    let (before, after) = (&region.written, &region.chosen);
+    links.push(Link { name: "written to chosen".into(), place, before, after, whole: false });
+}
+
+fn add<'a>(links: &mut Vec<Link<'a>>, step: &'a Step, place: &str) {
+    let (before, after) = step.sides();
+    if !links.iter().any(|link| link.name == step.rule && link.before == before && link.after == after) {
+        links.push(Link { name: step.rule.clone(), place: place.into(), before, after, whole: false });
+    }
+}
+
+/// Evaluates links, on all cores.
+///
+/// # Errors
+/// Where a graph cannot be evaluated at all.
+pub fn replay(links: &[Link], weights: &dyn Weights, progress: &Progress) -> Result<Replay> {
+    progress.say(format!("replaying {} links", links.len()));
+    let given = |kind: Kind, graph: &Graph, id: NodeId, node: &Node| -> Tensor {
+        let own = |id, node: &Node| leaf(graph, weights, |_, _| None)(id, node).ok();
+        match &node.op {
+            Op::Weight(_) => own(id, node).unwrap_or_else(|| kind.leaf(graph, id, node)),
+            _ => kind.leaf(graph, id, node),
+        }
+    };
+    let verdict = |link: &Link| match link.whole {
+        true => replay::replay_with(link.before, link.after, &given),
+        false => replay::replay(link.before, link.after),
+    };
+    let verdicts: Vec<_> = links.par_iter().map(verdict).collect();
+    progress.clear();
+    let mut outcome = Replay { held: 0, elements: 0, skipped: Vec::new(), broken: None };
+    for (at, (link, verdict)) in links.iter().zip(verdicts).enumerate() {
+        let what = format!("{} in {}", link.name, link.place);
+        match verdict? {
+            Verdict::Holds { elements, .. } => {
+                outcome.held += 1;
+                outcome.elements += elements;
+            }
+            Verdict::Skipped(why) => outcome.skipped.push(format!("{what}: {why}")),
+            Verdict::Broken(how) => {
+                outcome.broken.get_or_insert(format!(
+                    "link {} of {}, {what}, does not hold: {how}",
+                    at + 1,
+                    links.len()
+                ));
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+/// A graph's lines and leaves, indented.
+fn sides(graph: &Graph, indent: &str) -> String {
+    let lines: String = compact::lines(graph).iter().map(|line| format!("{indent}{line}\n")).collect();
+    format!("{lines}{indent}where {}\n", compact::leaves(graph))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::Synthetic;
+    use regard_ir::text;
+    use regard_passes::Rules;
+
+    fn link<'a>(name: &str, before: &'a Graph, after: &'a Graph) -> Link<'a> {
+        Link { name: name.into(), place: "a test".into(), before, after, whole: false }
+    }
+
+    fn graph(body: &str) -> Graph {
+        text::parse(&format!("graph g {{\n  %x = input : f32[4, 5]\n{body}\n  return %y\n}}\n")).expect(body)
+    }
+
+    #[test]
+    fn the_first_wrong_link_is_named() {
+        let softmax = graph("  %y = softmax %x { axis = -1 }");
+        let bare = graph("  %e = exp %x\n  %s = reduce %e { op = sum, axis = -1 }\n  %y = div %e, %s");
+        let shifted = graph("  %z = add %x, 0.5\n  %y = softmax %z { axis = -1 }");
+        let axis = graph("  %y = softmax %x { axis = -2 }");
+        let all = [
+            link("shift", &shifted, &softmax),
+            link("raise", &bare, &softmax),
+            link("lose-the-maximum", &softmax, &bare),
+            link("swap-the-axis", &softmax, &axis),
+        ];
+        let replayed = |links: &[Link]| replay(links, &Synthetic { seed: 0 }, &Progress::hidden()).expect("values");
+        assert!(replayed(&all[..2]).broken.is_none());
+        let broken = replayed(&all).broken.expect("two links are wrong");
+        assert!(broken.contains("link 3 of 4, lose-the-maximum in a test") && broken.contains("`masked`"), "{broken}");
+        assert!(replayed(&all[3..]).broken.expect("an axis").contains("swap-the-axis"));
+    }
+
+    #[test]
+    fn a_limit_is_named_and_the_program_is_right() {
+        let block = graph(
+            "  %w = weight : f32[5, 5]\n  %t = transpose %x { order = [-1, -2] }\n  %q = matmul %x, %w\n  \
+             %s = matmul %q, %t\n  %h = mul %s, 0.5\n  %p = softmax %h { axis = -1 }\n  %y = matmul %p, %x",
+        );
+        let target = Target::named("x86-64-v2").expect("a row");
+        for (rules, expected) in [
+            (Rules { terms: 8, ..Rules::default() }, "limit of 8 terms"),
+            (Rules { rounds: 1, ..Rules::default() }, "limit of 1 rounds"),
+        ] {
+            let explained = explain(&block, &Recipe { rules, ..target.into() }).expect("it is explained");
+            assert!(explained.text(None).contains(expected), "{}", explained.text(None));
+            let outcome = explained.replay(None, &Synthetic { seed: 0 }, &Progress::hidden()).expect("values");
+            assert!(outcome.broken.is_none() && outcome.held > 0, "{:?}", outcome.broken);
+        }
+    }
+}

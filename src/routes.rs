@@ -1,0 +1,167 @@
+//! Routes: where compiled code chose other regions than the reference, and the reference hardly preferred its own.
+//!
+//! ```text
+//!   program, its choices as further outputs ──▶ found, choices
+//!   graph with these choices in place ──▶ expected; and at each choice what the reference would have chosen:
+//!       margin = logit of its choice − logit of the one made, of the largest logit        a near tie below 10⁻⁵
+//! ```
+//!
+//! A choice is a jump: two logits whose order depends on the last bit give quite other values behind them, and
+//! neither is wrong. So where outputs differ, choices are compared first, and the rest is compared on the choice made.
+
+use crate::{
+    check::{Job, TOLERANCE},
+    errors::{Error, Result},
+    weights::leaf,
+};
+use regard_ir::{
+    graph::{Graph, Node, NodeId, Tensor, eval, eval_nodes},
+    ops::{Input, Op, OpDef},
+    text,
+};
+
+/// A job done again, with the choices that the program made.
+pub struct Settled {
+    /// Choices that the reference would have made otherwise: name, and how much it prefers its own.
+    pub others: Vec<(String, f64)>,
+    /// The program's outputs.
+    pub found: Vec<Vec<f64>>,
+    /// What the reference makes of the program's choices.
+    pub expected: Vec<Vec<f64>>,
+}
+
+impl Settled {
+    /// Whether the reference hardly prefers its own choices.
+    pub fn is_near(&self) -> bool {
+        self.others.iter().all(|(_, margin)| *margin < TOLERANCE)
+    }
+}
+
+/// Compiles a graph and runs it on inputs.
+pub type Run<'a> = dyn FnMut(&Graph, &[Vec<f64>]) -> Result<Vec<Vec<f64>>> + 'a;
+
+/// The nodes that choose by size.
+fn choices(graph: &Graph) -> Vec<NodeId> {
+    let chooses = |node: &Node| matches!(node.op, Op::Route(_) | Op::TopK(_));
+    graph.nodes.iter().filter(|(_, node)| chooses(node)).map(|(id, _)| id).collect()
+}
+
+/// Runs a job with its choices as further outputs and evaluates the reference on them; `None` where nothing is chosen,
+/// or every choice is the reference's own.
+///
+/// # Errors
+/// Where the graph cannot be compiled, run or evaluated.
+pub fn settle(job: &Job, inputs: &[Vec<f64>], run: &mut Run) -> Result<Option<Settled>> {
+    let choices = choices(job.graph);
+    if choices.is_empty() {
+        return Ok(None);
+    }
+    let wanted = job.graph.outputs.len();
+    let mut tapped = job.graph.clone();
+    tapped.outputs.extend(&choices);
+    let mut found = run(&tapped, inputs)?;
+    let made = found.split_off(wanted);
+    let mut fixed = job.graph.clone();
+    for &choice in &choices {
+        let node = &mut fixed.nodes[choice];
+        node.op = Input { ty: node.ty.clone() }.into();
+        node.operands.clear();
+    }
+    let ports = job.graph.inputs();
+    let given = |id: NodeId, _: &Node| {
+        let made = || choices.iter().position(|&c| c == id).map(|i| made[i].clone());
+        ports.iter().position(|&input| input == id).map(|i| inputs[i].clone()).or_else(made)
+    };
+    let read: Vec<NodeId> = choices.iter().flat_map(|&c| job.graph.nodes[c].operands.clone()).collect();
+    let asked = [&job.graph.outputs[..], &read].concat();
+    let values = eval_nodes(&fixed, &asked, &mut leaf(&fixed, job.weights, given))?;
+    let (outputs, read) = values.split_at(wanted);
+    let mut read = read;
+    let mut others = Vec::new();
+    for (&choice, made) in choices.iter().zip(&made) {
+        let node = &job.graph.nodes[choice];
+        let (operands, rest) = read.split_at(node.operands.len());
+        read = rest;
+        let margin = margin(node, operands, made)?;
+        if margin > 0.0 {
+            others.push((job.graph.text_name(choice), margin));
+        }
+    }
+    let expected = outputs.iter().map(|tensor| tensor.data.clone()).collect();
+    Ok((!others.is_empty()).then_some(Settled { others, found, expected }))
+}
+
+/// How much larger the logits of the reference's choices are than those of the choices made, at most and relative to
+/// the largest logit; rank by rank.
+fn margin(node: &Node, operands: &[Tensor], made: &[f64]) -> Result<f64> {
+    let failed = |message: String| Error::Failed(format!("{}: {message}", node.op.name()));
+    let expected = node.op.eval(&operands.iter().collect::<Vec<_>>(), &node.ty).map_err(failed)?;
+    let logits = logits(node, operands)?;
+    let (n, k) = (logits.ty.shape[logits.ty.rank() - 1], node.ty.shape[node.ty.rank() - 1]);
+    let largest = logits.data.iter().fold(f64::MIN_POSITIVE, |largest, x| largest.max(x.abs()));
+    let mut margin = 0.0f64;
+    for ((row, expected), made) in logits.data.chunks(n).zip(expected.data.chunks(k)).zip(made.chunks(k)) {
+        for (e, m) in expected.iter().zip(made) {
+            let chosen = row.get(*m as usize).copied().unwrap_or(f64::NEG_INFINITY);
+            margin = margin.max((row[*e as usize] - chosen) / largest);
+        }
+    }
+    Ok(margin)
+}
+
+/// What a node chooses by.
+fn logits(node: &Node, operands: &[Tensor]) -> Result<Tensor> {
+    if matches!(node.op, Op::TopK(_)) {
+        return Ok(operands[0].clone());
+    }
+    let types: Vec<_> = operands.iter().map(|tensor| &tensor.ty).collect();
+    let broken = || Error::Failed(format!("{} has no logits", node.op.name()));
+    let mut definition = node.op.definition(&types).and_then(|text| text::parse(&text).ok()).ok_or_else(broken)?;
+    definition.outputs = vec![definition.labelled("logits").ok_or_else(broken)?];
+    let inputs = definition.inputs();
+    let operand = |id| inputs.iter().position(|&input| input == id).expect("leaves of a definition are its inputs");
+    let values = eval(&definition, &mut |id, _| Ok(operands[operand(id)].clone()))?;
+    values.into_iter().next().ok_or_else(broken)
+}
+
+/// The relative errors of a settled job's outputs.
+pub fn errors(settled: &Settled) -> Vec<f64> {
+    settled.found.iter().zip(&settled.expected).map(|(f, e)| crate::values::relative_error(f, e)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Device;
+    use regard_ir::{graph::Builder, ops::TopK, types::TensorType};
+
+    /// Logits that differ by a last bit of f32, or by a lot.
+    fn graph() -> Graph {
+        let mut b = Builder::new("tie");
+        let x = b.input("x", TensorType::f32([1, 2]));
+        let chosen = b.push(TopK { k: 1 }, &[x]);
+        let table = b.weight("t", TensorType::f32([2, 3]));
+        let rows = b.gather(table, chosen);
+        b.finish(&[rows])
+    }
+
+    fn settled(x: [f64; 2], made: f64) -> Option<Settled> {
+        let graph = graph();
+        let weights = crate::weights::Synthetic { seed: 0 };
+        let target = crate::pipeline::executable_target(None).unwrap();
+        let job = Job { graph: &graph, weights: &weights, recipe: target.into(), device: Device::Cpu, threads: 1 };
+        settle(&job, &[x.to_vec()], &mut |_, _| Ok(vec![vec![0.5; 3], vec![made]])).unwrap()
+    }
+
+    #[test]
+    fn choices_between_equals_are_near_ties() {
+        assert!(settled([2.0, 1.0], 0.0).is_none());
+        let near = settled([1.0, 1.0 + 1e-7], 0.0).unwrap();
+        assert!(near.is_near() && near.others.len() == 1);
+        assert!(!settled([1.0, 1.1], 0.0).unwrap().is_near());
+        // The reference goes on with the choice that was made.
+        let first = crate::models::synthetic::parameter("t", &[2, 3], 0)[..3].to_vec();
+        let first: Vec<f64> = first.into_iter().map(f64::from).collect();
+        assert_eq!(near.expected, [first]);
+    }
+}
