@@ -12,7 +12,7 @@
 //! Ramachandran et al., "Stand-Alone Self-Attention in Vision Models", 2019 (arXiv 1906.05909). There is no official code:
 //! parameter names are ours, and where the paper is silent the choice is the one that reproduces its numbers: queries, keys
 //! and values are dense, keys and values outside the map are zeros that take part, scores are not scaled, the tables of
-//! relative rows and columns are shared by the heads of a layer. The stem is in [`crate::stem`].
+//! relative rows and columns are shared by the heads of a layer. The stem is in `stem.rs`.
 
 use crate::{Config, Entry, ModelOption, stem};
 use regard_ir::{
