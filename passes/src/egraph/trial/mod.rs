@@ -6,7 +6,7 @@
 //!                          └─ conditions, right ─┴─ value, f64 ─┘   no more work?
 //! ```
 //!
-//! A trial draws operands from the signature of a row, and where the row applies it makes a [`Claim`]: left equals right.
+//! A trial draws operands from the signature of a row, and where the row applies it makes a claim: left equals right.
 //! The claim is *broken* where
 //!
 //! * an element of the right side is further from the left one than rounding explains (`value`),

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Everything is about one core. Instructions are vectors' worth of work, counted from the tiles by the same
-//! arithmetic that the templates loop by ([`product`], [`attend`], [`row`]), expressions from the instructions
-//! they become ([`expression`]). Bytes are counted at each border of the memory; what does not fit a level is
+//! arithmetic that the templates loop by (`product.rs`, `attend.rs`, `row.rs`), expressions from the instructions
+//! they become (`expression.rs`). Bytes are counted at each border of the memory; what does not fit a level is
 //! read again from the next. Prefetching hides a part of each transfer: what remains is *exposed*.
 //!
 //! Bandwidths and peak are data of the [`Target`], with their source there. Constants in these files are
