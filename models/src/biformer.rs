@@ -13,10 +13,7 @@
 //! arithmetic are those of rayleizhu/BiFormer.
 
 use crate::{Config, Entry, layers::Layers, routed::EPS};
-use regard_ir::{
-    graph::{Graph, NodeId},
-    types::TensorType,
-};
+use regard_ir::graph::{Graph, NodeId};
 
 /// The zoo's rows.
 pub const TINY: Entry = Entry {
@@ -25,7 +22,9 @@ pub const TINY: Entry = Entry {
     source: "arXiv 2303.08810, rayleizhu/BiFormer",
     size: (224, 224),
     classes: 1000,
+    aliases: &[],
     options: &[],
+    fit: None,
     build: |config| Ok(classifier("biformer_tiny", [2, 2, 8, 2], 64, config)),
 };
 /// Deeper.
@@ -53,14 +52,14 @@ const HEADS: usize = 8;
 fn classifier(name: &str, depths: [usize; 4], width: usize, config: &Config) -> Graph {
     let (height, columns) = config.size.unwrap_or(TINY.size);
     let mut net = Layers::new(name);
-    let image = net.b.input("image", TensorType::f32([config.batch, 3, height, columns]));
+    let image = net.image(config.batch, [height, columns]);
     let mut x = net.channels_last(image);
     for (stage, depth) in depths.into_iter().enumerate() {
         x = net.downsample(x, stage, width << stage);
         for block in 0..depth {
             x = self::block(&mut net, x, stage, &format!("stages.{stage}.{block}"));
         }
-        net.tap(x, format!("stages.{stage}"));
+        net.tap(x, &format!("stages.{stage}"));
     }
     let logits = net.batch_norm_head(x, config.classes.unwrap_or(TINY.classes));
     net.b.finish(&[logits])
@@ -87,8 +86,7 @@ fn block(net: &mut Layers, x: NodeId, stage: usize, name: &str) -> NodeId {
 /// Attention of all tokens to all, `[B, H, W, C]` → the same.
 fn plain_attention(net: &mut Layers, x: NodeId, name: &str) -> NodeId {
     let [batch, h, w, channels] = net.axes(x);
-    let weight = net.weight(format!("{name}.qkv.weight"), &[3 * channels, channels]);
-    let qkv = net.b.linear(x, weight, None);
+    let qkv = net.product(x, &format!("{name}.qkv"), 3 * channels);
     let parts = net.b.split(qkv, -1, 3);
     let [q, k, v] = [0, 1, 2].map(|i| net.heads(parts[i], HEADS));
     let attended = net.b.attention(q, k, v, None, ((channels / HEADS) as f64).powf(-0.5));

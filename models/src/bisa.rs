@@ -16,12 +16,13 @@
 
 use crate::{
     Config, Entry, ModelOption,
+    layers::Layers,
     levit::{self, Levit},
-    swin::{self, Swin},
+    swin,
 };
 use regard_ir::{
-    graph::{Builder, Graph, NodeId},
-    types::{DType, TensorType},
+    graph::{Builder, NodeId},
+    types::DType,
 };
 
 /// Which blocks of a model are bidirectional.
@@ -34,7 +35,7 @@ pub struct Bidirectional {
 }
 
 /// Blocks that have another attention than the model they come from.
-const BLOCKS: ModelOption =
+pub const BLOCKS: ModelOption =
     ModelOption { name: "blocks", values: "0.0+0.1, or other blocks that are bidirectional, each stage.block from 0" };
 
 /// The zoo's row.
@@ -43,7 +44,7 @@ pub const SWIN: Entry = Entry {
     summary: "Swin-T, bidirectional attention in the first stage",
     source: "NeurIPS 2022 workshop, Stoica et al.",
     options: &[BLOCKS],
-    build: |config| swin_with("swin_tiny_bisa", config, false),
+    build: |config| swin::build("swin_tiny_bisa", config, &chosen(config, false)?),
     ..swin::TINY
 };
 
@@ -51,7 +52,7 @@ pub const SWIN: Entry = Entry {
 pub const SWIN_NORM: Entry = Entry {
     name: "swin_tiny_bisa_norm",
     summary: "the same, both branches normalised",
-    build: |config| swin_with("swin_tiny_bisa_norm", config, true),
+    build: |config| swin::build("swin_tiny_bisa_norm", config, &chosen(config, true)?),
     ..SWIN
 };
 
@@ -61,7 +62,7 @@ pub const LEVIT: Entry = Entry {
     summary: "LeViT-128S, bidirectional attention in the first stage",
     source: "NeurIPS 2022 workshop, Stoica et al.",
     options: &[BLOCKS],
-    build: |config| levit_with("levit_128s_bisa", config, false),
+    build: |config| levit::build("levit_128s_bisa", config, &chosen(config, false)?),
     ..levit::SMALL
 };
 
@@ -69,36 +70,32 @@ pub const LEVIT: Entry = Entry {
 pub const LEVIT_NORM: Entry = Entry {
     name: "levit_128s_bisa_norm",
     summary: "the same, both branches normalised",
-    build: |config| levit_with("levit_128s_bisa_norm", config, true),
+    build: |config| levit::build("levit_128s_bisa_norm", config, &chosen(config, true)?),
     ..LEVIT
 };
 
 const EPS: f64 = 1e-5;
 
-fn levit_with(name: &str, config: &Config, norm: bool) -> Result<Graph, String> {
-    levit::build(name, config, &Bidirectional { blocks: blocks(config)?, norm })
-}
-
-fn swin_with(name: &str, config: &Config, norm: bool) -> Result<Graph, String> {
-    swin::build(name, config, &Bidirectional { blocks: blocks(config)?, norm })
-}
-
 /// The blocks that the option names; both of the first stage where it is absent.
-fn blocks(config: &Config) -> Result<Vec<(usize, usize)>, String> {
-    let Some(list) = config.options.get(BLOCKS.name) else { return Ok(vec![(0, 0), (0, 1)]) };
+///
+/// # Errors
+/// Where the option is no list of blocks.
+pub fn chosen(config: &Config, norm: bool) -> Result<Bidirectional, String> {
+    let Some(list) = config.options.get(BLOCKS.name) else {
+        return Ok(Bidirectional { blocks: vec![(0, 0), (0, 1)], norm });
+    };
     let wrong =
         || format!("option blocks is `{list}`, expected stage.block, counted from 0 and joined by +, as 0.0+0.1");
     let block = |text: &str| {
         let (stage, block) = text.split_once('.')?;
         Some((stage.parse().ok()?, block.parse().ok()?))
     };
-    list.split('+').map(|text| block(text).ok_or_else(wrong)).collect()
+    let blocks = list.split('+').map(|text| block(text).ok_or_else(wrong)).collect::<Result<_, _>>()?;
+    Ok(Bidirectional { blocks, norm })
 }
 
 /// A layer of attention that is replaced: q, k `[B, heads, n, d]`, v `[B, heads, n, c]`, and a bias of the scores.
 pub struct Layer<'a> {
-    /// What stands before all names of the model.
-    pub prefix: &'a str,
     /// Its name in the checkpoint.
     pub name: &'a str,
     /// Queries, keys and values.
@@ -112,10 +109,6 @@ pub struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    fn parameter(&self, part: &str) -> String {
-        format!("{}{}.{part}", self.prefix, self.name)
-    }
-
     /// Heads, and channels of all values together.
     fn extents(&self, b: &Builder) -> (usize, usize) {
         let [_, heads, _, d] = b.shape(self.operands[2])[..] else { unreachable!("values have heads") };
@@ -123,47 +116,47 @@ impl Layer<'_> {
     }
 
     /// Attention and inverse attention, heads concatenated: `[B, n, C]` each; l and c are `[B, n, C]`.
-    fn branches(&self, b: &mut Builder, [l, c]: [NodeId; 2]) -> [NodeId; 2] {
-        let ([q, k, v], (heads, channels)) = (self.operands, self.extents(b));
+    fn branches(&self, net: &mut Layers, [l, c]: [NodeId; 2]) -> [NodeId; 2] {
+        let ([q, k, v], (heads, channels)) = (self.operands, self.extents(&net.b));
         let (bias, d) = (Some(self.bias), channels / heads);
-        let [l, c] = [l, c].map(|x| b.split_heads(x, heads));
-        let mut weight = |part: &str, shape: [usize; 2]| b.weight(self.parameter(part), TensorType::f32(shape));
-        let generators = [weight("G.weight", [d * d, d]), weight("bias_generator.weight", [d, d])];
-        let forward = b.attention(q, k, v, bias, self.scale);
-        let inverse = b.inverse_attention([q, k, l, c, generators[0], generators[1]], bias, self.scale);
-        [forward, inverse].map(|branch| b.merge_heads(branch))
+        let [l, c] = [l, c].map(|x| net.b.split_heads(x, heads));
+        let weight = net.weight(&format!("{}.G.weight", self.name), &[d * d, d]);
+        let shift = net.weight(&format!("{}.bias_generator.weight", self.name), &[d, d]);
+        let forward = net.b.attention(q, k, v, bias, self.scale);
+        let inverse = net.b.inverse_attention([q, k, l, c, weight, shift], bias, self.scale);
+        [forward, inverse].map(|branch| net.b.merge_heads(branch))
     }
 
     /// λ·first + (1 − λ)·second, normalised before where the layer does that.
-    fn mix(&self, b: &mut Builder, branches: [NodeId; 2]) -> NodeId {
-        let selection = b.weight(self.parameter("selection_lambda"), TensorType::f32([]));
-        let [first, second] = if self.norm { branches.map(|branch| normalised(b, branch)) } else { branches };
-        b.mix(first, second, selection)
+    fn mix(&self, net: &mut Layers, branches: [NodeId; 2]) -> NodeId {
+        let selection = net.weight(&format!("{}.selection_lambda", self.name), &[]);
+        let [first, second] = if self.norm { branches.map(|branch| normalised(&mut net.b, branch)) } else { branches };
+        net.b.mix(first, second, selection)
     }
 }
 
 /// Bidirectional attention of Swin's windows x `[B, n, C]` → heads concatenated, `[B, n, C]`.
-pub fn window_attention(net: &mut Swin, x: NodeId, layer: &Layer) -> NodeId {
+pub fn window_attention(net: &mut Layers, x: NodeId, layer: &Layer) -> NodeId {
     let (_, channels) = layer.extents(&net.b);
     let active = ["local_proj", "global_proj"].map(|part| {
-        let projected = net.linear(x, &format!("{}.{part}", layer.name), channels, channels);
+        let projected = net.linear(x, &format!("{}.{part}", layer.name), channels);
         net.b.gelu(projected)
     });
-    let branches = layer.branches(&mut net.b, active);
-    layer.mix(&mut net.b, branches)
+    let branches = layer.branches(net, active);
+    layer.mix(net, branches)
 }
 
 /// Bidirectional attention of LeViT's tokens x `[B, n, C]` → heads concatenated, each branch projected.
 pub fn token_attention(net: &mut Levit, x: NodeId, layer: &Layer) -> NodeId {
-    let (_, channels) = layer.extents(&net.b);
+    let (_, channels) = layer.extents(&net.layers.b);
     let active = ["local_proj", "global_proj"].map(|part| {
         let projected = net.linear(x, &format!("{}.{part}", layer.name), channels);
         net.hardswish(projected)
     });
-    let [forward, inverse] = layer.branches(&mut net.b, active);
+    let [forward, inverse] = layer.branches(&mut net.layers, active);
     let projected = [("msa_proj", forward), ("misa_proj", inverse)]
         .map(|(part, branch)| net.linear(branch, &format!("{}.{part}", layer.name), channels));
-    layer.mix(&mut net.b, projected)
+    layer.mix(&mut net.layers, projected)
 }
 
 /// Layer norm without scale and shift.
@@ -180,6 +173,7 @@ fn normalised(b: &mut Builder, x: NodeId) -> NodeId {
 mod tests {
     use super::*;
     use crate::{ModelError, build};
+    use regard_ir::graph::Graph;
 
     #[test]
     fn bidirectional_swin_has_the_published_parameter_count() {

@@ -6,7 +6,7 @@
 
 use regard_ir::{
     graph::{Builder, NodeId},
-    ops::Conv2d,
+    ops::{Conv2d, RelativeBias},
     types::TensorType,
 };
 
@@ -14,16 +14,34 @@ use regard_ir::{
 pub struct Layers {
     /// The graph so far.
     pub b: Builder,
+    /// What stands before all names.
+    prefix: &'static str,
 }
 
+/// Names and views.
 impl Layers {
     /// An empty model.
     pub fn new(name: &str) -> Self {
-        Self { b: Builder::new(name) }
+        Self { b: Builder::new(name), prefix: "" }
+    }
+    /// The same; what comes now has that before its names.
+    pub fn called(self, prefix: &'static str) -> Self {
+        Self { prefix, ..self }
+    }
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+    /// The input `[B, 3, H, W]`.
+    pub fn image(&mut self, batch: usize, [height, width]: [usize; 2]) -> NodeId {
+        self.b.input("image", TensorType::f32([batch, 3, height, width]))
     }
     /// A parameter.
-    pub fn weight(&mut self, name: String, shape: &[usize]) -> NodeId {
-        self.b.weight(name, TensorType::f32(shape))
+    pub fn weight(&mut self, name: &str, shape: &[usize]) -> NodeId {
+        self.b.weight(self.full(name), TensorType::f32(shape))
+    }
+    /// Names a node.
+    pub fn label(&mut self, x: NodeId, name: &str) -> NodeId {
+        self.b.label(x, self.full(name))
     }
     /// Extents of a map or another tensor of that many axes.
     pub fn axes<const N: usize>(&self, x: NodeId) -> [usize; N] {
@@ -31,9 +49,19 @@ impl Layers {
         shape.try_into().unwrap_or_else(|_| panic!("{} has not {N} axes", self.b.ty(x)))
     }
     /// Names `[B, C, H, W]` of a map.
-    pub fn tap(&mut self, x: NodeId, name: String) {
+    pub fn tap(&mut self, x: NodeId, name: &str) {
         let first = self.channels_first(x);
-        self.b.label(first, name);
+        self.label(first, name);
+    }
+    /// Names `[B, H·W, C]` of a map.
+    pub fn tap_tokens(&mut self, x: NodeId, name: &str) {
+        let tokens = self.tokens(x);
+        self.label(tokens, name);
+    }
+    /// `[B, H, W, C]` → `[B, H·W, C]`.
+    pub fn tokens(&mut self, x: NodeId) -> NodeId {
+        let [b, h, w, c] = self.axes(x);
+        self.b.reshape(x, &[b, h * w, c])
     }
     /// `[B, H, W, C]` → `[B, C, H, W]`.
     pub fn channels_first(&mut self, x: NodeId) -> NodeId {
@@ -43,54 +71,86 @@ impl Layers {
     pub fn channels_last(&mut self, x: NodeId) -> NodeId {
         self.b.transpose(x, &[-2, -1, -3])
     }
+    /// Extent of the last axis.
+    fn channels(&self, x: NodeId) -> usize {
+        *self.b.shape(x).last().expect("channels are an axis")
+    }
+}
+
+/// Norms, products and convolutions.
+impl Layers {
     /// Layer norm over channels.
     pub fn norm(&mut self, x: NodeId, name: &str, eps: f64) -> NodeId {
-        let channels = self.b.shape(x)[self.b.shape(x).len() - 1];
-        let gamma = self.weight(format!("{name}.weight"), &[channels]);
-        let beta = self.weight(format!("{name}.bias"), &[channels]);
+        let channels = self.channels(x);
+        let [gamma, beta] = ["weight", "bias"].map(|part| self.weight(&format!("{name}.{part}"), &[channels]));
         self.b.layer_norm(x, gamma, beta, eps)
+    }
+    /// Batch norm over channels.
+    pub fn batch_norm(&mut self, x: NodeId, name: &str) -> NodeId {
+        self.b.batch_norm(x, &self.full(name), -1)
+    }
+    /// A product with a weight `[out, in]`.
+    pub fn product(&mut self, x: NodeId, name: &str, out: usize) -> NodeId {
+        let weight = self.weight(&format!("{name}.weight"), &[out, self.channels(x)]);
+        self.b.linear(x, weight, None)
     }
     /// A linear layer over channels, its weight `[out, in]`.
     pub fn linear(&mut self, x: NodeId, name: &str, out: usize) -> NodeId {
-        let channels = self.b.shape(x)[self.b.shape(x).len() - 1];
-        let weight = self.weight(format!("{name}.weight"), &[out, channels]);
-        let bias = self.weight(format!("{name}.bias"), &[out]);
-        self.b.linear(x, weight, Some(bias))
+        let product = self.product(x, name, out);
+        let bias = self.weight(&format!("{name}.bias"), &[out]);
+        self.b.add(product, bias)
     }
     /// A linear layer over channels that its authors wrote as a 1×1 convolution, its weight `[out, in, 1, 1]`.
     pub fn pointwise(&mut self, x: NodeId, name: &str, out: usize) -> NodeId {
-        let channels = self.b.shape(x)[self.b.shape(x).len() - 1];
-        let weight = self.weight(format!("{name}.weight"), &[out, channels, 1, 1]);
+        let product = self.pointwise_product(x, name, out);
+        let bias = self.weight(&format!("{name}.bias"), &[out]);
+        self.b.add(product, bias)
+    }
+    /// The same without bias.
+    pub fn pointwise_product(&mut self, x: NodeId, name: &str, out: usize) -> NodeId {
+        let channels = self.channels(x);
+        let weight = self.weight(&format!("{name}.weight"), &[out, channels, 1, 1]);
         let weight = self.b.reshape(weight, &[out, channels]);
-        let bias = self.weight(format!("{name}.bias"), &[out]);
-        self.b.linear(x, weight, Some(bias))
+        self.b.linear(x, weight, None)
     }
     /// A convolution with bias; its zeros keep the extent before it is divided by the stride.
     pub fn conv(&mut self, x: NodeId, name: &str, out: usize, size: usize, stride: usize) -> NodeId {
-        let first = self.channels_first(x);
-        let y = self.b.conv_with_bias(first, name, [out, size], Conv2d::new(stride, size / 2));
-        self.channels_last(y)
+        self.any_conv(x, name, [out, size], Conv2d::new(stride, size / 2))
     }
     /// The same for each channel by itself.
     pub fn depthwise(&mut self, x: NodeId, name: &str, size: usize, stride: usize) -> NodeId {
-        let [.., channels] = self.axes::<4>(x);
+        let channels = self.channels(x);
+        self.any_conv(x, name, [channels, size], Conv2d::new(stride, size / 2).in_groups(channels))
+    }
+    /// Any convolution with bias of a map with channels last.
+    pub fn any_conv(&mut self, x: NodeId, name: &str, [out, size]: [usize; 2], op: Conv2d) -> NodeId {
         let first = self.channels_first(x);
-        let op = Conv2d::new(stride, size / 2).in_groups(channels);
-        let y = self.b.conv_with_bias(first, name, [channels, size], op);
+        let y = self.b.conv_with_bias(first, &self.full(name), [out, size], op);
         self.channels_last(y)
     }
     /// A 3×3 convolution by steps of 2, and its batch norm.
     pub fn halve(&mut self, x: NodeId, conv: &str, norm: &str, out: usize) -> NodeId {
         let y = self.conv(x, conv, out, 3, 2);
-        self.b.batch_norm(y, norm, -1)
+        self.batch_norm(y, norm)
     }
+}
+
+/// Borders, regions, windows and heads.
+impl Layers {
     /// Zeros below and to the right, so that both extents become multiples of `side`.
     pub fn pad(&mut self, x: NodeId, side: usize) -> NodeId {
-        let [_, h, w, _] = self.axes::<4>(x);
-        let below = h.next_multiple_of(side) - h;
-        let right = w.next_multiple_of(side) - w;
-        let x = if below > 0 { self.b.pad(x, -3, 0, below, 0.0) } else { x };
-        if right > 0 { self.b.pad(x, -2, 0, right, 0.0) } else { x }
+        self.pad_axes(x, [-3, -2], side)
+    }
+    /// Zeros behind two axes, so that both extents become multiples of `unit`.
+    pub fn pad_axes(&mut self, x: NodeId, axes: [i64; 2], unit: usize) -> NodeId {
+        axes.into_iter().fold(x, |x, axis| {
+            let shape = self.b.shape(x);
+            let extent = shape[shape.len() - axis.unsigned_abs() as usize];
+            match extent.next_multiple_of(unit) - extent {
+                0 => x,
+                behind => self.b.pad(x, axis, 0, behind, 0.0),
+            }
+        })
     }
     /// The first rows and columns.
     pub fn crop(&mut self, x: NodeId, height: usize, width: usize) -> NodeId {
@@ -113,12 +173,39 @@ impl Layers {
         let order = self.b.transpose(cut, &[-5, -3, -4, -2, -1]);
         self.b.reshape(order, &[b, height, width, c])
     }
+    /// Groups of channels as images of their own: `[B, H, W, g·C]` → `[B·g, H, W, C]`.
+    pub fn maps_of_groups(&mut self, x: NodeId, groups: usize) -> NodeId {
+        let [b, h, w, c] = self.axes(x);
+        let cut = self.b.reshape(x, &[b, h, w, groups, c / groups]);
+        let order = self.b.transpose(cut, &[-2, -4, -3, -1]);
+        self.b.reshape(order, &[b * groups, h, w, c / groups])
+    }
     /// `[B, H, W, heads·d]` → `[B, heads, H·W, d]`.
     pub fn heads(&mut self, x: NodeId, heads: usize) -> NodeId {
-        let [b, h, w, c] = self.axes(x);
-        let tokens = self.b.reshape(x, &[b, h * w, c]);
+        let tokens = self.tokens(x);
         self.b.split_heads(tokens, heads)
     }
+    /// Queries, keys and values `[B, heads, n, d]` from one linear layer of tokens `[B, n, C]`.
+    pub fn qkv(&mut self, x: NodeId, name: &str, heads: usize) -> [NodeId; 3] {
+        let qkv = self.linear(x, name, 3 * self.channels(x));
+        let parts = self.b.split(qkv, -1, 3);
+        [0, 1, 2].map(|i| self.b.split_heads(parts[i], heads))
+    }
+    /// The score term of attention inside windows of a map `[B, H, W]`, its table called
+    /// `name.relative_position_bias_table`: `[heads, w², w²]`, with all windows in front where they are shifted.
+    pub fn window_bias(&mut self, name: &str, heads: usize, map: [usize; 3], window: usize, shift: usize) -> NodeId {
+        let table = format!("{name}.relative_position_bias_table");
+        let table = self.weight(&table, &[(2 * window - 1).pow(2), heads]);
+        let bias = self.b.push(RelativeBias { height: window, width: window }, &[table]);
+        match shift {
+            0 => bias,
+            _ => self.b.masked_shifted_windows(bias, map, window, shift),
+        }
+    }
+}
+
+/// Modules that several models have.
+impl Layers {
     /// Linear, a depthwise convolution that is added, GELU, linear: names `linear1.0`, `dwc`, `linear2.0`.
     pub fn conv_mlp(&mut self, x: NodeId, name: &str, ratio: usize) -> NodeId {
         let [.., channels] = self.axes::<4>(x);
@@ -139,21 +226,25 @@ impl Layers {
             }
             _ => self.halve(x, &format!("{name}.0"), &format!("{name}.1"), out),
         };
-        self.tap(y, name);
+        self.tap(y, &name);
         y
     }
     /// Batch norm, mean over the map, classifier.
     pub fn batch_norm_head(&mut self, x: NodeId, classes: usize) -> NodeId {
-        let y = self.b.batch_norm(x, "norm", -1);
+        let y = self.batch_norm(x, "norm");
         self.classify(y, "head", classes)
     }
     /// Mean over the map, classifier.
     pub fn classify(&mut self, x: NodeId, name: &str, classes: usize) -> NodeId {
-        let [b, h, w, c] = self.axes(x);
-        let tokens = self.b.reshape(x, &[b, h * w, c]);
-        let mean = self.b.mean(tokens, -2);
-        let pooled = self.b.reshape(mean, &[b, c]);
+        let tokens = self.tokens(x);
+        let pooled = self.mean_of_tokens(tokens);
         let logits = self.linear(pooled, name, classes);
-        self.b.label(logits, "logits")
+        self.label(logits, "logits")
+    }
+    /// `[B, n, C]` → `[B, C]`.
+    pub fn mean_of_tokens(&mut self, x: NodeId) -> NodeId {
+        let [batch, _, channels] = self.axes(x);
+        let mean = self.b.mean(x, -2);
+        self.b.reshape(mean, &[batch, channels])
     }
 }

@@ -15,11 +15,11 @@
 use crate::{
     Config, Entry,
     bisa::{self, Bidirectional, Layer},
+    layers::Layers,
 };
 use regard_ir::{
-    graph::{Builder, Graph, NodeId},
-    ops::{Activation, ActivationOp, Conv2d, Slice},
-    types::TensorType,
+    graph::{Graph, NodeId},
+    ops::{Activation, ActivationOp, Conv2d, DistanceBias, Slice},
 };
 
 /// The zoo's row.
@@ -29,8 +29,10 @@ pub const SMALL: Entry = Entry {
     source: "arXiv 2104.01136, facebookresearch/LeViT",
     size: (224, 224),
     classes: 1000,
+    aliases: &[],
     options: &[],
-    build: small,
+    fit: None,
+    build: |config| build("levit_128s", config, &Bidirectional::default()),
 };
 
 /// One stage of equal tokens.
@@ -57,10 +59,6 @@ pub const KEY_DIM: usize = 16;
 const VALUE_DIM: usize = 32;
 const SHRINKING_VALUE_DIM: usize = 64;
 
-fn small(config: &Config) -> Result<Graph, String> {
-    build("levit_128s", config, &Bidirectional::default())
-}
-
 /// LeViT-128S with some of its attention blocks bidirectional; blocks count attention alone, by stage.
 ///
 /// # Errors
@@ -72,17 +70,9 @@ pub fn build(name: &str, config: &Config, bidirectional: &Bidirectional) -> Resu
             "{name} has no attention block {block} in stage {stage}, expected stages of {depths:?} blocks"
         ));
     }
-    let (height, width) = config.size.unwrap_or(SMALL.size);
-    let fits = |side: usize| side > 0 && side.is_multiple_of(PATCH) && side <= 64 * PATCH;
-    if !fits(height) || !fits(width) {
-        return Err(format!(
-            "{name} cannot take images of {height}x{width}: four convolutions halve them, so each side must be a \
-             multiple of {PATCH}, at most {}",
-            64 * PATCH
-        ));
-    }
-    let mut net = Levit { b: Builder::new(name), map: [height / PATCH, width / PATCH], bidirectional };
-    let image = net.b.input("image", TensorType::f32([config.batch, 3, height, width]));
+    let size = config.divided_size(name, SMALL.size, PATCH, "four convolutions halve them")?;
+    let mut net = Levit { layers: Layers::new(name), map: size.map(|side| side / PATCH), bidirectional };
+    let image = net.layers.image(config.batch, size);
     let mut x = net.stem(image);
     let mut block = 0;
     for (i, stage) in STAGES.iter().enumerate() {
@@ -98,13 +88,13 @@ pub fn build(name: &str, config: &Config, bidirectional: &Bidirectional) -> Resu
         }
     }
     let logits = net.head(x, config.classes.unwrap_or(SMALL.classes));
-    Ok(net.b.finish(&[logits]))
+    Ok(net.layers.b.finish(&[logits]))
 }
 
 /// LeViT under construction.
 pub struct Levit<'a> {
     /// Where nodes go.
-    pub b: Builder,
+    pub layers: Layers,
     /// Rows and columns of the tokens' map.
     map: [usize; 2],
     bidirectional: &'a Bidirectional,
@@ -126,15 +116,13 @@ struct Operands {
 impl Levit<'_> {
     /// Batch norm of `name.c` times x: `[…, in]` → `[…, out]`.
     pub fn linear(&mut self, x: NodeId, name: &str, out: usize) -> NodeId {
-        let inputs = self.b.shape(x)[self.b.shape(x).len() - 1];
-        let weight = self.b.weight(format!("{name}.c.weight"), TensorType::f32([out, inputs]));
-        let product = self.b.linear(x, weight, None);
-        self.b.batch_norm(product, &format!("{name}.bn"), -1)
+        let product = self.layers.product(x, &format!("{name}.c"), out);
+        self.layers.batch_norm(product, &format!("{name}.bn"))
     }
 
     /// x · clip(x + 3, 0, 6) / 6.
     pub fn hardswish(&mut self, x: NodeId) -> NodeId {
-        self.b.push(Activation { op: ActivationOp::Hardswish }, &[x])
+        self.layers.b.push(Activation { op: ActivationOp::Hardswish }, &[x])
     }
 
     /// `[B, 3, H, W]` → `[B, H/16·W/16, 128]`.
@@ -142,40 +130,40 @@ impl Levit<'_> {
         let mut x = image;
         for (i, channels) in STEM.into_iter().enumerate() {
             let name = format!("patch_embed.{}", 2 * i);
-            x = self.b.conv(x, &format!("{name}.c"), [channels, 3], Conv2d::new(2, 1));
-            x = self.b.batch_norm(x, &format!("{name}.bn"), -3);
+            x = self.layers.b.conv(x, &format!("{name}.c"), [channels, 3], Conv2d::new(2, 1));
+            x = self.layers.b.batch_norm(x, &format!("{name}.bn"), -3);
             if i + 1 < STEM.len() {
                 x = self.hardswish(x);
             }
         }
-        self.b.label(x, "patch_embed");
-        let [batch, channels, height, width] = self.b.shape(x)[..] else { unreachable!("a stem gives a map") };
-        let tokens = self.b.reshape(x, &[batch, channels, height * width]);
-        self.b.swap_last(tokens)
+        self.layers.b.label(x, "patch_embed");
+        let [batch, channels, height, width] = self.layers.b.shape(x)[..] else { unreachable!("a stem gives a map") };
+        let tokens = self.layers.b.reshape(x, &[batch, channels, height * width]);
+        self.layers.b.swap_last(tokens)
     }
 
     /// Parts of the given widths of every head: `[B, N, heads·Σ]` → `[B, heads, N, part]` each.
     fn heads(&mut self, x: NodeId, heads: usize, parts: &[usize]) -> Vec<NodeId> {
-        let split = self.b.split_heads(x, heads);
+        let split = self.layers.b.split_heads(x, heads);
         let mut start = 0;
         let mut part = |width: usize| {
             start += width;
-            self.b.slice(split, -1, start - width..start)
+            self.layers.b.slice(split, -1, start - width..start)
         };
         parts.iter().map(|&width| part(width)).collect()
     }
 
     fn bias(&mut self, name: &str, heads: usize, stride: usize) -> NodeId {
         let [height, width] = self.map;
-        let table = self.b.weight(format!("{name}.attention_biases"), TensorType::f32([heads, height * width]));
-        self.b.distance_bias(table, self.map, stride)
+        let table = self.layers.weight(&format!("{name}.attention_biases"), &[heads, height * width]);
+        self.layers.b.push(DistanceBias { height, width, stride }, &[table])
     }
 
     /// Attention, heads concatenated.
     fn attended(&mut self, operands: Operands) -> NodeId {
         let Operands { q, k, v, bias } = operands;
-        let y = self.b.attention(q, k, v, Some(bias), scale());
-        self.b.merge_heads(y)
+        let y = self.layers.b.attention(q, k, v, Some(bias), scale());
+        self.layers.b.merge_heads(y)
     }
 
     /// What follows attention: → `[B, queries, out]`.
@@ -191,24 +179,24 @@ impl Levit<'_> {
         let bias = self.bias(&name, heads, 1);
         let y = if bidirectional {
             let norm = self.bidirectional.norm;
-            let layer = Layer { prefix: "", name: &name, operands: [q, k, v], bias, scale: scale(), norm };
+            let layer = Layer { name: &name, operands: [q, k, v], bias, scale: scale(), norm };
             bisa::token_attention(self, x, &layer)
         } else {
             self.attended(Operands { q, k, v, bias })
         };
         let y = self.projected(y, &name, stage.channels);
-        let sum = self.b.add(x, y);
-        self.b.label(sum, format!("blocks.{block}"))
+        let sum = self.layers.b.add(x, y);
+        self.layers.b.label(sum, format!("blocks.{block}"))
     }
 
     fn mlp(&mut self, x: NodeId, block: usize, channels: usize) -> NodeId {
         let up = self.linear(x, &format!("blocks.{block}.m.0"), 2 * channels);
         let up = self.hardswish(up);
         let down = self.linear(up, &format!("blocks.{block}.m.2"), channels);
-        let sum = self.b.add(x, down);
+        let sum = self.layers.b.add(x, down);
         // One pair of blocks per depth, and one to enter each stage but the first.
         let last = block + 3 == 2 * STAGES.iter().map(|s| s.depth + 1).sum::<usize>();
-        self.b.label(sum, if last { "blocks".to_string() } else { format!("blocks.{block}") })
+        self.layers.b.label(sum, if last { "blocks".to_string() } else { format!("blocks.{block}") })
     }
 
     /// Attention from every second row and column to all tokens; no residual.
@@ -218,38 +206,34 @@ impl Levit<'_> {
         let [k, v] = self.heads(kv, heads, &[KEY_DIM, SHRINKING_VALUE_DIM])[..] else { unreachable!("two parts") };
         let kept = self.every_second(x, from.channels);
         let q = self.linear(kept, &format!("{name}.q.1"), heads * KEY_DIM);
-        let q = self.b.split_heads(q, heads);
+        let q = self.layers.b.split_heads(q, heads);
         let bias = self.bias(&name, heads, 2);
         self.map = self.map.map(|n| n.div_ceil(2));
         let y = self.attended(Operands { q, k, v, bias });
         let y = self.projected(y, &name, to.channels);
-        self.b.label(y, name)
+        self.layers.b.label(y, name)
     }
 
     /// Tokens of rows and columns 0, 2, 4…
     fn every_second(&mut self, x: NodeId, channels: usize) -> NodeId {
-        let batch = self.b.shape(x)[0];
+        let batch = self.layers.b.shape(x)[0];
         let [height, width] = self.map;
-        let mut map = self.b.reshape(x, &[batch, height, width, channels]);
+        let mut map = self.layers.b.reshape(x, &[batch, height, width, channels]);
         for (axis, stop) in [(-3, height), (-2, width)] {
-            map = self.b.push(Slice { axis, start: 0, stop, step: 2 }, &[map]);
+            map = self.layers.b.push(Slice { axis, start: 0, stop, step: 2 }, &[map]);
         }
-        self.b.reshape(map, &[batch, height.div_ceil(2) * width.div_ceil(2), channels])
+        self.layers.b.reshape(map, &[batch, height.div_ceil(2) * width.div_ceil(2), channels])
     }
 
     /// Mean over tokens, then the average of two classifiers.
     fn head(&mut self, x: NodeId, classes: usize) -> NodeId {
-        let [batch, _, channels] = self.b.shape(x)[..] else { unreachable!("tokens have three axes") };
-        let mean = self.b.mean(x, -2);
-        let pooled = self.b.reshape(mean, &[batch, channels]);
+        let pooled = self.layers.mean_of_tokens(x);
         let [first, second] = ["head", "head_dist"].map(|name| {
-            let normed = self.b.batch_norm(pooled, &format!("{name}.bn"), -1);
-            let weight = self.b.weight(format!("{name}.l.weight"), TensorType::f32([classes, channels]));
-            let bias = self.b.weight(format!("{name}.l.bias"), TensorType::f32([classes]));
-            self.b.linear(normed, weight, Some(bias))
+            let normed = self.layers.batch_norm(pooled, &format!("{name}.bn"));
+            self.layers.linear(normed, &format!("{name}.l"), classes)
         });
-        let sum = self.b.add(first, second);
-        let logits = self.b.scale(sum, 0.5);
-        self.b.label(logits, "logits")
+        let sum = self.layers.b.add(first, second);
+        let logits = self.layers.b.scale(sum, 0.5);
+        self.layers.b.label(logits, "logits")
     }
 }

@@ -14,6 +14,7 @@ pub mod levit;
 pub mod names;
 pub mod options;
 pub mod papers;
+mod pattern;
 pub mod resnet;
 mod routed;
 mod stem;
@@ -25,6 +26,9 @@ pub use options::ModelOption;
 
 use regard_ir::graph::Graph;
 use std::{collections::BTreeMap, fmt};
+
+/// The shapes of a checkpoint's tensors by name.
+pub type Shapes = BTreeMap<String, Vec<usize>>;
 
 /// How to build a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,8 +62,12 @@ pub struct Entry {
     pub size: (usize, usize),
     /// Number of classes of the published checkpoint.
     pub classes: usize,
+    /// Other names of the same.
+    pub aliases: &'static [&'static str],
     /// What variants there are.
     pub options: &'static [ModelOption],
+    /// How a checkpoint's shapes complete a configuration, where they can.
+    fit: Option<fn(&Config, &Shapes) -> Config>,
     build: fn(&Config) -> Result<Graph, String>,
 }
 
@@ -79,21 +87,28 @@ pub const ZOO: &[Entry] = &[
     levit::SMALL,
     bisa::LEVIT,
     bisa::LEVIT_NORM,
-    resnet::ROWS[0],
-    resnet::ROWS[1],
-    resnet::ROWS[2],
-    resnet::ROWS[3],
-    resnet::ROWS[4],
-    resnet::ROWS[5],
-    resnet::ROWS[6],
-    resnet::ROWS[7],
-    resnet::ROWS[8],
-    resnet::ROWS[9],
-    resnet::ROWS[10],
-    resnet::ROWS[11],
+    pattern::AGENT,
+    pattern::BIDIRECTIONAL,
+    pattern::DEFORMABLE,
+    pattern::GLOBAL,
+    pattern::GRID,
+    pattern::NEIGHBOURHOOD,
+    pattern::ROUTED,
+    pattern::SHIFTED_WINDOW,
+    pattern::WINDOW,
+    resnet::RESNET26,
+    resnet::RESNET38,
+    resnet::RESNET50,
+    resnet::SASA26,
+    resnet::SASA38,
+    resnet::SASA50,
+    resnet::SASA50_CONV12_ATTN34,
+    resnet::SASA50_CONVSTEM,
+    resnet::SASA50_CONVSTEM_K11,
     swin::TINY,
     bisa::SWIN,
     bisa::SWIN_NORM,
+    upernet::SWIN_BISA,
     upernet::SWIN,
 ];
 
@@ -117,9 +132,17 @@ impl fmt::Display for ModelError {
 
 impl std::error::Error for ModelError {}
 
-/// The zoo's row of that name.
+/// The zoo's row of that name, or of another name of the same model.
 pub fn find(name: &str) -> Option<&'static Entry> {
-    ZOO.iter().find(|e| e.name == name)
+    ZOO.iter().find(|entry| entry.name == name || entry.aliases.contains(&name))
+}
+
+/// The configuration with what the shapes of a checkpoint say of the model's structure. What `config` says goes first.
+pub fn fitted(name: &str, config: &Config, stored: &Shapes) -> Config {
+    match find(name).and_then(|entry| entry.fit) {
+        Some(fit) => fit(config, stored),
+        None => config.clone(),
+    }
 }
 
 /// Builds the graph of a model: input `image` f32 `[batch, 3, height, width]`, output `logits`.
@@ -131,7 +154,7 @@ pub fn build(name: &str, config: &Config) -> Result<Graph, ModelError> {
     if config.classes.is_some_and(|c| c == 0 || c > 1 << 20) {
         return Err(ModelError::Config("the number of classes must lie between 1 and 1048576".to_string()));
     }
-    options::check(name, config, entry.options).map_err(ModelError::Config)?;
+    options::check(entry.name, config, entry.options).map_err(ModelError::Config)?;
     (entry.build)(config).map_err(ModelError::Config)
 }
 
@@ -164,6 +187,17 @@ mod tests {
         assert_eq!(build("swin_tiny_upernet", &config).unwrap().parameters(), 59_941_862 - 923_798);
         let graph = build("swin_tiny_upernet", &config.with("auxiliary", "yes")).unwrap();
         assert_eq!((graph.parameters(), graph.outputs.len()), (59_941_862, 3));
+    }
+
+    #[test]
+    fn names_are_in_order_and_mean_one_model() {
+        assert!(ZOO.is_sorted_by(|a, b| a.name < b.name));
+        for entry in ZOO {
+            for alias in entry.aliases {
+                assert!(ZOO.iter().all(|other| other.name != *alias), "{alias}");
+                assert_eq!(find(alias).map(|found| found.name), Some(entry.name));
+            }
+        }
     }
 
     #[test]

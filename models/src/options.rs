@@ -20,7 +20,43 @@ pub struct ModelOption {
     pub values: &'static str,
 }
 
+/// Pixels of the longest side of an image.
+const LONGEST: usize = 4096;
+
 impl Config {
+    /// Height and width of the image, `default` where none are given.
+    ///
+    /// # Errors
+    /// Where a side is empty or too long.
+    pub(crate) fn any_size(&self, model: &str, default: (usize, usize)) -> Result<[usize; 2], String> {
+        let (height, width) = self.size.unwrap_or(default);
+        let fits = |side: usize| (1..=LONGEST).contains(&side);
+        match fits(height) && fits(width) {
+            true => Ok([height, width]),
+            false => Err(format!(
+                "{model} cannot take images of {height}x{width}: each side must lie between 1 and {LONGEST}"
+            )),
+        }
+    }
+    /// The same where both sides must be multiples of `unit`; `why` says what must divide.
+    ///
+    /// # Errors
+    /// As [`any_size`](Self::any_size), and where a side is no multiple.
+    pub(crate) fn divided_size(
+        &self,
+        model: &str,
+        default: (usize, usize),
+        unit: usize,
+        why: &str,
+    ) -> Result<[usize; 2], String> {
+        let [height, width] = self.any_size(model, default)?;
+        match height.is_multiple_of(unit) && width.is_multiple_of(unit) {
+            true => Ok([height, width]),
+            false => Err(format!(
+                "{model} cannot take images of {height}x{width}: {why}, so each side must be a multiple of {unit}"
+            )),
+        }
+    }
     /// The same with an option set.
     pub fn with(mut self, name: &str, value: &str) -> Config {
         self.options.insert(name.to_owned(), value.to_owned());
@@ -49,6 +85,17 @@ impl Config {
         let Some(value) = self.options.get(name) else { return Ok(default) };
         let number = value.parse().ok().filter(|n| *n >= least && *n <= most);
         number.ok_or_else(|| format!("option {name} is `{value}`, expected a number from {least} to {most}"))
+    }
+    /// The value of an option that is four numbers from 1 to `most`, one for each stage, as `1+1+4+1`.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub fn four(&self, name: &str, default: [usize; 4], most: usize) -> Result<[usize; 4], String> {
+        let Some(value) = self.options.get(name) else { return Ok(default) };
+        let part = |part: &str| part.parse::<usize>().ok().filter(|n| (1..=most).contains(n));
+        let numbers: Option<Vec<usize>> = value.split('+').map(part).collect();
+        let four = numbers.and_then(|numbers| numbers.try_into().ok());
+        four.ok_or_else(|| format!("option {name} is `{value}`, expected four numbers from 1 to {most}, as 1+2+3+4"))
     }
     /// The value of an option that is a list of different numbers from 1 to `most`, as `1+3`, or `none`.
     ///

@@ -34,91 +34,81 @@ const OPTIONS: &[ModelOption] = &[
     ModelOption { name: "width", values: "1.0; 0.25 to 4: factor of all widths" },
 ];
 
-const BASELINE: Entry = Entry {
+/// The zoo's row.
+pub const RESNET50: Entry = Entry {
     name: "resnet50",
     summary: "ResNet-50 v1.5, the convolutional baseline",
     source: "arXiv 1512.03385, torchvision",
     size: (224, 224),
     classes: 1000,
+    aliases: &[],
     options: &[ModelOption { name: "width", values: "1.0; 0.25 to 4: factor of all widths" }],
+    fit: None,
     build: |config| build("resnet50", &baseline(50, config)?, config),
 };
+/// The zoo's row.
+pub const RESNET38: Entry = Entry {
+    name: "resnet38",
+    summary: "ResNet-38, the convolutional baseline",
+    build: |config| build("resnet38", &baseline(38, config)?, config),
+    ..RESNET50
+};
+/// The zoo's row.
+pub const RESNET26: Entry = Entry {
+    name: "resnet26",
+    summary: "ResNet-26, the convolutional baseline",
+    build: |config| build("resnet26", &baseline(26, config)?, config),
+    ..RESNET50
+};
 
-const FULL: Entry = Entry {
+/// The zoo's row.
+pub const SASA50: Entry = Entry {
     name: "sasa_resnet50",
     summary: "ResNet-50, all 3x3 convolutions and the stem are attention",
     source: "arXiv 1906.05909",
-    size: (224, 224),
-    classes: 1000,
+    aliases: &["sasa_resnet50_full"],
     options: OPTIONS,
     build: |config| named("sasa_resnet50", 50, config, &[]),
+    ..RESNET50
 };
-
-/// The zoo's rows.
-pub const ROWS: [Entry; 12] = [
-    Entry {
-        name: "resnet26",
-        summary: "ResNet-26, the convolutional baseline",
-        build: |config| build("resnet26", &baseline(26, config)?, config),
-        ..BASELINE
-    },
-    Entry {
-        name: "resnet38",
-        summary: "ResNet-38, the convolutional baseline",
-        build: |config| build("resnet38", &baseline(38, config)?, config),
-        ..BASELINE
-    },
-    BASELINE,
-    Entry {
-        name: "sasa_resnet26",
-        summary: "ResNet-26, all 3x3 convolutions and the stem are attention",
-        build: |config| named("sasa_resnet26", 26, config, &[]),
-        ..FULL
-    },
-    Entry {
-        name: "sasa_resnet26_full",
-        summary: "another name of sasa_resnet26",
-        build: |config| named("sasa_resnet26_full", 26, config, &[]),
-        ..FULL
-    },
-    Entry {
-        name: "sasa_resnet38",
-        summary: "ResNet-38, all 3x3 convolutions and the stem are attention",
-        build: |config| named("sasa_resnet38", 38, config, &[]),
-        ..FULL
-    },
-    Entry {
-        name: "sasa_resnet38_full",
-        summary: "another name of sasa_resnet38",
-        build: |config| named("sasa_resnet38_full", 38, config, &[]),
-        ..FULL
-    },
-    FULL,
-    Entry {
-        name: "sasa_resnet50_conv12_attn34",
-        summary: "sasa_resnet50 with stem=conv attention=3+4",
-        build: |config| named("sasa_resnet50_conv12_attn34", 50, config, &[("stem", "conv"), ("attention", "3+4")]),
-        ..FULL
-    },
-    Entry {
-        name: "sasa_resnet50_convstem",
-        summary: "sasa_resnet50 with stem=conv",
-        build: |config| named("sasa_resnet50_convstem", 50, config, &[("stem", "conv")]),
-        ..FULL
-    },
-    Entry {
-        name: "sasa_resnet50_convstem_k11",
-        summary: "sasa_resnet50 with stem=conv k=11",
-        build: |config| named("sasa_resnet50_convstem_k11", 50, config, &[("stem", "conv"), ("k", "11")]),
-        ..FULL
-    },
-    Entry {
-        name: "sasa_resnet50_full",
-        summary: "another name of sasa_resnet50",
-        build: |config| named("sasa_resnet50_full", 50, config, &[]),
-        ..FULL
-    },
-];
+/// The zoo's row.
+pub const SASA38: Entry = Entry {
+    name: "sasa_resnet38",
+    summary: "ResNet-38, all 3x3 convolutions and the stem are attention",
+    aliases: &["sasa_resnet38_full"],
+    build: |config| named("sasa_resnet38", 38, config, &[]),
+    ..SASA50
+};
+/// The zoo's row.
+pub const SASA26: Entry = Entry {
+    name: "sasa_resnet26",
+    summary: "ResNet-26, all 3x3 convolutions and the stem are attention",
+    aliases: &["sasa_resnet26_full"],
+    build: |config| named("sasa_resnet26", 26, config, &[]),
+    ..SASA50
+};
+/// A combination of options that has a name of its own.
+pub const SASA50_CONVSTEM: Entry = Entry {
+    name: "sasa_resnet50_convstem",
+    summary: "sasa_resnet50 with stem=conv",
+    aliases: &[],
+    build: |config| named("sasa_resnet50_convstem", 50, config, &[("stem", "conv")]),
+    ..SASA50
+};
+/// A combination of options that has a name of its own.
+pub const SASA50_CONVSTEM_K11: Entry = Entry {
+    name: "sasa_resnet50_convstem_k11",
+    summary: "sasa_resnet50 with stem=conv k=11",
+    build: |config| named("sasa_resnet50_convstem_k11", 50, config, &[("stem", "conv"), ("k", "11")]),
+    ..SASA50_CONVSTEM
+};
+/// A combination of options that has a name of its own.
+pub const SASA50_CONV12_ATTN34: Entry = Entry {
+    name: "sasa_resnet50_conv12_attn34",
+    summary: "sasa_resnet50 with stem=conv attention=3+4",
+    build: |config| named("sasa_resnet50_conv12_attn34", 50, config, &[("stem", "conv"), ("attention", "3+4")]),
+    ..SASA50_CONVSTEM
+};
 
 /// Channels of the stem and of the first group's bottleneck.
 const WIDTH: usize = 64;
@@ -247,14 +237,7 @@ fn named(name: &str, depth: usize, config: &Config, preset: &[(&str, &str)]) -> 
 
 fn build(name: &str, layout: &Layout, config: &Config) -> Result<Graph, String> {
     const UNIT: usize = 32;
-    let (height, width) = config.size.unwrap_or(BASELINE.size);
-    let fits = |side: usize| side > 0 && side.is_multiple_of(UNIT) && side <= 64 * UNIT;
-    if !fits(height) || !fits(width) {
-        return Err(format!(
-            "{name} cannot take images of {height}x{width}: the map is halved five times, so each side must be a multiple of {UNIT}, at most {}",
-            64 * UNIT
-        ));
-    }
+    let [height, width] = config.divided_size(name, RESNET50.size, UNIT, "the map is halved five times")?;
     let mut net = Net { b: Builder::new(name), layout };
     let image = net.b.input("image", TensorType::f32([config.batch, 3, height, width]));
     let mut x = net.stem(image);
@@ -264,7 +247,7 @@ fn build(name: &str, layout: &Layout, config: &Config) -> Result<Graph, String> 
         }
         x = net.b.label(x, format!("layer{}", group + 1));
     }
-    let logits = net.head(x, config.classes.unwrap_or(BASELINE.classes));
+    let logits = net.head(x, config.classes.unwrap_or(RESNET50.classes));
     Ok(net.b.finish(&[logits]))
 }
 

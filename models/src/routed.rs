@@ -74,7 +74,7 @@ impl Layers {
         let sum = self.b.add(attended, local);
         let out = self.linear(sum, &format!("{name}.wo"), c);
         let out = self.crop(out, h, w);
-        self.b.label(out, name)
+        self.label(out, name)
     }
 
     /// Deformable bi-level routing attention of a map `[B, H, W, C]`.
@@ -101,7 +101,7 @@ impl Layers {
         let normed = self.norm(agents, &format!("{name}.norm"), EPS);
         let [keys, values] = ["proj_k", "proj_v"].map(|part| self.pointwise(normed, &format!("{name}.{part}"), c));
         let extent = 2 * grid.table - 1;
-        let table = self.weight(format!("{name}.rpe_table"), &[heads, extent, extent]);
+        let table = self.weight(&format!("{name}.rpe_table"), &[heads, extent, extent]);
         let bias = self.b.push(SampledBias { height, width, query: Align::Corners }, &[table, positions]);
         let [q, keys, values] = [q, keys, values].map(|map| self.heads(map, heads));
         let attended = self.b.attention(q, keys, values, Some(bias), scale(c));
@@ -109,22 +109,21 @@ impl Layers {
         let map = self.b.reshape(merged, &[batch, height, width, c]);
         let out = self.pointwise(map, &format!("{name}.proj_out"), c);
         let out = self.crop(out, h, w);
-        self.b.label(out, name)
+        self.label(out, name)
     }
 
     /// Where each group's points are: queries `[B, H, W, C]` → `[B, groups, agents down, agents across, 2]`.
     fn positions(&mut self, queries: NodeId, name: &str, grid: AgentGrid) -> NodeId {
-        let [batch, h, w, c] = self.axes(queries);
+        let [batch, .., c] = self.axes::<4>(queries);
         let (groups, width) = (grid.groups, c / grid.groups);
-        let cut = self.b.reshape(queries, &[batch, h, w, groups, width]);
-        let first = self.b.transpose(cut, &[-2, -1, -4, -3]);
-        let maps = self.b.reshape(first, &[batch * groups, width, h, w]);
+        let maps = self.maps_of_groups(queries, groups);
+        let maps = self.channels_first(maps);
         let op = Conv2d::new(grid.stride, grid.kernel / 2).in_groups(width);
         let near = self.b.conv(maps, &format!("{name}.conv_offset_q.0"), [width, grid.kernel], op);
         let near = self.channels_last(near);
         let normed = self.norm(near, &format!("{name}.conv_offset_q.1.norm"), OFFSET_EPS);
         let active = self.b.gelu(normed);
-        let weight = self.weight(format!("{name}.conv_offset_q.3.weight"), &[1, width, 1, 1]);
+        let weight = self.weight(&format!("{name}.conv_offset_q.3.weight"), &[1, width, 1, 1]);
         let weight = self.b.reshape(weight, &[width]);
         let weighted = self.b.mul(active, weight);
         let offsets = self.b.sum(weighted, -1);

@@ -10,11 +10,15 @@
 //! authors' fork of mmsegmentation. Every convolution of the head has no bias, a batch norm and a relu behind it, but the
 //! last one. The auxiliary head served training; it is built on request.
 
-use crate::{Config, Entry, ModelOption, bisa::Bidirectional, swin::Swin};
+use crate::{
+    Config, Entry, ModelOption,
+    bisa::{self, Bidirectional},
+    layers::Layers,
+    swin,
+};
 use regard_ir::{
     graph::{Builder, Graph, NodeId},
-    ops::{Activation, ActivationOp, AdaptiveAvgPool, Argmax, Conv2d, Resize, ResizeMode},
-    types::TensorType,
+    ops::{AdaptiveAvgPool, Argmax, Conv2d, Resize, ResizeMode},
 };
 
 /// The zoo's row.
@@ -24,11 +28,22 @@ pub const SWIN: Entry = Entry {
     source: "arXiv 1807.10221, SwinTransformer/Swin-Transformer-Semantic-Segmentation",
     size: (512, 512),
     classes: 150,
+    aliases: &[],
     options: &[ModelOption {
         name: "auxiliary",
         values: "no, yes: also the head that served training, as a third output",
     }],
+    fit: None,
     build: |config| build("swin_tiny_upernet", config, &Bidirectional::default()),
+};
+
+/// The zoo's row.
+pub const SWIN_BISA: Entry = Entry {
+    name: "swin_tiny_bisa_upernet",
+    summary: "UPerNet on Swin-T with bidirectional attention in the first stage",
+    options: &[SWIN.options[0], bisa::BLOCKS],
+    build: |config| build("swin_tiny_bisa_upernet", config, &bisa::chosen(config, false)?),
+    ..SWIN
 };
 
 /// Channels of the head.
@@ -37,28 +52,23 @@ const WIDTH: usize = 512;
 const AUXILIARY_WIDTH: usize = 256;
 /// Bins of the pooled maps.
 const POOLED: [usize; 4] = [1, 2, 3, 6];
-/// Longest side of an image.
-const MOST: usize = 4096;
-
 /// UPerNet on Swin-T with some blocks bidirectional.
 ///
 /// # Errors
-/// Where the image is too large.
+/// Where the image is too large, or a block that is named does not exist.
 pub fn build(name: &str, config: &Config, bidirectional: &Bidirectional) -> Result<Graph, String> {
-    let (height, width) = config.size.unwrap_or(SWIN.size);
-    if height == 0 || width == 0 || height > MOST || width > MOST {
-        return Err(format!("{name} cannot take images of {height}x{width}: each side must lie between 1 and {MOST}"));
-    }
+    swin::check_blocks(name, bidirectional)?;
+    let size = config.any_size(name, SWIN.size)?;
     let auxiliary = config.word("auxiliary", &["no", "yes"])? == "yes";
     let classes = config.classes.unwrap_or(SWIN.classes);
-    let mut b = Builder::new(name);
-    let image = b.input("image", TensorType::f32([config.batch, 3, height, width]));
-    let (b, maps) = Swin::dense(b, image, bidirectional);
-    let mut head = Head { b };
+    let mut layers = Layers::new(name);
+    let image = layers.image(config.batch, size);
+    let (layers, maps) = swin::dense(layers, image, bidirectional);
+    let mut head = Head { b: layers.b };
     let logits = head.decode(maps, classes);
-    let whole = head.resized(logits, [height, width]);
+    let whole = head.resized(logits, size);
     let greatest = head.b.push(Argmax { axis: -3 }, &[whole]);
-    let greatest = head.b.reshape(greatest, &[config.batch, height, width]);
+    let greatest = head.b.reshape(greatest, &[config.batch, size[0], size[1]]);
     let classes_of_pixels = head.b.label(greatest, "classes");
     let mut outputs = vec![logits, classes_of_pixels];
     if auxiliary {
@@ -77,7 +87,7 @@ impl Head {
     fn conv(&mut self, x: NodeId, name: &str, [out, size]: [usize; 2]) -> NodeId {
         let x = self.b.conv(x, &format!("{name}.conv"), [out, size], Conv2d::new(1, size / 2));
         let x = self.b.batch_norm(x, &format!("{name}.bn"), -3);
-        self.b.push(Activation { op: ActivationOp::Relu }, &[x])
+        self.b.relu(x)
     }
 
     fn resized(&mut self, x: NodeId, size: [usize; 2]) -> NodeId {

@@ -1,6 +1,6 @@
 //! `regard bench`: time, memory and throughput of a model.
 
-use super::{MachineArgs, ModelArgs, RecipeArgs, WeightArgs};
+use super::{MachineArgs, WorkArgs};
 use crate::{
     bench::{Measured, measure},
     errors::Result,
@@ -25,11 +25,7 @@ pub struct Bench {
     #[arg(long)]
     kernels: bool,
     #[command(flatten)]
-    config: ModelArgs,
-    #[command(flatten)]
-    recipe: RecipeArgs,
-    #[command(flatten)]
-    weights: WeightArgs,
+    work: WorkArgs,
     #[command(flatten)]
     machine: MachineArgs,
 }
@@ -37,11 +33,10 @@ pub struct Bench {
 /// Measures and prints.
 pub fn run(args: &Bench, out: &mut dyn Write) -> Result<()> {
     let (target, threads) = (args.machine.target()?, args.machine.threads()?);
-    let graph = args.config.graph(&args.model)?;
-    let weights = args.weights.open()?;
+    let (graph, weights) = args.work.open(&args.model)?;
     let mut trace = Trace::new(Progress::stderr());
-    let options = pipeline::Options { recipe: args.recipe.open(target)?, weights: &*weights, threads };
-    let measured = measure(&graph, args.config.batch, &options, &mut trace)?;
+    let options = pipeline::Options { recipe: args.work.recipe.open(target)?, weights: &*weights, threads };
+    let measured = measure(&graph, args.work.config.batch, &options, &mut trace)?;
     if args.json {
         writeln!(out, "{}", measured.json())?;
         return Ok(());

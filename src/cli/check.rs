@@ -1,6 +1,6 @@
 //! `regard check`: compiled code against the reference, or the optimiser's rules against the interpreter.
 
-use super::{MachineArgs, ModelArgs, RecipeArgs, WeightArgs, trials};
+use super::{MachineArgs, WorkArgs, trials};
 use crate::{
     check::{self, Device},
     errors::{Error, Result},
@@ -46,11 +46,7 @@ pub struct Check {
     #[arg(long, value_name = "FILE", num_args = 1..)]
     golden: Vec<PathBuf>,
     #[command(flatten)]
-    config: ModelArgs,
-    #[command(flatten)]
-    recipe: RecipeArgs,
-    #[command(flatten)]
-    weights: WeightArgs,
+    work: WorkArgs,
     #[command(flatten)]
     machine: MachineArgs,
 }
@@ -76,7 +72,7 @@ pub fn run(args: &Check, out: &mut dyn Write) -> Result<()> {
         return Err(Error::Usage("--trials is 0, expected at least 1".into()));
     }
     if args.check_rules {
-        let Check { model, config, recipe, machine, mutate, .. } = args;
+        let Check { model, work: WorkArgs { config, recipe, .. }, machine, mutate, .. } = args;
         let trials = args.trials.unwrap_or(trials::TRIALS);
         return trials::run(
             &trials::Trials { model: model.as_deref(), config, rules: &recipe.rules, machine, trials, mutate: *mutate },
@@ -85,7 +81,7 @@ pub fn run(args: &Check, out: &mut dyn Write) -> Result<()> {
     }
     match (&args.model, args.golden.is_empty()) {
         (Some(model), true) => random(args, model, out),
-        _ if args.recipe.schedule.is_some() => Err(Error::Usage(
+        _ if args.work.recipe.schedule.is_some() => Err(Error::Usage(
             "--schedule is for random inputs; golden files are about models as they are cut by default".into(),
         )),
         (model, _) => golden(args, model.as_deref(), out),
@@ -94,13 +90,12 @@ pub fn run(args: &Check, out: &mut dyn Write) -> Result<()> {
 
 fn random(args: &Check, model: &str, out: &mut dyn Write) -> Result<()> {
     let trials = args.trials.unwrap_or(3);
-    let graph = args.config.graph(model)?;
-    let weights = args.weights.open()?;
+    let (graph, weights) = args.work.open(model)?;
     let target = args.machine.target()?;
     let job = check::Job {
         graph: &graph,
         weights: &*weights,
-        recipe: args.recipe.open(target)?,
+        recipe: args.work.recipe.open(target)?,
         device: args.device.into(),
         threads: args.machine.threads()?,
     };
@@ -112,7 +107,7 @@ fn random(args: &Check, model: &str, out: &mut dyn Write) -> Result<()> {
         "{} on the {what} for {}, against the graph in f64; {}",
         graph.name,
         target.name,
-        args.weights.note(&*weights)
+        args.work.weights.note(&*weights)
     )?;
     let mut broken = 0;
     for &output in &graph.outputs {
@@ -140,12 +135,13 @@ fn golden(args: &Check, model: Option<&str>, out: &mut dyn Write) -> Result<()> 
     let (mut broken, mut total) = (0, 0);
     for path in &args.golden {
         let golden = Golden::open(path)?;
-        if model.is_some_and(|model| model != golden.model) {
+        let known = |name: &str| regard_models::find(name).map(|entry| entry.name);
+        if model.is_some_and(|model| known(model) != known(&golden.model)) {
             let (found, model) = (&golden.model, model.unwrap_or_default());
             return Err(Error::Usage(format!("{} is about {found}, not about {model}", path.display())));
         }
         let target = args.machine.target()?;
-        let recipe = args.recipe.open(target)?;
+        let recipe = args.work.recipe.open(target)?;
         let mut trace = Trace::new(Progress::stderr());
         let lines = golden.check(args.device.into(), recipe, args.machine.threads()?, &mut trace)?;
         let device = match args.device {

@@ -1,15 +1,16 @@
-//! `regard compare`: schedules side by side.
+//! `regard compare`: schedules side by side, or models.
 
-use super::{ModelArgs, RuleArgs, WeightArgs};
+use super::{ModelArgs, RuleArgs, TargetArgs, WeightArgs};
 use crate::{
     compare::{self, page, text},
     errors::{Error, Result},
     files,
-    pipeline::{self, Recipe, Trace},
+    pipeline::{Recipe, Trace},
     progress::Progress,
     report,
 };
 use clap::Args;
+use regard_models::ZOO;
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -22,24 +23,23 @@ const MOST: usize = 20;
 #[derive(Args)]
 #[command(
     after_help = "Without schedule files, the chosen schedule is compared with the next best for each kind of kernel.
-With one file, that is compared with the chosen one; with two, one with the other.
+With one file, that is compared with the chosen one; with two, one with the other. Several models are compared by
+their chosen schedules; * in a name stands for anything.
 
 Examples:
   regard compare swin_tiny
   regard compare swin_tiny --measure --html swin.html
+  regard compare 'pattern_*' --measure
   regard show swin_tiny --stage schedule > mine.schedule      to edit, then
   regard compare swin_tiny mine.schedule --measure"
 )]
 pub struct Compare {
-    /// A model or a .rg file
-    #[arg(value_name = "MODEL|FILE.rg")]
-    model: String,
-    /// Schedules to compare, as `regard show --stage schedule` prints them
-    #[arg(value_name = "SCHEDULE", num_args = 0..=2)]
-    schedules: Vec<PathBuf>,
-    /// How many alternatives for each kind of kernel
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    top: usize,
+    /// Models or .rg files, or one and schedules of it, as `regard show --stage schedule` prints them
+    #[arg(value_name = "MODEL|FILE.rg|SCHEDULE", required = true)]
+    names: Vec<String>,
+    /// How many alternatives for each kind of kernel; 1 by default
+    #[arg(long, value_name = "N")]
+    top: Option<usize>,
     /// Also run every schedule on one core, in turns, and print the least time of each launch
     #[arg(long)]
     measure: bool,
@@ -52,26 +52,29 @@ pub struct Compare {
     rules: RuleArgs,
     #[command(flatten)]
     weights: WeightArgs,
-    /// Instruction set: x86-64-v4, x86-64-v3, x86-64-v3-128, x86-64-v2 or aarch64; the best of this processor by default
-    #[arg(long, value_name = "NAME")]
-    target: Option<String>,
+    #[command(flatten)]
+    target: TargetArgs,
 }
 
 /// Compares and prints.
 pub fn run(args: &Compare, out: &mut dyn Write) -> Result<()> {
-    if args.top > MOST {
-        return Err(Error::Usage(format!("--top is {}, expected 0 to {MOST}", args.top)));
+    let top = args.top.unwrap_or(1);
+    if top > MOST {
+        return Err(Error::Usage(format!("--top is {top}, expected 0 to {MOST}")));
     }
     let target = match args.measure {
-        true => pipeline::executable_target(args.target.as_deref())?,
-        false => pipeline::target(args.target.as_deref())?,
+        true => args.target.executable()?,
+        false => args.target.known()?,
     };
     let recipe = Recipe { target, rules: args.rules.rules()?, schedule: None };
-    let graph = args.config.graph(&args.model)?;
+    let (models, paths) = split(&args.names)?;
     let mut trace = Trace::new(Progress::stderr());
-    let paths: Vec<&Path> = args.schedules.iter().map(PathBuf::as_path).collect();
+    if models.len() > 1 {
+        return side_by_side(args, &models, recipe, &mut trace, out);
+    }
+    let graph = args.config.graph(&models[0])?;
     let mut comparison = match paths.is_empty() {
-        true => compare::candidates(&graph, recipe, args.top, &mut trace)?,
+        true => compare::candidates(&graph, recipe, top, &mut trace)?,
         false => compare::files(&graph, recipe, &paths, &mut trace)?,
     };
     if args.measure {
@@ -84,5 +87,73 @@ pub fn run(args: &Compare, out: &mut dyn Write) -> Result<()> {
         files::write(path, page.as_bytes())?;
         writeln!(out, "\n{}  {}", path.display(), report::bytes(page.len() as u64))?;
     }
+    Ok(())
+}
+
+/// Models, and schedules of the first, from what the command line names.
+fn split(names: &[String]) -> Result<(Vec<String>, Vec<&Path>)> {
+    let (mut models, mut schedules) = (Vec::new(), Vec::new());
+    for (i, name) in names.iter().enumerate() {
+        if name.contains('*') {
+            models.extend(matching(name)?);
+        } else if i > 0 && Path::new(name).extension().is_some_and(|extension| extension != "rg") {
+            schedules.push(Path::new(name));
+        } else {
+            models.push(name.clone());
+        }
+    }
+    match (models.len(), schedules.len()) {
+        (1, 0..=2) | (_, 0) => Ok((models, schedules)),
+        (1, n) => Err(Error::Usage(format!("there are {n} schedules, expected at most 2"))),
+        (n, _) => Err(Error::Usage(format!(
+            "there are {n} models and the schedule {}, expected schedules of one model, or models alone",
+            schedules[0].display()
+        ))),
+    }
+}
+
+/// Names of the zoo with anything in the place of each star.
+fn matching(pattern: &str) -> Result<Vec<String>> {
+    let fits = |name: &str| {
+        let parts: Vec<&str> = pattern.split('*').collect();
+        let (first, last) = (parts[0], parts[parts.len() - 1]);
+        let Some(mut rest) = name.strip_prefix(first).and_then(|rest| rest.strip_suffix(last)) else { return false };
+        parts[1..parts.len() - 1].iter().all(|part| match rest.split_once(part) {
+            Some((_, behind)) => {
+                rest = behind;
+                true
+            }
+            None => false,
+        })
+    };
+    let names: Vec<String> = ZOO.iter().map(|entry| entry.name).filter(|name| fits(name)).map(str::to_owned).collect();
+    match names.is_empty() {
+        true => Err(Error::Usage(format!("no model's name is like `{pattern}`; `regard models` lists all"))),
+        false => Ok(names),
+    }
+}
+
+/// A line per model.
+fn side_by_side(
+    args: &Compare,
+    models: &[String],
+    recipe: Recipe,
+    trace: &mut Trace,
+    out: &mut dyn Write,
+) -> Result<()> {
+    if args.html.is_some() || args.top.is_some() {
+        return Err(Error::Usage("--html and --top are about the schedules of one model, not about several".into()));
+    }
+    let mut comparisons = Vec::new();
+    for model in models {
+        let graph = args.config.graph(model)?;
+        let mut comparison = compare::candidates(&graph, recipe.clone(), 0, trace)?;
+        if args.measure {
+            comparison.measure(&*args.weights.open()?, trace)?;
+        }
+        comparisons.push(comparison);
+    }
+    trace.progress().clear();
+    write!(out, "{}", text::side_by_side(&comparisons))?;
     Ok(())
 }

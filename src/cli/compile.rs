@@ -1,12 +1,13 @@
 //! `regard compile`: an executable, an object for C, or text.
 
-use super::{ModelArgs, RecipeArgs, WeightArgs, read_labels, show};
+use super::{TargetArgs, WorkArgs, read_labels, show};
 use crate::{
     errors::{Error, Result},
     files,
     pipeline::{self, Recipe, Trace},
     progress::Progress,
     report::{self, Labels},
+    weights::Weights,
 };
 use clap::{Args, ValueEnum};
 use regard_codegen::native::object;
@@ -38,14 +39,9 @@ pub struct Compile {
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     #[command(flatten)]
-    config: ModelArgs,
+    work: WorkArgs,
     #[command(flatten)]
-    recipe: RecipeArgs,
-    #[command(flatten)]
-    weights: WeightArgs,
-    /// Instruction set: x86-64-v4, x86-64-v3, x86-64-v3-128, x86-64-v2 or aarch64; the best of this processor by default
-    #[arg(long, value_name = "NAME")]
-    target: Option<String>,
+    target: TargetArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -73,9 +69,9 @@ impl Emit {
 
 /// Compiles and writes.
 pub fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
-    let target = pipeline::target(args.target.as_deref())?;
-    let recipe = args.recipe.open(target)?;
-    let graph = args.config.graph(&args.model)?;
+    let target = args.target.known()?;
+    let recipe = args.work.recipe.open(target)?;
+    let (graph, weights) = args.work.open(&args.model)?;
     let path = args.output.clone().unwrap_or_else(|| default_path(&graph.name, args.emit));
     let mut trace = Trace::new(Progress::stderr());
     let written = match args.emit {
@@ -84,15 +80,15 @@ pub fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
             let kernels = pipeline::kernels(&graph, recipe, &mut trace)?;
             text(&path, &show::clif(&kernels, target)?)?
         }
-        Emit::Exe => executable(args, &graph, recipe, &path, &mut trace)?,
-        Emit::Obj => object(args, &graph, recipe, &path, &mut trace)?,
+        Emit::Exe => executable(args, (&graph, &*weights), recipe, &path, &mut trace)?,
+        Emit::Obj => object((&graph, &*weights), recipe, &path, &mut trace)?,
     };
     trace.progress().clear();
     for (path, bytes) in &written {
         writeln!(out, "{}  {}", path.display(), report::bytes(*bytes))?;
     }
     if matches!(args.emit, Emit::Exe | Emit::Obj) {
-        let weights = args.weights.note(&*args.weights.open()?);
+        let weights = args.work.weights.note(&*weights);
         writeln!(
             out,
             "{}: compiled for {} in {}; {weights}",
@@ -119,18 +115,20 @@ fn text(path: &Path, text: &str) -> Result<Written> {
     Ok(vec![(path.to_owned(), text.len() as u64)])
 }
 
+/// A graph and its weights.
+type Work<'a> = (&'a Graph, &'a dyn Weights);
+
 /// Code and constants of a graph.
-fn build(args: &Compile, graph: &Graph, recipe: Recipe, trace: &mut Trace) -> Result<(Program<Code>, Constants)> {
-    let weights = args.weights.open()?;
-    pipeline::check_leaves(graph, &*weights, trace)?;
+fn build((graph, weights): Work, recipe: Recipe, trace: &mut Trace) -> Result<(Program<Code>, Constants)> {
+    pipeline::check_leaves(graph, weights, trace)?;
     let target = recipe.target;
     let kernels = pipeline::kernels(graph, recipe, trace)?;
-    let constants = pipeline::constants(&kernels, &*weights, trace)?;
+    let constants = pipeline::constants(&kernels, weights, trace)?;
     Ok((pipeline::code(kernels, target, trace)?, constants))
 }
 
-fn executable(args: &Compile, graph: &Graph, recipe: Recipe, path: &Path, trace: &mut Trace) -> Result<Written> {
-    let target = recipe.target;
+fn executable(args: &Compile, work: Work, recipe: Recipe, path: &Path, trace: &mut Trace) -> Result<Written> {
+    let ((graph, weights), target) = (work, recipe.target);
     if target.name.starts_with("x86-64") != cfg!(target_arch = "x86_64") {
         let (target, here) = (target.name, std::env::consts::ARCH);
         return Err(Error::Usage(format!(
@@ -140,8 +138,8 @@ fn executable(args: &Compile, graph: &Graph, recipe: Recipe, path: &Path, trace:
     let labels = read_labels(args.labels.as_deref())?;
     let classes = graph.outputs.first().and_then(|&o| graph.ty(o).shape.last().copied()).unwrap_or(0);
     Labels::new(labels.clone(), classes)?;
-    let (code, constants) = build(args, graph, recipe, trace)?;
-    let facts = BTreeMap::from([("weights".to_owned(), args.weights.note(&*args.weights.open()?))]);
+    let (code, constants) = build(work, recipe, trace)?;
+    let facts = BTreeMap::from([("weights".to_owned(), args.work.weights.note(weights))]);
     let meta = Meta { model: graph.name.clone(), target: target.name.to_owned(), labels, facts };
     let host = std::env::current_exe()
         .map_err(|source| Error::Failed(format!("the program cannot find its own file: {source}")))?;
@@ -149,9 +147,9 @@ fn executable(args: &Compile, graph: &Graph, recipe: Recipe, path: &Path, trace:
     Ok(vec![(path.to_owned(), file_size(path)?)])
 }
 
-fn object(args: &Compile, graph: &Graph, recipe: Recipe, path: &Path, trace: &mut Trace) -> Result<Written> {
+fn object(work: Work, recipe: Recipe, path: &Path, trace: &mut Trace) -> Result<Written> {
     let target = recipe.target;
-    let (code, constants) = build(args, graph, recipe, trace)?;
+    let (code, constants) = build(work, recipe, trace)?;
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let bytes = object::object(&code, &name, target)?;
     let header = object::header(&code, &name)?;

@@ -1,10 +1,10 @@
 //! `regard explain`: the chain of rules from written to chosen, and whether every link holds.
 
-use super::{ModelArgs, RuleArgs};
+use super::{ModelArgs, RuleArgs, TargetArgs};
 use crate::{
     errors::{Error, Result},
     explain::{Replay, explain},
-    pipeline::{self, Recipe},
+    pipeline::Recipe,
     progress::Progress,
     source,
     weights::Synthetic,
@@ -34,14 +34,13 @@ pub struct Explain {
     config: ModelArgs,
     #[command(flatten)]
     rules: RuleArgs,
-    /// Instruction set whose costs decide: x86-64-v4, x86-64-v3, x86-64-v3-128, x86-64-v2 or aarch64; the best of this processor by default
-    #[arg(long, value_name = "NAME")]
-    target: Option<String>,
+    #[command(flatten)]
+    target: TargetArgs,
 }
 
 /// Explains, prints, and replays where that is asked for.
 pub fn run(args: &Explain, out: &mut dyn Write) -> Result<()> {
-    let target = pipeline::target(args.target.as_deref())?;
+    let target = args.target.known()?;
     let recipe = Recipe { rules: args.rules.rules()?, ..target.into() };
     let graph = args.config.graph(&args.model)?;
     let node = args.node.as_deref().map(|name| node(&graph, name)).transpose()?;

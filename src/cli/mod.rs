@@ -27,7 +27,9 @@ mod trials;
 
 use crate::{
     errors::{Error, Result},
-    pipeline::{self, Recipe},
+    pipeline::{self, Recipe, Trace},
+    progress::Progress,
+    report,
     source::{self, Source},
     weights::{self, Weights},
 };
@@ -35,7 +37,7 @@ use clap::{Args, Parser, Subcommand};
 use regard_ir::{graph::Graph, target::Target};
 use regard_models::Config;
 use regard_passes::{Rules, egraph};
-use regard_runtime::{Package, cpu, pool::MAX_THREADS};
+use regard_runtime::{Package, Session, cpu, pool::MAX_THREADS};
 use std::{
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
@@ -132,10 +134,12 @@ struct ModelArgs {
 }
 
 impl ModelArgs {
-    fn graph(&self, name: &str) -> Result<Graph> {
+    fn config(&self) -> Config {
         let options = self.option.iter().cloned().collect();
-        let config = Config { batch: self.batch, size: self.size, classes: self.classes, options };
-        Source::named(name)?.graph(&config)
+        Config { batch: self.batch, size: self.size, classes: self.classes, options }
+    }
+    fn graph(&self, name: &str) -> Result<Graph> {
+        Source::named(name)?.graph(&self.config())
     }
 }
 
@@ -217,12 +221,71 @@ impl WeightArgs {
     }
 }
 
-/// What the code runs on.
+/// What is compiled.
 #[derive(Args, Clone)]
-struct MachineArgs {
+struct WorkArgs {
+    #[command(flatten)]
+    config: ModelArgs,
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    #[command(flatten)]
+    weights: WeightArgs,
+}
+
+impl WorkArgs {
+    /// The weights, and the graph of the structure that they have where the command line leaves it open.
+    fn open(&self, name: &str) -> Result<(Graph, Box<dyn Weights>)> {
+        let source = Source::named(name)?;
+        let weights = self.weights.open()?;
+        let config = self.config.config();
+        let graph = match &source {
+            Source::Model(model) => source.graph(&regard_models::fitted(model, &config, &weights.shapes()))?,
+            Source::File(_) => source.graph(&config)?,
+        };
+        Ok((graph, weights))
+    }
+    /// Compiles in memory, and says so.
+    fn session(
+        &self,
+        graph: &Graph,
+        weights: &dyn Weights,
+        (target, threads): (&'static Target, usize),
+        out: &mut dyn Write,
+    ) -> Result<Session> {
+        let mut trace = Trace::new(Progress::stderr());
+        let options = pipeline::Options { recipe: self.recipe.open(target)?, weights, threads };
+        let (session, _) = pipeline::session(graph, &options, &mut trace)?;
+        trace.progress().clear();
+        let (compiled, weights) = (report::duration(trace.total()), self.weights.note(weights));
+        writeln!(out, "{}: compiled for {} in {compiled}; {weights}", graph.name, target.name)?;
+        Ok(session)
+    }
+}
+
+/// What the code is for.
+#[derive(Args, Clone, Default)]
+struct TargetArgs {
     /// Instruction set: x86-64-v4, x86-64-v3, x86-64-v3-128, x86-64-v2 or aarch64; the best of this processor by default
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
+}
+
+impl TargetArgs {
+    /// Any.
+    fn known(&self) -> Result<&'static Target> {
+        pipeline::target(self.target.as_deref())
+    }
+    /// One that this processor has.
+    fn executable(&self) -> Result<&'static Target> {
+        pipeline::executable_target(self.target.as_deref())
+    }
+}
+
+/// What the code runs on.
+#[derive(Args, Clone)]
+struct MachineArgs {
+    #[command(flatten)]
+    target: TargetArgs,
     /// Worker threads; all cores by default
     #[arg(long, value_name = "T")]
     threads: Option<usize>,
@@ -230,7 +293,7 @@ struct MachineArgs {
 
 impl MachineArgs {
     fn target(&self) -> Result<&'static Target> {
-        pipeline::executable_target(self.target.as_deref())
+        self.target.executable()
     }
     fn threads(&self) -> Result<usize> {
         threads(self.threads)

@@ -30,7 +30,9 @@ pub fn run(args: &Models, out: &mut dyn Write) -> Result<()> {
         // Two operations per multiply-add.
         let gmac = graph.flops() as f64 / 2e9;
         let parameters = format!("{:.1} M", graph.parameters() as f64 / 1e6);
-        let words = [entry.name.to_owned(), parameters, format!("{gmac:.2}"), input, entry.summary.to_owned()];
+        let also: Vec<String> = entry.aliases.iter().map(|alias| format!(", also `{alias}`")).collect();
+        let what = format!("{}{}", entry.summary, also.concat());
+        let words = [entry.name.to_owned(), parameters, format!("{gmac:.2}"), input, what];
         Ok(words.into_iter().chain([entry.source.to_owned()]).collect())
     };
     let rows = wanted.iter().copied().map(row).collect::<Result<Vec<_>>>()?;

@@ -1,13 +1,7 @@
 //! `regard optimize`: the graph that the rules make of a graph, as text that can be compiled again.
 
-use super::{ModelArgs, RuleArgs};
-use crate::{
-    errors::Result,
-    files,
-    pipeline::{self, Trace},
-    progress::Progress,
-    report,
-};
+use super::{ModelArgs, RuleArgs, TargetArgs};
+use crate::{errors::Result, files, pipeline::Trace, progress::Progress, report};
 use clap::Args;
 use regard_ir::{graph::Graph, ops::Op};
 use regard_passes::{Optimized, optimize};
@@ -29,14 +23,13 @@ pub struct Optimize {
     config: ModelArgs,
     #[command(flatten)]
     rules: RuleArgs,
-    /// Instruction set whose costs decide: x86-64-v4, x86-64-v3, x86-64-v3-128, x86-64-v2 or aarch64; the best of this processor by default
-    #[arg(long, value_name = "NAME")]
-    target: Option<String>,
+    #[command(flatten)]
+    target: TargetArgs,
 }
 
 /// Writes the graph, and what has changed to standard error.
 pub fn run(args: &Optimize, out: &mut dyn Write) -> Result<()> {
-    let target = pipeline::target(args.target.as_deref())?;
+    let target = args.target.known()?;
     let rules = args.rules.rules()?;
     let graph = args.config.graph(&args.model)?;
     let mut trace = Trace::new(Progress::stderr());

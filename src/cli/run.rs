@@ -1,11 +1,10 @@
 //! `regard run`: compile in memory and run, on images or on raw tensors.
 
-use super::{MachineArgs, ModelArgs, RecipeArgs, WeightArgs, read_labels};
+use super::{TargetArgs, WorkArgs, read_labels, threads};
 use crate::{
     check::{self, Reference},
     errors::{Error, Result},
     inference::{self, Classifier},
-    pipeline::{self, Trace},
     progress::Progress,
     report::{self, Labels},
     source,
@@ -37,14 +36,9 @@ pub struct Run {
     #[arg(long)]
     check: bool,
     #[command(flatten)]
-    config: ModelArgs,
+    work: WorkArgs,
     #[command(flatten)]
-    recipe: RecipeArgs,
-    #[command(flatten)]
-    weights: WeightArgs,
-    /// Instruction set: x86-64-v4, x86-64-v3, x86-64-v3-128, x86-64-v2 or aarch64; the best of this processor by default
-    #[arg(long, value_name = "NAME")]
-    target: Option<String>,
+    target: TargetArgs,
 }
 
 /// What a run reads and prints, for `regard run` and for executables alike.
@@ -73,21 +67,14 @@ pub fn run(args: &Run, out: &mut dyn Write) -> Result<()> {
         if args.check {
             return Err(Error::Usage("--check needs the model, an executable holds no graph to evaluate".into()));
         }
-        if args.recipe.schedule.is_some() {
+        if args.work.recipe.schedule.is_some() {
             return Err(Error::Usage("--schedule needs the model, an executable is compiled already".into()));
         }
         return super::packaged::run(package, &args.images, &args.how, out);
     }
-    let machine = MachineArgs { target: args.target.clone(), threads: args.how.threads };
-    let (target, threads) = (machine.target()?, machine.threads()?);
-    let graph = args.config.graph(&args.model)?;
-    let weights = args.weights.open()?;
-    let mut trace = Trace::new(Progress::stderr());
-    let options = pipeline::Options { recipe: args.recipe.open(target)?, weights: &*weights, threads };
-    let (session, _) = pipeline::session(&graph, &options, &mut trace)?;
-    trace.progress().clear();
-    let compiled = report::duration(trace.total());
-    writeln!(out, "{}: compiled for {} in {compiled}; {}", graph.name, target.name, args.weights.note(&*weights))?;
+    let machine = (args.target.executable()?, threads(args.how.threads)?);
+    let (graph, weights) = args.work.open(&args.model)?;
+    let session = args.work.session(&graph, &*weights, machine, out)?;
     let labels = read_labels(args.how.labels.as_deref())?;
     let reference = |inputs: &[Vec<f64>]| {
         let progress = Progress::stderr();

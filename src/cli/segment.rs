@@ -1,14 +1,13 @@
 //! `regard segment`: an image with the classes of its pixels laid over it.
 
-use super::{MachineArgs, ModelArgs, RecipeArgs, WeightArgs, read_labels};
+use super::{MachineArgs, WorkArgs, read_labels};
 use crate::{
     errors::{Error, Result},
     images::{LabelMap, Picture},
-    pipeline::{self, Trace},
-    progress::Progress,
     report::{self, Labels},
     segment::{self, Segmenter},
     source::{self, Source},
+    weights::Weights,
 };
 use clap::Args;
 use regard_ir::graph::Graph;
@@ -48,11 +47,7 @@ pub struct Segment {
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     #[command(flatten)]
-    config: ModelArgs,
-    #[command(flatten)]
-    recipe: RecipeArgs,
-    #[command(flatten)]
-    weights: WeightArgs,
+    work: WorkArgs,
     #[command(flatten)]
     machine: MachineArgs,
 }
@@ -85,24 +80,18 @@ fn session(args: &Segment, picture: &Picture, out: &mut dyn Write) -> Result<Ses
         return Ok(Session::new(package.program, package.constants, threads)?);
     }
     let target = args.machine.target()?;
-    let graph = graph(args, picture)?;
-    let weights = args.weights.open()?;
-    let mut trace = Trace::new(Progress::stderr());
-    let options = pipeline::Options { recipe: args.recipe.open(target)?, weights: &*weights, threads };
-    let (session, _) = pipeline::session(&graph, &options, &mut trace)?;
-    trace.progress().clear();
-    let compiled = report::duration(trace.total());
-    writeln!(out, "{}: compiled for {} in {compiled}; {}", graph.name, target.name, args.weights.note(&*weights))?;
-    Ok(session)
+    let (graph, weights) = open(args, picture)?;
+    args.work.session(&graph, &*weights, (target, threads), out)
 }
 
 /// The graph for the size that published scores are measured at, where the model has it; for its own otherwise.
-fn graph(args: &Segment, picture: &Picture) -> Result<Graph> {
-    let fixed = args.config.size.is_some() || matches!(Source::named(&args.model)?, Source::File(_));
-    let any = ModelArgs { size: Some(segment::fed_size(picture)), ..args.config.clone() };
-    match any.graph(&args.model) {
-        Ok(graph) if !fixed => Ok(graph),
-        _ => args.config.graph(&args.model),
+fn open(args: &Segment, picture: &Picture) -> Result<(Graph, Box<dyn Weights>)> {
+    let fixed = args.work.config.size.is_some() || matches!(Source::named(&args.model)?, Source::File(_));
+    let mut fed = args.work.clone();
+    fed.config.size = Some(segment::fed_size(picture));
+    match fed.open(&args.model) {
+        Ok(opened) if !fixed => Ok(opened),
+        _ => args.work.open(&args.model),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `regard show`: every intermediate as text.
 
-use super::{ModelArgs, RecipeArgs};
+use super::{ModelArgs, RecipeArgs, TargetArgs};
 use crate::{
     errors::Result,
     pipeline::{self, Trace},
@@ -25,9 +25,8 @@ pub struct Show {
     config: ModelArgs,
     #[command(flatten)]
     recipe: RecipeArgs,
-    /// Instruction set: x86-64-v4, x86-64-v3, x86-64-v3-128, x86-64-v2 or aarch64; the best of this processor by default
-    #[arg(long, value_name = "NAME")]
-    target: Option<String>,
+    #[command(flatten)]
+    target: TargetArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -56,7 +55,7 @@ impl Stage {
 
 /// Prints the stage.
 pub fn run(args: &Show, out: &mut dyn Write) -> Result<()> {
-    let target = pipeline::target(args.target.as_deref())?;
+    let target = args.target.known()?;
     let recipe = args.recipe.open(target)?;
     let graph = args.config.graph(&args.model)?;
     let mut trace = Trace::keeping(&args.stage.name(), Progress::stderr());

@@ -10,10 +10,7 @@ use std::time::Duration;
 /// Everything.
 pub fn text(comparison: &Comparison) -> String {
     let (model, target) = (&comparison.graph.name, comparison.target.name);
-    let measured = match comparison.entries[0].measured() {
-        Some(_) => "estimated and measured",
-        None => "estimated; --measure also measures",
-    };
+    let measured = said(comparison);
     let totals = table(&TOTALS, &[false].into_iter().chain([true; 11]).collect::<Vec<_>>(), &totals(comparison));
     let (rows, same) = kernels(comparison);
     let right: Vec<bool> = (0..KERNELS.len()).map(|column| (2..11).contains(&column)).collect();
@@ -23,6 +20,31 @@ pub fn text(comparison: &Comparison) -> String {
         n => format!("\n{n} kernels are cut alike everywhere.\n"),
     };
     format!("{model} for {target} on one core, {measured}\n\n{totals}\n{kernels}{same}{NOTE}")
+}
+
+/// The chosen schedules of several graphs, a line each; others are compared with the first.
+pub fn side_by_side(comparisons: &[Comparison]) -> String {
+    let first = &comparisons[0];
+    let rows: Vec<Vec<String>> = comparisons
+        .iter()
+        .map(|comparison| {
+            let mut cells = totals_of(&comparison.entries[0], &first.entries[0]);
+            let parameters = format!("{:.1} M", comparison.graph.parameters() as f64 / 1e6);
+            cells.splice(0..1, [comparison.graph.name.clone(), parameters]);
+            cells
+        })
+        .collect();
+    let head: Vec<&str> = ["model", "parameters"].into_iter().chain(TOTALS.into_iter().skip(1)).collect();
+    let right: Vec<bool> = (0..head.len()).map(|column| column > 0).collect();
+    let (target, measured) = (first.target.name, said(first));
+    format!("{} models for {target} on one core, {measured}\n\n{}{NOTE}", rows.len(), table(&head, &right, &rows))
+}
+
+fn said(comparison: &Comparison) -> &'static str {
+    match comparison.entries[0].measured() {
+        Some(_) => "estimated and measured",
+        None => "estimated; --measure also measures",
+    }
 }
 
 const NOTE: &str =
@@ -52,27 +74,28 @@ pub fn time(ns: Option<f64>) -> String {
 }
 
 fn totals(comparison: &Comparison) -> Vec<Vec<String>> {
-    let row = |entry: &Entry| {
-        let program = &entry.program;
-        let mut cells = vec![
-            entry.title.clone(),
-            program.kernels.len().to_string(),
-            program.launches.len().to_string(),
-            format!("{:.3}", entry.flops() as f64 / 1e9),
-        ];
-        cells.extend(Level::ALL.map(|level| bytes(entry.bytes(level))));
-        cells.extend([bytes(program.arena_bytes), bytes(program.scratch_bytes())]);
-        let first = &comparison.entries[0];
-        let (ratio, measured) = (entry.estimate() / first.estimate(), entry.measured());
-        cells.push(format!("{}{}", time(Some(entry.estimate())), multiple(ratio, entry, first)));
-        let ratio = measured.unwrap_or(1.0) / first.measured().unwrap_or(1.0);
-        cells.push(match measured {
-            Some(_) => format!("{}{}", time(measured), multiple(ratio, entry, first)),
-            None => "–".into(),
-        });
-        cells
-    };
-    comparison.entries.iter().map(row).collect()
+    comparison.entries.iter().map(|entry| totals_of(entry, &comparison.entries[0])).collect()
+}
+
+/// Its title and totals; times also as multiples of the first's.
+fn totals_of(entry: &Entry, first: &Entry) -> Vec<String> {
+    let program = &entry.program;
+    let mut cells = vec![
+        entry.title.clone(),
+        program.kernels.len().to_string(),
+        program.launches.len().to_string(),
+        format!("{:.3}", entry.flops() as f64 / 1e9),
+    ];
+    cells.extend(Level::ALL.map(|level| bytes(entry.bytes(level))));
+    cells.extend([bytes(program.arena_bytes), bytes(program.scratch_bytes())]);
+    let (ratio, measured) = (entry.estimate() / first.estimate(), entry.measured());
+    cells.push(format!("{}{}", time(Some(entry.estimate())), multiple(ratio, entry, first)));
+    let ratio = measured.unwrap_or(1.0) / first.measured().unwrap_or(1.0);
+    cells.push(match measured {
+        Some(_) => format!("{}{}", time(measured), multiple(ratio, entry, first)),
+        None => "–".into(),
+    });
+    cells
 }
 
 fn multiple(ratio: f64, entry: &Entry, first: &Entry) -> String {

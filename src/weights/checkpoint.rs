@@ -13,7 +13,10 @@ use regard_ir::{
     graph::Graph,
     types::{ShapeText, TensorType},
 };
-use regard_models::names::{Style, is_derived};
+use regard_models::{
+    Shapes,
+    names::{Style, is_derived},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
@@ -56,7 +59,7 @@ impl Checkpoint {
         if !is_float(stored.dtype) {
             return Some(Fault::Type { name: theirs.clone(), found: type_text(stored) });
         }
-        (stored.shape != ty.shape).then(|| Fault::Shape {
+        (!alike(&stored.shape, &ty.shape)).then(|| Fault::Shape {
             name: theirs.clone(),
             expected: ShapeText(&ty.shape).to_string(),
             found: ShapeText(&stored.shape).to_string(),
@@ -87,6 +90,10 @@ impl Checkpoint {
 impl Weights for Checkpoint {
     fn describe(&self) -> String {
         self.archive.path().display().to_string()
+    }
+
+    fn shapes(&self) -> Shapes {
+        self.archive.tensors().iter().map(|(name, stored)| (name.clone(), stored.shape.clone())).collect()
     }
 
     fn check(&self, graph: &Graph) -> Result<()> {
@@ -121,12 +128,21 @@ impl Weights for Checkpoint {
     fn floats(&self, name: &str, ty: &TensorType, range: Range<usize>) -> Result<Vec<f32>> {
         let theirs = self.style.get_or_init(|| self.detect()).translate(name);
         let stored = self.archive.stored(&theirs)?;
-        if stored.shape != ty.shape {
+        if !alike(&stored.shape, &ty.shape) {
             let (found, expected) = (ShapeText(&stored.shape), ShapeText(&ty.shape));
             return Err(self.archive.error(format!("tensor {theirs} is {found}, expected {expected}")));
         }
         self.archive.floats_in(&theirs, range)
     }
+}
+
+/// Whether shapes are the same up to unit axes at the end, as a product and a 1×1 convolution differ: the elements are
+/// the same in the same order.
+fn alike(a: &[usize], b: &[usize]) -> bool {
+    let rank = a.len().max(b.len());
+    let padded =
+        |shape: &[usize]| -> Vec<usize> { shape.iter().copied().chain(std::iter::repeat(1)).take(rank).collect() };
+    padded(a) == padded(b)
 }
 
 fn type_text(stored: &Stored) -> String {

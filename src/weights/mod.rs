@@ -19,12 +19,17 @@ pub use synthetic::Synthetic;
 
 use crate::errors::{Error, Result};
 use regard_ir::{graph::Graph, types::TensorType};
+use regard_models::Shapes;
 use std::{fmt, ops::Range, path::Path};
 
 /// A source of weights.
 pub trait Weights: Send + Sync {
     /// For people: a file or a formula.
     fn describe(&self) -> String;
+    /// The shapes of its tensors in the model's names, where it has shapes of its own.
+    fn shapes(&self) -> Shapes {
+        Shapes::new()
+    }
     /// Compares the source with all weights of a graph; the error lists everything that is wrong.
     fn check(&self, graph: &Graph) -> Result<()>;
     /// The values of one weight at row-major positions `range`.

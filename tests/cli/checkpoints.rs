@@ -1,7 +1,10 @@
 //! PyTorch checkpoints as weights, and their conversion.
 
 use super::*;
-use regard::archive::Archive;
+use regard::{
+    archive::Archive,
+    models::{self, Config, synthetic},
+};
 
 const CHECKPOINTS: &str = "tests/golden/checkpoints";
 
@@ -42,6 +45,31 @@ fn checkpoints_are_weights_as_they_are_and_converted() {
         assert!((found - expected).abs() < 1e-5, "{at}: {found} {expected}");
     }
     regard(&["check", &graph, "--weights", &format!("{CHECKPOINTS}/training.pth"), "--allow-extra"]).ok();
+}
+
+/// A DeBiFormer of another width, depth and number of classes than its name says, its 1×1 convolutions stored as
+/// matrices.
+#[test]
+fn the_structure_of_a_debiformer_is_its_checkpoints() {
+    let dir = Dir::new();
+    let config = Config { classes: Some(5), ..Config::default() }.with("width", "32").with("depths", "1+1+2+1");
+    let graph = models::build("debiformer_tiny", &config).unwrap();
+    let stored: Vec<(String, Vec<usize>, Vec<f32>)> = graph
+        .weights()
+        .iter()
+        .map(|&id| {
+            let (name, shape) = (graph.text_name(id), &graph.ty(id).shape);
+            let values = synthetic::parameter(&name, shape, 0);
+            let shape = shape.strip_suffix(&[1, 1]).unwrap_or(shape);
+            (name, shape.to_vec(), values)
+        })
+        .collect();
+    let list: Vec<(&str, &[usize], Vec<f32>)> = stored.iter().map(|(n, s, v)| (&n[..], &s[..], v.clone())).collect();
+    let weights = dir.file("small.safetensors", tensors(&list));
+    let args = ["check", "debiformer_tiny", "--size", "64x64", "--trials", "1", "--weights", &weights];
+    assert!(regard(&args).ok().contains("ok"));
+    let wrong = regard(&[&args[..], &["--option", "width=64"]].concat()).fails(1);
+    assert!(wrong.contains("misshapen  downsample_layers.0.0.weight: found [16, 3, 3, 3]"), "{wrong}");
 }
 
 #[test]

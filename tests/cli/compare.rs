@@ -42,6 +42,30 @@ fn a_schedule_is_written_compared_and_used() {
 }
 
 #[test]
+fn models_are_set_side_by_side() {
+    let dir = Dir::new();
+    let (block, text) = schedule(&dir);
+    let other = dir.file("other.rg", BLOCK.replacen("graph ", "graph other_", 1));
+    let both = regard(&["compare", &block, &other, "--target", "x86-64-v2"]).ok();
+    let line = |start: &str| both.lines().find(|line| line.trim_start().starts_with(start)).expect("a line").to_owned();
+    assert!(both.starts_with("2 models for x86-64-v2") && line("other_").contains("(1.00×)"), "{both}");
+    let patterns = regard(&["compare", "pattern_*window", "--target", "x86-64-v2"]).ok();
+    assert!(patterns.starts_with("2 models") && patterns.contains("pattern_shifted_window"), "{patterns}");
+    let file = dir.file("a.schedule", text);
+    let wrong = [
+        (vec!["patern_*"], "no model's name is like `patern_*`"),
+        (vec![&block[..], "swin_tinny"], "did you mean `swin_tiny`"),
+        (vec![&block, &other, &file], "there are 2 models and the schedule"),
+        (vec![&block, &file, &file, &file], "there are 3 schedules, expected at most 2"),
+        (vec![&block, &other, "--top", "2"], "about the schedules of one model"),
+    ];
+    for (args, why) in wrong {
+        let err = regard(&[&["compare"], &args[..]].concat()).fails(2);
+        assert!(err.contains(why), "{err}");
+    }
+}
+
+#[test]
 fn schedules_that_do_not_fit_are_refused_with_the_inequality() {
     let dir = Dir::new();
     let (block, text) = schedule(&dir);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    ops::{BinaryOp, Input, ReduceOp},
+    ops::{BinaryOp, DistanceBias, Input, ReduceOp, RelativeBias},
     types::{DType, TensorType, strides},
 };
 use proptest::prelude::*;
@@ -50,10 +50,28 @@ proptest! {
     }
 
     #[test]
+    fn grids_hold_every_so_manyth_token(b in 1usize..3, down in 1usize..4, across in 1usize..4, g in 1usize..4, c in 1usize..3) {
+        let (h, wide) = (down * g, across * g);
+        let mut builder = Builder::new("grids");
+        let x = builder.input("x", TensorType::f32([b, h, wide, c]));
+        let grids = builder.grid_partition(x, g);
+        let back = builder.grid_reverse(grids, [b, h, wide], g);
+        let graph = builder.finish(&[grids, back, x]);
+        let [grids, back, x] = &values(&graph, |_, ty| counting(ty))[..] else { panic!("three outputs") };
+        prop_assert_eq!(back, x);
+        for (position, &found) in grids.data.iter().enumerate() {
+            let (channel, token, place) = (position % c, position / c % (g * g), position / (c * g * g));
+            let (image, row, column) = (place / (down * across), place / across % down, place % across);
+            let (row, column) = (row + token / g * down, column + token % g * across);
+            prop_assert_eq!(found, at(x, &[image, row, column, channel]));
+        }
+    }
+
+    #[test]
     fn distances_index_their_table(h in 1usize..6, w in 1usize..6, stride in 1usize..4, heads in 1usize..4) {
         let mut builder = Builder::new("distances");
         let table = builder.weight("table", TensorType::f32([heads, h * w]));
-        let bias = builder.distance_bias(table, [h, w], stride);
+        let bias = builder.push(DistanceBias { height: h, width: w, stride }, &[table]);
         let graph = builder.finish(&[table, bias]);
         let [table, bias] = &values(&graph, |_, ty| counting(ty))[..] else { panic!("two outputs") };
         let across = w.div_ceil(stride);
@@ -107,7 +125,7 @@ proptest! {
         let side = 2 * w - 1;
         let mut builder = Builder::new("bias");
         let table = builder.weight("table", TensorType::f32([side * side, heads]));
-        let y = builder.relative_position_bias(table, w);
+        let y = builder.push(RelativeBias { height: w, width: w }, &[table]);
         let graph = builder.finish(&[table, y]);
         let [table, y] = &values(&graph, |_, ty| counting(ty))[..] else { panic!("two outputs") };
         prop_assert_eq!(&y.ty.shape, &[heads, w * w, w * w]);
@@ -166,11 +184,9 @@ fn block(shift: usize) -> Graph {
     let windows = b.window_partition(normal, w, shift);
     let qkv = b.linear(windows, qkv_weight, Some(qkv_bias));
     let parts: Vec<NodeId> = b.split(qkv, -1, 3).into_iter().map(|part| b.split_heads(part, heads)).collect();
-    let mut bias = b.relative_position_bias(table, w);
+    let mut bias = b.push(RelativeBias { height: w, width: w }, &[table]);
     if shift > 0 {
-        let mask = b.shifted_window_mask(6, 6, w, shift);
-        let mask = b.reshape(mask, &[4, 1, 9, 9]);
-        bias = b.add(bias, mask);
+        bias = b.masked_shifted_windows(bias, [1, 6, 6], w, shift);
     }
     let y = b.attention(parts[0], parts[1], parts[2], Some(bias), 0.5);
     let merged = b.merge_heads(y);

@@ -61,48 +61,35 @@ impl Builder {
         self.roll_map(rolled, shift as i64)
     }
 
-    /// The score term that depends on where a key lies relative to its query: table `[(2w−1)², heads]` →
-    /// `[heads, w·w, w·w]`, where query r and key s read row
-    /// (r_row − s_row + w−1)·(2w−1) + (r_col − s_col + w−1).
-    pub fn relative_position_bias(&mut self, table: NodeId, window: usize) -> NodeId {
-        let offset = |b: &mut Self, query: i64, key: i64| {
-            let [query, key] = [query, key].map(|axis| b.position(window, axis));
-            let difference = b.sub(query, key);
-            b.shift(difference, (window - 1) as f64)
-        };
-        let rows = offset(self, -4, -2);
-        let columns = offset(self, -3, -1);
-        let rows = self.scale(rows, (2 * window - 1) as f64);
-        let index = self.add(rows, columns);
-        let tokens = window * window;
-        let index = self.reshape(index, &[tokens, tokens]);
-        let bias = self.gather(table, index);
-        self.transpose(bias, &[-1, -3, -2])
+    /// Tokens that lie H/g rows and W/g columns apart: `[B, H, W, C]` → `[B·H/g·W/g, g·g, C]`, row-major over the places
+    /// of a grid and inside each. H and W are multiples of g.
+    pub fn grid_partition(&mut self, x: NodeId, side: usize) -> NodeId {
+        let [b, h, w, c] = self.axes(x);
+        let cut = self.reshape(x, &[b, side, h / side, side, w / side, c]);
+        let grids = self.transpose(cut, &[-4, -2, -5, -3, -1]);
+        self.reshape(grids, &[b * (h / side) * (w / side), side * side, c])
     }
 
-    /// The score term that depends on how far a key lies from its query, in rows and in columns: table
-    /// `[heads, H·W]` over a key map `[H, W]` → `[heads, queries, H·W]`, where the queries are every `stride`-th row and
-    /// column of the map and query (i, j), key (k, l) read entry |i − k|·W + |j − l|.
-    pub fn distance_bias(&mut self, table: NodeId, [height, width]: [usize; 2], stride: usize) -> NodeId {
-        let [down, across] = [height, width].map(|n| n.div_ceil(stride));
-        let mut distance = |axis: i64, queries: usize, keys: usize| {
-            let mut shape = [1; 4];
-            shape[(2 + axis) as usize] = queries;
-            let query = self.iota(&shape, axis - 2);
-            let query = self.scale(query, stride as f64);
-            let mut shape = [1; 4];
-            shape[(4 + axis) as usize] = keys;
-            let key = self.iota(&shape, axis);
-            let difference = self.sub(query, key);
-            self.abs(difference)
-        };
-        let (rows, columns) = (distance(-2, down, height), distance(-1, across, width));
-        let rows = self.scale(rows, width as f64);
-        let index = self.add(rows, columns);
-        let index = self.reshape(index, &[down * across, height * width]);
-        let entries = self.swap_last(table);
-        let bias = self.gather(entries, index);
-        self.transpose(bias, &[-1, -3, -2])
+    /// The inverse of [`grid_partition`](Self::grid_partition): `[B·H/g·W/g, g·g, C]` → `[B, H, W, C]`, where `[B, H, W]`
+    /// is `map`.
+    pub fn grid_reverse(&mut self, grids: NodeId, map: [usize; 3], side: usize) -> NodeId {
+        let [b, h, w] = map;
+        let [.., c] = self.axes::<3>(grids);
+        let cut = self.reshape(grids, &[b, h / side, w / side, side, side, c]);
+        let rows = self.transpose(cut, &[-3, -5, -2, -4, -1]);
+        self.reshape(rows, &[b, h, w, c])
+    }
+
+    /// A score term `[heads, w², w²]` plus the mask of shifted windows of a map `[B, H, W]`: →
+    /// `[B·H/w·W/w, heads, w², w²]`, the windows of every image alike.
+    pub fn masked_shifted_windows(&mut self, bias: NodeId, map: [usize; 3], window: usize, shift: usize) -> NodeId {
+        let [batch, height, width] = map;
+        let (windows, tokens) = ((height / window) * (width / window), window * window);
+        let mask = self.shifted_window_mask(height, width, window, shift);
+        let mask = self.reshape(mask, &[1, windows, 1, tokens, tokens]);
+        let all = self.expand(mask, &[batch, windows, 1, tokens, tokens]);
+        let mask = self.reshape(all, &[batch * windows, 1, tokens, tokens]);
+        self.add(bias, mask)
     }
 
     /// 0 where two tokens of a shifted window come from the same piece of the map, else −100:
@@ -138,13 +125,6 @@ impl Builder {
         let last_window = from(self, extent - window);
         let wrapped = from(self, extent - shift);
         self.add(last_window, wrapped)
-    }
-
-    /// Position 0…window−1 on one of four axes, the others of extent 1.
-    fn position(&mut self, window: usize, axis: i64) -> NodeId {
-        let mut shape = [1; 4];
-        shape[(4 + axis) as usize] = window;
-        self.iota(&shape, axis)
     }
 
     /// Rolls rows and columns of `[B, H, W, C]` alike; nothing where `shift` is 0.

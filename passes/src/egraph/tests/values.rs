@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use regard_ir::{
     graph::{Builder, Graph, NodeId, random},
     id::Id as _,
-    ops::Op,
+    ops::{Op, RelativeBias},
     types::{DType, TensorType},
 };
 
@@ -55,7 +55,7 @@ proptest! {
 
 /// Window blocks of a transformer, one attention and one MLP each.
 fn blocks(count: usize, window: usize, channels: usize, heads: usize) -> Graph {
-    let (tokens, side) = (window * window, 2 * window);
+    let side = 2 * window;
     let mut b = Builder::new("blocks");
     let mut x = b.input("x", TensorType::f32([1, side * side, channels]));
     for block in 0..count {
@@ -72,11 +72,9 @@ fn blocks(count: usize, window: usize, channels: usize, heads: usize) -> Graph {
         let qkv = b.linear(windows, w, Some(bias));
         let parts: Vec<NodeId> = b.split(qkv, -1, 3).into_iter().map(|part| b.split_heads(part, heads)).collect();
         let table = weight(&mut b, "table", &[(2 * window - 1).pow(2), heads]);
-        let mut bias = b.relative_position_bias(table, window);
+        let mut bias = b.push(RelativeBias { height: window, width: window }, &[table]);
         if shift > 0 {
-            let mask = b.shifted_window_mask(side, side, window, shift);
-            let mask = b.reshape(mask, &[4, 1, tokens, tokens]);
-            bias = b.add(bias, mask);
+            bias = b.masked_shifted_windows(bias, [1, side, side], window, shift);
         }
         let y = b.attention(parts[0], parts[1], parts[2], Some(bias), 0.5);
         let y = b.merge_heads(y);

@@ -1,28 +1,8 @@
-//! Models with routed and deformable attention: other seeds, batches, sizes and conventions than those of the golden
-//! files, and no gathered keys or values in memory.
+//! Models with routed and deformable attention: padded maps, other conventions, and no gathered keys or values in memory.
 
-use regard::{
-    check::{self, Device, Job},
-    models::{self, Config},
-    pipeline::{self, Trace},
-    progress::Progress,
-    weights::Synthetic,
-};
+use super::{holds, program};
+use regard::models::{self, Config};
 use regard_ir::{ops::Op, program::Place};
-
-fn trace() -> Trace {
-    Trace::new(Progress::hidden())
-}
-
-fn holds(model: &str, config: &Config, seed: u64) {
-    let graph = models::build(model, config).unwrap();
-    let target = pipeline::executable_target(None).unwrap();
-    let weights = Synthetic { seed };
-    let job = Job { graph: &graph, weights: &weights, recipe: target.into(), device: Device::Cpu, threads: 2 };
-    for error in check::check(&job, 1, &mut trace()).unwrap() {
-        assert!(error.holds(), "{model}: {error:?}");
-    }
-}
 
 #[test]
 fn a_batch_of_padded_maps() {
@@ -44,8 +24,7 @@ fn the_first_conventions_of_deformable_attention() {
 #[test]
 fn regions_are_never_gathered_into_memory() {
     let graph = models::build("debiformer_tiny", &Config::default()).unwrap();
-    let target = pipeline::executable_target(None).unwrap();
-    let program = pipeline::kernels(&graph, target, &mut trace()).unwrap();
+    let program = program("debiformer_tiny");
     let gathers = graph.nodes.values().filter(|node| matches!(node.op, Op::RoutedAttention(_))).count();
     // Stage 4 is routed to all regions, which is attention to all tokens.
     assert_eq!(gathers, 12);

@@ -1,0 +1,69 @@
+//! Models of the zoo, the whole way: other seeds, batches, sizes and classes than those of the golden files, other
+//! libraries' names, and what a program may cost in launches and memory.
+
+mod levit;
+mod routed;
+mod swin;
+
+use regard::{
+    archive::{self, Tensor},
+    check::{self, Device, Job},
+    ir::{graph::Graph, program::Program},
+    models::{self, Config, names::Style, synthetic},
+    pipeline::{self, Trace},
+    progress::Progress,
+    weights::{Checkpoint, Synthetic, Weights},
+};
+
+fn trace() -> Trace {
+    Trace::new(Progress::hidden())
+}
+
+/// Machine code keeps the contract on weights of that seed.
+fn holds(model: &str, config: &Config, seed: u64) {
+    let graph = models::build(model, config).unwrap();
+    let (weights, target) = (Synthetic { seed }, pipeline::executable_target(None).unwrap());
+    let job = Job { graph: &graph, weights: &weights, recipe: target.into(), device: Device::Cpu, threads: 2 };
+    for error in check::check(&job, 1, &mut trace()).unwrap() {
+        assert!(error.holds(), "{model}: {error:?}");
+    }
+}
+
+/// The program of a model at its own size.
+fn program(model: &str) -> Program<regard::ir::kernel::Kernel> {
+    let graph = models::build(model, &Config::default()).unwrap();
+    pipeline::kernels(&graph, pipeline::executable_target(None).unwrap(), &mut trace()).unwrap()
+}
+
+/// The first output for one image.
+fn outputs(graph: &Graph, weights: &dyn Weights, threads: usize) -> Vec<f32> {
+    let image = graph.ty(graph.inputs()[0]).elements();
+    let options = pipeline::Options { recipe: pipeline::executable_target(None).unwrap().into(), weights, threads };
+    let (session, _) = pipeline::session(graph, &options, &mut trace()).unwrap();
+    session.run_f32(&[&synthetic::image(image, 5)]).unwrap().swap_remove(0)
+}
+
+/// The same tensors under the names of each style give the same bits.
+fn names_of_all_hold(graph: &Graph, styles: &[Style]) {
+    let expected = outputs(graph, &Synthetic { seed: 4 }, 2);
+    let dir = tempfile::tempdir().unwrap();
+    for style in styles {
+        let stored = graph.weights().into_iter().map(|id| {
+            let (name, shape) = (graph.text_name(id), graph.ty(id).shape.clone());
+            let values = synthetic::parameter(&name, &shape, 4);
+            (style.translate(&name), shape, values)
+        });
+        let stored: Vec<(String, Vec<usize>, Vec<f32>)> = stored.collect();
+        let tensors: Vec<Tensor> = stored.iter().map(|(name, shape, values)| Tensor { name, shape, values }).collect();
+        let path = dir.path().join("weights.safetensors");
+        archive::write(&path, &tensors, &graph.name).unwrap();
+        assert!(outputs(graph, &Checkpoint::open(&path, false).unwrap(), 2) == expected, "{style:?}");
+    }
+}
+
+#[test]
+fn bidirectional_models_hold_at_other_seeds_batches_and_classes() {
+    for model in ["swin_tiny_bisa", "levit_128s_bisa_norm"] {
+        holds(model, &Config { batch: 2, classes: Some(11), ..Config::default() }, 7);
+    }
+}
