@@ -66,7 +66,6 @@ fn classifier(name: &str, depths: [usize; 4], width: usize, config: &Config) -> 
 }
 
 fn block(net: &mut Layers, x: NodeId, stage: usize, name: &str) -> NodeId {
-    let [.., channels] = net.axes::<4>(x);
     let near = net.depthwise(x, &format!("{name}.pos_embed"), 3, 1);
     let x = net.b.add(x, near);
     let normed = net.norm(x, &format!("{name}.norm1"), EPS);
@@ -77,9 +76,8 @@ fn block(net: &mut Layers, x: NodeId, stage: usize, name: &str) -> NodeId {
     };
     let x = net.b.add(x, attended);
     let normed = net.norm(x, &format!("{name}.norm2"), EPS);
-    let hidden = net.linear(normed, &format!("{name}.mlp.0"), RATIO * channels);
-    let hidden = net.b.gelu(hidden);
-    let out = net.linear(hidden, &format!("{name}.mlp.3"), channels);
+    let names = [0, 3].map(|part| format!("{name}.mlp.{part}"));
+    let out = net.mlp(normed, &names, RATIO);
     net.b.add(x, out)
 }
 

@@ -102,7 +102,6 @@ fn tiny(name: &str, conventions: Conventions, config: &Config) -> Result<Graph, 
 }
 
 fn block(net: &mut Layers, x: NodeId, conventions: Conventions, stage: usize, block: usize) -> NodeId {
-    let [.., channels] = net.axes::<4>(x);
     let name = format!("stages.{stage}");
     let normed = net.norm(x, &format!("{name}.layer_norms.{}.norm", 2 * block), EPS);
     let attention = format!("{name}.attns.{block}");
@@ -113,9 +112,8 @@ fn block(net: &mut Layers, x: NodeId, conventions: Conventions, stage: usize, bl
     };
     let x = net.b.add(x, attended);
     let normed = net.norm(x, &format!("{name}.layer_norms.{}.norm", 2 * block + 1), EPS);
-    let hidden = net.linear(normed, &format!("{name}.mlps.{block}.chunk.linear1"), RATIO * channels);
-    let hidden = net.b.gelu(hidden);
-    let out = net.linear(hidden, &format!("{name}.mlps.{block}.chunk.linear2"), channels);
+    let names = [1, 2].map(|part| format!("{name}.mlps.{block}.chunk.linear{part}"));
+    let out = net.mlp(normed, &names, RATIO);
     net.b.add(x, out)
 }
 

@@ -215,6 +215,13 @@ impl Layers {
         let hidden = self.b.gelu(hidden);
         self.pointwise(hidden, &format!("{name}.linear2.0"), channels)
     }
+    /// Linear, GELU, linear; the names of both and the hidden channels per channel.
+    pub fn mlp(&mut self, x: NodeId, [first, second]: &[String; 2], ratio: usize) -> NodeId {
+        let channels = self.channels(x);
+        let hidden = self.linear(x, first, ratio * channels);
+        let hidden = self.b.gelu(hidden);
+        self.linear(hidden, second, channels)
+    }
     /// The stem and the steps between stages of BiFormer and DeBiFormer; the first takes the image.
     pub fn downsample(&mut self, x: NodeId, stage: usize, out: usize) -> NodeId {
         let name = format!("downsample_layers.{stage}");

@@ -104,14 +104,12 @@ fn build(name: &str, pattern: Pattern, config: &Config) -> Result<Graph, String>
 }
 
 fn block(net: &mut Layers, x: NodeId, pattern: Pattern, stage: usize, name: &str) -> NodeId {
-    let [.., channels] = net.axes::<4>(x);
     let normed = net.norm(x, &format!("{name}.norm1"), EPS);
     let attended = attention(net, normed, pattern, stage, &format!("{name}.attn"));
     let x = net.b.add(x, attended);
     let normed = net.norm(x, &format!("{name}.norm2"), EPS);
-    let hidden = net.linear(normed, &format!("{name}.mlp.fc1"), RATIO * channels);
-    let hidden = net.b.gelu(hidden);
-    let out = net.linear(hidden, &format!("{name}.mlp.fc2"), channels);
+    let names = [1, 2].map(|part| format!("{name}.mlp.fc{part}"));
+    let out = net.mlp(normed, &names, RATIO);
     net.b.add(x, out)
 }
 

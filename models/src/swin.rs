@@ -126,7 +126,7 @@ impl Swin<'_> {
 
     /// `[B, H, W, C]` → the same.
     fn block(&mut self, x: NodeId, stage: usize, block: usize) -> NodeId {
-        let [batch, height, width, channels] = self.layers.axes(x);
+        let [batch, height, width, _] = self.layers.axes(x);
         let name = format!("layers.{stage}.blocks.{block}");
         let shifted = block % 2 == 1 && (self.dense || height.min(width) > WINDOW);
         let shift = if shifted { WINDOW / 2 } else { 0 };
@@ -141,9 +141,8 @@ impl Swin<'_> {
         let map = self.layers.crop(map, height, width);
         let x = self.layers.b.add(x, map);
         let normed = self.layers.norm(x, &format!("{name}.norm2"), EPS);
-        let hidden = self.layers.linear(normed, &format!("{name}.mlp.fc1"), MLP_RATIO * channels);
-        let hidden = self.layers.b.gelu(hidden);
-        let out = self.layers.linear(hidden, &format!("{name}.mlp.fc2"), channels);
+        let names = [format!("{name}.mlp.fc1"), format!("{name}.mlp.fc2")];
+        let out = self.layers.mlp(normed, &names, MLP_RATIO);
         let x = self.layers.b.add(x, out);
         self.layers.tap_tokens(x, &name);
         x

@@ -3,7 +3,7 @@
 
 use super::{
     Comparison, plot,
-    text::{Line, lines, living, time},
+    text::{self, Line, TOTALS, lines, living, time},
 };
 use crate::report::bytes;
 use regard_ir::graph::Graph;
@@ -70,23 +70,10 @@ fn cell(text: &str) -> String {
 }
 
 fn totals(comparison: &Comparison) -> String {
-    let mut html = String::from(
-        "<div class=\"wide\"><table><tr><th>schedule<th>kernels<th>launches<th>GFLOP<th>L1<th>L2<th>L3<th>memory<th>arena<th>scratch<th>estimate<th>measured</tr>\n",
-    );
-    for entry in &comparison.entries {
-        let program = &entry.program;
-        let mut cells = vec![
-            entry.title.clone(),
-            program.kernels.len().to_string(),
-            program.launches.len().to_string(),
-            format!("{:.3}", entry.flops() as f64 / 1e9),
-        ];
-        cells.extend(Level::ALL.map(|level| bytes(entry.bytes(level))));
-        cells.extend([bytes(program.arena_bytes), bytes(program.scratch_bytes())]);
-        cells.extend([time(Some(entry.estimate())), time(entry.measured())]);
-        let _ = writeln!(html, "<tr>{}</tr>", cells.iter().map(|c| cell(c)).collect::<String>());
-    }
-    html + "</table></div>\n"
+    let heads: String = TOTALS.iter().map(|head| format!("<th>{head}")).collect();
+    let row = |cells: &Vec<String>| format!("<tr>{}</tr>\n", cells.iter().map(|c| cell(c)).collect::<String>());
+    let rows: String = text::totals(comparison).iter().map(row).collect();
+    format!("<div class=\"wide\"><table><tr>{heads}</tr>\n{rows}</table></div>\n")
 }
 
 fn kernels(comparison: &Comparison, lines: &[Line]) -> String {

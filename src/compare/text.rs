@@ -49,7 +49,8 @@ fn said(comparison: &Comparison) -> &'static str {
 
 const NOTE: &str =
     "\nBytes cross the border in front of each level. Choices are made for four cores, which share blocks evenly.\n";
-const TOTALS: [&str; 12] = [
+/// What is told of a schedule as a whole.
+pub const TOTALS: [&str; 12] = [
     "schedule", "kernels", "launches", "GFLOP", "L1", "L2", "L3", "memory", "arena", "scratch", "estimate", "measured",
 ];
 const KERNELS: [&str; 13] = [
@@ -73,7 +74,8 @@ pub fn time(ns: Option<f64>) -> String {
     ns.map_or("–".into(), |ns| duration(Duration::from_nanos(ns as u64)))
 }
 
-fn totals(comparison: &Comparison) -> Vec<Vec<String>> {
+/// A row of [`TOTALS`] for each schedule.
+pub fn totals(comparison: &Comparison) -> Vec<Vec<String>> {
     comparison.entries.iter().map(|entry| totals_of(entry, &comparison.entries[0])).collect()
 }
 

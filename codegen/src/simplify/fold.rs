@@ -30,41 +30,30 @@ pub(super) fn bin(op: BinOp, a: Const, b: Const) -> Option<Const> {
     }
 }
 
-fn bin_i64(op: BinOp, a: i64, b: i64) -> Option<i64> {
-    Some(match op {
-        BinOp::Add => a.wrapping_add(b),
-        BinOp::Sub => a.wrapping_sub(b),
-        BinOp::Mul => a.wrapping_mul(b),
-        BinOp::Div if b > 0 => a.div_euclid(b),
-        BinOp::Rem if b > 0 => a.rem_euclid(b),
-        BinOp::Min => a.min(b),
-        BinOp::Max => a.max(b),
-        BinOp::Shl if (0..64).contains(&b) => a << b,
-        BinOp::Shr if (0..64).contains(&b) => a >> b,
-        BinOp::And => a & b,
-        BinOp::Or => a | b,
-        BinOp::Xor => a ^ b,
-        _ => return None,
-    })
+macro_rules! integers {
+    ($name:ident, $integer:ty) => {
+        fn $name(op: BinOp, a: $integer, b: $integer) -> Option<$integer> {
+            let shift = (0..<$integer>::BITS as $integer).contains(&b);
+            Some(match op {
+                BinOp::Add => a.wrapping_add(b),
+                BinOp::Sub => a.wrapping_sub(b),
+                BinOp::Mul => a.wrapping_mul(b),
+                BinOp::Div if b > 0 => a.div_euclid(b),
+                BinOp::Rem if b > 0 => a.rem_euclid(b),
+                BinOp::Min => a.min(b),
+                BinOp::Max => a.max(b),
+                BinOp::Shl if shift => a << b,
+                BinOp::Shr if shift => a >> b,
+                BinOp::And => a & b,
+                BinOp::Or => a | b,
+                BinOp::Xor => a ^ b,
+                _ => return None,
+            })
+        }
+    };
 }
-
-fn bin_i32(op: BinOp, a: i32, b: i32) -> Option<i32> {
-    Some(match op {
-        BinOp::Add => a.wrapping_add(b),
-        BinOp::Sub => a.wrapping_sub(b),
-        BinOp::Mul => a.wrapping_mul(b),
-        BinOp::Div if b > 0 => a.div_euclid(b),
-        BinOp::Rem if b > 0 => a.rem_euclid(b),
-        BinOp::Min => a.min(b),
-        BinOp::Max => a.max(b),
-        BinOp::Shl if (0..32).contains(&b) => a << b,
-        BinOp::Shr if (0..32).contains(&b) => a >> b,
-        BinOp::And => a & b,
-        BinOp::Or => a | b,
-        BinOp::Xor => a ^ b,
-        _ => return None,
-    })
-}
+integers!(bin_i64, i64);
+integers!(bin_i32, i32);
 
 fn bin_f32(op: BinOp, a: f32, b: f32) -> Option<Const> {
     real(match op {

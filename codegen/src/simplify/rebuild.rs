@@ -248,13 +248,13 @@ impl Rebuild<'_> {
     /// A copy of an instruction (not of its bodies) that reads the new values.
     pub fn with_new_operands(&mut self, inst: &Inst) -> Inst {
         let mut inst = inst.clone();
-        let address = address_of(&mut inst).map(|addr| {
+        let address = inst.address_mut().map(|addr| {
             let old = *addr;
             addr.index = None;
             old
         });
         inst.map_operands(|v| self.operand(v));
-        if let (Some(old), Some(addr)) = (address, address_of(&mut inst)) {
+        if let (Some(old), Some(addr)) = (address, inst.address_mut()) {
             *addr = self.address(old);
         }
         inst
@@ -288,18 +288,4 @@ impl Rebuild<'_> {
 
 fn has_barrier(body: &Body) -> bool {
     body.stmts.iter().any(|s| matches!(s.inst, Inst::Barrier) || s.inst.bodies().into_iter().any(has_barrier))
-}
-
-fn address_of(inst: &mut Inst) -> Option<&mut Addr> {
-    match inst {
-        Inst::Load { addr, .. }
-        | Inst::Bcast(addr)
-        | Inst::Store { addr, .. }
-        | Inst::LoadScalar(addr)
-        | Inst::StoreScalar { addr, .. }
-        | Inst::Gather { addr, .. }
-        | Inst::TileLoad { addr, .. }
-        | Inst::TileStore { addr, .. } => Some(addr),
-        _ => None,
-    }
 }

@@ -4,6 +4,7 @@
 //! [`Level`]s it takes and the verifier rejects the rest. Operand types are written in each variant:
 //! *s* scalar, *v* vector, *t* tile.
 
+pub use super::address::Addr;
 use crate::{
     define_id,
     id::IdVec,
@@ -94,17 +95,6 @@ pub struct Buffer {
     pub space: Space,
     /// Length in elements.
     pub len: u64,
-}
-
-/// The address of an element: `buf[index + offset]`, in elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Addr {
-    /// The buffer.
-    pub buf: Buf,
-    /// A scalar i64, or nothing for zero.
-    pub index: Option<Val>,
-    /// Constant part.
-    pub offset: i64,
 }
 
 /// A typed constant.

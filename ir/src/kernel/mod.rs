@@ -15,6 +15,7 @@
 //!
 //! Back ends see only this language: adding an op never touches a back end.
 
+pub mod address;
 pub mod build;
 pub mod eval;
 pub mod inst;

@@ -143,7 +143,7 @@ impl Forms {
                 self.loops.insert(*index);
                 params.iter().for_each(|&p| self.define(p, None));
             }
-            if let Some(addr) = address(inst) {
+            if let Some(addr) = inst.address() {
                 self.want(addr);
             }
             inst.bodies().into_iter().for_each(|b| self.body(b));
@@ -177,30 +177,6 @@ impl Forms {
     }
 }
 
-fn address(inst: &Inst) -> Option<&Addr> {
-    match inst {
-        Inst::Load { addr, .. }
-        | Inst::Bcast(addr)
-        | Inst::Store { addr, .. }
-        | Inst::LoadScalar(addr)
-        | Inst::StoreScalar { addr, .. }
-        | Inst::Gather { addr, .. } => Some(addr),
-        _ => None,
-    }
-}
-
-fn address_mut(inst: &mut Inst) -> Option<&mut Addr> {
-    match inst {
-        Inst::Load { addr, .. }
-        | Inst::Bcast(addr)
-        | Inst::Store { addr, .. }
-        | Inst::LoadScalar(addr)
-        | Inst::StoreScalar { addr, .. }
-        | Inst::Gather { addr, .. } => Some(addr),
-        _ => None,
-    }
-}
-
 struct Rebuild {
     types: IdVec<Val, Type>,
     sums: BTreeMap<Terms, Val>,
@@ -222,7 +198,7 @@ impl Rebuild {
                 }
                 other => other,
             };
-            if let Some(addr) = address_mut(&mut inst) {
+            if let Some(addr) = inst.address_mut() {
                 self.rewrite(addr);
             }
             let defined: Vec<Val> =

@@ -113,7 +113,7 @@ const CASES: [Case; 8] = [
         exact: exact_gelu,
         even: (-14.0, 14.0),
         powers: (-100.0, 13.0, true),
-        allowed: |x, y| if x > 0.0 { 3.0 * ulp(y) + 1e-45 } else { (1e-7f64).min(4.0 * ulp(y) + 6e-8) },
+        allowed: |x, y| if x > 0.0 { 4.0 * ulp(y) + 1e-45 } else { (1e-7f64).min(4.0 * ulp(y) + 6e-8) },
     },
     Case {
         name: "tanh",
