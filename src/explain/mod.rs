@@ -15,7 +15,7 @@ use crate::{
     errors::Result,
     pipeline::Recipe,
     progress::Progress,
-    report::femtoseconds,
+    report::{self, femtoseconds},
     weights::{Weights, leaf},
 };
 use rayon::prelude::*;
@@ -108,7 +108,13 @@ impl Explanation {
         let mut text = String::new();
         for (at, form) in self.forms.iter().enumerate().skip(1) {
             let nodes = |form: &Form| form.graph.nodes.len();
-            let _ = writeln!(text, "{}: {} nodes became {}", form.name, nodes(&self.forms[at - 1]), nodes(form));
+            let before = &self.forms[at - 1];
+            let _ = write!(text, "{}: {} nodes became {}", form.name, nodes(before), nodes(form));
+            let (written, left) = (before.graph.flops_per_run(), form.graph.flops_per_run());
+            if left < written {
+                let _ = write!(text, ", {} became {}", report::flops(written), report::flops(left));
+            }
+            text.push('\n');
             form.steps.iter().for_each(|step| text += &self.step_text(step));
             if form.name == egraph::RULES_APPLIED {
                 let regions = self.optimized.regions.iter().map(|region| self.region_text(region));

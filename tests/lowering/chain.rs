@@ -92,11 +92,15 @@ pub fn try_check(graph: &Graph, leaf: Leaf, targets: &[Target]) -> Result<(), St
 /// Plans and lowers a graph for every target without running it: programs are well formed at any size.
 pub fn check_lowered(graph: &Graph) {
     for target in targets() {
-        let plan = plan(graph, &target).unwrap_or_else(|e| panic!("{}: {e}\n{graph}", target.name));
-        let schedule = Schedule::best(&plan, &target);
-        let program = lower(&plan, &schedule, &target).unwrap_or_else(|e| panic!("{}: {e}\n{graph}", target.name));
+        let program = lowered(graph, &target);
         well_formed(graph, &program).unwrap_or_else(|e| panic!("{}: {e}\n{graph}", target.name));
     }
+}
+
+/// The program of a graph.
+pub fn lowered(graph: &Graph, target: &Target) -> Program<Kernel> {
+    let plan = plan(graph, target).unwrap_or_else(|e| panic!("{}: {e}\n{graph}", target.name));
+    lower(&plan, &Schedule::best(&plan, target), target).unwrap_or_else(|e| panic!("{}: {e}\n{graph}", target.name))
 }
 
 /// Closes the chain for one target and a schedule that fits it, on small random values.
@@ -320,7 +324,7 @@ fn decides(graph: &Graph) -> bool {
             Op::Reduce(r) => r.op == ReduceOp::Mean,
             Op::Cast(_) => narrow,
             Op::MatMul(_) | Op::Scores(_) | Op::Conv2d(_) => true,
-            Op::AvgPool(_) | Op::AdaptiveAvgPool(_) | Op::Resize(_) | Op::Activation(_) => true,
+            Op::AvgPool(_) | Op::AdaptiveAvgPool(_) | Op::Resize(_) | Op::ResizedConv(_) | Op::Activation(_) => true,
             Op::Softmax(_) | Op::LayerNorm(_) | Op::BatchNorm(_) | Op::Gelu(_) | Op::Mix(_) => true,
             Op::Attention(_) | Op::InverseAttention(_) | Op::NeighbourhoodAttention(_) | Op::Attend(_) => true,
             Op::RoutedAttention(_) | Op::OffsetPositions(_) => true,

@@ -1,7 +1,7 @@
 //! Maps: convolutions of every kind at sizes that fill no vector, and what stands between them.
 
-use crate::chain::{check, check_with, parse};
-use regard_ir::graph::Tensor;
+use crate::chain::{check, check_with, lowered, parse, targets};
+use regard_ir::{graph::Tensor, program::Place, target::Backend};
 
 /// A convolution with bias of x by w, on its own.
 fn convolution(x: &str, w: &str, out: usize, attributes: &str) {
@@ -89,6 +89,44 @@ fn resized_maps() {
     for mode in ["bilinear", "bilinear_corners", "nearest"] {
         mapped("2, 17, 3, 5", &format!("resize %x {{ size = [7, 9], mode = {mode} }}"));
         mapped("1, 5, 6, 4", &format!("resize %x {{ size = [3, 1], mode = {mode} }}"));
+    }
+}
+
+#[test]
+fn convolutions_of_resized_maps() {
+    let cases = [
+        ("33, 5, 3, 3", "mode = bilinear, stride = 1, padding = 1, dilation = 1"),
+        ("3, 5, 1, 2", "mode = bilinear_corners, stride = [1, 2], padding = [0, 2], dilation = 2"),
+        ("17, 5, 3, 2", "mode = nearest, stride = [2, 1], padding = [1, 3], dilation = [2, 1]"),
+    ];
+    for (w, attributes) in cases {
+        check(&parse(&format!(
+            "%x = input : f32[2, 5, 3, 4]\n%w = weight : f32[{w}]\n\
+             %y = resized_conv %x, %w {{ size = [6, 7], {attributes} }}\nreturn %y"
+        )));
+    }
+}
+
+/// The sum of two sizes is the last to read one of them, and is written in its place.
+#[test]
+fn a_sum_takes_the_place_of_its_term() {
+    let graph = parse(
+        "%x = input : f32[1, 8, 6, 7]\n%y = input : f32[1, 8, 3, 4]\n%v = weight : f32[33, 8, 1, 1]\n\
+         %w = weight : f32[33, 8, 3, 3]\n%o = weight : f32[5, 33, 1, 1]\n\
+         %fine = conv2d %x, %v { stride = 1, padding = 0, dilation = 1, groups = 1 }\n\
+         %coarse = resized_conv %y, %w { size = [6, 7], mode = bilinear, stride = 1, padding = 1, dilation = 1 }\n\
+         %s = add %fine, %coarse\n%r = relu %s\n\
+         %z = conv2d %r, %o { stride = 1, padding = 0, dilation = 1, groups = 1 }\nreturn %z",
+    );
+    check(&graph);
+    for target in targets() {
+        let program = lowered(&graph, &target);
+        let takes = program.launches.iter().any(|launch| {
+            let places: Vec<Place> = launch.buffers.iter().map(|&b| program.buffers[b].place).collect();
+            let (written, read) = places.split_last().expect("a launch writes");
+            read.contains(written)
+        });
+        assert_eq!(takes, target.backend != Backend::Ptx, "{}", target.name);
     }
 }
 

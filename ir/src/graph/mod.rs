@@ -132,6 +132,12 @@ impl Graph {
     pub fn flops(&self) -> u64 {
         self.nodes.iter().map(|(id, n)| n.op.flops(&self.operand_types(id), &n.ty)).sum()
     }
+    /// The same without what depends on no input, which is computed once.
+    pub fn flops_per_run(&self) -> u64 {
+        let constant = self.constants();
+        let computed = self.nodes.iter().filter(|(id, _)| !constant[*id]);
+        computed.map(|(id, n)| n.op.flops(&self.operand_types(id), &n.ty)).sum()
+    }
     /// Bytes of all weights.
     pub fn weight_bytes(&self) -> u64 {
         self.weights().iter().map(|&w| self.ty(w).bytes() as u64).sum()

@@ -11,7 +11,8 @@
 //!
 //! Values are SSA and structured: `for` and `if` carry values explicitly, operands come before their
 //! users. Memory is buffers, never pointers: an [`Addr`] is a buffer, one i64 scalar and one constant, all
-//! in elements, so the interpreter can check every access. Different buffers never alias.
+//! in elements, so the interpreter can check every access. Different buffers never alias,
+//! but for a result that takes an operand's place, each element after it was read for the last time.
 //!
 //! Back ends see only this language: adding an op never touches a back end.
 

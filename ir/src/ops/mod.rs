@@ -41,6 +41,7 @@ pub mod pool;
 pub mod position_bias;
 pub mod reduce;
 pub mod resize;
+pub mod resized_conv;
 pub mod route;
 pub mod routed_attention;
 pub mod sampled_bias;
@@ -72,6 +73,7 @@ pub use pool::{AdaptiveAvgPool, AvgPool, MaxPool};
 pub use position_bias::{DistanceBias, RelativeBias};
 pub use reduce::{Reduce, ReduceOp};
 pub use resize::{Resize, ResizeMode};
+pub use resized_conv::ResizedConv;
 pub use route::Route;
 pub use routed_attention::RoutedAttention;
 pub use sampled_bias::SampledBias;
@@ -165,7 +167,7 @@ ops! {
     Reshape, Transpose, Expand, Slice, Pad, Roll, Unfold, Concat, ViewOp,
     Softmax, LayerNorm, BatchNorm, Gelu, Activation,
     Attention, InverseAttention, Mix, Scores, Attend,
-    Conv2d, MaxPool, AvgPool, AdaptiveAvgPool, Resize,
+    Conv2d, MaxPool, AvgPool, AdaptiveAvgPool, Resize, ResizedConv,
     Argmax,
     NeighbourhoodAttention,
     TopK, Route, RoutedAttention,

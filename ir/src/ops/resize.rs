@@ -49,7 +49,7 @@ impl ResizeMode {
     ];
 
     /// The source of index t on an axis from `extent` to `size`, as max(factor·t + term, 0) over a denominator.
-    fn fraction(self, extent: usize, size: usize) -> (i64, i64, i64) {
+    pub(super) fn fraction(self, extent: usize, size: usize) -> (i64, i64, i64) {
         let (extent, size) = (extent as i64, size as i64);
         match self {
             ResizeMode::Bilinear => (2 * extent, extent - size, 2 * size),

@@ -3,7 +3,7 @@
 //! ```text
 //!   anchor     flops / rate + (operands + result in bytes) / bandwidth
 //!   pointwise  a thousand: it rides along with an anchor, in registers
-//!   view       a hundred, two where neighbours are not neighbours in memory
+//!   view       a hundred, two where neighbours are not neighbours in memory; a concatenation is read where it lies
 //!   constant   one: it is computed before the first run
 //! ```
 //!
@@ -49,6 +49,7 @@ fn of_op(op: &Op, operands: &[&TensorType], result: &TensorType, constant: bool,
     let (cost, rank) = match op {
         _ if constant => (1, 0),
         Op::ViewOp(view) => (if maps::reads_in_order(&view.map) { VIEW } else { 2 * VIEW }, 0),
+        Op::Concat(_) => (VIEW, 0),
         op if is_pointwise(op) => (POINTWISE, 1),
         op => (anchor(op, operands, result, target), 2),
     };
@@ -63,7 +64,11 @@ pub fn cost_of(graph: &Graph, target: &Target) -> u64 {
 }
 
 fn anchor(op: &Op, operands: &[&TensorType], result: &TensorType, target: &Target) -> u64 {
-    let bytes: usize = operands.iter().map(|ty| ty.bytes()).sum::<usize>() + result.bytes();
+    // A bias rides along with its product.
+    let operands = if let Op::Conv2d(_) = op { &operands[..2] } else { operands };
+    // What a composite's own product leaves in memory is written and read.
+    let between = if let Op::ResizedConv(conv) = op { 2 * conv.product(operands).bytes() } else { 0 };
+    let bytes: usize = operands.iter().map(|ty| ty.bytes()).sum::<usize>() + result.bytes() + between;
     let compute = op.flops(operands, result) as f64 / target.core_gflops;
     let memory = bytes as f64 / target.memory_gbps;
     ((compute + memory) * 1e6) as u64 + POINTWISE

@@ -1,13 +1,13 @@
 //! The optimiser: which ops compute what was asked for.
 //!
 //! ```text
-//!   graph ─core form─▶ regions ─e-graph─▶ cheapest terms ─core form─▶ graph
+//!   graph ─regions─e-graph─▶ dense heads ─core form─▶ regions ─e-graph─▶ cheapest terms ─core form─▶ graph
 //! ```
 //!
 //! Each region is put into an e-graph, where a term and everything that rules say it equals live side by side;
 //! rules run until nothing is new or a limit is reached, and then the cheapest program is read out. No clock is
 //! asked: limits count nodes and rounds, so the same graph gives the same result everywhere. Equal regions
-//! are solved once.
+//! are solved once. Convolutions meet resized and concatenated maps before core form, which would make products of them.
 //!
 //! Read in this order: `term` (the language), `rules` (the equations), `region`, `cost`, `extract`, `explain`, `trial`.
 
@@ -33,7 +33,7 @@ use crate::{
     core,
     error::Error,
     merge,
-    step::{Form, both},
+    step::{Form, Moved, both},
 };
 use egg::{Id, Language, RecExpr, Runner, SimpleScheduler, StopReason};
 use regard_ir::{
@@ -50,6 +50,8 @@ use std::{
 };
 use term::{Egraph, Facts, Term, decode};
 
+/// The name of the form in which maps are convolved at the size that costs least.
+const DENSE_HEADS: &str = "dense heads";
 /// The name of the form in which regions have their results.
 pub const RULES_APPLIED: &str = "rules applied";
 
@@ -134,43 +136,35 @@ impl fmt::Display for Stop {
 /// The best graph that rules find for a target. Inputs and outputs keep their order and names, nodes that
 /// survive keep their labels.
 pub fn optimize(graph: &Graph, target: &Target, rules: &Rules) -> Result<Optimized, Error> {
-    let keep = |id: NodeId| core::has_rules(&graph.nodes[id].op);
-    let (flat, to_flat) = core::inline_traced(graph, &keep, &core::has_rules)?;
-    let definitions = core::definitions(graph, &keep, &core::has_rules)?;
+    let dense = improve(graph, &region::dense_regions(graph), target, rules)?;
+    let (heads, to_heads) = match dense.changed() {
+        false => (graph.clone(), graph.nodes.ids().map(Some).collect()),
+        true => {
+            let (heads, kept) = dense.graph.pruned();
+            (heads, both(&dense.moved, &kept))
+        }
+    };
+    let keep = |id: NodeId| core::has_rules(&heads.nodes[id].op);
+    let (flat, to_flat) = core::inline_traced(&heads, &keep, &core::has_rules)?;
+    let definitions = core::definitions(&heads, &keep, &core::has_rules)?;
     let (sunk, to_sunk) = core::sink_traced(&flat)?;
     let folded = numbers::fold(&sunk)?;
-    let (core, to_core) = (folded.graph, both(&both(&to_flat, &to_sunk), &folded.moved));
-    let regions = region::regions(&core);
-    let mut known: HashMap<&Problem, usize> = HashMap::new();
-    let mut solutions: Vec<Solution> = Vec::new();
-    let mut reports: Vec<RegionReport> = Vec::new();
-    let mut chosen = BTreeMap::new();
-    for region in &regions {
-        let at = match known.get(&region.problem) {
-            Some(&at) => at,
-            None => {
-                let (solution, report) = solve(&region.problem, target, rules)?;
-                let (written, chosen) = solution.sides(&core, region)?;
-                reports.push(RegionReport { root: core.text_name(region.root), written, chosen, ..report });
-                solutions.push(solution);
-                known.insert(&region.problem, reports.len() - 1);
-                reports.len() - 1
-            }
-        };
-        reports[at].copies += 1;
-        chosen.insert(region.root, (region, at));
-    }
-    let rebuilt = rebuild(&core, &chosen, &solutions)?;
+    let to_core = both(&both(&both(&to_heads, &to_flat), &to_sunk), &folded.moved);
+    let core = folded.graph;
+    let Improved { graph: rebuilt, reports, homes: home, .. } = improve(&core, &region::regions(&core), target, rules)?;
     let mut best = core::sink(&rebuilt)?;
     name_outputs(&core, &mut best);
     let form = |name, graph: &Graph, steps| Form { name, graph: graph.clone(), steps };
-    let mut forms = vec![
-        form("written", graph, Vec::new()),
+    let mut forms = vec![form("written", graph, Vec::new())];
+    if dense.changed() {
+        forms.push(form(DENSE_HEADS, &heads, dense.steps()));
+    }
+    forms.extend([
         form("composites inlined", &flat, definitions),
         form("movement as views", &sunk, Vec::new()),
         form("numbers folded", &core, folded.steps),
         form(RULES_APPLIED, &best, Vec::new()),
-    ];
+    ]);
     if rules.merges() {
         let (mut merged, steps) = merge::merge(&best, target)?;
         if !steps.is_empty() {
@@ -179,10 +173,62 @@ pub fn optimize(graph: &Graph, target: &Target, rules: &Rules) -> Result<Optimiz
             best = merged;
         }
     }
-    let home: BTreeMap<NodeId, usize> =
-        regions.iter().flat_map(|region| region.nodes.iter().map(|&node| (node, chosen[&region.root].1))).collect();
     let homes = to_core.values().map(|id| home.get(id.as_ref()?).copied()).collect();
     Ok(Optimized { graph: best, regions: reports, forms, homes })
+}
+
+/// A graph in which every region has its result.
+struct Improved {
+    graph: Graph,
+    /// What was done, one entry per kind of region.
+    reports: Vec<RegionReport>,
+    /// Where each node went that is still computed.
+    moved: Moved,
+    /// The entry of `reports` for each node of a region.
+    homes: BTreeMap<NodeId, usize>,
+}
+
+impl Improved {
+    fn changed(&self) -> bool {
+        self.reports.iter().any(|report| !report.rules.is_empty())
+    }
+    /// All uses of rules, each kind once.
+    fn steps(&self) -> Vec<Step> {
+        let mut steps: Vec<Step> = Vec::new();
+        for step in self.reports.iter().flat_map(|report| &report.rules) {
+            if !steps.contains(step) {
+                steps.push(step.clone());
+            }
+        }
+        steps
+    }
+}
+
+/// Solves each kind of region once and puts the results together.
+fn improve(graph: &Graph, regions: &[Region], target: &Target, rules: &Rules) -> Result<Improved, Error> {
+    let mut known: HashMap<&Problem, usize> = HashMap::new();
+    let mut solutions: Vec<Solution> = Vec::new();
+    let mut reports: Vec<RegionReport> = Vec::new();
+    let mut chosen = BTreeMap::new();
+    for region in regions {
+        let at = match known.get(&region.problem) {
+            Some(&at) => at,
+            None => {
+                let (solution, report) = solve(&region.problem, target, rules)?;
+                let (written, chosen) = solution.sides(graph, region)?;
+                reports.push(RegionReport { root: graph.text_name(region.root), written, chosen, ..report });
+                solutions.push(solution);
+                known.insert(&region.problem, reports.len() - 1);
+                reports.len() - 1
+            }
+        };
+        reports[at].copies += 1;
+        chosen.insert(region.root, (region, at));
+    }
+    let (rebuilt, moved) = rebuild(graph, &chosen, &solutions)?;
+    let home = |(region, at): &(&Region, usize)| region.nodes.iter().map(|&node| (node, *at)).collect::<Vec<_>>();
+    let homes = chosen.values().flat_map(home).collect();
+    Ok(Improved { graph: rebuilt, reports, moved, homes })
 }
 
 /// A region's result.
@@ -275,11 +321,16 @@ fn cost_as_written(
     written.iter().map(price).sum()
 }
 
-/// The graph with every region replaced by its result.
-fn rebuild(graph: &Graph, chosen: &BTreeMap<NodeId, (&Region, usize)>, solutions: &[Solution]) -> Result<Graph, Error> {
+/// The graph with every region replaced by its result, and where each node went.
+fn rebuild(
+    graph: &Graph,
+    chosen: &BTreeMap<NodeId, (&Region, usize)>,
+    solutions: &[Solution],
+) -> Result<(Graph, Moved), Error> {
     let constant = graph.constants();
     let mut out = Graph::new(graph.name.clone());
-    let mut moved: IdVec<NodeId, Option<NodeId>> = IdVec::new();
+    let mut moved: Moved = graph.nodes.values().map(|_| None).collect();
+    let inner: BTreeSet<NodeId> = chosen.values().flat_map(|(region, _)| region.nodes.iter().copied()).collect();
     let mut labels = BTreeSet::new();
     let mut name = |out: &mut Graph, new: NodeId, old: NodeId| {
         if let Some(label) = &graph.nodes[old].label
@@ -290,31 +341,29 @@ fn rebuild(graph: &Graph, chosen: &BTreeMap<NodeId, (&Region, usize)>, solutions
         }
     };
     for (id, node) in graph.nodes.iter() {
-        let new = if let Some(&(region, at)) = chosen.get(&id) {
+        if let Some(&(region, at)) = chosen.get(&id) {
             let solution = &solutions[at];
             let leaf = |i: u32| moved[region.leaves[i as usize]].expect("leaves come first");
             let nodes = decode(solution.expr.as_ref(), &mut out, leaf).map_err(Error::broken)?;
             for (&old, term) in region.nodes.iter().zip(&solution.terms) {
-                if let Some(new) = term.and_then(|t| nodes[usize::from(t)])
-                    && !constant[old]
-                {
+                let new = term.and_then(|t| nodes[usize::from(t)]);
+                if let Some(new) = new.filter(|_| !constant[old]) {
                     name(&mut out, new, old);
+                    moved[old] = Some(new);
                 }
             }
-            *nodes.last().expect("a region has a root")
-        } else if constant[id] || matches!(node.op, Op::Input(_)) {
-            let operands: Vec<NodeId> =
-                node.operands.iter().map(|&o| moved[o].expect("constants have constant operands")).collect();
+            moved[id] = *nodes.last().expect("a region has a root");
+        } else if constant[id] || !inner.contains(&id) {
+            let operands: Option<Vec<NodeId>> = node.operands.iter().map(|&o| moved[o]).collect();
+            // Nothing needs a node that reads what is not computed.
+            let Some(operands) = operands else { continue };
             let new = out.push(node.op.clone(), &operands).map_err(Error::broken)?;
             name(&mut out, new, id);
-            Some(new)
-        } else {
-            None
-        };
-        moved.push(new);
+            moved[id] = Some(new);
+        }
     }
     out.outputs = graph.outputs.iter().map(|&o| moved[o].expect("outputs are roots or constants")).collect();
-    Ok(out)
+    Ok((out, moved))
 }
 
 /// Gives outputs their labels back where the node that had it is gone.

@@ -11,6 +11,8 @@
 //! A region computes its one root from leaves: inputs, roots of other regions, constants. A node whose users lie
 //! in several regions is a root of its own, unless it is a number or a view, which cost nothing and are in all of
 //! them. Constants that are computed are leaves: what they are made of is nobody's business here.
+//!
+//! Before core form, regions are what maps meet in: a convolution with the concatenation and the resizing that it reads.
 
 use super::term::{Leaf, Term, encode};
 use crate::core::is_pointwise;
@@ -54,7 +56,35 @@ pub fn regions(graph: &Graph) -> Vec<Region> {
     let constant = graph.constants();
     let homes = homes(graph, &constant);
     let is_root = |id: NodeId| homes[id].len() == 1 && homes[id].contains(&id);
-    graph.nodes.ids().filter(|&id| is_root(id)).map(|root| region(graph, root, &constant, &is_root)).collect()
+    let outside = |root: NodeId, id: NodeId| match &graph.nodes[id].op {
+        Op::Input(_) => true,
+        Op::Const(_) | Op::ViewOp(_) => !constant[id] && id != root && is_root(id),
+        _ => constant[id] || (id != root && is_root(id)),
+    };
+    graph.nodes.ids().filter(|&id| is_root(id)).map(|root| region(graph, root, &constant, &outside)).collect()
+}
+
+/// The regions of a graph as written in which dense heads meet; each has two nodes at least.
+pub fn dense_regions(graph: &Graph) -> Vec<Region> {
+    let constant = graph.constants();
+    let inside = |id: NodeId| {
+        let dense = matches!(
+            graph.nodes[id].op,
+            Op::Conv2d(_) | Op::Resize(_) | Op::Concat(_) | Op::Argmax(_) | Op::Softmax(_)
+        );
+        dense && !constant[id]
+    };
+    // The node that reads a value; `None` where several do, or an output is read by nobody.
+    let mut reader: IdVec<NodeId, Option<NodeId>> = graph.nodes.values().map(|_| None).collect();
+    let uses = graph.use_counts();
+    graph.nodes.iter().for_each(|(id, node)| node.operands.iter().for_each(|&o| reader[o] = Some(id)));
+    let is_root = |id: NodeId| {
+        let alone = uses[id] == 1 && !graph.outputs.contains(&id);
+        inside(id) && !(alone && reader[id].is_some_and(inside))
+    };
+    let outside = |root: NodeId, id: NodeId| !inside(id) || (id != root && is_root(id));
+    let roots = graph.nodes.ids().filter(|&id| is_root(id));
+    roots.map(|root| region(graph, root, &constant, &outside)).filter(|region| region.nodes.len() > 1).collect()
 }
 
 /// The roots of the regions that each node is in.
@@ -86,12 +116,13 @@ fn homes(graph: &Graph, constant: &IdVec<NodeId, bool>) -> IdVec<NodeId, BTreeSe
     homes
 }
 
-fn region(graph: &Graph, root: NodeId, constant: &IdVec<NodeId, bool>, is_root: &dyn Fn(NodeId) -> bool) -> Region {
-    let outside = |id: NodeId| match &graph.nodes[id].op {
-        Op::Input(_) => true,
-        Op::Const(_) | Op::ViewOp(_) => !constant[id] && id != root && is_root(id),
-        _ => constant[id] || (id != root && is_root(id)),
-    };
+/// The region of a root; `outside` says what is a leaf of it.
+fn region(
+    graph: &Graph,
+    root: NodeId,
+    constant: &IdVec<NodeId, bool>,
+    outside: &dyn Fn(NodeId, NodeId) -> bool,
+) -> Region {
     let mut problem = Problem { expr: RecExpr::default(), leaves: Vec::new(), terms: Vec::new() };
     let (mut nodes, mut leaves) = (Vec::new(), Vec::new());
     let mut placed: BTreeMap<NodeId, Id> = BTreeMap::new();
@@ -101,7 +132,7 @@ fn region(graph: &Graph, root: NodeId, constant: &IdVec<NodeId, bool>, is_root: 
             continue;
         }
         let node = &graph.nodes[id];
-        let term = if outside(id) {
+        let term = if outside(root, id) {
             problem.leaves.push(Leaf { ty: node.ty.clone(), constant: constant[id] });
             leaves.push(id);
             problem.expr.add(Term::Leaf(leaves.len() as u32 - 1))

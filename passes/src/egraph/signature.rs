@@ -2,13 +2,15 @@
 //!
 //! ```text
 //!   x: B n k; const g: G; map r: G -> B n k; const w: k m; axis a: B n k; number c: 0.5 2.0; type t: B n k
+//!   stride s: 1 2; mode m: bilinear nearest
 //! ```
 //!
 //! A lower-case letter is one dimension, a digit that many, a capital any number of dimensions; `B'` is
 //! anything that broadcasts with B. The same letter is the same extent everywhere. `const x` depends on no input, `var x`
 //! on some, plain `x` may be either. `map` is the attribute of a view from one shape to another, `axis` an axis
 //! of a tensor of that shape, `type` the type of a constant, `number` its finite value (what follows are the
-//! values that trials draw).
+//! values that trials draw). `word` and `mode` are attributes that are words; `size`, `stride`, `padding` and `dilation`
+//! are pairs, of rows and columns.
 //!
 //! The signature documents the rule, guards it ([`Signature::admits`]) and is what trials draw operands from.
 
@@ -41,8 +43,10 @@ pub enum Kind {
     Axis(Dims),
     /// A number, finite or any; trials draw these and a few more.
     Number(Vec<f64>, bool),
-    /// An element type; trials draw these.
-    Word(Vec<String>),
+    /// The attribute of that name, a word; trials draw these.
+    Word(&'static str, Vec<String>),
+    /// The attribute of that name, a pair of sizes; trials draw these.
+    Pair(&'static str, Vec<i64>),
 }
 
 /// A shape pattern.
@@ -92,7 +96,8 @@ impl Signature {
             }
             (Kind::Axis(_), Some(Fact::Attr(_, Attr::Int(_)))) => true,
             (Kind::Number(_, finite), Some(Fact::Attr(_, Attr::Real(x)))) => !finite || x.get().is_finite(),
-            (Kind::Word(_), Some(Fact::Attr(_, Attr::Word(_)))) => true,
+            (Kind::Word(..), Some(Fact::Attr(_, Attr::Word(_)))) => true,
+            (Kind::Pair(..), Some(Fact::Attr(_, Attr::Ints(_)))) => true,
             _ => false,
         })
     }
@@ -103,6 +108,7 @@ fn item(text: &str) -> (String, Kind) {
     let words: Vec<&str> = head.split_whitespace().collect();
     let (keys, name) = words.split_at(words.len() - 1);
     let list = || body.split_whitespace();
+    let sizes = || list().map(|n| n.parse().expect("sizes are listed")).collect();
     let tensor = |wanted| Kind::Tensor(dims(body), wanted, DType::F32);
     let kind = match keys {
         [] => tensor(None),
@@ -112,7 +118,12 @@ fn item(text: &str) -> (String, Kind) {
         ["type"] => Kind::Type(dims(body)),
         ["axis"] => Kind::Axis(dims(body)),
         ["number"] => Kind::Number(list().map(|x| x.parse().expect("numbers are listed")).collect(), true),
-        ["word"] => Kind::Word(list().map(str::to_string).collect()),
+        ["word"] => Kind::Word("to", list().map(str::to_string).collect()),
+        ["mode"] => Kind::Word("mode", list().map(str::to_string).collect()),
+        ["size"] => Kind::Pair("size", sizes()),
+        ["stride"] => Kind::Pair("stride", sizes()),
+        ["padding"] => Kind::Pair("padding", sizes()),
+        ["dilation"] => Kind::Pair("dilation", sizes()),
         ["map"] => {
             let (from, to) = body.split_once("->").expect("a map has two shapes");
             Kind::Map(dims(from), dims(to))

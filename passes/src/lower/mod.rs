@@ -203,7 +203,11 @@ impl<'a> Lowering<'a> {
                 constant => folds.add(constant, &mut buffers)?,
             }
         }
-        let (offsets, arena_bytes) = buffers::place(&planned.iter().map(|p| p.1).collect::<Vec<_>>());
+        let intervals: Vec<Interval> = planned.iter().map(|p| p.1).collect();
+        let at = |node: NodeId| planned.iter().position(|p| p.0 == node);
+        let takes: Vec<Option<usize>> =
+            planned.iter().map(|&(node, Interval { first, .. })| at(self.replaced(first, node)?)).collect();
+        let (offsets, arena_bytes) = buffers::place_in_turn(&intervals, &takes);
         for ((node, _), offset) in planned.iter().zip(offsets) {
             buffers.dense(graph, *node, Place::Arena(offset));
         }
@@ -229,6 +233,27 @@ impl<'a> Lowering<'a> {
             None => Ok(program),
             Some(fault) => Err(Error::broken(fault.clone())),
         }
+    }
+}
+
+impl Lowering<'_> {
+    /// The tensor whose place the result of a launch can take: read there for the last time, each element once and by
+    /// the row program that then writes it. Memory that a GPU only reads may be cached, so there nothing is replaced.
+    fn replaced(&self, launch: usize, root: NodeId) -> Option<NodeId> {
+        let Body::Row(cone) = &self.plan.groups[launch].body else { return None };
+        let (graph, here) = (&self.plan.graph, View::identity(&cone.space));
+        let ty = graph.ty(root);
+        let reads = |node: NodeId| cone.loads().filter(|(other, _)| *other == node).count();
+        let fits = |term: &Term| match &term.expr {
+            Expr::Load { node, view } => {
+                let &(first, last) = self.touched.get(&Source::Dense(*node))?;
+                let same = graph.ty(*node).dtype == ty.dtype && graph.ty(*node).elements() == ty.elements();
+                (first < launch && last == launch && same && *view == here && reads(*node) == 1).then_some(*node)
+            }
+            _ => None,
+        };
+        let core = self.target.backend != Backend::Ptx && self.plan.groups[launch].root == root;
+        core.then(|| cone.terms.values().find_map(fits)).flatten()
     }
 }
 

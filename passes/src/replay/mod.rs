@@ -104,7 +104,8 @@ pub fn replay_with(before: &Graph, after: &Graph, leaf: &Leaf) -> Result<Verdict
 /// Whether the op's definition multiplies by zero what its value does not look at: 0·∞ is NaN, so infinite inputs say
 /// nothing about it.
 fn weighs_what_it_skips(op: &Op) -> bool {
-    matches!(op, Op::AdaptiveAvgPool(_) | Op::Resize(_) | Op::GridSample(_) | Op::Agents(_) | Op::SampledBias(_))
+    use Op::{AdaptiveAvgPool, Agents, GridSample, Resize, ResizedConv, SampledBias};
+    matches!(op, AdaptiveAvgPool(_) | Resize(_) | ResizedConv(_) | GridSample(_) | Agents(_) | SampledBias(_))
 }
 
 /// What evaluating a graph takes: operations, and elements written.

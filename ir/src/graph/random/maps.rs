@@ -5,7 +5,7 @@ use crate::{
     graph::NodeId,
     ops::{
         Activation, ActivationOp, AdaptiveAvgPool, Argmax, AvgPool, BatchNorm, Conv2d, MaxPool, Reshape, Resize,
-        ResizeMode,
+        ResizeMode, ResizedConv,
     },
     types::{DType, Real, TensorType},
 };
@@ -77,6 +77,14 @@ impl Grower {
         let Some(x) = self.map() else { return };
         let size = [self.dim(), self.dim()];
         let mode = self.random.one(&ResizeMode::ALL).0;
+        if self.random.below(4) == 0 {
+            let mut pair = |least: usize, most: usize| [0; 2].map(|_| least + self.random.below(most + 1 - least));
+            let (kernel, stride, padding, dilation) = (pair(1, 3), pair(1, 2), pair(0, 2), pair(1, 2));
+            let w = TensorType::f32([1 + self.random.below(3), self.graph.ty(x).shape[1], kernel[0], kernel[1]]);
+            let w = self.leaf(w);
+            self.keep(ResizedConv { size, mode, stride, padding, dilation }, &[x, w]);
+            return;
+        }
         self.keep(Resize { size, mode }, &[x]);
     }
 

@@ -46,7 +46,7 @@ pub fn range(op: &Op, types: &[&TensorType], of: &[Range]) -> Option<Range> {
         Op::Reduce(_) => of[0],
         Op::MatMul(_) | Op::Scores(_) => around(last(types[0]) * size(of[0]) * size(of[1])),
         Op::Softmax(_) => (0.0, 1.0),
-        Op::Conv2d(_) => {
+        Op::Conv2d(_) | Op::ResizedConv(_) => {
             let length = types[1].elements() / types[1].shape[0];
             let bias = of.get(2).map_or(0.0, |&b| size(b));
             around(length as f64 * size(of[0]) * size(of[1]) + bias)

@@ -6,9 +6,9 @@ use crate::{
         Activation, ActivationOp, AdaptiveAvgPool, Agents, Align, Argmax, Attend, Attention, Attr, AttrReader, AvgPool,
         BatchNorm, Binary, BinaryOp, Border, Cast, Concat, Const, Conv2d, DistanceBias, Expand, Gather, Gelu,
         GridSample, Input, InverseAttention, Iota, LayerNorm, Limit, MatMul, MaxPool, Mix, NeighbourhoodAttention,
-        OffsetPositions, Pad, Reduce, ReduceOp, Reference, RelativeBias, Reshape, Resize, ResizeMode, Roll, Route,
-        RoutedAttention, SampledBias, Scores, Select, Slice, Softmax, TopK, Transpose, Unary, UnaryOp, Unfold, ViewOp,
-        Weight,
+        OffsetPositions, Pad, Reduce, ReduceOp, Reference, RelativeBias, Reshape, Resize, ResizeMode, ResizedConv,
+        Roll, Route, RoutedAttention, SampledBias, Scores, Select, Slice, Softmax, TopK, Transpose, Unary, UnaryOp,
+        Unfold, ViewOp, Weight,
     },
     view::View,
 };
@@ -48,6 +48,8 @@ fn samples() -> Vec<Op> {
         MaxPool { kernel: [1, 2], stride: [3, 4], padding: [5, 6] }.into(),
         AvgPool { kernel: [1, 2], stride: [3, 4], padding: [5, 6], count_padding: true }.into(),
         AdaptiveAvgPool { size: [2, 3] }.into(),
+        ResizedConv { size: [1, 2], mode: ResizeMode::Nearest, stride: [9, 8], padding: [3, 4], dilation: [5, 6] }
+            .into(),
         Argmax { axis: -2 }.into(),
         TopK { k: 3 }.into(),
         Route { k: 4 }.into(),

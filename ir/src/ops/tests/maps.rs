@@ -1,7 +1,7 @@
 //! Pooling and resizing against what their names say, and against their definitions.
 
 use super::{composite, *};
-use crate::ops::{AdaptiveAvgPool, AvgPool, MaxPool, Resize, ResizeMode};
+use crate::ops::{AdaptiveAvgPool, AvgPool, Conv2d, MaxPool, Resize, ResizeMode, ResizedConv};
 
 /// An op against its definition; it has no masked rows.
 fn check(op: impl Into<Op>, x: &Tensor) -> Tensor {
@@ -82,6 +82,24 @@ proptest! {
                     prop_assert!((y - expected).abs() < 1e-7, "{name}: {y} {expected}");
                 }
             }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn resized_convolutions(shape in prop::collection::vec(1usize..5, 4), n in 1usize..8, m in 1usize..8, k in prop::collection::vec(0usize..12, 8), seed: u64) {
+        let (dilation, stride) = ([1 + k[0] % 2, 1 + k[1] % 2], [1 + k[6] % 3, 1 + k[7] % 3]);
+        let kernel = [1 + k[2] % 3, 1 + k[3] % 3];
+        let least = |i: usize, size: usize| ((kernel[i] - 1) * dilation[i] + 1).saturating_sub(size).div_ceil(2);
+        let padding = [least(0, n) + k[4] % 3, least(1, m) + k[5] % 3];
+        let (x, w) = (tensor(&shape, seed), tensor(&[1 + k[0] % 4, shape[1], kernel[0], kernel[1]], !seed));
+        for (mode, _) in ResizeMode::ALL {
+            let resized = run(Resize { size: [n, m], mode }, &[&x]);
+            let expected = run(Conv2d { stride, padding, dilation, groups: 1 }, &[&resized, &w]);
+            let op = ResizedConv { size: [n, m], mode, stride, padding, dilation };
+            composite::check(op.clone(), &[&x, &w], 0);
+            close(&run(op, &[&x, &w]).data, &expected.data, 1e-12);
         }
     }
 }

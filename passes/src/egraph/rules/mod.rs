@@ -15,6 +15,7 @@
 //! Trials draw operands from each signature and compare both sides, for every row of [`all`]; they also drop each
 //! condition that `compute` requires and show that it was needed.
 
+mod dense;
 mod generated;
 mod linear;
 mod movement;
@@ -252,7 +253,8 @@ impl Applier<Term, Facts> for Apply {
 /// Every row.
 pub fn all() -> &'static [Arc<Rule>] {
     static RULES: LazyLock<Vec<Arc<Rule>>> = LazyLock::new(|| {
-        let tables = [raise::rules(), linear::rules(), generated::rules(), number::rules(), movement::rules()];
+        let tables =
+            [raise::rules(), linear::rules(), generated::rules(), number::rules(), movement::rules(), dense::rules()];
         tables.into_iter().flatten().map(Arc::new).collect()
     });
     &RULES

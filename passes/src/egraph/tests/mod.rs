@@ -1,5 +1,6 @@
 //! Rules against the interpreter, and the optimiser against the graph it was given.
 
+mod dense;
 mod extraction;
 mod mutants;
 mod raises;

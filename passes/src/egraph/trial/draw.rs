@@ -79,7 +79,8 @@ impl Draw {
                 Term::Attr("axis", Attr::Int(axis))
             }
             Kind::Number(list, _) => Term::Attr("value", Attr::Real(Real::new(self.number(list)))),
-            Kind::Word(list) => Term::Attr("to", Attr::Word(list[self.random.below(list.len())].clone())),
+            Kind::Word(name, list) => Term::Attr(name, Attr::Word(list[self.random.below(list.len())].clone())),
+            Kind::Pair(name, list) => Term::Attr(name, Attr::Ints([0; 2].map(|_| self.random.one(list)).to_vec())),
         };
         self.terms.insert(name.to_string(), term);
         Some(())

@@ -162,8 +162,10 @@ pub enum Change {
     RollFirst,
     /// The view with its last two axes exchanged, where they have one extent.
     Exchange,
-    /// Another element type.
+    /// Another word.
     Word,
+    /// One more row.
+    Row,
 }
 
 impl Change {
@@ -173,7 +175,8 @@ impl Change {
             "axis" => &[Change::Axis(-1), Change::Axis(1)],
             "value" => &[Change::Number],
             "map" => &[Change::RollLast, Change::RollFirst, Change::Exchange],
-            "to" => &[Change::Word],
+            "to" | "mode" => &[Change::Word],
+            "size" | "stride" | "padding" | "dilation" => &[Change::Row],
             _ => &[],
         }
     }
@@ -188,6 +191,7 @@ impl Change {
             Change::RollFirst => "rolled along its first axis",
             Change::Exchange => "transposed",
             Change::Word => "another type",
+            Change::Row => "one more of rows",
         }
     }
 
@@ -197,7 +201,11 @@ impl Change {
         let value = match (self, value) {
             (Change::Axis(by), Attr::Int(axis)) => Attr::Int(axis + by),
             (Change::Number, Attr::Real(x)) => Attr::Real(Real::new(x.get() + 0.25)),
-            (Change::Word, Attr::Word(word)) => Attr::Word(if word == "f32" { "i32" } else { "f32" }.to_string()),
+            (Change::Word, Attr::Word(word)) => {
+                let words = if *name == "mode" { ["bilinear", "bilinear_corners"] } else { ["f32", "i32"] };
+                Attr::Word(words[usize::from(word == words[0])].to_string())
+            }
+            (Change::Row, Attr::Ints(pair)) => Attr::Ints(vec![pair[0] + 1, pair[1]]),
             (_, Attr::Word(text)) => Attr::Word(self.moved(&text.parse().ok()?)?.to_string()),
             _ => return None,
         };

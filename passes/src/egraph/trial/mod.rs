@@ -49,7 +49,7 @@ use value::{Verdict, compare, tensors, value};
 const DRAWS: u64 = 150;
 
 /// Rules that may do more work: what others make of their right sides does less.
-const DETOURS: [&str; 1] = ["factor-into-sum"];
+const DETOURS: [&str; 2] = ["factor-into-sum", "convolution-of-two-maps"];
 
 /// How a rule did in its trials.
 #[derive(Clone, Debug, PartialEq)]

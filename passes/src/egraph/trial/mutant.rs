@@ -249,7 +249,7 @@ fn signature_mutants(rule: &Rule) -> Vec<Mutant> {
                 }
             }
             Kind::Number(list, true) => add(format!("{name} may be infinite"), at, Kind::Number(list.clone(), false)),
-            Kind::Number(_, false) | Kind::Axis(_) | Kind::Word(_) => {}
+            Kind::Number(_, false) | Kind::Axis(_) | Kind::Word(..) | Kind::Pair(..) => {}
         }
     }
     mutants
@@ -290,7 +290,7 @@ fn patterns(kind: &Kind) -> Vec<&Dims> {
     match kind {
         Kind::Tensor(dims, ..) | Kind::Type(dims) => vec![dims],
         Kind::Map(from, to) => vec![from, to],
-        Kind::Axis(_) | Kind::Number(..) | Kind::Word(_) => Vec::new(),
+        Kind::Axis(_) | Kind::Number(..) | Kind::Word(..) | Kind::Pair(..) => Vec::new(),
     }
 }
 
@@ -413,6 +413,6 @@ fn class_of(kind: &Kind) -> &'static str {
         Kind::Map(..) => "map",
         Kind::Axis(_) => "axis",
         Kind::Number(..) => "value",
-        Kind::Word(_) => "to",
+        Kind::Word(name, _) | Kind::Pair(name, _) => name,
     }
 }

@@ -1,7 +1,7 @@
 //! Terms in a form in which what is obviously equal is the same text.
 //!
 //! Sums and products are lists in order (x + y = y + x), a difference is a sum with a negative, a real quotient a
-//! product with a reciprocal, views compose, a reduction along one element and a cast to the same type do nothing, axes
+//! product with a reciprocal, views compose, a reduction along one element and a cast to the same type do nothing, one element is the greatest, axes
 //! count from the end, and constness is not seen. Two claims with equal
 //! texts say the same about the same operands: this is how a mutant is shown to be no mutant at all.
 
@@ -70,6 +70,9 @@ fn of_op(op: &Op, operands: &[usize], at: usize, facts: &[Fact], normals: &[Norm
         Op::Unary(u) if u.op == UnaryOp::Recip => reciprocal(inner(0)),
         Op::Cast(cast) if facts[operands[0]].tensor().is_some_and(|ty| ty.dtype == cast.to) => inner(0).clone(),
         Op::Reduce(reduce) if along(reduce.axis) == Some(1) => inner(0).clone(),
+        Op::Argmax(argmax) if along(argmax.axis) == Some(1) => {
+            facts[at].tensor().map_or(Normal::Other("0".into()), |ty| Normal::Number(0.0, ty.clone()))
+        }
         Op::Binary(b) => match b.op {
             BinaryOp::Add | BinaryOp::Mul | BinaryOp::Min | BinaryOp::Max => list(b.op, [inner(0), inner(1)]),
             BinaryOp::Sub => list(BinaryOp::Add, [inner(0), &negative(inner(1))]),

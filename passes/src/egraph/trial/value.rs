@@ -16,7 +16,7 @@ use crate::egraph::term::{Leaf, Term, decode};
 use egg::RecExpr;
 use regard_ir::{
     graph::{Graph, Node, NodeId, Tensor, eval_nodes, random::Random},
-    id::IdVec,
+    id::{Id, IdVec},
     ops::{BinaryOp, Input, Op, OpDef, ReduceOp, UnaryOp},
     types::{DType, TensorType},
 };
@@ -68,7 +68,10 @@ pub fn value(expr: &RecExpr<Term>, leaves: &[Leaf], tensors: &[Tensor]) -> Resul
     let ranges: IdVec<NodeId, Range> = values.iter().map(Range::of).collect();
     let mut errors: IdVec<NodeId, f64> = IdVec::new();
     for (id, node) in graph.nodes.iter() {
-        errors.push(error(&graph, node, &ranges, &errors, ranges[id]));
+        errors.push(match &node.op {
+            Op::Argmax(argmax) => greatest(&values[node.operands[0].index()], argmax.axis, errors[node.operands[0]]),
+            _ => error(&graph, node, &ranges, &errors, ranges[id]),
+        });
     }
     let at = ids.iter().position(|&id| id == root).expect("the root is a node");
     Ok(Value { tensor: values.into_iter().nth(at).expect("every node has a value"), error: errors[root] })
@@ -163,6 +166,19 @@ fn error(graph: &Graph, node: &Node, ranges: &IdVec<NodeId, Range>, errors: &IdV
 /// Of a sum of k products.
 fn product(k: f64, [a, b]: [f64; 2], [ea, eb]: [f64; 2]) -> f64 {
     k * (ea * b + eb * a + (k + 1.0) * UNIT * a * b)
+}
+
+/// Of the place of the greatest: none where it stays ahead of all others along its axis.
+fn greatest(x: &Tensor, axis: i64, error: f64) -> f64 {
+    let axis = x.ty.axis(axis).expect("it has a type");
+    let (extent, inner) = (x.ty.shape[axis], x.ty.shape[axis + 1..].iter().product::<usize>());
+    let lines = (0..x.data.len()).filter(|at| at / inner % extent == 0);
+    let ahead = |first: usize| {
+        let mut line: Vec<f64> = (0..extent).map(|i| x.data[first + i * inner]).collect();
+        line.sort_by(f64::total_cmp);
+        extent == 1 || line[extent - 1] - line[extent - 2] > 2.0 * error
+    };
+    if error == 0.0 || lines.into_iter().all(ahead) { 0.0 } else { f64::INFINITY }
 }
 
 /// Of an op that jumps.
