@@ -32,7 +32,7 @@ use regard_ir::{
 use regard_passes::{
     Plan, Schedule, lower,
     plan::{
-        Body, Group, Right,
+        Body, Group,
         expr::{Cone, Expr},
     },
     schedule::{self, Estimate, Estimator, Level, Setting, Tiles, space},
@@ -138,17 +138,20 @@ impl Entry {
 fn living(body: &Body, launch: &Launch, program: &Program<Kernel>) -> Living {
     let kernel = &program.kernels[launch.kernel];
     let scratch = kernel.buffers.values().filter(|b| b.space == Space::Scratch);
+    let cones: Vec<&Cone> = body.cones().into_iter().flat_map(with_stages).collect();
     let mut living = Living {
-        registers: cones(body).into_iter().map(computed).sum(),
+        registers: cones.iter().map(|cone| computed(cone)).sum(),
         scratch: scratch.map(|b| (b.name.clone(), b.len * b.dtype.bytes() as u64)).collect(),
         ..Living::default()
     };
-    let last = launch.buffers.len().saturating_sub(1);
+    let kept = body.cones().into_iter().flat_map(|cone| &cone.stages).filter(|stage| stage.kept).count();
+    // What a kernel writes comes last.
+    let last = launch.buffers.len().saturating_sub(1 + kept);
     for (i, &buffer) in launch.buffers.iter().enumerate() {
         let buffer = &program.buffers[buffer];
         *match buffer.place {
             Place::Constant(_) => &mut living.constants,
-            Place::Arena(_) if i == last => &mut living.written,
+            Place::Arena(_) if i >= last => &mut living.written,
             Place::Arena(_) => &mut living.read,
             Place::Input(_) | Place::Output(_) => &mut living.caller,
         } += buffer.bytes();
@@ -156,15 +159,9 @@ fn living(body: &Body, launch: &Launch, program: &Program<Kernel>) -> Living {
     living
 }
 
-fn cones(body: &Body) -> Vec<&Cone> {
-    match body {
-        Body::Row(cone) => vec![cone],
-        Body::Product(p) => match &p.right {
-            Right::Constant(_) => vec![&p.left, &p.epilogue],
-            Right::Computed(right) => vec![&p.left, right, &p.epilogue],
-        },
-        Body::Attend(a) => a.cones(),
-    }
+/// A cone and those of its stages.
+fn with_stages(cone: &Cone) -> impl Iterator<Item = &Cone> {
+    cone.stages.iter().map(|stage| &stage.cone).chain([cone])
 }
 
 /// Values that an expression computes, those that it reads not counted.

@@ -1,7 +1,7 @@
 //! What stages make: its text, and what must hold of it.
 
 use regard_ir::{
-    graph::Graph,
+    graph::{Graph, NodeId},
     id::{Id, IdVec},
     kernel::{self, Kernel, Level},
     program::{BufferId, Code, Place, Program},
@@ -9,7 +9,7 @@ use regard_ir::{
 };
 use regard_passes::{
     Optimized, Plan, Schedule,
-    plan::{Body, Group, Right},
+    plan::{Body, Group, Right, expr::Stage},
 };
 use regard_runtime::{Session, memory::Constants};
 use std::fmt::Write;
@@ -63,32 +63,33 @@ impl Artifact for Plan {
 
 /// One group: what it writes, its anchor with extents, and the tensors it reads.
 fn group_text(graph: &Graph, group: &Group) -> String {
-    let (anchor, cones) = match &group.body {
-        Body::Row(cone) => (format!("row {:?}", cone.space), vec![cone]),
+    let anchor = match &group.body {
+        Body::Row(cone) => format!("row {:?}", cone.space),
         Body::Product(p) => {
             let right = match &p.right {
                 Right::Constant(node) => format!(", constant %{}", graph.text_name(*node)),
                 Right::Computed(_) => String::new(),
             };
-            let cones = match &p.right {
-                Right::Constant(_) => vec![&p.left, &p.epilogue],
-                Right::Computed(cone) => vec![&p.left, cone, &p.epilogue],
-            };
-            (format!("product [{}, {}, {}] by [{}, {}]{right}", p.batch, p.m, p.k, p.k, p.n), cones)
+            format!("product [{}, {}, {}] by [{}, {}]{right}", p.batch, p.m, p.k, p.k, p.n)
         }
         Body::Attend(a) => {
             let extents = [a.batch, a.queries, a.keys];
-            (format!("{} {extents:?} over {} values", a.name(), a.value_dim), a.cones())
+            format!("{} {extents:?} over {} values", a.name(), a.value_dim)
         }
     };
+    let cones = group.body.cones();
+    let name = |node: NodeId| format!("%{}", graph.text_name(node));
+    let kept = |stage: &Stage| if stage.kept { " (kept)" } else { "" };
+    let stages = cones.iter().flat_map(|cone| &cone.stages).map(|stage| format!("{}{}", name(stage.node), kept(stage)));
+    let stages: Vec<String> = stages.collect();
+    let through = if stages.is_empty() { String::new() } else { format!(" through {}", stages.join(", ")) };
     let mut reads: Vec<String> = Vec::new();
-    for (node, _) in cones.iter().flat_map(|cone| cone.loads()) {
-        let name = format!("%{}", graph.text_name(node));
+    for name in cones.iter().flat_map(|cone| cone.reads()).map(name) {
         if !reads.contains(&name) {
             reads.push(name);
         }
     }
-    format!("%{} = {anchor} reading {}", graph.text_name(group.root), reads.join(", "))
+    format!("{} = {anchor}{through} reading {}", name(group.root), reads.join(", "))
 }
 
 impl Artifact for Schedule {

@@ -17,3 +17,4 @@ mod random;
 mod routing;
 mod rows;
 mod schedules;
+mod stages;

@@ -26,7 +26,7 @@ use crate::{error::Error, step::Step};
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
-    ops::{Op, UnaryOp},
+    ops::{BinaryOp, Op, UnaryOp},
 };
 use std::collections::BTreeSet;
 
@@ -72,6 +72,8 @@ fn has_kernel(graph: &Graph, attend: NodeId) -> bool {
 /// Core form with kernels in view: attend stays where it has one, with the scores below it; all else is inlined.
 pub fn for_kernels(graph: &Graph) -> Result<Graph, Error> {
     let graph = for_rules(graph)?;
+    let compared = compared(&graph);
+    let graph = inline(&graph, &|id| !compared.contains(&id), &|_| false)?;
     let keep = has_kernels(&graph);
     sink(&inline(&graph, &keep, &|op| matches!(op, Op::MatMul(_) | Op::Gelu(_)))?)
 }
@@ -89,7 +91,39 @@ fn has_kernels(graph: &Graph) -> impl Fn(NodeId) -> bool + use<'_> {
 
 /// The definitions that [`for_kernels`] puts in place of ops, each kind once, for a graph that the optimiser made.
 pub fn definitions_for_kernels(graph: &Graph) -> Result<Vec<Step>, Error> {
-    definitions(graph, &has_kernels(graph), &|op| matches!(op, Op::MatMul(_) | Op::Gelu(_)))
+    let compared = compared(graph);
+    let mut steps = definitions(graph, &|id| !compared.contains(&id), &|_| false)?;
+    let keep = has_kernels(graph);
+    let kept = |id: NodeId| compared.contains(&id) || keep(id);
+    steps.extend(definitions(graph, &kept, &|op| matches!(op, Op::MatMul(_) | Op::Gelu(_)))?);
+    Ok(steps)
+}
+
+/// Fewest rows of a kernel that computes several row programs after one another: fewer would keep other cores idle.
+pub(crate) const FEWEST_ROWS: usize = 16;
+/// Most elements that all rows of a product read again and again, where it is a row program.
+const MOST_COMPARED: usize = 1 << 16;
+
+/// Products of which nothing is used but how their elements compare with each other: the logits of a choice. They are
+/// small, and as row programs they are part of the one that chooses.
+fn compared(graph: &Graph) -> BTreeSet<NodeId> {
+    let constant = graph.constants();
+    let mut only: IdVec<NodeId, bool> = graph.nodes.values().map(|_| true).collect();
+    graph.outputs.iter().for_each(|&output| only[output] = false);
+    let mut found = BTreeSet::new();
+    for (id, node) in graph.nodes.iter().rev() {
+        let compares = matches!(&node.op, Op::Binary(b) if matches!(b.op, BinaryOp::Lt | BinaryOp::Le | BinaryOp::Eq));
+        let passes = compares || (only[id] && matches!(node.op, Op::ViewOp(_)));
+        node.operands.iter().for_each(|&operand| only[operand] &= passes);
+        if only[id] && matches!(node.op, Op::Scores(_) | Op::MatMul(_)) && !node.operands.iter().any(|&o| constant[o]) {
+            let rows: usize = node.ty.shape[..node.ty.rank() - 1].iter().product();
+            let columns: usize = graph.ty(node.operands[1]).shape.iter().rev().take(2).product();
+            if rows >= FEWEST_ROWS && columns <= MOST_COMPARED {
+                found.insert(id);
+            }
+        }
+    }
+    found
 }
 
 /// Core form by definitions alone: everything is a map, a reduction, a gather or movement, products too.

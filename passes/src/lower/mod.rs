@@ -23,7 +23,7 @@ use crate::{
     error::Error,
     plan::{
         Body, Group, Plan, Right,
-        expr::{Cone, Expr, Term},
+        expr::{Expr, Stage, Term},
         lanes_are_contiguous,
     },
     schedule::{Schedule, Tiles},
@@ -133,7 +133,7 @@ impl<'a> Lowering<'a> {
         let unit = if self.target.backend == Backend::Ptx { Unit::Warp } else { Unit::Core };
         let mut b = Builder::new(name, unit, lanes, grid);
         let mut sources: Vec<Source> = Vec::new();
-        let mut context = Context { buffers: BTreeMap::new(), rearranged: BTreeMap::new(), fma: self.target.fma };
+        let mut context = Context { fma: self.target.fma, ..Context::default() };
         for (node, view) in loaded(&group.body) {
             let dtype = self.plan.graph.ty(node).dtype;
             let mut param = |source: Source, len: usize| match sources.iter().position(|s| *s == source) {
@@ -163,9 +163,20 @@ impl<'a> Lowering<'a> {
             panels = Some(b.param("panels", self.plan.graph.ty(node).dtype, layout.stored(p.k * p.n) as u64));
             sources.push(Source::Panels(node, t.width(lanes)));
         }
+        let stages: Vec<&Stage> = group.body.cones().into_iter().flat_map(|cone| &cone.stages).collect();
+        for stage in stages.iter().filter(|stage| stage.kept) {
+            let ty = self.plan.graph.ty(stage.node);
+            let name = format!("kept{}", context.kept.len());
+            context.kept.insert(stage.node, b.param(name, ty.dtype, ty.elements() as u64));
+            sources.push(Source::Dense(stage.node));
+        }
         let ty = self.plan.graph.ty(group.root);
         let output = b.param("out", ty.dtype, ty.elements() as u64);
         sources.push(Source::Dense(group.root));
+        for (i, stage) in stages.iter().enumerate() {
+            let dtype = self.plan.graph.ty(stage.node).dtype;
+            context.buffers.insert(stage.node, b.scratch(format!("row{i}"), dtype, stage.extent as u64));
+        }
         match (&group.body, tiles) {
             (Body::Row(cone), Tiles::Row(t)) => row::emit(&context, &mut b, cone, output, *t),
             (Body::Product(p), Tiles::Product(t)) => product::emit(&context, &mut b, p, panels, output, *t),
@@ -283,22 +294,20 @@ fn lane_axis(view: &View, space: &[usize]) -> Option<usize> {
 /// What a group reads from memory, constants in panels excepted, in order: nodes, and through which view and with lanes
 /// along which of its axes, where it is one view.
 fn loaded(body: &Body) -> Vec<(NodeId, Option<(&View, usize)>)> {
-    let cones: Vec<&Cone> = match body {
-        Body::Row(cone) => vec![cone],
-        Body::Product(p) => match &p.right {
-            Right::Constant(_) => vec![&p.left, &p.epilogue],
-            Right::Computed(right) => vec![&p.left, right, &p.epilogue],
-        },
-        Body::Attend(a) => a.cones(),
-    };
+    let hosts = body.cones();
+    let stages: Vec<&Stage> = hosts.iter().flat_map(|cone| &cone.stages).collect();
+    let cones = stages.iter().map(|stage| &stage.cone).chain(hosts.iter().copied());
     let term = |t: &'_ Term| match &t.expr {
         Expr::Load { node, .. } => Some((*node, true)),
         Expr::Gather { table, .. } => Some((*table, false)),
         _ => None,
     };
     let mut nodes: Vec<(NodeId, Option<(&View, usize)>)> = Vec::new();
-    for (space, t) in cones.iter().flat_map(|c| c.terms.values().map(|t| (&c.space, t))) {
+    for (space, t) in cones.flat_map(|c| c.terms.values().map(move |t| (&c.space, t))) {
         let Some((node, direct)) = term(t) else { continue };
+        if stages.iter().any(|stage| stage.node == node) {
+            continue;
+        }
         let view = match &t.expr {
             Expr::Load { view, .. } if direct => lane_axis(view, space).map(|axis| (view, axis)),
             _ => None,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   block (batch, rows i0…i0+R, panels p0…p0+P)
-//!     pack    scratch[r, k] ← left(i0 + r, k)             layer norm, gather, im2col happen here, once
+//!     pack    scratch[r, k] ← left(i0 + r, k)             stages, layer norm, gather, im2col happen here, once
 //!     for slice of `depth` of k, for panel p, for tile of `mr` rows:
 //!       acc[mr × nv] (+)= Σ_k scratch[r, k] · right[p][k, nv·L]   one broadcast, nv loads, mr·nv fma per k
 //!       tile ← acc;  after the last slice: root ← epilogue(tile)
@@ -16,12 +16,12 @@
 
 use super::{
     index::{DigitAt, Point},
-    row::{Chunk, for_chunks, lane_extent, store_at},
+    row::{Chunk, RowAt, for_chunks, lane_extent, store_at},
     value::{Context, Scope},
 };
 use crate::plan::{Product, Right, expr::Cone};
 use regard_ir::{
-    kernel::{BinOp, Buf, Builder, IdAxis, Val},
+    kernel::{BinOp, Buf, Builder, CmpOp, IdAxis, Val},
     types::DType,
 };
 
@@ -74,6 +74,9 @@ pub struct Operands {
 /// broadcast from as they are: neighbours along k, whole register tiles, not all rows in one cache set.
 pub fn direct_rows(product: &Product, mr: usize) -> Option<usize> {
     const SET_STRIDE: i64 = 1024;
+    if !product.left.stages.is_empty() {
+        return None;
+    }
     let (_, view) = product.left.plain_load()?;
     let [coord] = &view.coords[..] else { return None };
     let whole =
@@ -172,7 +175,7 @@ pub fn emit(
     let right = constant.or(computed).expect("a right operand");
     let operands = Operands { left, left_stride: stride, right, right_stride: width, k: tiles.depth };
     let origin = direct.map(|stride| b.mul_const(first_row, stride as i64));
-    let block = Block { context, product, tiles, batch, first_row, rows, operands, origin, tile, output };
+    let block = Block { context, product, tiles, batch, first_row, first_panel, rows, operands, origin, tile, output };
     if direct.is_none() {
         block.pack_left(b, left, stride, packed_rows);
     }
@@ -201,6 +204,7 @@ struct Block<'a> {
     tiles: ProductTiles,
     batch: Val,
     first_row: Val,
+    first_panel: Val,
     /// Rows of this block that exist.
     rows: Val,
     operands: Operands,
@@ -243,10 +247,21 @@ impl Block<'_> {
         let product = self.product;
         let inner = lane_extent(&product.left, 2, product.k);
         let last = b.i64(product.m as i64 - 1);
+        let several = product.left.stages.iter().any(|stage| stage.kept)
+            && product.n > self.tiles.panels * self.tiles.width(b.lanes());
+        let writes = several.then(|| {
+            let zero = b.i64(0);
+            b.cmp(CmpOp::Eq, self.first_panel, zero)
+        });
         b.for_const(packed_rows as u64, 1, &[], |b, r, _| {
             let wanted = b.add(self.first_row, r);
             let row = b.bin(BinOp::Min, wanted, last);
             let point = Point::scalars(&[(self.batch, product.batch), (row, product.m)]);
+            if !product.left.stages.is_empty() {
+                let before = b.mul_const(self.batch, product.m as i64);
+                let number = b.add(before, row);
+                self.context.stages(b, &product.left, RowAt { point: &point, number, writes });
+            }
             let mut scope = Scope::new(&product.left, point);
             self.context.row_values(b, &mut scope, 2);
             let line = b.mul_const(r, stride as i64);

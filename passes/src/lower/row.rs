@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   for row in block {
+//!     for each stage { its elements for this row go to scratch, in the same way }
 //!     for each reduction that the row alone decides { lanes run along the reduced axis }
 //!     for chunk of the inner axis {
 //!       for each reduction that differs along the inner axis { a loop per chunk, lanes side by side }
@@ -18,7 +19,7 @@ use super::{
     index::{Access, DigitAt, Point, access, active_lanes},
     value::{Context, Scope, combine, finish, neutral},
 };
-use crate::plan::expr::{Cone, Expr, ExprId, Term};
+use crate::plan::expr::{Cone, Expr, ExprId, Stage, Term};
 use regard_ir::{
     kernel::{BinOp, Buf, Builder, IdAxis, ReduceOp as Horizontal, Val},
     ops::ReduceOp,
@@ -151,6 +152,69 @@ impl Context {
     }
 }
 
+/// A row, and whether what it keeps is written; it is where absent.
+#[derive(Clone, Copy)]
+pub struct RowAt<'a> {
+    /// The axes that count rows.
+    pub point: &'a Point,
+    /// The row's number, counted through all of them.
+    pub number: Val,
+    /// Of several blocks with this row, one writes.
+    pub writes: Option<Val>,
+}
+
+impl Context {
+    /// Computes the stages of a cone for one row.
+    pub fn stages(&self, b: &mut Builder, cone: &Cone, row: RowAt) {
+        for stage in &cone.stages {
+            if stage.cone.space.len() == cone.space.len() {
+                self.stage(b, stage, row.point, None);
+            } else {
+                b.for_const(stage.extent as u64, 1, &[], |b, at, _| {
+                    self.stage(b, stage, &row.point.with_scalar(at, stage.extent), Some(at));
+                    Vec::new()
+                });
+            }
+            if let Some(&kept) = self.kept.get(&stage.node) {
+                let keep = |b: &mut Builder| self.keep(b, stage, kept, row.number);
+                match row.writes {
+                    Some(writes) => b.if_else(writes, keep, |_| Vec::new()),
+                    None => keep(b),
+                };
+            }
+        }
+    }
+
+    /// Elements of a stage along its last axis, from `start` of the row on.
+    fn stage(&self, b: &mut Builder, stage: &Stage, point: &Point, start: Option<Val>) {
+        let scratch = self.buffers[&stage.node];
+        let last = stage.cone.space.len() - 1;
+        let inner = stage.cone.space[last];
+        let mut scope = Scope::new(&stage.cone, point.clone());
+        self.row_values(b, &mut scope, last);
+        for_chunks(b, inner, lane_extent(&stage.cone, last, inner), &[], &mut |b, chunk: Chunk, _| {
+            let at = chunk.start(b);
+            let at = start.map_or(at, |start| b.add(start, at));
+            let mut here = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
+            let value = self.root(b, &mut here);
+            b.store_with(value, b.addr(scratch, at), chunk.first, 1);
+            Vec::new()
+        });
+    }
+
+    /// Writes a row of a stage to memory.
+    fn keep(&self, b: &mut Builder, stage: &Stage, kept: Buf, row: Val) -> Vec<Val> {
+        let start = b.mul_const(row, stage.extent as i64);
+        for_chunks(b, stage.extent, stage.extent, &[], &mut |b, chunk: Chunk, _| {
+            let at = chunk.start(b);
+            let value = b.load_with(b.addr(self.buffers[&stage.node], at), chunk.first, 1);
+            let to = b.add(start, at);
+            b.store_with(value, b.addr(kept, to), chunk.first, 1);
+            Vec::new()
+        })
+    }
+}
+
 /// How a row program is cut into blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RowTiles {
@@ -172,6 +236,7 @@ pub fn emit(context: &Context, b: &mut Builder, cone: &Cone, output: Buf, tiles:
     let lane_digit = lane_extent(cone, 1, inner);
     b.for_loop((first_row, end), 1, 1, &[], |b, row, _| {
         let start = Point::scalars(&[(row, rows)]);
+        context.stages(b, cone, RowAt { point: &start, number: row, writes: None });
         let mut scope = Scope::new(cone, start);
         context.row_values(b, &mut scope, 1);
         let mut store = |b: &mut Builder, chunk: Chunk, _: Vec<Val>| {

@@ -16,9 +16,12 @@ use regard_ir::{
 use std::collections::BTreeMap;
 
 /// What every expression of a kernel may need.
+#[derive(Default)]
 pub struct Context {
-    /// The buffer of each materialised node the group touches.
+    /// The buffer of each materialised node the group touches; of a stage, the scratch of its row.
     pub buffers: BTreeMap<NodeId, Buf>,
+    /// Where stages go that others read, too.
+    pub kept: BTreeMap<NodeId, Buf>,
     /// Constants that were rearranged for one way of reading them: buffer, and where to read.
     pub rearranged: BTreeMap<(NodeId, View), (Buf, View)>,
     /// Whether fma is one instruction.

@@ -68,6 +68,11 @@ impl<'a> ConeBuilder<'a> {
     pub fn reduction_below(&self, top: ExprId) -> Option<NodeId> {
         self.cone.reductions_below(top).last().map(|last| self.reduced[last])
     }
+    /// The nodes of the reductions that an expression is made of and that differ along an axis.
+    pub fn reductions_along(&self, top: ExprId, axis: usize) -> Vec<NodeId> {
+        let below = self.cone.reductions_below(top).into_iter();
+        below.filter(|&r| self.cone.uses(r, axis)).map(|r| self.reduced[&r]).collect()
+    }
     /// The anchor's value; `node` read through `view` will be it.
     pub fn anchor(&mut self, node: NodeId, view: View) -> ExprId {
         let dtype = self.context.graph.ty(node).dtype;

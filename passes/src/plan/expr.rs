@@ -10,7 +10,8 @@
 //! ```
 //!
 //! A reduction's body lives in the space with one axis appended. Fusing a producer is building its
-//! expression under a view; fusing an epilogue is building with [`Expr::Anchor`] as the anchor's value.
+//! expression under a view; fusing an epilogue is building with [`Expr::Anchor`] as the anchor's value. What cannot
+//! be an expression at a point, a reduction of reductions, may still be a [`Stage`]: computed for a whole row ahead.
 
 use regard_ir::{
     define_id,
@@ -109,6 +110,22 @@ pub struct Cone {
     pub terms: IdVec<ExprId, Term>,
     /// The value wanted.
     pub root: Option<ExprId>,
+    /// What each row computes before, in this order.
+    pub stages: Vec<Stage>,
+}
+
+/// A tensor that a kernel computes row by row, before what it is read for. Its elements for the row at hand lie in
+/// scratch; views of the kernel's cones count them from the row's first one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// The tensor.
+    pub node: NodeId,
+    /// Elements in each row; those of the next row follow.
+    pub extent: usize,
+    /// Whether others read it too: then it is also written to memory.
+    pub kept: bool,
+    /// The value, over the axes of rows and `extent`; where lanes run along what is reduced, over those and an axis of 1.
+    pub cone: Cone,
 }
 
 impl Cone {
@@ -123,6 +140,15 @@ impl Cone {
             Expr::Gather { table, inner, .. } => Some((*table, inner)),
             _ => None,
         })
+    }
+    /// The stage that computes a tensor, where one does.
+    pub fn stage(&self, node: NodeId) -> Option<&Stage> {
+        self.stages.iter().find(|stage| stage.node == node)
+    }
+    /// The tensors in memory that are read, those of stages included.
+    pub fn reads(&self) -> impl Iterator<Item = NodeId> {
+        let all = self.loads().chain(self.stages.iter().flat_map(|stage| stage.cone.loads()));
+        all.map(|(node, _)| node).filter(|&node| self.stage(node).is_none())
     }
     /// Whether the term depends on an axis of the point.
     pub fn uses(&self, term: ExprId, axis: usize) -> bool {

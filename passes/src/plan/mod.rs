@@ -13,6 +13,7 @@
 //! computed twice, the offending node is materialised too and planning starts over. The loop ends because
 //! each round adds a node.
 
+mod chain;
 mod cone;
 mod epilogue;
 pub mod expr;
@@ -104,7 +105,7 @@ pub struct Attend {
     /// Length of a value.
     pub value_dim: usize,
     /// Queries and keys, where the scores are q·k.
-    pub products: Option<Keys>,
+    pub products: Option<Box<Keys>>,
     /// Scores over `[batch, queries, keys]`; the anchor is q·k.
     pub scores: Cone,
     /// What a softmax over keys weighs, over `[batch, keys, value_dim]`.
@@ -115,6 +116,20 @@ pub struct Attend {
     pub epilogue: Cone,
     /// From `[batch, queries, value_dim]` to the root's elements.
     pub store: View,
+}
+
+impl Body {
+    /// What is read and finished, in order.
+    pub fn cones(&self) -> Vec<&Cone> {
+        match self {
+            Body::Row(cone) => vec![cone],
+            Body::Product(p) => match &p.right {
+                Right::Constant(_) => vec![&p.left, &p.epilogue],
+                Right::Computed(right) => vec![&p.left, right, &p.epilogue],
+            },
+            Body::Attend(a) => a.cones(),
+        }
+    }
 }
 
 impl Attend {
@@ -174,10 +189,12 @@ fn group(graph: Graph, target: &Target) -> Result<Plan, Error> {
     let mut forced: IdVec<NodeId, bool> = graph.nodes.values().map(|n| matches!(n.op, Op::Input(_))).collect();
     graph.outputs.iter().for_each(|&o| forced[o] = true);
     loop {
-        let cuts = match (Planner::new(&graph, &forced, target)).run() {
+        let mut planner = Planner::new(&graph, &forced, target);
+        let cuts = match planner.run() {
             Ok(groups) => {
                 let cuts = recomputed(&graph, &groups, &forced);
                 if cuts.is_empty() {
+                    let groups = planner.chained(groups);
                     return Ok(Plan { graph, groups });
                 }
                 cuts
@@ -226,7 +243,7 @@ impl<'a> Planner<'a> {
     }
 
     /// All groups, or every node that one of them needs in memory.
-    fn run(mut self) -> Result<Vec<Group>, BTreeSet<NodeId>> {
+    fn run(&mut self) -> Result<Vec<Group>, BTreeSet<NodeId>> {
         let mut roots: BTreeMap<NodeId, Option<NodeId>> = BTreeMap::new();
         let mut claim = |planner: &mut Self, anchor: NodeId| {
             let root = planner.chain(anchor).last().copied().unwrap_or(anchor);
@@ -242,16 +259,16 @@ impl<'a> Planner<'a> {
         let anchors: Vec<NodeId> = anchors.map(|(id, _)| id).filter(|&id| !self.constant[id]).collect();
         let paired: Vec<NodeId> = self.partners.iter().flat_map(|(&keys, p)| [keys, p.inverse]).collect();
         for &id in anchors.iter().filter(|id| !paired.contains(id)) {
-            claim(&mut self, id);
+            claim(self, id);
         }
         // What the epilogue of a pair reads is in memory by now.
         for id in anchors.into_iter().filter(|id| paired.contains(id)) {
             match self.partners.get(&id) {
-                Some(partner) if self.chain(id).contains(&partner.meeting) => claim(&mut self, id),
+                Some(partner) if self.chain(id).contains(&partner.meeting) => claim(self, id),
                 Some(_) => {
                     let partner = self.partners.remove(&id).expect("it was just found");
-                    claim(&mut self, id);
-                    claim(&mut self, partner.inverse);
+                    claim(self, id);
+                    claim(self, partner.inverse);
                 }
                 None => {}
             }
@@ -308,8 +325,33 @@ impl<'a> Planner<'a> {
             return Ok(cone);
         }
         let inner = ty.shape.last().copied().unwrap_or(1);
-        let rows = [ty.elements() / inner.max(1), inner];
-        self.cone_under(root, View::reshape(&ty.shape, &rows), &rows, Some(root))
+        self.rows_over(root, &[ty.elements() / inner.max(1), inner])
+    }
+
+    /// A row program over `space`, whose last axis is the inner one.
+    fn rows_over(&self, root: NodeId, space: &[usize]) -> Result<Cone, Cut> {
+        let context = self.context();
+        let mut builder = ConeBuilder::new(&context, space, Some(root));
+        let top = builder.build(root, View::reshape(&self.graph.ty(root).shape, space))?;
+        let beside = builder.reductions_along(top, space.len() - 1);
+        match beside.into_iter().find(|&node| self.repeats(node, root)) {
+            Some(node) => Err(Cut(self.ahead(root).unwrap_or(node))),
+            None => Ok(builder.finish(top)),
+        }
+    }
+
+    /// Whether a row program for `root` would compute the same elements of a reduction over and over, lanes side by side:
+    /// so it is with the statistics of a norm whose result is transposed.
+    fn repeats(&self, reduction: NodeId, root: NodeId) -> bool {
+        const OFTEN: usize = 16;
+        reduction != root && self.graph.ty(reduction).elements() * OFTEN <= self.graph.ty(root).elements()
+    }
+
+    /// What a root that only moves elements moves.
+    fn ahead(&self, root: NodeId) -> Option<NodeId> {
+        let node = &self.graph.nodes[root];
+        let source = *node.operands.first()?;
+        (matches!(node.op, Op::ViewOp(_)) && !self.materialized[source]).then(|| self.moved(source))
     }
 
     fn product(&self, anchor: NodeId) -> Result<Product, Cut> {
@@ -371,7 +413,7 @@ impl<'a> Planner<'a> {
         if let Some(&product) = self.scores.get(&anchor) {
             let [q, k] = self.graph.nodes[product].operands[..] else { return Err(Cut(product)) };
             let dim = *self.graph.ty(q).shape.last().expect("queries have a last axis");
-            products = Some(Keys { dim, queries: reader(q, [queries, dim])?, keys: reader(k, [keys, dim])? });
+            products = Some(Box::new(Keys { dim, queries: reader(q, [queries, dim])?, keys: reader(k, [keys, dim])? }));
             builder.anchor(product, view.clone());
         }
         let root = builder.build(scores, view)?;

@@ -20,7 +20,7 @@ pub fn fits_registers(mr: usize, nv: usize, target: &Target) -> bool {
 
 /// Whether a row program reduces along its inner axis, which then cannot be split.
 pub fn reduces_rows(cone: &Cone) -> bool {
-    cone.reductions().iter().any(|&r| !cone.uses(r, 1))
+    !cone.stages.is_empty() || cone.reductions().iter().any(|&r| !cone.uses(r, 1))
 }
 
 /// What a part of the inner axis of a row program is a multiple of.

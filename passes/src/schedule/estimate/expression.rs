@@ -12,7 +12,7 @@ use super::Setting;
 use crate::{
     lower::{function, lane_extent},
     plan::{
-        expr::{Cone, Expr, Term},
+        expr::{Cone, Expr, Stage, Term},
         lanes_are_contiguous,
     },
 };
@@ -30,6 +30,9 @@ const GATHERED: f64 = 0.75;
 const DIVIDED: f64 = 1.0;
 /// Cycles of any other vector instruction: two per cycle.
 const VECTOR: f64 = 0.5;
+/// Cycles of beginning a row of a stage, and of storing a vector of it.
+const STAGED: f64 = 12.0;
+const STORED: f64 = 1.5;
 /// Cycles of a reduction across lanes: log₂ L dependent steps of four cycles and a move to all lanes.
 const HORIZONTAL: f64 = 30.0;
 
@@ -72,8 +75,25 @@ pub enum Walk {
     Straight,
 }
 
-/// Prices a cone whose lanes run along `axis`, which has `extent` elements.
+/// Prices a cone whose lanes run along `axis`, which has `extent` elements; stages belong to each row.
 pub fn price(cone: &Cone, (axis, extent): (usize, usize), walk: Walk, setting: &Setting) -> Price {
+    let mut price = alone(cone, (axis, extent), walk, setting, &cone.stages);
+    for stage in &cone.stages {
+        let last = stage.cone.space.len() - 1;
+        let inner = stage.cone.space[last];
+        let rows = (stage.extent / inner) as f64;
+        let own = alone(&stage.cone, (last, inner), Walk::Digits, setting, &cone.stages);
+        let written = if stage.kept { 2.0 } else { 1.0 };
+        price.row.add(own.row, rows);
+        price.row.add(own.vector, rows * own.vectors);
+        price.row.cycles += rows * (STAGED + own.vectors * STORED * written);
+        price.streamed += (own.streamed + 4.0 * (written - 1.0)) * stage.extent as f64 / extent.max(1) as f64;
+    }
+    price
+}
+
+/// The same without the stages themselves, which are read from scratch.
+fn alone(cone: &Cone, (axis, extent): (usize, usize), walk: Walk, setting: &Setting, stages: &[Stage]) -> Price {
     let target = setting.target;
     let lanes = target.lanes as usize;
     let inner = if walk == Walk::Digits { lane_extent(cone, axis, extent) } else { extent };
@@ -96,7 +116,12 @@ pub fn price(cone: &Cone, (axis, extent): (usize, usize), walk: Walk, setting: &
             (false, true) => price.row.add(cost, 1.0),
             (false, false) => price.row.add(cost, (times as f64 / lanes as f64).max(1.0)),
         }
-        if varies && term.axes >> rank == 0 && matches!(term.expr, Expr::Load { .. } | Expr::Gather { .. }) {
+        let from_memory = match &term.expr {
+            Expr::Load { node, .. } => stages.iter().all(|stage| stage.node != *node),
+            Expr::Gather { .. } => true,
+            _ => false,
+        };
+        if varies && term.axes >> rank == 0 && from_memory {
             price.streamed += term.dtype.bytes() as f64;
         }
     }

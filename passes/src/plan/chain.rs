@@ -1,0 +1,198 @@
+//! Chains: row programs that one kernel runs after one another, row by row.
+//!
+//! ```text
+//!   convolve ─▶ norm ─▶ sum                        for each row {
+//!   pixels      pixels  pixels      becomes          scratch a ← convolve;  scratch b ← norm of a;  out ← sum over b
+//!                                                  }
+//! ```
+//!
+//! A row program, or what a product packs, often reads another row program of the same rows, each row its own elements
+//! only. The earlier one then needs no launch: it becomes a [stage](Stage) of the later, computed for a row just before
+//! that row needs it. Its elements stay in scratch; where other kernels read them too, they are also written to memory.
+//! So a norm follows a depthwise convolution, and the choice of regions is one kernel from logits to numbers.
+//!
+//! Later groups take in earlier ones, the last group first: what a stage reads may become a stage in turn.
+
+use super::{
+    Body, Group, Planner,
+    expr::{Cone, Expr, Stage},
+    lanes_are_contiguous,
+};
+use crate::core::FEWEST_ROWS;
+use regard_ir::{graph::NodeId, types::DType, view::View};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Fewest rows of a product with stages. A lower one is cut along its columns, and each part would run the stages.
+const FEWEST_PACKED_ROWS: usize = 128;
+/// Most elements of a stage, 32 KiB of scratch.
+const LONGEST: usize = 1 << 13;
+
+/// The groups that are left, and who reads what.
+struct Chains {
+    groups: Vec<Option<Group>>,
+    /// Where a tensor is computed.
+    places: BTreeMap<NodeId, usize>,
+    reads: Vec<BTreeSet<NodeId>>,
+}
+
+impl Planner<'_> {
+    /// The same groups, row programs taken in by the groups that read them row by row.
+    pub(super) fn chained(&self, groups: Vec<Group>) -> Vec<Group> {
+        let mut chains = Chains {
+            places: groups.iter().enumerate().map(|(index, group)| (group.root, index)).collect(),
+            reads: groups
+                .iter()
+                .map(|group| group.body.cones().iter().flat_map(|cone| cone.reads()).collect())
+                .collect(),
+            groups: groups.into_iter().map(Some).collect(),
+        };
+        for host in (0..chains.groups.len()).rev() {
+            let Some(mut group) = chains.groups[host].take() else { continue };
+            let stages = self.stages(&group, host, &chains);
+            for stage in &stages {
+                let place = chains.places[&stage.node];
+                chains.groups[place] = None;
+                chains.reads[place].clear();
+            }
+            if !stages.is_empty() {
+                let cone = hosting(&mut group.body).expect("it has stages");
+                let rows = rows_of(cone).to_vec();
+                take_in(cone, stages, &rows);
+                chains.reads[host] = group.body.cones().iter().flat_map(|cone| cone.reads()).collect();
+            }
+            chains.groups[host] = Some(group);
+        }
+        chains.groups.into_iter().flatten().collect()
+    }
+
+    /// What a group can take in, in the order of computing.
+    fn stages(&self, group: &Group, host: usize, chains: &Chains) -> Vec<Stage> {
+        let mut stages: Vec<Stage> = Vec::new();
+        let Some((cone, least)) = hosted(&group.body) else { return stages };
+        let rows = rows_of(cone);
+        if rows.iter().product::<usize>() < least {
+            return stages;
+        }
+        let beside: BTreeSet<NodeId> =
+            group.body.cones().into_iter().filter(|other| !std::ptr::eq(*other, cone)).flat_map(Cone::reads).collect();
+        let mut bound = group.root;
+        loop {
+            let cones: Vec<&Cone> = [cone].into_iter().chain(stages.iter().map(|stage| &stage.cone)).collect();
+            // Operands come first, so whoever might read the next one is known.
+            let read = cones.iter().flat_map(|cone| cone.loads()).map(|(node, _)| node);
+            let next =
+                read.filter(|node| *node < bound && chains.places.contains_key(node) && !beside.contains(node)).max();
+            let Some(node) = next else { break };
+            bound = node;
+            let readers: Vec<usize> = (0..chains.reads.len()).filter(|&at| chains.reads[at].contains(&node)).collect();
+            let inside = |at: usize| at == host || stages.iter().any(|stage| chains.places[&stage.node] == at);
+            let outside: Vec<usize> = readers.into_iter().filter(|&at| !inside(at)).collect();
+            let of_rows =
+                chains.groups[chains.places[&node]].as_ref().is_some_and(|group| matches!(group.body, Body::Row(_)));
+            if !of_rows || outside.iter().any(|&at| at < host) {
+                continue;
+            }
+            let kept = !outside.is_empty() || self.graph.outputs.contains(&node);
+            if let Some((extent, own)) = self.stage(node, rows)
+                && cones.iter().all(|cone| reads_rows(cone, node, rows, extent))
+            {
+                stages.push(Stage { node, extent, kept, cone: own });
+            }
+        }
+        stages.reverse();
+        stages
+    }
+
+    /// A tensor as a stage over rows: elements in each, and the cone.
+    fn stage(&self, node: NodeId, rows: &[usize]) -> Option<(usize, Cone)> {
+        let ty = self.graph.ty(node);
+        let count: usize = rows.iter().product();
+        let extent = ty.elements() / count;
+        let whole = extent * count == ty.elements() && extent <= LONGEST;
+        if !whole || !matches!(ty.dtype, DType::F32 | DType::I32) {
+            return None;
+        }
+        let space = [rows, &[extent]].concat();
+        let cone = self.rows_over(node, &space).ok()?;
+        let last = rows.len();
+        let torn = |axis: usize| {
+            let varies = |view: &View| view.coords.iter().flat_map(|c| &c.digits).any(|d| d.axis == axis);
+            let mut read = cone.loads().filter(|(node, view)| !self.constant[*node] && varies(view));
+            read.any(|(_, view)| !lanes_are_contiguous(view, axis, self.lanes))
+        };
+        let sideways = cone.reductions().iter().any(|&r| cone.uses(r, last)) && torn(last) && !torn(last + 1);
+        if !sideways {
+            return Some((extent, cone));
+        }
+        let tall = [rows, &[extent, 1]].concat();
+        Some((extent, self.rows_over(node, &tall).ok()?))
+    }
+}
+
+/// The cone that can have stages, and how many rows it must have.
+fn hosted(body: &Body) -> Option<(&Cone, usize)> {
+    match body {
+        Body::Row(cone) => Some((cone, FEWEST_ROWS)),
+        Body::Product(product) => Some((&product.left, FEWEST_PACKED_ROWS)),
+        Body::Attend(_) => None,
+    }
+}
+
+fn hosting(body: &mut Body) -> Option<&mut Cone> {
+    match body {
+        Body::Row(cone) => Some(cone),
+        Body::Product(product) => Some(&mut product.left),
+        Body::Attend(_) => None,
+    }
+}
+
+/// Extents of the axes that count rows.
+fn rows_of(cone: &Cone) -> &[usize] {
+    &cone.space[..cone.space.len() - 1]
+}
+
+/// Whether a cone reads of a tensor only what belongs to the row at hand.
+fn reads_rows(cone: &Cone, node: NodeId, rows: &[usize], extent: usize) -> bool {
+    cone.terms.values().all(|term| match &term.expr {
+        Expr::Load { node: read, view } if *read == node => in_row(view, rows, extent).is_some(),
+        Expr::Gather { table, .. } => *table != node,
+        _ => true,
+    })
+}
+
+/// Makes the cone, and stages among each other, read stages row by row.
+fn take_in(cone: &mut Cone, mut stages: Vec<Stage>, rows: &[usize]) {
+    let extents: BTreeMap<NodeId, usize> = stages.iter().map(|stage| (stage.node, stage.extent)).collect();
+    let cones = stages.iter_mut().map(|stage| &mut stage.cone).chain([&mut *cone]);
+    for term in cones.flat_map(|cone| cone.terms.values_mut()) {
+        if let Expr::Load { node, view } = &mut term.expr
+            && let Some(&extent) = extents.get(node)
+        {
+            *view = in_row(view, rows, extent).expect("stages are read row by row");
+        }
+    }
+    cone.stages = stages;
+}
+
+/// The view of a tensor with `extent` elements per row as one of the elements of a row, where it stays in the row.
+fn in_row(view: &View, rows: &[usize], extent: usize) -> Option<View> {
+    let mut within = view.clone();
+    let mut open: BTreeSet<usize> = (0..rows.len()).filter(|&axis| rows[axis] > 1).collect();
+    let mut last = 0;
+    for coord in &mut within.coords {
+        let stride = coord.stride as i64;
+        let step = |axis: usize| (rows[axis + 1..].iter().product::<usize>() * extent) as i64;
+        let whole =
+            |d: &regard_ir::view::Digit| d.div == 1 && d.extent == rows[d.axis] && d.mul * stride == step(d.axis);
+        if !coord.is_plain() || !coord.digits.iter().all(|d| d.axis >= rows.len() || (whole(d) && open.remove(&d.axis)))
+        {
+            return None;
+        }
+        coord.digits.retain(|d| d.axis >= rows.len());
+        let highest = coord.offset + coord.digits.iter().map(|d| d.mul * (d.extent as i64 - 1)).sum::<i64>();
+        coord.extent = highest as usize + 1;
+        last += stride * highest;
+    }
+    within.len = extent;
+    (open.is_empty() && last < extent as i64).then_some(within)
+}
