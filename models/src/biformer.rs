@@ -25,20 +25,20 @@ pub const TINY: Entry = Entry {
     aliases: &[],
     options: &[],
     fit: None,
-    build: |config| Ok(classifier("biformer_tiny", [2, 2, 8, 2], 64, config)),
+    build: |config| classifier("biformer_tiny", [2, 2, 8, 2], 64, config),
 };
 /// Deeper.
 pub const SMALL: Entry = Entry {
     name: "biformer_small",
     summary: "BiFormer-S",
-    build: |config| Ok(classifier("biformer_small", [4, 4, 18, 4], 64, config)),
+    build: |config| classifier("biformer_small", [4, 4, 18, 4], 64, config),
     ..TINY
 };
 /// Wider.
 pub const BASE: Entry = Entry {
     name: "biformer_base",
     summary: "BiFormer-B",
-    build: |config| Ok(classifier("biformer_base", [4, 4, 18, 4], 96, config)),
+    build: |config| classifier("biformer_base", [4, 4, 18, 4], 96, config),
     ..TINY
 };
 
@@ -49,10 +49,10 @@ const CHOICES: [usize; 3] = [1, 4, 16];
 /// Heads of the last stage.
 const HEADS: usize = 8;
 
-fn classifier(name: &str, depths: [usize; 4], width: usize, config: &Config) -> Graph {
-    let (height, columns) = config.size.unwrap_or(TINY.size);
+fn classifier(name: &str, depths: [usize; 4], width: usize, config: &Config) -> Result<Graph, String> {
+    let size = config.any_size(name, TINY.size)?;
     let mut net = Layers::new(name);
-    let image = net.image(config.batch, [height, columns]);
+    let image = net.image(config.batch, size);
     let mut x = net.channels_last(image);
     for (stage, depth) in depths.into_iter().enumerate() {
         x = net.downsample(x, stage, width << stage);
@@ -62,7 +62,7 @@ fn classifier(name: &str, depths: [usize; 4], width: usize, config: &Config) -> 
         net.tap(x, &format!("stages.{stage}"));
     }
     let logits = net.batch_norm_head(x, config.classes.unwrap_or(TINY.classes));
-    net.b.finish(&[logits])
+    Ok(net.b.finish(&[logits]))
 }
 
 fn block(net: &mut Layers, x: NodeId, stage: usize, name: &str) -> NodeId {

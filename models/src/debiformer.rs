@@ -194,7 +194,7 @@ fn classifier(name: &str, shape: &Shape, config: &Config) -> Result<Graph, Strin
     const SIDE: usize = 7;
     let shape = &shape.configured(config)?;
     let mut net = Layers::new(name);
-    let mut x = image(&mut net, config, TINY.size);
+    let mut x = image(&mut net, config.batch, config.any_size(name, TINY.size)?);
     for stage in 0..4 {
         x = self::stage(&mut net, x, shape, stage, SIDE);
     }
@@ -209,7 +209,7 @@ fn dense(name: &str, shape: &Shape, config: &Config) -> Result<Graph, String> {
     }
     let shape = &shape.configured(config)?;
     let mut net = Layers::new(name);
-    let mut x = image(&mut net, config, TINY_DENSE.size);
+    let mut x = image(&mut net, config.batch, config.any_size(name, TINY_DENSE.size)?);
     let mut outputs = Vec::new();
     for stage in 0..4 {
         x = self::stage(&mut net, x, shape, stage, SIDE);
@@ -221,9 +221,8 @@ fn dense(name: &str, shape: &Shape, config: &Config) -> Result<Graph, String> {
 }
 
 /// The image with channels last.
-fn image(net: &mut Layers, config: &Config, size: (usize, usize)) -> NodeId {
-    let (height, width) = config.size.unwrap_or(size);
-    let image = net.image(config.batch, [height, width]);
+fn image(net: &mut Layers, batch: usize, size: [usize; 2]) -> NodeId {
+    let image = net.image(batch, size);
     net.channels_last(image)
 }
 

@@ -243,6 +243,21 @@ mod tests {
     }
 
     #[test]
+    fn images_that_no_machine_holds_are_refused_with_the_reason() {
+        for name in ["biformer_tiny", "debiformer_base", "debiformer_tiny_dense", "swin_tiny_upernet"] {
+            let why = |batch, size| {
+                let config = Config { batch, size: Some(size), ..Config::default() };
+                build(name, &config).unwrap_err().to_string()
+            };
+            let long = why(1, (1, 100_000));
+            assert!(long.contains("1x100000") && long.contains("between 1 and 4096"), "{long}");
+            let many = why(9, (4096, 4096));
+            assert!(many.contains("9 images of 4096x4096") && many.contains("at most 134217728"), "{many}");
+            assert!(build(name, &Config { batch: 8, size: Some((4096, 4096)), ..Config::default() }).is_ok());
+        }
+    }
+
+    #[test]
     fn options_that_a_model_lacks_are_refused() {
         let why = build("swin_tiny", &Config::default().with("k", "7")).unwrap_err().to_string();
         assert_eq!(why, "swin_tiny has no option `k`, it has none");

@@ -22,19 +22,27 @@ pub struct ModelOption {
 
 /// Pixels of the longest side of an image.
 const LONGEST: usize = 4096;
+/// Most pixels of all images of a run: score terms grow with their square.
+const MOST_PIXELS: usize = 1 << 27;
 
 impl Config {
     /// Height and width of the image, `default` where none are given.
     ///
     /// # Errors
-    /// Where a side is empty or too long.
+    /// Where a side is empty or too long, or where all images together have too many pixels.
     pub(crate) fn any_size(&self, model: &str, default: (usize, usize)) -> Result<[usize; 2], String> {
         let (height, width) = self.size.unwrap_or(default);
         let fits = |side: usize| (1..=LONGEST).contains(&side);
-        match fits(height) && fits(width) {
+        if !fits(height) || !fits(width) {
+            return Err(format!(
+                "{model} cannot take images of {height}x{width}: each side must lie between 1 and {LONGEST}"
+            ));
+        }
+        let (batch, pixels) = (self.batch, self.batch * height * width);
+        match pixels <= MOST_PIXELS {
             true => Ok([height, width]),
             false => Err(format!(
-                "{model} cannot take images of {height}x{width}: each side must lie between 1 and {LONGEST}"
+                "{model} cannot take {batch} images of {height}x{width}: they have {pixels} pixels, expected at most {MOST_PIXELS}"
             )),
         }
     }
