@@ -17,7 +17,8 @@ use super::{EvalError, Graph, Node, NodeId, Tensor};
 use crate::{
     id::IdVec,
     ops::{Binary, BinaryOp, Op, OpDef, Reduce, ReduceOp, UnaryOp},
-    types::{DType, Real},
+    types::{DType, Real, TensorType},
+    view::View,
 };
 
 /// Half the distance of 1 and the next number.
@@ -53,6 +54,7 @@ pub fn eval_bounded(
                 let values: Vec<&Tensor> = operands.iter().map(|o| &o.value).collect();
                 let value = op.eval(&values, &node.ty).map_err(failed)?;
                 let mut error = error(op, &operands, &value).map_err(failed)?;
+                settle(graph, node, &mut error);
                 for (error, value) in error.data.iter_mut().zip(&value.data) {
                     *error = match value.is_finite() {
                         false => 0.0,
@@ -85,6 +87,7 @@ fn error(op: &Op, operands: &[&Bounded], value: &Tensor) -> Result<Tensor, Strin
     match op {
         Op::Const(_) | Op::Iota(_) => Ok(Tensor::from_fn(value.ty.clone(), |_| 0.0)),
         Op::Unary(unary) => Ok(each(operands[0], value, |x, e, y| one(unary.op, x, e, y))),
+        Op::Cast(_) if operands[0].value.ty.dtype == DType::Bool => Ok(each(operands[0], value, |_, e, _| e)),
         Op::Cast(cast) => Ok(each(operands[0], value, |x, e, _| match cast.to {
             DType::I32 => (x + e).trunc() - (x - e).trunc(),
             DType::Bool => f64::from(u8::from(e > 0.0 && x.abs() <= e)),
@@ -149,7 +152,14 @@ fn two(op: BinaryOp, [a, b]: [f64; 2], [e, f]: [f64; 2]) -> f64 {
         BinaryOp::Div => f64::INFINITY,
         BinaryOp::Min | BinaryOp::Max => e.max(f),
         BinaryOp::Lt | BinaryOp::Le | BinaryOp::Eq => doubtful((a - b).abs() <= e + f),
-        BinaryOp::And | BinaryOp::Or | BinaryOp::Rem => e.max(f),
+        BinaryOp::And | BinaryOp::Or => {
+            let doubted = |x: f64, e: f64| [x != 0.0 && e == 0.0, x != 0.0 || e > 0.0];
+            let ([low, high], [least, most]) = (doubted(a, e), doubted(b, f));
+            let (first, last) =
+                if op == BinaryOp::And { (low && least, high && most) } else { (low || least, high || most) };
+            f64::from(u8::from(first != last))
+        }
+        BinaryOp::Rem => e.max(f),
     }
 }
 
@@ -166,9 +176,35 @@ fn pairs(op: &Binary, operands: &[&Bounded], value: &Tensor) -> Result<Tensor, S
     }))
 }
 
+/// Takes the doubt from comparisons of an element with itself.
+fn settle(graph: &Graph, node: &Node, error: &mut Tensor) {
+    let compares = |op: BinaryOp| matches!(op, BinaryOp::Lt | BinaryOp::Le | BinaryOp::Eq);
+    let (Op::Binary(binary), [a, b]) = (&node.op, &node.operands[..]) else { return };
+    if compares(binary.op)
+        && let (Some((x, one)), Some((y, other))) = (origin(graph, *a, node), origin(graph, *b, node))
+        && x == y
+    {
+        let same = one.table().into_iter().zip(other.table()).map(|(one, other)| one.is_some() && one == other);
+        error.data.iter_mut().zip(same).filter(|(_, same)| *same).for_each(|(error, _)| *error = 0.0);
+    }
+}
+
+/// The node whose elements an operand moves, and from where it takes each element of the result.
+fn origin(graph: &Graph, operand: NodeId, user: &Node) -> Option<(NodeId, View)> {
+    let mut map = View::expand(&graph.ty(operand).shape, &user.ty.shape);
+    let mut id = operand;
+    while let [below] = graph.nodes[id].operands[..]
+        && let Some(view) = View::of_op(&graph.nodes[id].op, graph.ty(below))
+    {
+        map = view.then(&map)?;
+        id = below;
+    }
+    Some((id, map))
+}
+
 /// The elements of a tensor broadcast to a shape.
 fn spread(tensor: &Tensor, shape: &[usize]) -> Result<Vec<f64>, String> {
-    let map = crate::view::View::expand(&tensor.ty.shape, shape);
+    let map = View::expand(&tensor.ty.shape, shape);
     map.gather(&tensor.data, 0.0).ok_or_else(|| "a broadcast reads outside its operand".to_string())
 }
 
@@ -203,13 +239,18 @@ fn product(op: &Op, operands: &[&Bounded], value: &Tensor) -> Result<Tensor, Str
 }
 
 fn reduction(op: &Reduce, operand: &Bounded, value: &Tensor) -> Result<Tensor, String> {
-    let by = |how: ReduceOp, tensor: &Tensor| Reduce { op: how, axis: op.axis }.eval(&[tensor], &value.ty);
+    // Bounds are real numbers, also those of integers, which are added without rounding.
+    let real = |ty: &TensorType| TensorType::f32(&ty.shape[..]);
+    let by = |how: ReduceOp, per_element: &dyn Fn(usize) -> f64| {
+        let bounds = Tensor::from_fn(real(&operand.value.ty), per_element);
+        Reduce { op: how, axis: op.axis }.eval(&[&bounds], &real(&value.ty))
+    };
     if matches!(op.op, ReduceOp::Max | ReduceOp::Min) {
-        return by(ReduceOp::Max, &operand.error);
+        return by(ReduceOp::Max, &|i| operand.error.data[i]);
     }
     let extent = (operand.value.data.len() / value.data.len().max(1)) as f64;
-    let per_element = |i: usize| operand.error.data[i] + extent * UNIT * operand.value.data[i].abs();
-    let mut error = by(ReduceOp::Sum, &Tensor::from_fn(operand.value.ty.clone(), per_element))?;
+    let unit = if value.ty.dtype == DType::I32 { 0.0 } else { extent * UNIT };
+    let mut error = by(ReduceOp::Sum, &|i| operand.error.data[i] + unit * operand.value.data[i].abs())?;
     if op.op == ReduceOp::Mean {
         error.data.iter_mut().zip(&value.data).for_each(|(e, y)| *e = *e / extent + UNIT * y.abs());
     }
@@ -219,7 +260,7 @@ fn reduction(op: &Reduce, operand: &Bounded, value: &Tensor) -> Result<Tensor, S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{graph::Builder, types::TensorType};
+    use crate::graph::Builder;
     use proptest::prelude::*;
 
     /// One bound of a graph of one input.
@@ -260,6 +301,34 @@ mod tests {
             bounds(step, &[x]).error.data[0]
         };
         assert!(rounded(3.0) >= 99.0 && rounded(2.9) < 1e-15 && rounded(3.1) < 1e-12);
+    }
+
+    /// Whoever is ahead of whom is counted, each compared with itself, too: counts are exact where logits are far apart,
+    /// and in doubt where two are not.
+    #[test]
+    fn choices_are_exact_where_they_are_clear() {
+        let rank = |data: &[f64]| {
+            let count = |b: &mut Builder, x: NodeId| {
+                let third = b.scale(x, 1.0 / 3.0);
+                let n = b.shape(x)[0];
+                let [one, other] = [[n, 1], [1, n]].map(|shape| b.reshape(third, &shape));
+                let less = b.lt(one, other);
+                let equal = b.push(Binary { op: BinaryOp::Eq }, &[one, other]);
+                let [i, j] = [(n, 1), (1, n)].map(|(rows, columns)| {
+                    let ty = TensorType::new(DType::I32, [rows, columns]);
+                    b.push(crate::ops::Iota { ty, axis: if rows > 1 { -2 } else { -1 } }, &[])
+                });
+                let before = b.lt(j, i);
+                let tied = b.push(Binary { op: BinaryOp::And }, &[equal, before]);
+                let ahead = b.push(Binary { op: BinaryOp::Or }, &[less, tied]);
+                let counted = b.push(crate::ops::Cast { to: DType::I32 }, &[ahead]);
+                b.sum(counted, -1)
+            };
+            bounds(count, data)
+        };
+        let clear = rank(&[0.5, 2.0, -1.0, 1.0]);
+        assert_eq!((clear.value.data, clear.error.data), (vec![2.0, 0.0, 3.0, 1.0], vec![0.0; 4]));
+        assert_eq!(rank(&[0.5, 2.0, 0.5]).error.data, [1.0, 0.0, 1.0]);
     }
 
     #[test]
@@ -329,7 +398,7 @@ mod tests {
             let apply = |op: BinaryOp, x: f64, y: f64| {
                 let tensor = |v: f64| Tensor::new(TensorType::f32([1]), vec![v]);
                 let dtype = if op.is_logical() { DType::Bool } else { DType::F32 };
-                Binary { op }.eval(&[&tensor(x), &tensor(y)], &crate::types::TensorType::new(dtype, [1])).expect("a value").data[0]
+                Binary { op }.eval(&[&tensor(x), &tensor(y)], &TensorType::new(dtype, [1])).expect("a value").data[0]
             };
             for (op, name) in BinaryOp::ALL.into_iter().filter(|(op, _)| !matches!(op, BinaryOp::And | BinaryOp::Or | BinaryOp::Rem)) {
                 let change = (apply(op, a + s * e, b + t * f) - apply(op, a, b)).abs();
