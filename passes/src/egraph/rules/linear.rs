@@ -6,6 +6,7 @@
 //!   scores(c q, k)   =  c scores(q, k)                      the spellings of attention meet
 //!   mean(x W)        =  mean(x) W
 //!   x W + x V        =  x (W + V)                       classifiers that are averaged
+//!   scores(x W, y V) =  scores(x (W Vᵀ), y)             keys shorter than a head: they are not projected at all
 //! ```
 //!
 //! What stands between may be a view that repeats a row, never one that fills: a padded zero is not scaled and
@@ -23,6 +24,7 @@ pub fn rules() -> Vec<Rule> {
     rules.extend(sums());
     rules.extend(means());
     rules.extend(shifts());
+    rules.extend(keys());
     rules
 }
 
@@ -249,6 +251,66 @@ fn shifts() -> Vec<Rule> {
             "x: B n k; v: B' k m; axis a: B n; number c: 0.5; type t: B n k",
             "(attend ?a (add ?x (const ?c ?t)) ?v)",
             "(attend ?a ?x ?v)",
+        ),
+    ]
+}
+
+/// The view that splits columns into heads in front of the rows, `[B, n, g·d]` → `[B, g, n, d]`, where the head's
+/// shape is the last of `[B, g, n, d]`.
+fn heads(whole: &[usize], split: &[usize]) -> Option<View> {
+    let [lead @ .., n, _] = whole else { return None };
+    let [.., g, _, d] = *split else { return None };
+    let rank = lead.len();
+    let order: Vec<usize> = (0..rank).chain([rank + 1, rank, rank + 2]).collect();
+    let columns = [lead, &[*n, g, d]].concat();
+    maps::reshape(whole, &columns)?.then(&View::transpose(&columns, &order))
+}
+
+/// Keys with fewer channels than a head meet queries that their weights have gone into, head by head.
+fn keys() -> Vec<Rule> {
+    vec![
+        rule_with(
+            "weights-of-keys",
+            "x: B n k; const w: B' k m; y: C l j; const v: j m",
+            "(scores (matmul ?x ?w) (matmul ?y ?v))",
+            "(scores (matmul ?x (matmul ?w (view ?t ?v))) ?y)",
+            |s| {
+                let [j, m] = *s.shape("v")? else { return None };
+                s.require("y", "is shorter than its product", j < m)?;
+                Some(vec![map("t", &maps::swap(&[j, m])?)])
+            },
+        ),
+        rule_with(
+            "weights-of-keys-in-heads",
+            "x: B n k; const w: k m; map h: B n m -> B g n d; y: B l j; const v: j m; map o: B l m -> B g l d",
+            "(scores (view ?h (matmul ?x ?w)) (view ?o (matmul ?y ?v)))",
+            "(scores (view ?i (matmul ?x (view ?c (matmul (view ?p ?w) (view ?q ?v))))) (view ?r ?y))",
+            |s| {
+                let ([.., k], [lead @ .., l, j]) = (s.shape("x")?, s.shape("y")?) else { return None };
+                let (k, l, j, m) = (*k, *l, *j, *s.shape("w")?.last()?);
+                let (queries, keys) = (s.map("h")?, s.map("o")?);
+                let [.., g, n, d] = queries.shape[..] else { return None };
+                let rows = |rows: usize, columns: usize| [lead, &[rows, columns]].concat();
+                let is_split = |map: &View, rows: Vec<usize>| heads(&rows, &map.shape).as_ref() == Some(map);
+                s.require("h", "splits heads", is_split(&queries, rows(n, m)))?;
+                s.require("o", "splits heads", is_split(&keys, rows(l, m)))?;
+                s.require("y", "is shorter than a head", j < d)?;
+                // Per head W [k, d] and Vᵀ [d, j]; their products [k, j] stand side by side, as heads of the columns.
+                let by_head = |rows: usize, order: &[usize]| {
+                    maps::reshape(&[rows, m], &[rows, g, d])?.then(&View::transpose(&[rows, g, d], order))
+                };
+                let beside = View::transpose(&[g, k, j], &[1, 0, 2]).then(&View::reshape(&[k, g, j], &[k, g * j]))?;
+                let (one, split) = ([lead, &[1, l, j]].concat(), [lead, &[g, n, j]].concat());
+                let repeated =
+                    maps::reshape(&rows(l, j), &one)?.then(&maps::repeat(&one, &[lead, &[g, l, j]].concat())?)?;
+                Some(vec![
+                    map("p", &by_head(k, &[1, 0, 2])?),
+                    map("q", &by_head(j, &[1, 2, 0])?),
+                    map("c", &beside),
+                    map("i", &heads(&rows(n, g * j), &split)?),
+                    map("r", &repeated),
+                ])
+            },
         ),
     ]
 }

@@ -21,7 +21,7 @@ use regard_ir::{
     types::{DType, Real, TensorType, broadcast},
     view::View,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the variables of a left side are.
 #[derive(Clone)]
@@ -35,6 +35,23 @@ pub struct Draw {
     dtype: DType,
     letters: Letters,
     shapes: Vec<Vec<usize>>,
+    /// Letters of axes that a map cuts in two.
+    cut: BTreeSet<char>,
+}
+
+/// From `B n m` to `B g n d`: the last axis is cut in two.
+fn cuts(from: &Dims, to: &Dims) -> bool {
+    to.len() == from.len() + 1 && to.first() == from.first()
+}
+
+fn cut_letter(kind: &Kind) -> Option<char> {
+    match kind {
+        Kind::Map(from, to) if cuts(from, to) => match from.last() {
+            Some(Dim::One(letter)) => Some(*letter),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// The draw of that seed; `None` where nothing fits.
@@ -53,6 +70,7 @@ pub fn draw(signature: &Signature, seed: u64) -> Option<Draw> {
         dtype,
         letters: Letters::default(),
         shapes: Vec::new(),
+        cut: signature.items.iter().filter_map(|(_, kind)| cut_letter(kind)).collect(),
     };
     for (name, kind) in &signature.items {
         draw.variable(name, kind)?;
@@ -114,10 +132,13 @@ impl Draw {
         for (at, dim) in dims.iter().enumerate() {
             match *dim {
                 Dim::Fixed(n) => shape.push(n),
-                Dim::One(_) => match self.letters.shape(&[*dim]) {
+                Dim::One(letter) => match self.letters.shape(&[*dim]) {
                     Some(one) => shape.extend(one),
                     None => {
-                        let extent = self.extent();
+                        let extent = match self.cut.contains(&letter) {
+                            true => (1 + self.random.below(3)) * (1 + self.random.below(3)),
+                            false => self.extent(),
+                        };
                         self.shapes.push(vec![extent]);
                         shape.push(extent);
                         self.letters.unify(&[*dim], &[extent]);
@@ -167,7 +188,10 @@ impl Draw {
         };
         let wanted = self.letters.shape(to);
         for _ in 0..12 {
-            let map = self.any_map(&source, wanted.as_deref());
+            let map = match cuts(from, to) && self.random.below(2) == 0 {
+                true => self.heads(&source, wanted.as_deref()),
+                false => self.any_map(&source, wanted.as_deref()),
+            };
             if let Some(map) = map
                 && wanted.as_ref().is_none_or(|w| *w == map.shape)
                 && self.letters.unify(to, &map.shape)
@@ -177,6 +201,21 @@ impl Draw {
             }
         }
         None
+    }
+
+    /// The last axis cut in parts, which stay where they are or go in front of the rows.
+    fn heads(&mut self, source: &[usize], wanted: Option<&[usize]>) -> Option<View> {
+        let [lead @ .., rows, columns] = source else { return None };
+        let known = wanted.and_then(|wanted| wanted.get(lead.len()).copied());
+        let parts = known.unwrap_or_else(|| 1 + self.random.below(*columns));
+        let parts = if columns.is_multiple_of(parts) { parts } else { 1 };
+        let cut = [lead, &[*rows, parts, columns / parts]].concat();
+        let map = View::reshape(source, &cut);
+        let mut order: Vec<usize> = (0..cut.len()).collect();
+        if self.random.below(4) > 0 {
+            order.swap(lead.len(), lead.len() + 1);
+        }
+        map.then(&View::transpose(&cut, &order))
     }
 
     fn any_map(&mut self, source: &[usize], wanted: Option<&[usize]>) -> Option<View> {

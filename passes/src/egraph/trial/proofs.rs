@@ -74,6 +74,51 @@ pub const PROOFS: &[Proof] = &[
         because: "t reads e·f elements, so the leading axes of g can only be 1",
     },
     Proof {
+        mutant: "B of x is free",
+        rules: &["weights-of-keys-in-heads"],
+        because: "h and i read rows in one order, however the axes in front of them are cut",
+    },
+    Proof {
+        mutant: "rank of w is free",
+        rules: &["weights-of-keys-in-heads"],
+        because: "p reads k·m elements, so the leading axes of w can only be 1",
+    },
+    Proof {
+        mutant: "rank of v is free",
+        rules: &["weights-of-keys-in-heads"],
+        because: "q reads j·m elements, so the leading axes of v can only be 1",
+    },
+    Proof {
+        mutant: "right view at 1 becomes its child 1",
+        rules: &["weights-of-keys-in-heads"],
+        because: "types agree only where there is one head, and then every view leaves the elements in their order",
+    },
+    Proof {
+        mutant: "right view at 8 becomes its child 1",
+        rules: &["weights-of-keys-in-heads"],
+        because: "types agree only where there is one head, and then every view leaves the elements in their order",
+    },
+    Proof {
+        mutant: "right c and i exchanged",
+        rules: &["weights-of-keys-in-heads"],
+        because: "types agree only where there is one head, and then every view leaves the elements in their order",
+    },
+    Proof {
+        mutant: "right c and r exchanged",
+        rules: &["weights-of-keys-in-heads"],
+        because: "types agree only where there is one head, and then every view leaves the elements in their order",
+    },
+    Proof {
+        mutant: "not asked whether y is shorter than its product",
+        rules: &["weights-of-keys"],
+        because: "a product is linear in both orders; asked so that the cheaper is chosen",
+    },
+    Proof {
+        mutant: "not asked whether y is shorter than a head",
+        rules: &["weights-of-keys-in-heads"],
+        because: "a product is linear in both orders; asked so that the cheaper is chosen",
+    },
+    Proof {
         mutant: "rank of w is free",
         rules: &["term-through-weights"],
         because: "e reads the m elements of one row, so the leading axes of w can only be 1",
