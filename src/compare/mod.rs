@@ -199,7 +199,7 @@ pub fn candidates<'a>(graph: &Graph, recipe: Recipe<'a>, top: usize, trace: &mut
 fn kind_of(tiles: &Tiles) -> usize {
     match tiles {
         Tiles::Product(_) => 0,
-        Tiles::Attend(_) => 1,
+        Tiles::Attend(_) | Tiles::Slide(_) => 1,
         Tiles::Row(_) => 2,
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use regard_ir::graph::Graph;
 use regard_passes::{
     Schedule,
-    schedule::{AttendTiles, ProductTiles, RowTiles, Tiles},
+    schedule::{AttendTiles, ProductTiles, RowTiles, SlideTiles, Tiles},
 };
 
 /// Tiles of a group's own kind with other sizes, drawn from `sizes`.
@@ -17,6 +17,11 @@ fn other(tiles: Tiles, sizes: [usize; 5]) -> Tiles {
         Tiles::Attend(_) => {
             Tiles::Attend(AttendTiles { queries: a * mr, mr, key_vectors: nv, value_vectors: b.min(4) })
         }
+        // Attention to a neighbourhood runs in either template.
+        Tiles::Slide(_) if c % 4 == 0 => {
+            Tiles::Attend(AttendTiles { queries: 1, mr: 1, key_vectors: nv, value_vectors: b.min(4) })
+        }
+        Tiles::Slide(_) => Tiles::Slide(SlideTiles { rows: a, sums: b }),
     }
 }
 
@@ -36,6 +41,14 @@ fn blocks() -> Vec<Graph> {
             "%q = input : f32[3, 7, 12]\n%k = input : f32[3, 23, 12]\n%v = input : f32[3, 23, 40]\n\
              %w = input : f32[3, 23, 40]\n%s = scores %q, %k\n%a = attend %s, %v { axis = -1 }\n\
              %b = attend %s, %w { axis = -2 }\n%y = add %a, %b\n%z = attend %s, %w { axis = -2 }\nreturn %y, %z",
+        ),
+        // The mean over 2×2 pixels reads what was written window by window.
+        parse(
+            "%q = input : f32[2, 12, 8, 18]\n%k = input : f32[2, 12, 8, 18]\n%v = input : f32[2, 10, 8, 18]\n\
+             %r = weight : f32[5, 3]\n%c = weight : f32[5, 3]\n\
+             %a = neighbourhood_attention %q, %k, %v, %r, %c { heads = 2, size = 5, scale = 0.5, border = zero }\n\
+             %m = avg_pool %a { kernel = [2, 2], stride = [2, 2], padding = [0, 0], count_padding = 0 }\n\
+             %y = relu %m\nreturn %y",
         ),
         parse(
             "%x = input : f32[20, 36]\n%t = transpose %x { order = [-1, -2] }\n%r = roll %t { axis = 0, shift = 5 }\n\
@@ -82,7 +95,7 @@ fn absurd_tiles_are_refused() {
             let plan = regard_passes::plan(&graph, &target).expect("a plan");
             let best = Schedule::best(&plan, &target);
             let text = best.to_string();
-            for word in ["rows", "inner", "panels", "depth", "mr", "nv", "queries", "keys", "values"] {
+            for word in ["rows", "inner", "panels", "depth", "mr", "nv", "queries", "keys", "values", "sums"] {
                 let Some((before, behind)) = text.split_once(&format!(" {word} ")) else { continue };
                 let rest = behind.trim_start_matches(|c: char| c.is_ascii_digit());
                 for size in [usize::MAX / 2 + 1, usize::MAX, 1 << 40] {

@@ -3,6 +3,7 @@
 
 mod levit;
 mod routed;
+mod sasa;
 mod swin;
 
 use regard::{

@@ -1,6 +1,6 @@
 //! Lowering: each group of a plan becomes a kernel, the plan becomes a program.
 //!
-//! Three templates with holes compute everything: `row`, `product`, `attend`. Their holes are
+//! Four templates with holes compute everything: `row`, `product`, `attend`, `slide`. Their holes are
 //! expressions over materialised tensors ([`crate::plan::expr`]); no template knows an op. Groups that
 //! give the same kernel share it.
 
@@ -11,11 +11,13 @@ mod index;
 mod integer;
 mod product;
 mod row;
+mod slide;
 mod value;
 
 pub use attend::AttendTiles;
 pub use product::{ProductTiles, direct_rows};
 pub use row::{RowTiles, lane_extent};
+pub use slide::SlideTiles;
 pub(crate) use value::function;
 
 use crate::{
@@ -25,6 +27,7 @@ use crate::{
         Body, Group, Plan, Right,
         expr::{Expr, Stage, Term},
         lanes_are_contiguous,
+        neighbourhood::Neighbourhood,
     },
     schedule::{Schedule, Tiles},
 };
@@ -128,6 +131,12 @@ impl<'a> Lowering<'a> {
             (Body::Attend(a), Tiles::Attend(t)) => {
                 (format!("{}_{}x{}x{}x{}", a.name(), a.batch, a.queries, a.keys, a.value_dim), t.grid(a))
             }
+            (Body::Attend(a), Tiles::Slide(t)) => {
+                let near = Neighbourhood::of(a).expect("the schedule was checked");
+                let ([height, width], [rows, columns]) = (near.map, near.size);
+                let name = format!("slide_{}x{height}x{width}x{rows}x{columns}x{}", near.maps(a), a.value_dim);
+                (name, t.grid(a, &near))
+            }
             _ => panic!("the schedule was checked"),
         };
         let unit = if self.target.backend == Backend::Ptx { Unit::Warp } else { Unit::Core };
@@ -181,6 +190,7 @@ impl<'a> Lowering<'a> {
             (Body::Row(cone), Tiles::Row(t)) => row::emit(&context, &mut b, cone, output, *t),
             (Body::Product(p), Tiles::Product(t)) => product::emit(&context, &mut b, p, panels, output, *t),
             (Body::Attend(a), Tiles::Attend(t)) => attend::emit(&context, &mut b, a, output, *t),
+            (Body::Attend(a), Tiles::Slide(t)) => slide::emit(&context, &mut b, a, output, *t),
             _ => panic!("the schedule was checked"),
         }
         (b.finish(), sources)

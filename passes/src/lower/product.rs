@@ -136,7 +136,8 @@ pub fn multiply(
     }
 }
 
-fn multiply_add(b: &mut Builder, fma: bool, x: Val, y: Val, z: Val) -> Val {
+/// x·y + z, fused where that is one instruction.
+pub fn multiply_add(b: &mut Builder, fma: bool, x: Val, y: Val, z: Val) -> Val {
     if fma {
         return b.fma(x, y, z);
     }

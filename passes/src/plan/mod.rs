@@ -17,6 +17,7 @@ mod chain;
 mod cone;
 mod epilogue;
 pub mod expr;
+pub mod neighbourhood;
 mod pair;
 mod shared;
 

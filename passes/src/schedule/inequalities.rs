@@ -6,10 +6,10 @@
 //!   cuts        no size is larger than what it cuts; register tiles and slices divide what they cut
 //! ```
 
-use super::{ProductTiles, Tiles};
+use super::{ProductTiles, SlideTiles, Tiles};
 use crate::{
     lower::{direct_rows, lane_extent},
-    plan::{Body, Product, expr::Cone},
+    plan::{Attend, Body, Product, expr::Cone, neighbourhood::Neighbourhood},
 };
 use regard_ir::target::Target;
 
@@ -74,12 +74,41 @@ fn check_sizes(body: &Body, tiles: &Tiles, target: &Target) -> Result<(), String
             ("values", t.value_vectors, registers),
             ("queries", t.queries, attend.queries + registers),
         ],
+        (Body::Attend(attend), Tiles::Slide(t)) => {
+            let near = neighbourhood(attend)?;
+            vec![("rows", t.rows, near.map[0]), ("sums", t.sums, (registers - 2).min(attend.value_dim))]
+        }
         (_, found) => return Err(format!("`{found}` does not fit the group's kind")),
     };
     match sizes.into_iter().find(|&(_, size, most)| !(1..=most).contains(&size)) {
         Some((word, size, most)) => Err(format!("{word} is {size}, expected 1 to {most}")),
         None => Ok(()),
     }
+}
+
+fn neighbourhood(attend: &Attend) -> Result<Neighbourhood, String> {
+    Neighbourhood::of(attend).ok_or_else(|| "slide asks for keys that are the neighbourhood of a pixel".into())
+}
+
+/// Sums of one row of the windows, or of some channels, in registers; all that the windows of a block see in the cache.
+fn check_slide(attend: &Attend, tiles: &SlideTiles, target: &Target) -> Result<(), String> {
+    let near = neighbourhood(attend)?;
+    if !attend.value_dim.is_multiple_of(tiles.sums) {
+        return Err(format!("sums {} does not divide the {} channels of a value", tiles.sums, attend.value_dim));
+    }
+    let (need, have) = (near.size[1] + 2, target.vector_registers as usize);
+    if need > have {
+        return Err(format!("{need} registers for a row of the windows, expected at most {have}"));
+    }
+    let room = tiles.room(&near, target.lanes as usize);
+    let channels = attend.value_dim + attend.products.as_ref().map_or(0, |products| products.dim);
+    let (bytes, cache) = ((channels * room.rows * room.columns) as u64 * 4, target.l2_bytes / 4 * 3);
+    if bytes > cache && tiles.rows > 1 {
+        return Err(format!(
+            "keys and values of a block take {bytes} bytes, expected at most {cache}, three quarters of the second-level cache"
+        ));
+    }
+    Ok(())
 }
 
 /// The first inequality that tiles break, as a sentence.
@@ -124,6 +153,7 @@ pub fn check(body: &Body, tiles: &Tiles, target: &Target) -> Result<(), String> 
             }
             Ok(())
         }
+        (Body::Attend(attend), Tiles::Slide(t)) => check_slide(attend, t, target),
         (_, found) => Err(format!("`{found}` does not fit the group's kind")),
     }
 }

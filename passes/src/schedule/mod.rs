@@ -7,6 +7,7 @@
 //!     %12 row rows 1 inner 16384
 //!     %layers.0.blocks.0.attn.qkv product rows 196 panels 6 depth 96 mr 7 nv 3
 //!     %31 attend queries 49 mr 5 keys 4 values 2
+//!     %40 slide rows 14 sums 8
 //!   }
 //! ```
 //!
@@ -23,7 +24,7 @@ mod inequalities;
 pub mod space;
 mod text;
 
-pub use crate::lower::{AttendTiles, ProductTiles, RowTiles};
+pub use crate::lower::{AttendTiles, ProductTiles, RowTiles, SlideTiles};
 pub use estimate::{Estimate, Estimator, Event, Level, Setting, Traffic};
 pub use space::{Candidate, candidates};
 pub use text::parse;
@@ -40,6 +41,8 @@ pub enum Tiles {
     Product(ProductTiles),
     /// Attention.
     Attend(AttendTiles),
+    /// Attention to a neighbourhood, pixels side by side.
+    Slide(SlideTiles),
 }
 
 /// Tiles for every group of a plan, in launch order.

@@ -3,6 +3,7 @@
 //! ```text
 //!   product   mr × nv that fit the registers, × rows per block, × panels per block, × slices of the reduction
 //!   attend    mr × key vectors × value vectors, × queries per block
+//!   slide     rows of the map per block, × channels of a value summed at once; where keys are a neighbourhood
 //!   row       rows per block, or parts of the inner axis
 //! ```
 //!
@@ -10,10 +11,10 @@
 //! points however large the tensors are. Choosing takes the least estimate for [`WORKERS`] cores.
 
 use super::{
-    AttendTiles, Estimate, Estimator, ProductTiles, RowTiles, Setting, Tiles,
+    AttendTiles, Estimate, Estimator, ProductTiles, RowTiles, Setting, SlideTiles, Tiles,
     inequalities::{check, check_product, fits_registers, inner_unit, reduces_rows},
 };
-use crate::plan::{Attend, Body, Plan, Product, expr::Cone};
+use crate::plan::{Attend, Body, Plan, Product, expr::Cone, neighbourhood::Neighbourhood};
 use regard_ir::target::Target;
 use std::{cmp::Ordering, collections::BTreeSet};
 
@@ -80,6 +81,7 @@ fn sizes(tiles: &Tiles) -> [usize; 5] {
         Tiles::Row(t) => [t.rows, t.inner, 0, 0, 0],
         Tiles::Product(t) => [t.rows, t.panels, t.depth, t.mr, t.nv],
         Tiles::Attend(t) => [t.queries, t.mr, t.key_vectors, t.value_vectors, 0],
+        Tiles::Slide(t) => [t.rows, t.sums, 0, 0, 0],
     }
 }
 
@@ -132,6 +134,7 @@ fn register_tile(tiles: &Tiles) -> [usize; 3] {
         Tiles::Row(t) => [t.rows, t.inner, 0],
         Tiles::Product(t) => [t.mr, t.nv, 0],
         Tiles::Attend(t) => [t.mr, t.key_vectors, t.value_vectors],
+        Tiles::Slide(t) => [t.rows, t.sums, 0],
     }
 }
 
@@ -145,7 +148,10 @@ fn visit(body: &Body, target: &Target, found: &mut dyn FnMut(Tiles)) {
     match body {
         Body::Row(cone) => rows(cone, target, found),
         Body::Product(product) => products(product, target, found),
-        Body::Attend(attend) => attends(attend, target, found),
+        Body::Attend(attend) => {
+            attends(attend, target, found);
+            slides(attend, target, found);
+        }
     }
 }
 
@@ -217,5 +223,14 @@ fn attends(attend: &Attend, target: &Target, found: &mut dyn FnMut(Tiles)) {
                 }
             }
         }
+    }
+}
+
+fn slides(attend: &Attend, target: &Target, found: &mut dyn FnMut(Tiles)) {
+    let Some(near) = Neighbourhood::of(attend) else { return };
+    let most = (target.vector_registers as usize - 2).min(attend.value_dim);
+    let sums = (1..=most).filter(|&sums| attend.value_dim.is_multiple_of(sums));
+    for (sums, blocks) in sums.flat_map(|sums| ladder(near.map[0]).map(move |blocks| (sums, blocks))) {
+        found(Tiles::Slide(SlideTiles { rows: near.map[0].div_ceil(blocks), sums }));
     }
 }

@@ -1,6 +1,6 @@
 //! The text form of schedules: printing and reading back.
 
-use super::{AttendTiles, ProductTiles, RowTiles, Schedule, Tiles};
+use super::{AttendTiles, ProductTiles, RowTiles, Schedule, SlideTiles, Tiles};
 use regard_ir::source::{Lexer, SourceError, Token, quote};
 use std::fmt;
 
@@ -14,6 +14,7 @@ impl fmt::Display for Tiles {
             Tiles::Attend(t) => {
                 write!(f, "attend queries {} mr {} keys {} values {}", t.queries, t.mr, t.key_vectors, t.value_vectors)
             }
+            Tiles::Slide(t) => write!(f, "slide rows {} sums {}", t.rows, t.sums),
         }
     }
 }
@@ -83,7 +84,10 @@ fn tiles(lexer: &mut Lexer) -> Result<Tiles, SourceError> {
             value_vectors: size(lexer, "values")?,
         }));
     }
-    Err(lexer.unexpected("`row`, `product` or `attend`"))
+    if lexer.eat("slide") {
+        return Ok(Tiles::Slide(SlideTiles { rows: size(lexer, "rows")?, sums: size(lexer, "sums")? }));
+    }
+    Err(lexer.unexpected("`row`, `product`, `attend` or `slide`"))
 }
 
 fn size(lexer: &mut Lexer, word: &str) -> Result<usize, SourceError> {

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Everything is about one core. Instructions are vectors' worth of work, counted from the tiles by the same
-//! arithmetic that the templates loop by (`product.rs`, `attend.rs`, `row.rs`), expressions from the instructions
+//! arithmetic that the templates loop by (`product.rs`, `attend.rs`, `slide.rs`, `row.rs`), expressions from the instructions
 //! they become (`expression.rs`). Bytes are counted at each border of the memory; what does not fit a level is
 //! read again from the next. Prefetching hides a part of each transfer: what remains is *exposed*.
 //!
@@ -20,6 +20,7 @@ mod attend;
 mod expression;
 mod product;
 mod row;
+mod slide;
 
 use super::Tiles;
 use crate::plan::{Body, Plan};
@@ -283,7 +284,7 @@ pub struct Estimator<'a> {
 enum Parts<'a> {
     Row(row::Parts<'a>),
     Product(product::Parts<'a>),
-    Attend(attend::Parts<'a>),
+    Attend(attend::Parts<'a>, Option<Box<slide::Parts<'a>>>),
 }
 
 impl<'a> Estimator<'a> {
@@ -292,7 +293,9 @@ impl<'a> Estimator<'a> {
         let parts = match body {
             Body::Row(cone) => Parts::Row(row::Parts::new(cone, setting)),
             Body::Product(product) => Parts::Product(product::Parts::new(product, setting)),
-            Body::Attend(attend) => Parts::Attend(attend::Parts::new(attend, setting)),
+            Body::Attend(attend) => {
+                Parts::Attend(attend::Parts::new(attend, setting), slide::Parts::new(attend, setting).map(Box::new))
+            }
         };
         Self { parts, target: setting.target }
     }
@@ -307,7 +310,8 @@ impl<'a> Estimator<'a> {
         let mut work = match (&self.parts, tiles) {
             (Parts::Row(parts), Tiles::Row(t)) => parts.work(t, self.target),
             (Parts::Product(parts), Tiles::Product(t)) => parts.work(t, self.target),
-            (Parts::Attend(parts), Tiles::Attend(t)) => parts.work(t, self.target),
+            (Parts::Attend(parts, _), Tiles::Attend(t)) => parts.work(t, self.target),
+            (Parts::Attend(_, Some(parts)), Tiles::Slide(t)) => parts.work(t, self.target),
             (_, found) => panic!("`{found}` does not fit the group's kind"),
         };
         work.events[Event::Block] = work.blocks as f64;
