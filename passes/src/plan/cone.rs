@@ -1,6 +1,9 @@
 //! Builds the expression of a node under a view, down to materialised tensors.
 
-use super::expr::{Cone, Expr, ExprId, Term, axes_of, lift, reduction_view, truncate};
+use super::{
+    expr::{Cone, Expr, ExprId, Term, axes_of, lift, reduction_view, truncate},
+    lanes_are_contiguous,
+};
 use crate::core::{is_costly, is_pointwise};
 use regard_ir::{
     graph::{Graph, NodeId},
@@ -9,7 +12,7 @@ use regard_ir::{
     types::{DType, Real},
     view::{Coord, View},
 };
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// What stops a cone: the node must become a tensor in memory first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +75,30 @@ impl<'a> ConeBuilder<'a> {
     pub fn reductions_along(&self, top: ExprId, axis: usize) -> Vec<NodeId> {
         let below = self.cone.reductions_below(top).into_iter();
         below.filter(|&r| self.cone.uses(r, axis)).map(|r| self.reduced[&r]).collect()
+    }
+    /// A sum or greatest over rows of a table which lanes along the last axis would read one by one: it goes to memory in
+    /// the order of its rows, and is moved then.
+    pub fn torn_reduction(&self, top: ExprId, lanes: usize) -> Option<NodeId> {
+        let (terms, axis) = (&self.cone.terms, self.cone.space.len() - 1);
+        let torn = |id: ExprId| match &terms[id].expr {
+            Expr::Gather { table, rows, inner, .. } => {
+                let columns = self.context.graph.ty(*table).elements() / rows;
+                columns >= lanes && !lanes_are_contiguous(inner, axis, lanes)
+            }
+            _ => false,
+        };
+        let reductions = self.cone.reductions_below(top);
+        let reads_torn = |reduction: &ExprId| {
+            let (mut work, mut seen) = (vec![*reduction], BTreeSet::new());
+            while let Some(id) = work.pop() {
+                if torn(id) {
+                    return true;
+                }
+                work.extend(terms[id].expr.operands().into_iter().filter(|&o| seen.insert(o)));
+            }
+            false
+        };
+        reductions.iter().find(|&id| reads_torn(id)).map(|id| self.reduced[id])
     }
     /// The anchor's value; `node` read through `view` will be it.
     pub fn anchor(&mut self, node: NodeId, view: View) -> ExprId {

@@ -335,8 +335,11 @@ impl<'a> Planner<'a> {
         let mut builder = ConeBuilder::new(&context, space, Some(root));
         let top = builder.build(root, View::reshape(&self.graph.ty(root).shape, space))?;
         let beside = builder.reductions_along(top, space.len() - 1);
-        match beside.into_iter().find(|&node| self.repeats(node, root)) {
-            Some(node) => Err(Cut(self.ahead(root).unwrap_or(node))),
+        if let Some(node) = beside.into_iter().find(|&node| self.repeats(node, root)) {
+            return Err(Cut(self.ahead(root).unwrap_or(node)));
+        }
+        match builder.torn_reduction(top, self.lanes).filter(|&torn| !self.materialized[torn]) {
+            Some(torn) => Err(Cut(torn)),
             None => Ok(builder.finish(top)),
         }
     }

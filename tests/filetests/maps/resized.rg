@@ -250,7 +250,8 @@ graph resized {
 ;   plan resized {
 ;     %110 = product [1, 36, 36] by [36, 16], constant %3 reading %fine
 ;     %113 = product [1, 4, 24] by [24, 144], constant %4 reading %coarse
-;     %y = row [96, 6] reading %110, %104, %113, %107
+;     %116 = row [36, 16] reading %104, %113, %107
+;     %y = row [1, 576] reading %110, %116
 ;   }
 
 ; expect check
