@@ -4,13 +4,14 @@
 //!   real    2 per multiply-add of convolutions, projections, q·k, α·v; relative terms by rows and columns
 //!   fit     the same, but relative terms added to k² unfolded keys, 1 per element; softmax 7 per score,
 //!           batch norm 4, relu 1, residual sum 1 per element
+//!   both    1 per element for absolute positions
 //! ```
 //!
 //! Both at 224×224 and batch 1; the stem's four value matrices are counted one by one, and so is their mixing; pooling is
 //! not. The paper says that a multiplication and an addition are two operations and no more: *fit* is the convention, out
 //! of a few natural ones, that rounds to every number it prints; *real* is what a good kernel does.
 
-use crate::resnet::{EXPANSION, Layout, Stem};
+use crate::resnet::{EXPANSION, Layout, Position, Stem};
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,9 +73,9 @@ impl Count<'_> {
             Stem::ConvolutionValues => projection * BLOCK,
             _ => MIXED * projection + 2 * MIXED * elements,
         };
-        let relative = if self.fit { 2 * elements * BLOCK } else { 2 * elements * 4 };
+        let places = if self.fit { 2 * elements * BLOCK } else { 2 * elements * 4 };
         let softmax = if self.fit { SOFTMAX * IMAGE * IMAGE * BLOCK * HEADS } else { 0 };
-        2 * projection + values + 4 * elements * BLOCK + relative + softmax + self.norm(elements, true)
+        2 * projection + values + 4 * elements * BLOCK + places + softmax + self.norm(elements, true)
     }
 
     /// A block on a map of `before` pixels that leaves `after`.
@@ -98,19 +99,20 @@ impl Count<'_> {
     }
 
     fn attention(&self, pixels: u64, width: u64) -> u64 {
-        let Layout { size, relative, content, heads, .. } = *self.layout;
+        let Layout { size, position, content, heads, .. } = *self.layout;
         let (k, heads) = (size as u64, heads as u64);
         let product = 2 * pixels * k * k * width;
         let projections = 2 * pixels * width * width * if content { 3 } else { 2 };
         let scores = if content { product } else { 0 };
-        let relative = match (relative, content) {
-            (false, _) => 0,
-            (true, true) if self.fit => pixels * k * k * width,
-            (true, true) => 2 * pixels * k * width,
-            (true, false) => 2 * pixels * k * width + pixels * k * k * heads,
+        let places = match (position, content) {
+            (Position::None, _) => 0,
+            (Position::Absolute, _) => pixels * width,
+            (Position::Relative, true) if self.fit => pixels * k * k * width,
+            (Position::Relative, true) => 2 * pixels * k * width,
+            (Position::Relative, false) => 2 * pixels * k * width + pixels * k * k * heads,
         };
         let softmax = if self.fit { SOFTMAX * pixels * k * k * heads } else { 0 };
-        projections + scores + relative + product + softmax
+        projections + scores + places + product + softmax
     }
 }
 
@@ -123,7 +125,7 @@ mod tests {
     #[test]
     fn both_conventions_give_the_known_counts() {
         type Options = &'static [(&'static str, &'static str)];
-        let rows: [(usize, Options, f64, f64); 12] = [
+        let rows: [(usize, Options, f64, f64); 13] = [
             (26, &[("stem", "conv"), ("attention", "none")], 4.719, 4.685),
             (50, &[("stem", "conv"), ("attention", "none")], 8.238, 8.178),
             (26, &[("stem", "conv")], 4.485, 4.387),
@@ -134,6 +136,7 @@ mod tests {
             (50, &[("stem", "conv"), ("attention", "1+2")], 7.751, 7.605),
             (50, &[("stem", "conv"), ("k", "11")], 7.734, 7.371),
             (50, &[("stem", "conv"), ("content", "qr")], 6.090, 5.984),
+            (50, &[("stem", "conv"), ("position", "absolute")], 6.887, 6.781),
             (50, &[("stem", "alone")], 7.144, 6.859),
             (50, &[("stem", "conv_values")], 7.433, 7.148),
         ];

@@ -107,7 +107,7 @@ const DEBIFORMER: [Row; 7] = [
     row("debiformer", "ImageNet-1K", "DAT-T", "dat_tiny").printed("29 M", "4.6 G"),
 ];
 
-const SASA: [Row; 29] = [
+const SASA: [Row; 30] = [
     row("sasa", "1", "ResNet-26, convolution", "resnet26").printed("13.7 M", "4.7 B"),
     row("sasa", "1", "ResNet-26, conv-stem + attention", "sasa_resnet26")
         .with(&[("stem", "conv")])
@@ -138,6 +138,9 @@ const SASA: [Row; 29] = [
     extent("k = 11", &[("stem", "conv"), ("k", "11")], "7.7 B"),
     row("sasa", "5", "no positions", "sasa_resnet50")
         .with(&[("stem", "conv"), ("position", "none")])
+        .printed("18.0 M", "6.9 B"),
+    row("sasa", "5", "absolute positions", "sasa_resnet50")
+        .with(&[("stem", "conv"), ("position", "absolute")])
         .printed("18.0 M", "6.9 B"),
     row("sasa", "5", "relative positions", "sasa_resnet50").with(&[("stem", "conv")]).printed("18.0 M", "7.0 B"),
     row("sasa", "6", "q·r only", "sasa_resnet50")

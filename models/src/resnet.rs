@@ -17,7 +17,7 @@
 use crate::{Config, Entry, ModelOption, stem};
 use regard_ir::{
     graph::{Builder, Graph, NodeId},
-    ops::{AvgPool, Border, Conv2d, MaxPool, NeighbourhoodAttention},
+    ops::{AvgPool, Border, Conv2d, MaxPool, NeighbourhoodAttention, Sinusoid},
     types::TensorType,
 };
 
@@ -28,7 +28,7 @@ const OPTIONS: &[ModelOption] = &[
     },
     ModelOption { name: "attention", values: "1+2+3+4: groups whose 3x3 convolutions are attention; none" },
     ModelOption { name: "k", values: "7; odd, 3 to 11: rows and columns of a neighbourhood" },
-    ModelOption { name: "position", values: "relative, none" },
+    ModelOption { name: "position", values: "relative, absolute (sinusoids of the keys' rows and columns), none" },
     ModelOption { name: "content", values: "qk+qr, qr: whether scores have q·k" },
     ModelOption { name: "heads", values: "8; of each attention layer" },
     ModelOption { name: "width", values: "1.0; 0.25 to 4: factor of all widths" },
@@ -112,6 +112,8 @@ pub const SASA50_CONV12_ATTN34: Entry = Entry {
 
 /// Channels of the stem and of the first group's bottleneck.
 const WIDTH: usize = 64;
+/// Ratio of the longest wave of absolute positions to the shortest.
+const BASE: f64 = 10000.0;
 /// Output channels of a block per channel of its bottleneck.
 pub(crate) const EXPANSION: usize = 4;
 
@@ -126,14 +128,25 @@ pub struct Layout {
     pub attention: [bool; 4],
     /// Rows and columns of a neighbourhood.
     pub size: usize,
-    /// Whether scores have relative terms.
-    pub relative: bool,
+    /// How scores know where keys are.
+    pub position: Position,
     /// Whether scores have q·k.
     pub content: bool,
     /// Heads of attention.
     pub heads: usize,
     /// Channels of the first bottleneck.
     pub width: usize,
+}
+
+/// How scores know where keys are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// By tables of relative rows and columns.
+    Relative,
+    /// By sinusoids that are added to what keys are projected from.
+    Absolute,
+    /// Not at all.
+    None,
 }
 
 /// The first layer.
@@ -168,7 +181,7 @@ fn baseline(depth: usize, config: &Config) -> Result<Layout, String> {
         stem: Stem::Convolution,
         attention: [false; 4],
         size: 7,
-        relative: true,
+        position: Position::Relative,
         content: true,
         heads: 8,
         width: width(config)?,
@@ -194,7 +207,11 @@ pub fn layout(depth: usize, config: &Config) -> Result<Layout, String> {
         stem,
         attention: [1, 2, 3, 4].map(|group| groups.contains(&group)),
         size,
-        relative: config.word("position", &["relative", "none"])? == "relative",
+        position: match config.word("position", &["relative", "absolute", "none"])? {
+            "relative" => Position::Relative,
+            "absolute" => Position::Absolute,
+            _ => Position::None,
+        },
         content: config.word("content", &["qk+qr", "qr"])? == "qk+qr",
         heads: config.number("heads", 8, 1, 64)?,
         ..baseline(depth, config)?
@@ -202,10 +219,10 @@ pub fn layout(depth: usize, config: &Config) -> Result<Layout, String> {
     if size.is_multiple_of(2) {
         return Err(format!("option k is {size}, expected an odd number"));
     }
-    if !layout.content && !layout.relative {
+    if !layout.content && layout.position != Position::Relative {
         return Err("scores without q·k (content=qr) need position=relative".into());
     }
-    let unit = layout.heads * if layout.relative { 2 } else { 1 };
+    let unit = layout.heads * if layout.position == Position::None { 1 } else { 2 };
     if !layout.width.is_multiple_of(unit) {
         let Layout { width, heads, .. } = layout;
         return Err(format!("{width} channels do not split into {heads} heads, expected a multiple of {unit}"));
@@ -301,23 +318,28 @@ impl Net<'_> {
 
     /// Attention at the map's own resolution, then a mean over 2×2 where the block halves it.
     fn attention(&mut self, x: NodeId, name: &str, stride: usize) -> NodeId {
-        let Layout { heads, size, relative, content, .. } = *self.layout;
+        let Layout { heads, size, position, content, .. } = *self.layout;
         let channels = self.b.shape(x)[1];
-        let mut project = |part: &str| self.b.conv(x, &format!("{name}.{part}"), [channels, 1], Conv2d::new(1, 0));
-        let q = project("q");
-        let k = content.then(|| project("k"));
-        let v = project("v");
+        let placed = match position {
+            Position::Absolute => self.b.push(Sinusoid { base: BASE.into() }, &[x]),
+            _ => x,
+        };
+        let mut project =
+            |x: NodeId, part: &str| self.b.conv(x, &format!("{name}.{part}"), [channels, 1], Conv2d::new(1, 0));
+        let q = project(x, "q");
+        let k = content.then(|| project(placed, "k"));
+        let v = project(x, "v");
         let mut operands = vec![q];
         operands.extend(k);
         operands.push(v);
-        if relative {
+        if position == Position::Relative {
             let table = TensorType::f32([size, channels / heads / 2]);
             for part in ["rel_row", "rel_col"] {
                 operands.push(self.b.weight(format!("{name}.{part}"), table.clone()));
             }
         }
         let op = NeighbourhoodAttention { heads, size, scale: 1.0.into(), border: Border::Zero };
-        let mut y = self.b.neighbourhood_attention(op, &operands);
+        let mut y = self.b.push(op, &operands);
         if stride > 1 {
             let stride = [stride; 2];
             y = self.b.push(AvgPool { kernel: stride, stride, padding: [0; 2], count_padding: false }, &[y]);

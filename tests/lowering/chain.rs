@@ -287,7 +287,7 @@ fn approximates(graph: &Graph) -> bool {
         Op::Activation(a) => a.op == ActivationOp::GeluTanh,
         Op::Softmax(_) | Op::Gelu(_) | Op::Mix(_) => true,
         Op::Attention(_) | Op::InverseAttention(_) | Op::NeighbourhoodAttention(_) | Op::Attend(_) => true,
-        Op::RoutedAttention(_) | Op::OffsetPositions(_) => true,
+        Op::RoutedAttention(_) | Op::OffsetPositions(_) | Op::Sinusoid(_) => true,
         _ => false,
     })
 }
@@ -327,7 +327,7 @@ fn decides(graph: &Graph) -> bool {
             Op::AvgPool(_) | Op::AdaptiveAvgPool(_) | Op::Resize(_) | Op::ResizedConv(_) | Op::Activation(_) => true,
             Op::Softmax(_) | Op::LayerNorm(_) | Op::BatchNorm(_) | Op::Gelu(_) | Op::Mix(_) => true,
             Op::Attention(_) | Op::InverseAttention(_) | Op::NeighbourhoodAttention(_) | Op::Attend(_) => true,
-            Op::RoutedAttention(_) | Op::OffsetPositions(_) => true,
+            Op::RoutedAttention(_) | Op::OffsetPositions(_) | Op::Sinusoid(_) => true,
             Op::GridSample(_) | Op::Agents(_) | Op::SampledBias(_) => true,
             _ => false,
         };

@@ -1,6 +1,6 @@
 //! Stand-alone self-attention as a whole: which kernels it runs through, and what it keeps in memory.
 
-use super::trace;
+use super::{holds, trace};
 use regard::{
     models::{self, Config},
     pipeline,
@@ -50,4 +50,10 @@ fn neighbourhoods_slide_and_nothing_is_unfolded() {
     // Queries, keys and values of the stem at full resolution; keys have three channels, as the image has.
     let widest = program.buffers.values().map(|buffer| buffer.len).max().unwrap();
     assert_eq!(widest, 224 * 224 * 64);
+}
+
+#[test]
+fn absolute_positions_hold() {
+    let config = Config { batch: 2, size: Some((64, 96)), classes: Some(7), ..Config::default() };
+    holds("sasa_resnet26", &config.with("position", "absolute"), 3);
 }

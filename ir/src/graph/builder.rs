@@ -20,8 +20,8 @@ use super::{Graph, NodeId};
 use crate::{
     ops::{
         Attend, Attention, Binary, BinaryOp, Cast, Concat, Const, Expand, Gather, Gelu, Input, InverseAttention, Iota,
-        LayerNorm, MatMul, Mix, NeighbourhoodAttention, Op, OpDef, Pad, Reduce, ReduceOp, Reshape, Roll, Scores,
-        Select, Slice, Softmax, Transpose, Unary, UnaryOp, ViewOp, Weight,
+        LayerNorm, MatMul, Mix, Op, OpDef, Pad, Reduce, ReduceOp, Reshape, Roll, Scores, Select, Slice, Softmax,
+        Transpose, Unary, UnaryOp, ViewOp, Weight,
     },
     types::{DType, TensorType},
     view::View,
@@ -216,10 +216,6 @@ impl Builder {
     /// λ·a + (1 − λ)·b with λ = sigmoid(selection).
     pub fn mix(&mut self, a: NodeId, b: NodeId, selection: NodeId) -> NodeId {
         self.push(Mix, &[a, b, selection])
-    }
-    /// Attention to the pixels around each one; the operands are those of [`NeighbourhoodAttention`].
-    pub fn neighbourhood_attention(&mut self, op: NeighbourhoodAttention, operands: &[NodeId]) -> NodeId {
-        self.push(op, operands)
     }
     /// q `[…, n, d]`, k `[…, m, d]` → `[…, n, m]`.
     pub fn scores(&mut self, q: NodeId, k: NodeId) -> NodeId {

@@ -45,6 +45,7 @@ pub mod resized_conv;
 pub mod route;
 pub mod routed_attention;
 pub mod sampled_bias;
+pub mod sinusoid;
 pub mod softmax;
 pub mod top_k;
 pub mod unfold;
@@ -77,6 +78,7 @@ pub use resized_conv::ResizedConv;
 pub use route::Route;
 pub use routed_attention::RoutedAttention;
 pub use sampled_bias::SampledBias;
+pub use sinusoid::Sinusoid;
 pub use softmax::Softmax;
 pub use taps::Align;
 pub use top_k::TopK;
@@ -172,5 +174,5 @@ ops! {
     NeighbourhoodAttention,
     TopK, Route, RoutedAttention,
     GridSample, OffsetPositions, Agents,
-    RelativeBias, DistanceBias, SampledBias,
+    RelativeBias, DistanceBias, SampledBias, Sinusoid,
 }

@@ -71,6 +71,7 @@ pub fn range(op: &Op, types: &[&TensorType], of: &[Range]) -> Option<Range> {
         Op::GridSample(_) | Op::Agents(_) | Op::SampledBias(_) => hull(of[0], (0.0, 0.0)),
         Op::OffsetPositions(_) => around(1.0 + size(of[0])),
         Op::RelativeBias(_) | Op::DistanceBias(_) => of[0],
+        Op::Sinusoid(_) => (of[0].0 - 1.0, of[0].1 + 1.0),
     };
     (low >= -LIMIT && high <= LIMIT).then_some((low, high))
 }

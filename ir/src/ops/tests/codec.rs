@@ -7,8 +7,8 @@ use crate::{
         BatchNorm, Binary, BinaryOp, Border, Cast, Concat, Const, Conv2d, DistanceBias, Expand, Gather, Gelu,
         GridSample, Input, InverseAttention, Iota, LayerNorm, Limit, MatMul, MaxPool, Mix, NeighbourhoodAttention,
         OffsetPositions, Pad, Reduce, ReduceOp, Reference, RelativeBias, Reshape, Resize, ResizeMode, ResizedConv,
-        Roll, Route, RoutedAttention, SampledBias, Scores, Select, Slice, Softmax, TopK, Transpose, Unary, UnaryOp,
-        Unfold, ViewOp, Weight,
+        Roll, Route, RoutedAttention, SampledBias, Scores, Select, Sinusoid, Slice, Softmax, TopK, Transpose, Unary,
+        UnaryOp, Unfold, ViewOp, Weight,
     },
     view::View,
 };
@@ -39,6 +39,7 @@ fn samples() -> Vec<Op> {
         Attention { scale: 0.17677669529663687.into() }.into(),
         InverseAttention { scale: 0.25.into() }.into(),
         Mix.into(),
+        Sinusoid { base: 100.0.into() }.into(),
         NeighbourhoodAttention { heads: 2, size: 3, scale: 0.5.into(), border: Border::Mask }.into(),
         Scores.into(),
         Attend { axis: -2 }.into(),

@@ -1,7 +1,7 @@
 //! Pooling and resizing against what their names say, and against their definitions.
 
 use super::{composite, *};
-use crate::ops::{AdaptiveAvgPool, AvgPool, Conv2d, MaxPool, Resize, ResizeMode, ResizedConv};
+use crate::ops::{AdaptiveAvgPool, AvgPool, Conv2d, MaxPool, Resize, ResizeMode, ResizedConv, Sinusoid};
 
 /// An op against its definition; it has no masked rows.
 fn check(op: impl Into<Op>, x: &Tensor) -> Tensor {
@@ -100,6 +100,22 @@ proptest! {
             let op = ResizedConv { size: [n, m], mode, stride, padding, dilation };
             composite::check(op.clone(), &[&x, &w], 0);
             close(&run(op, &[&x, &w]).data, &expected.data, 1e-12);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn sinusoids(b in 1usize..3, half in 1usize..5, h in 1usize..40, w in 1usize..40, seed: u64) {
+        let x = tensor(&[b, 2 * half, h, w], seed);
+        let op = Sinusoid { base: 10000.0.into() };
+        composite::check(op.clone(), &[&x], 0);
+        let y = run(op, &[&x]);
+        for (i, (&y, &x)) in indices(&y.ty.shape).iter().zip(y.data.iter().zip(&x.data)) {
+            let (channel, at) = if i[1] < half { (i[1], i[2]) } else { (i[1] - half, i[3]) };
+            let angle = at as f64 / 10000f64.powf((channel / 2 * 2) as f64 / half as f64);
+            let wave = if channel % 2 == 0 { angle.sin() } else { angle.cos() };
+            prop_assert!((y - x - wave).abs() < 1e-12);
         }
     }
 }
