@@ -8,6 +8,7 @@
 //! | `core` | the form that is planned | it has another value |
 //! | `optimize` | the rules used, and the form after them | it has another value |
 //! | `plan`, `schedule`, `buffers` | that stage | an invariant is broken |
+//! | `raise` | the attend kernels that compute their own scores | there are not `sites=N` of them, or the value is another |
 //! | `kernels` | launches, and what each kernel costs | an invariant is broken |
 //! | `text` | the kernels themselves | one does not read back as itself |
 //! | `check` | the outputs that hold the contract | one does not, on any device or target here |
@@ -25,13 +26,20 @@ use regard::{
 use regard_ir::{
     graph::{Graph, Tensor, eval, random},
     kernel::{self, Kernel},
+    ops::OpDef,
     program::Program,
     target::Target,
     text,
 };
-use regard_passes::{Rules, core, optimize};
+use regard_passes::{
+    Plan, Rules, core, optimize,
+    plan::{self, Body, Group},
+};
 use regard_runtime::cpu;
-use std::{collections::BTreeMap, fmt::Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 /// A command: from a file and options to a text that must not change.
 trait Command: Sync {
@@ -45,12 +53,13 @@ trait Command: Sync {
     fn run(&self, file: &TestFile, options: &Options) -> Result<String, String>;
 }
 
-const ALL: [&dyn Command; 11] = [
+const ALL: [&dyn Command; 12] = [
     &ErrorText,
     &Roundtrip,
     &Eval,
     &Core,
     &Optimize,
+    &Raise,
     &Stage("plan"),
     &Stage("schedule"),
     &Kernels,
@@ -82,6 +91,10 @@ impl Options<'_> {
     fn target(&self) -> Result<&'static Target, String> {
         let name = self.0.get("target").ok_or("expected target=NAME, for example target=x86-64-v4")?;
         Target::named(name).ok_or_else(|| format!("there is no target `{name}`"))
+    }
+    fn number(&self, key: &str) -> Result<usize, String> {
+        let text = self.0.get(key).ok_or_else(|| format!("expected {key}=N"))?;
+        text.parse().map_err(|_| format!("{key} is `{text}`, expected a number"))
     }
 }
 
@@ -204,6 +217,43 @@ impl Command for Optimize {
         same_value("optimized form", &optimized.graph, &graph)?;
         Ok(optimized.text())
     }
+}
+
+/// Attention found: groups of the plan that compute q·kᵀ, the softmax over keys and the product with the values.
+/// Nodes that are attention but not computed at once are listed behind, so that a file shows what it has instead.
+struct Raise;
+impl Command for Raise {
+    fn name(&self) -> &'static str {
+        "raise"
+    }
+    fn options(&self) -> &'static [&'static str] {
+        &["sites"]
+    }
+    fn run(&self, file: &TestFile, options: &Options) -> Result<String, String> {
+        let declared: usize = options.number("sites")?;
+        let graph = file.graph()?;
+        let mut texts = BTreeSet::new();
+        for target in &Target::ROWS {
+            let best = sound(optimize(&graph, target, &Rules::default()).map_err(|e| e.to_string())?)?.graph;
+            same_value("optimized form", &best, &graph)?;
+            let plan = plan::plan(&best, target).map_err(|e| e.to_string())?;
+            let whole =
+                |group: &&Group| matches!(&group.body, Body::Attend(a) if a.products.is_some() && a.values.is_some());
+            let (found, parts) = (plan.groups.iter().filter(whole).count(), attention_in_parts(&plan));
+            if found != declared {
+                return Err(format!("{found} of {declared} sites are kernels on {}; {parts}\n{best}", target.name));
+            }
+            texts.insert(format!("{found} of {declared} sites are kernels; {parts}"));
+        }
+        Ok(Vec::from_iter(texts).join("\n"))
+    }
+}
+
+/// The softmaxes and the attends that no kernel computes whole, by kind.
+fn attention_in_parts(plan: &Plan) -> String {
+    let apart = plan.groups.iter().filter(|g| matches!(&g.body, Body::Attend(a) if a.products.is_none())).count();
+    let exponentials = plan.graph.nodes.values().filter(|n| n.op.name() == "exp").count();
+    format!("{apart} apart from their scores, {exponentials} exponentials elsewhere")
 }
 
 /// The text of a stage of that name; of a plan, the groups without the graph, which `core` shows.

@@ -81,6 +81,24 @@ fn files_do_what_they_say() {
 }
 
 #[test]
+fn spellings_of_attention_are_many_and_checked() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/filetests");
+    let sites = |folder: &str| -> Vec<usize> {
+        let sites = |path: &PathBuf| {
+            let text = fs::read_to_string(path).expect("a file that was listed");
+            let file = TestFile::parse(folder, &text).expect("a test file");
+            assert!(file.commands.iter().any(|c| c == "check"), "{} lacks `check`", path.display());
+            let raise = file.commands.iter().find_map(|c| c.strip_prefix("raise sites="));
+            raise.and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{} lacks `raise sites=N`", path.display()))
+        };
+        files(&root.join(folder)).iter().map(sites).collect()
+    };
+    let (spellings, near) = (sites("raise"), sites("near_misses"));
+    assert!(spellings.len() >= 36 && spellings.iter().all(|&n| n > 0), "{} spellings", spellings.len());
+    assert!(near.len() >= 34 && near.iter().filter(|&&n| n == 0).count() >= 20, "{} near misses", near.len());
+}
+
+#[test]
 fn files_without_a_command_are_refused() {
     let refused = |text: &str| TestFile::parse("x.rg", text).map(|file| file.commands).expect_err(text);
     assert!(refused("graph g {\n}\n").contains("`; test COMMAND`"));

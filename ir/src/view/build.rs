@@ -83,6 +83,24 @@ impl View {
         strided(&to, shape.iter().product(), &factors, 0)
     }
 
+    /// The same movement of whole blocks: where `self` moves elements, each is a tensor of shape `block`, whose axes come
+    /// last in source and result.
+    pub fn of_blocks(&self, block: &[usize]) -> View {
+        let size = block.iter().product::<usize>();
+        let mut draft = Draft::new(&[&self.shape, block].concat(), self.len * size, self.fill);
+        for coord in &self.coords {
+            let scaled = |d: &Digit| Digit { mul: d.mul * size as i64, ..*d };
+            if coord.is_plain() {
+                draft.constant += coord.offset * size as i64;
+                draft.plain.extend(coord.digits.iter().map(scaled));
+            } else {
+                draft.special.push(Coord { stride: coord.stride * size, ..coord.clone() });
+            }
+        }
+        strides(block).into_iter().enumerate().for_each(|(axis, factor)| draft.axis(self.shape.len() + axis, factor));
+        draft.finish()
+    }
+
     /// The same map with the result in another shape of as many elements; `None` where digits do not regroup.
     pub fn with_shape(&self, shape: &[usize]) -> Option<View> {
         self.then(&View::reshape(&self.shape, shape))

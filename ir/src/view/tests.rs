@@ -162,6 +162,16 @@ proptest! {
     }
 
     #[test]
+    fn blocks_move_as_their_places_do(shape in shapes(), steps in steps(5), block in shapes()) {
+        let size: usize = block.iter().product();
+        for (view, table) in chain(&shape, &steps) {
+            let each = |place: &Option<usize>| (0..size).map(|e| place.map(|p| p * size + e)).collect::<Vec<_>>();
+            let expected: Vec<Option<usize>> = table.iter().flat_map(each).collect();
+            prop_assert_eq!(view.of_blocks(&block).table(), expected, "{} of {:?}", view, block);
+        }
+    }
+
+    #[test]
     fn text_reads_back(shape in shapes(), steps in steps(6)) {
         for (view, _) in chain(&shape, &steps) {
             let text = view.to_string();

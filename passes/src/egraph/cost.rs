@@ -1,7 +1,8 @@
 //! What a term costs, in femtoseconds of one core of the target.
 //!
 //! ```text
-//!   anchor     flops / rate + (operands + result in bytes) / bandwidth
+//!   anchor     flops / rate + (operands + result in bytes) / bandwidth, and a thousand
+//!   scores     the same without the launch: an attend can compute them itself
 //!   pointwise  a thousand: it rides along with an anchor, in registers
 //!   view       a hundred, two where neighbours are not neighbours in memory; a concatenation is read where it lies
 //!   constant   one: it is computed before the first run
@@ -12,19 +13,21 @@
 
 use super::{
     maps,
-    term::{Fact, Term, op_of},
+    term::{Egraph, Fact, Term, op_of},
 };
 use crate::core::is_pointwise;
-use egg::Id;
+use egg::{Id, Language};
 use regard_ir::{
     graph::Graph,
     ops::{Op, OpDef},
     target::Target,
     types::TensorType,
 };
+use std::collections::BTreeSet;
 
 const POINTWISE: u64 = 1000;
 const VIEW: u64 = 100;
+const APART: u64 = 1000;
 
 /// What one term costs, and where it ranks among terms of equal cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,8 +39,68 @@ pub struct Price {
     pub rank: u8,
 }
 
+/// What the terms of one e-graph cost.
+pub struct Prices<'a> {
+    egraph: &'a Egraph,
+    target: &'a Target,
+    /// Classes that are scores, or pointwise in them.
+    of_scores: BTreeSet<Id>,
+}
+
+impl<'a> Prices<'a> {
+    /// Prices on a target.
+    pub fn new(egraph: &'a Egraph, target: &'a Target) -> Self {
+        Self { egraph, target, of_scores: of_scores(egraph) }
+    }
+
+    /// The price of a term of a class. A view of a class that can be computed from scores in its own shape keeps them
+    /// from their attend, which computes scores only where it reads them as they are.
+    pub fn of(&self, term: &Term, class: Id) -> Price {
+        let mut price = price(term, &self.egraph[class].data, |c| &self.egraph[c].data, self.target);
+        let parted = is(term, "view") && self.of_scores.contains(&class);
+        if parted || self.behind_inverse(term) {
+            price.cost += APART;
+        }
+        price
+    }
+}
+
+impl Prices<'_> {
+    /// Whether it is a product of what an attend over queries gives. Weights before such an attend leave it free to
+    /// share scores, in one kernel, with an attend over keys that it meets in a sum.
+    fn behind_inverse(&self, term: &Term) -> bool {
+        let fact = |id: Id| &self.egraph[id].data;
+        let inverse = |term: &Term| matches!(op_of(term, fact), Some(Ok((Op::Attend(a), _))) if a.axis == -2);
+        is(term, "matmul") && term.children().iter().any(|&child| self.egraph[child].nodes.iter().any(inverse))
+    }
+}
+
+fn is(term: &Term, wanted: &str) -> bool {
+    matches!(term, Term::Op(name, _) if *name == wanted)
+}
+
+fn of_scores(egraph: &Egraph) -> BTreeSet<Id> {
+    let fact = |id: Id| &egraph[id].data;
+    let holds = |class: &egg::EClass<Term, Fact>| class.nodes.iter().any(|term| is(term, "scores"));
+    let mut found: BTreeSet<Id> = egraph.classes().filter(|class| holds(class)).map(|class| class.id).collect();
+    let mut before = 0;
+    while found.len() > before {
+        before = found.len();
+        for class in egraph.classes() {
+            let reads = |term: &Term| {
+                let over = term.children().iter().any(|&c| found.contains(&egraph.find(c)));
+                over && matches!(op_of(term, fact), Some(Ok((op, _))) if is_pointwise(&op))
+            };
+            if !found.contains(&class.id) && class.nodes.iter().any(reads) {
+                found.insert(class.id);
+            }
+        }
+    }
+    found
+}
+
 /// The price of a term whose children are `fact`.
-pub fn price<'a>(term: &Term, result: &Fact, fact: impl Fn(Id) -> &'a Fact + Copy, target: &Target) -> Price {
+fn price<'a>(term: &Term, result: &Fact, fact: impl Fn(Id) -> &'a Fact + Copy, target: &Target) -> Price {
     let (Some(Ok((op, operands))), Fact::Tensor { ty, constant }) = (op_of(term, fact), result) else {
         return Price { cost: 0, rank: 0 };
     };
@@ -51,7 +114,8 @@ fn of_op(op: &Op, operands: &[&TensorType], result: &TensorType, constant: bool,
         Op::ViewOp(view) => (if maps::reads_in_order(&view.map) { VIEW } else { 2 * VIEW }, 0),
         Op::Concat(_) => (VIEW, 0),
         op if is_pointwise(op) => (POINTWISE, 1),
-        op => (anchor(op, operands, result, target), 2),
+        Op::Scores(_) => (anchor(op, operands, result, target), 2),
+        op => (anchor(op, operands, result, target) + POINTWISE, 2),
     };
     Price { cost, rank }
 }
@@ -71,5 +135,5 @@ fn anchor(op: &Op, operands: &[&TensorType], result: &TensorType, target: &Targe
     let bytes: usize = operands.iter().map(|ty| ty.bytes()).sum::<usize>() + result.bytes() + between;
     let compute = op.flops(operands, result) as f64 / target.core_gflops;
     let memory = bytes as f64 / target.memory_gbps;
-    ((compute + memory) * 1e6) as u64 + POINTWISE
+    ((compute + memory) * 1e6) as u64
 }

@@ -15,7 +15,7 @@
 //! of terms; nothing depends on the order of a table.
 
 use super::{
-    cost::{self, Price},
+    cost::{Price, Prices},
     term::{Egraph, Term},
 };
 use egg::{Id, Language, RecExpr};
@@ -69,9 +69,10 @@ impl Tables {
         let ids: Vec<Id> = egraph.classes().map(|c| c.id).collect::<BTreeSet<_>>().into_iter().collect();
         let number: BTreeMap<Id, usize> = ids.iter().enumerate().map(|(i, &id)| (id, i)).collect();
         let at = |id: Id| number[&egraph.find(id)];
+        let prices = Prices::new(egraph, target);
         let option = |term: &Term, id: Id| {
             let term = term.clone().map_children(|c| egraph.find(c));
-            let price = cost::price(&term, &egraph[id].data, |c| &egraph[c].data, target);
+            let price = prices.of(&term, id);
             let children = term.children().iter().map(|&c| at(c)).collect();
             Way { written: written.contains(&term), children, price, term }
         };

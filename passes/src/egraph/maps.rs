@@ -50,7 +50,7 @@ pub fn reads_one(map: &View) -> bool {
 /// The view that reads in a tensor of that shape what this view reads first.
 pub fn everywhere(map: &View, shape: &[usize]) -> Option<View> {
     let first = map.source(&vec![0; map.shape.len()])?;
-    View::slice(&[map.len], 0, first, first + 1, 1).then(&repeat(&[1], shape)?)
+    View::slice(&[map.len], 0, first, first + 1, 1).with_shape(&[])?.then(&repeat(&[], shape)?)
 }
 
 /// The same elements in another shape.
@@ -104,6 +104,72 @@ pub fn swap(shape: &[usize]) -> Option<View> {
     let rank = shape.len().checked_sub(2)?;
     let order: Vec<usize> = (0..rank).chain([rank + 1, rank]).collect();
     Some(View::transpose(shape, &order))
+}
+
+/// What the view does with the leading axes of a tensor of that shape, whose last `kept` axes it leaves alone: a view
+/// of as many elements as there are blocks. It is judged by the first element of each block; where it does not
+/// leave the blocks alone, [`View::of_blocks`] of the result is another view.
+pub fn of_leading(map: &View, shape: &[usize], kept: usize) -> Option<View> {
+    let lead = &shape[..shape.len().checked_sub(kept)?];
+    let to = &map.shape[..map.shape.len().checked_sub(kept)?];
+    let ones = vec![1; kept];
+    let apart = View::expand(&[lead, &ones].concat(), shape).then(map)?;
+    let first = (to.len()..map.shape.len()).try_fold(apart, |map, axis| first_along(&map, axis))?;
+    first.with_shape(to)
+}
+
+/// A sum of products of two views as a matrix product: views to `[batch, rows, k]` and `[batch, k, columns]`, and one
+/// from `[batch, rows, columns]` to the sum.
+pub struct Product {
+    /// The left operand.
+    pub left: View,
+    /// The right operand.
+    pub right: View,
+    /// The result, in the shape of the operands with extent 1 along the axis that is summed.
+    pub result: View,
+}
+
+/// Whether a sum over `axis` of `left · right` is worth being a matrix product: both run along the axis, one of
+/// them alone along another, and no axis only repeats.
+pub fn is_product(left: &View, right: &View, axis: usize) -> bool {
+    let reads = |axis: usize| (!repeats_along(left, axis), !repeats_along(right, axis));
+    let others = || (0..left.shape.len()).filter(|&a| a != axis && left.shape[a] > 1).map(reads);
+    reads(axis) == (true, true) && others().any(|(a, b)| a != b) && others().all(|(a, b)| a || b)
+}
+
+/// The product that a sum over `axis` of `left · right` is. An axis that only the left operand reads is a row, one that
+/// only the right operand reads is a column, any other a batch. `None` where the axes of an operand do not regroup.
+pub fn product(left: &View, right: &View, axis: usize) -> Option<Product> {
+    let shape = &left.shape;
+    let (mut batch, mut rows, mut columns) = (Vec::new(), Vec::new(), Vec::new());
+    for other in (0..shape.len()).filter(|&a| a != axis) {
+        match (repeats_along(left, other), repeats_along(right, other)) {
+            (false, true) => rows.push(other),
+            (true, false) => columns.push(other),
+            _ => batch.push(other),
+        }
+    }
+    let extent = |axes: &[usize]| axes.iter().map(|&a| shape[a]).product::<usize>();
+    let operand = |map: &View, without: &[usize], order: &[&[usize]]| {
+        let alone = without.iter().try_fold(map.clone(), |map, &a| first_along(&map, a))?;
+        let moved = alone.then(&View::transpose(&alone.shape, &[&order.concat(), without].concat()))?;
+        moved.with_shape(&order.iter().map(|axes| extent(axes)).collect::<Vec<_>>())
+    };
+    let order = [&batch[..], &rows, &columns, &[axis]].concat();
+    let apart: Vec<usize> = order.iter().map(|&a| if a == axis { 1 } else { shape[a] }).collect();
+    let back: Vec<usize> = (0..shape.len()).map(|a| order.iter().position(|&o| o == a)).collect::<Option<_>>()?;
+    let flat = View::reshape(&[extent(&batch), extent(&rows), extent(&columns)], &apart);
+    Some(Product {
+        left: operand(left, &columns, &[&batch, &rows, &[axis]])?,
+        right: operand(right, &rows, &[&batch, &[axis], &columns])?,
+        result: flat.then(&View::transpose(&apart, &back))?,
+    })
+}
+
+/// Whether the view reads every element of its source; what reads a part of a tensor shares it with others.
+pub fn reads_all(map: &View) -> bool {
+    let read: usize = digits(map).map(|d| d.extent).product();
+    !map.has_fill() && read >= map.len
 }
 
 /// Whether neighbours along the last axis are neighbours in the source, or the axis has one element.

@@ -317,7 +317,8 @@ fn cost_as_written(
 ) -> u64 {
     let owner: BTreeMap<Term, Id> =
         expr.as_ref().iter().zip(ids).map(|(t, &id)| (t.clone().map_children(|c| ids[usize::from(c)]), id)).collect();
-    let price = |term: &Term| cost::price(term, &egraph[owner[term]].data, |c| &egraph[c].data, target).cost;
+    let prices = cost::Prices::new(egraph, target);
+    let price = |term: &Term| prices.of(term, owner[term]).cost;
     written.iter().map(price).sum()
 }
 

@@ -5,12 +5,12 @@
 //!   stride s: 1 2; mode m: bilinear nearest
 //! ```
 //!
-//! A lower-case letter is one dimension, a digit that many, a capital any number of dimensions; `B'` is
-//! anything that broadcasts with B. The same letter is the same extent everywhere. `const x` depends on no input, `var x`
-//! on some, plain `x` may be either. `map` is the attribute of a view from one shape to another, `axis` an axis
-//! of a tensor of that shape, `type` the type of a constant, `number` its finite value (what follows are the
-//! values that trials draw). `word` and `mode` are attributes that are words; `size`, `stride`, `padding` and `dilation`
-//! are pairs, of rows and columns.
+//! A lower-case letter is one dimension, `h*d` the product of two that are known, a digit that many, a capital any
+//! number of dimensions; `B'` is anything that broadcasts with B. The same letter is the same extent everywhere. `const x`
+//! depends on no input, `var x` on some, plain `x` may be either; trials draw f32, for `bool x` and `half x` truth values
+//! and f16. `map` is the attribute of a view from one shape to another, `axis` an axis of a tensor of that shape,
+//! `type` the type of a constant, `number` its finite value (what follows are the values that trials draw). `word`
+//! and `mode` are attributes that are words; `size`, `stride`, `padding` and `dilation` are pairs, of rows and columns.
 //!
 //! The signature documents the rule, guards it ([`Signature::admits`]) and is what trials draw operands from.
 
@@ -59,6 +59,8 @@ pub enum Dim {
     One(char),
     /// `1`
     Fixed(usize),
+    /// `h*d`, letters of earlier variables
+    Product(char, char),
     /// `B`, in front only
     Many(char),
     /// `B'`, in front only
@@ -115,6 +117,7 @@ fn item(text: &str) -> (String, Kind) {
         ["const"] => tensor(Some(true)),
         ["var"] => tensor(Some(false)),
         ["bool"] => Kind::Tensor(dims(body), None, DType::Bool),
+        ["half"] => Kind::Tensor(dims(body), None, DType::F16),
         ["type"] => Kind::Type(dims(body)),
         ["axis"] => Kind::Axis(dims(body)),
         ["number"] => Kind::Number(list().map(|x| x.parse().expect("numbers are listed")).collect(), true),
@@ -138,6 +141,7 @@ fn dims(text: &str) -> Dims {
         [c] if c.is_ascii_uppercase() => Dim::Many(c),
         [c, '\''] if c.is_ascii_uppercase() => Dim::Like(c),
         [c] if c.is_ascii_lowercase() => Dim::One(c),
+        [a, '*', b] => Dim::Product(a, b),
         _ => Dim::Fixed(word.parse().unwrap_or_else(|_| panic!("`{word}` is no dimension"))),
     };
     text.split_whitespace().map(dim).collect()
@@ -160,6 +164,7 @@ impl Letters {
         head && dims[usize::from(open)..].iter().zip(rest).all(|(dim, &extent)| match dim {
             Dim::One(c) => *self.one.entry(*c).or_insert(extent) == extent,
             Dim::Fixed(n) => *n == extent,
+            Dim::Product(..) => self.shape(&[*dim]).is_some_and(|whole| whole == [extent]),
             Dim::Many(_) | Dim::Like(_) => panic!("a capital stands in front only"),
         })
     }
@@ -171,6 +176,7 @@ impl Letters {
             match dim {
                 Dim::One(c) => shape.push(*self.one.get(c)?),
                 Dim::Fixed(n) => shape.push(*n),
+                Dim::Product(a, b) => shape.push(self.one.get(a)? * self.one.get(b)?),
                 Dim::Many(c) => shape.extend(self.many.get(c)?),
                 Dim::Like(_) => return None,
             }

@@ -40,7 +40,7 @@ graph block {
 ;   %y : f32[16, 32] = -0.76233 0.29338 1.70494 -1.53677 -0.42511 1.19480 … norm 39.61593
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 15 terms after 1 rounds, saturated; as written
+;   ; %y: 47 terms after 7 rounds, saturated; keys-take-query-weights, product-of-weights
 ;   ; merge-parallel-products ×1
 ;   graph block {
 ;     %x = input : f32[16, 32]
@@ -48,57 +48,54 @@ graph block {
 ;     %wk = weight : f32[32, 32]
 ;     %wv = weight : f32[32, 32]
 ;     %4 = const { value = 0.176777 } : f32[16, 16]
-;     %5 = iota { axis = -1 } : i32[32, 96]
-;     %6 = view %wq { map = "[32, 96] of 1024: 32*i0 + i1%32 + (i1/32) in 1 * 0 else 0.0" } : f32[32, 96]
-;     %7 = view %wk { map = "[32, 96] of 1024: 32*i0 + i1%32 + (-1 + i1/32) in 1 * 0 else 0.0" } : f32[32, 96]
-;     %8 = const { value = 32.0 } : i32[32, 96]
-;     %9 = le %8, %5 : bool[32, 96]
-;     %10 = select %9, %7, %6 : f32[32, 96]
-;     %11 = view %wv { map = "[32, 96] of 1024: 32*i0 + i1%32 + (-2 + i1/32) in 1 * 0 else 0.0" } : f32[32, 96]
-;     %12 = const { value = 64.0 } : i32[32, 96]
-;     %13 = le %12, %5 : bool[32, 96]
-;     %14 = select %13, %11, %10 : f32[32, 96]
-;     %15 = matmul %x, %14 : f32[16, 96]
-;     %q = view %15 { map = "[16, 32] of 1536: 96*i0 + i1" } : f32[16, 32]
-;     %k = view %15 { map = "[16, 32] of 1536: 32 + 96*i0 + i1" } : f32[16, 32]
-;     %v = view %15 { map = "[16, 32] of 1536: 64 + 96*i0 + i1" } : f32[16, 32]
-;     %19 = scores %q, %k : f32[16, 16]
-;     %20 = mul %19, %4 : f32[16, 16]
-;     %a = attend %20, %v { axis = -1 } : f32[16, 32]
+;     %5 = view %wq { map = "[32, 32] of 1024: 32*i1 + i0" } : f32[32, 32]
+;     %6 = matmul %wk, %5 : f32[32, 32]
+;     %7 = iota { axis = -1 } : i32[32, 64]
+;     %8 = view %6 { map = "[32, 64] of 1024: 32*i0 + i1%32 + (i1/32) in 1 * 0 else 0.0" } : f32[32, 64]
+;     %9 = view %wv { map = "[32, 64] of 1024: 32*i0 + i1%32 + (-1 + i1/32) in 1 * 0 else 0.0" } : f32[32, 64]
+;     %10 = const { value = 32.0 } : i32[32, 64]
+;     %11 = le %10, %7 : bool[32, 64]
+;     %12 = select %11, %9, %8 : f32[32, 64]
+;     %13 = matmul %x, %12 : f32[16, 64]
+;     %14 = view %13 { map = "[16, 32] of 1024: 64*i0 + i1" } : f32[16, 32]
+;     %v = view %13 { map = "[16, 32] of 1024: 32 + 64*i0 + i1" } : f32[16, 32]
+;     %16 = scores %x, %14 : f32[16, 16]
+;     %17 = mul %16, %4 : f32[16, 16]
+;     %a = attend %17, %v { axis = -1 } : f32[16, 32]
 ;     %y = add %x, %a : f32[16, 32]
 ;     return %y
 ;   }
 
 ; expect plan target=x86-64-v4
 ;   plan block {
-;     %15 = product [1, 16, 32] by [32, 96], constant %14 reading %x
-;     %y = attend [1, 16, 16] over 32 values reading %15, %x
+;     %13 = product [1, 16, 32] by [32, 64], constant %12 reading %x
+;     %y = attend [1, 16, 16] over 32 values reading %13, %x
 ;   }
 
 ; expect schedule target=x86-64-v4
 ;   schedule block for x86-64-v4 {
-;     %15 product rows 8 panels 1 depth 32 mr 8 nv 3
+;     %13 product rows 4 panels 1 depth 32 mr 4 nv 4
 ;     %y attend queries 4 mr 4 keys 1 values 2
 ;   }
 
 ; expect kernels target=x86-64-v4
 ;   program block: 2 kernels, 2 launches
-;     0 product_16x32x96 blocks 4 (x, 14, 15)
-;     1 attend_1x16x16x32 blocks 4 (15, x, y)
-;   product_16x32x96: core lanes 16, grid [1, 2, 2], 116 instructions, 98304 flops, params 28672 B read 6144 B written, scratch 6144 B read 6144 B written, 1536 B scratch
+;     0 product_16x32x64 blocks 4 (x, 12, 13)
+;     1 attend_1x16x16x32 blocks 4 (13, x, y)
+;   product_16x32x64: core lanes 16, grid [1, 4, 1], 104 instructions, 65536 flops, params 34816 B read 4096 B written, scratch 4096 B read 4096 B written, 1024 B scratch
 ;   attend_1x16x16x32: core lanes 16, grid [1, 4, 1], 363 instructions, 40704 flops, params 20480 B read 2048 B written, scratch 24640 B read 24640 B written, 5440 B scratch
 
 ; expect buffers target=x86-64-v4
 ;   program block
-;   constants 12288 bytes
-;   arena 6144 bytes, 100.0 % of all intermediates' 6144
+;   constants 8192 bytes
+;   arena 4096 bytes, 100.0 % of all intermediates' 4096
 ;   scratch 5440 bytes per worker
 ;
 ;   id     place            offset        bytes  launches  type  name
 ;   m0     input 0                         2048      0..1  f32   x
 ;   m1     output 0                        2048      1..1  f32   y
-;   m2     constant              0        12288      0..0  f32   14
-;   m3     arena                 0         6144      0..1  f32   15
+;   m2     constant              0         8192      0..0  f32   12
+;   m3     arena                 0         4096      0..1  f32   13
 
 ; expect check
 ;   %y within 1e-5 of the reference

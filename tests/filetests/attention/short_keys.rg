@@ -21,8 +21,7 @@ graph short_keys {
 }
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 31 terms after 2 rounds, saturated; weights-of-keys-in-heads
-;   ; merge-parallel-products ×1
+;   ; %y: 38 terms after 2 rounds, saturated; project-what-is-attended-of-heads, weights-of-keys-in-heads
 ;   graph short_keys {
 ;     %x = input : f32[5, 16, 3]
 ;     %wq = weight : f32[3, 8]
@@ -33,19 +32,15 @@ graph short_keys {
 ;     %6 = view %wk { map = "[2, 4, 3] of 24: 8*i2 + 4*i0 + i1" } : f32[2, 4, 3]
 ;     %7 = matmul %5, %6 : f32[2, 3, 3]
 ;     %8 = view %7 { map = "[3, 6] of 18: 9*i1/3 + 3*i0 + i1%3" } : f32[3, 6]
-;     %9 = iota { axis = -1 } : i32[3, 14]
-;     %10 = view %8 { map = "[3, 14] of 18: (i1/2) in 3 * 2 + 6*i0 + i1%2 else 0.0" } : f32[3, 14]
-;     %11 = view %wv { map = "[3, 14] of 24: (-3 + i1/2) in 4 * 2 + 8*i0 + i1%2 else 0.0" } : f32[3, 14]
-;     %12 = const { value = 6.0 } : i32[3, 14]
-;     %13 = le %12, %9 : bool[3, 14]
-;     %14 = select %13, %11, %10 : f32[3, 14]
-;     %15 = matmul %x, %14 : f32[5, 16, 14]
-;     %16 = view %15 { map = "[5, 2, 16, 3] of 1120: 224*i0 + 14*i2 + 3*i1 + i3" } : f32[5, 2, 16, 3]
-;     %17 = view %x { map = "[5, 2, 16, 3] of 240: 48*i0 + 3*i2 + i3" } : f32[5, 2, 16, 3]
-;     %18 = scores %16, %17 : f32[5, 2, 16, 16]
-;     %19 = mul %18, %4 : f32[5, 2, 16, 16]
-;     %v_heads = view %15 { map = "[5, 2, 16, 4] of 1120: 6 + 224*i0 + 14*i2 + 4*i1 + i3" } : f32[5, 2, 16, 4]
-;     %y = attend %19, %v_heads { axis = -1 } : f32[5, 2, 16, 4]
+;     %9 = matmul %x, %8 : f32[5, 16, 6]
+;     %10 = view %9 { map = "[5, 2, 16, 3] of 480: 96*i0 + 6*i2 + 3*i1 + i3" } : f32[5, 2, 16, 3]
+;     %11 = view %x { map = "[5, 2, 16, 3] of 240: 48*i0 + 3*i2 + i3" } : f32[5, 2, 16, 3]
+;     %12 = scores %10, %11 : f32[5, 2, 16, 16]
+;     %13 = mul %12, %4 : f32[5, 2, 16, 16]
+;     %14 = view %x { map = "[5, 1, 16, 3] of 240: 48*i0 + 3*i2 + i3" } : f32[5, 1, 16, 3]
+;     %15 = attend %13, %14 { axis = -1 } : f32[5, 2, 16, 3]
+;     %16 = view %wv { map = "[2, 3, 4] of 24: 8*i1 + 4*i0 + i2" } : f32[2, 3, 4]
+;     %y = matmul %15, %16 : f32[5, 2, 16, 4]
 ;     return %y
 ;   }
 

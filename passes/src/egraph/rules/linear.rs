@@ -16,15 +16,15 @@ use super::{Rule, Scope, map, rule, rule_with, ty};
 use crate::egraph::maps;
 use regard_ir::view::View;
 
-/// Factors, terms, numbers, means.
+/// Factors, terms, numbers, means, scalars.
 pub fn rules() -> Vec<Rule> {
     let mut rules = weights();
     rules.extend(numbers());
     rules.extend(projections());
     rules.extend(sums());
     rules.extend(means());
-    rules.extend(shifts());
     rules.extend(keys());
+    rules.extend(scalars());
     rules
 }
 
@@ -237,20 +237,25 @@ fn means() -> Vec<Rule> {
     rules
 }
 
-/// A softmax does not see a number added to all its scores.
-fn shifts() -> Vec<Rule> {
+/// Factors of terms behind a view that splits a product's columns in heads, or puts channels first.
+fn scalars() -> Vec<Rule> {
     vec![
-        rule(
-            "softmax-of-shifted",
-            "x: S; axis a: S; number c: 0.5; type t: S",
-            "(softmax ?a (add ?x (const ?c ?t)))",
-            "(softmax ?a ?x)",
+        rule_with(
+            "factor-through-term-alike",
+            "var x: S; const b: H; map h: H -> S; const g: H",
+            "(mul (add ?x (view ?h ?b)) (view ?h ?g))",
+            "(add (mul ?x (view ?h ?g)) (view ?h (mul ?b ?g)))",
+            |s| s.filled_by_source("h").map(|_| Vec::new()),
         ),
-        rule(
-            "attend-to-shifted",
-            "x: B n k; v: B' k m; axis a: B n; number c: 0.5; type t: B n k",
-            "(attend ?a (add ?x (const ?c ?t)) ?v)",
-            "(attend ?a ?x ?v)",
+        rule_with(
+            "scalar-through-term",
+            "var x: S; const w: H; map h: H -> S; const g: G; map r: G -> S",
+            "(mul (add ?x (view ?h ?w)) (view ?r ?g))",
+            "(add (mul ?x (view ?r ?g)) (view ?h (mul ?w (view ?u ?g))))",
+            |s| {
+                s.filled_by_source("h")?;
+                Some(vec![map("u", &s.one_number("r", s.shape("w")?)?)])
+            },
         ),
     ]
 }

@@ -8,19 +8,23 @@
 //! ```
 //!
 //! Every row is an exact identity of real numbers, directed: the right side costs no more than the left,
-//! counting constants as free. There is no free commutativity or associativity, no row ranges over attribute
-//! values, and no row has two roots. A row is applied where its left side matches, its signature admits what was bound, its
-//! `compute` finds the attributes that the right side needs, and the right side has the left side's type.
+//! counting constants as free; where that depends on extents, there is a row for either direction, and the price
+//! decides. There is no free commutativity or associativity, no row ranges over attribute values, and no row has two
+//! roots. A row is applied where its left side matches, its signature admits what was bound, its `compute` finds the
+//! attributes that the right side needs, and the right side has the left side's type.
 //!
 //! Trials draw operands from each signature and compare both sides, for every row of [`all`]; they also drop each
-//! condition that `compute` requires and show that it was needed.
+//! condition that `compute` requires and show that it was needed. `IDENTITIES.md` beside this file says which row
+//! serves which identity of the models, and which identities have none.
 
+mod associate;
 mod dense;
 mod generated;
 mod linear;
 mod movement;
 mod number;
 mod raise;
+mod shift;
 
 use super::{
     maps,
@@ -84,6 +88,14 @@ impl<'a> Scope<'a> {
         let map = self.map(name)?;
         self.require(name, "repeats along the axis", maps::repeats_along(&map, axis))?;
         maps::first_along(&map, axis)
+    }
+    /// What a view does with the leading axes of a tensor of that shape; it leaves the last `kept` axes alone.
+    fn of_leading(&self, name: &'static str, shape: &[usize], kept: usize) -> Option<View> {
+        let map = self.map(name)?;
+        let blocks = maps::of_leading(&map, shape, kept);
+        let whole = |blocks: &View| blocks.of_blocks(&shape[shape.len() - kept..]) == map;
+        self.require(name, "leaves the last axes alone", blocks.as_ref().is_some_and(whole))?;
+        blocks
     }
     /// The one element that a view reads everywhere, as a view of that shape.
     fn one_number(&self, name: &'static str, shape: &[usize]) -> Option<View> {
@@ -253,8 +265,16 @@ impl Applier<Term, Facts> for Apply {
 /// Every row.
 pub fn all() -> &'static [Arc<Rule>] {
     static RULES: LazyLock<Vec<Arc<Rule>>> = LazyLock::new(|| {
-        let tables =
-            [raise::rules(), linear::rules(), generated::rules(), number::rules(), movement::rules(), dense::rules()];
+        let tables = [
+            raise::rules(),
+            linear::rules(),
+            shift::rules(),
+            associate::rules(),
+            generated::rules(),
+            number::rules(),
+            movement::rules(),
+            dense::rules(),
+        ];
         tables.into_iter().flatten().map(Arc::new).collect()
     });
     &RULES

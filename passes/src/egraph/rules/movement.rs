@@ -48,7 +48,11 @@ pub fn rules() -> Vec<Rule> {
             "x: S; map n: S -> T; map m: T -> U",
             "(view ?m (view ?n ?x))",
             "(view ?o ?x)",
-            |s| Some(vec![map("o", &s.map("n")?.then(&s.map("m")?)?)]),
+            |s| {
+                let both = s.map("n")?.then(&s.map("m")?);
+                s.require("m", "is one view with the view before", both.is_some())?;
+                Some(vec![map("o", &both?)])
+            },
         ),
         rule_with("view-in-place", "x: S; map m: S -> S", "(view ?m ?x)", "?x", |s| {
             s.require("m", "moves nothing", s.map("m")? == View::identity(s.shape("x")?))?;

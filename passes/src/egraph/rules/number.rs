@@ -113,6 +113,8 @@ fn inverses() -> Vec<Rule> {
             "(mul ?x (view ?m (recip ?b)))",
             filled_by_source,
         ),
+        rule("times-reciprocal", "x: S; y: S", "(mul ?x (recip ?y))", "(div ?x ?y)"),
+        rule("reciprocal-times", "x: S; y: S", "(mul (recip ?y) ?x)", "(div ?x ?y)"),
         rule("plus-negated", "x: S; y: S", "(add ?x (neg ?y))", "(sub ?x ?y)"),
         rule("minus-negated", "x: S; y: S", "(sub ?x (neg ?y))", "(add ?x ?y)"),
     ]
@@ -131,10 +133,13 @@ fn merged(op: &str) -> Vec<Rule> {
         rule_with(format!("{op}-numbers"), numbers, &left, &right, both),
         rule_with(
             format!("{op}-constants-alike"),
-            "var x: S; const a: G; const b: G; map m: G -> S",
+            "var x: S; const a: G; const b: H; map m: G -> S",
             &format!("({op} ({op} ?x (view ?m ?a)) (view ?m ?b))"),
-            &format!("({op} ?x (view ?m ({op} ?a ?b)))"),
-            |s| s.filled_by_source("m").map(|_| Vec::new()),
+            &format!("({op} ?x (view ?m ({op} ?a (view ?r ?b))))"),
+            |s| {
+                s.filled_by_source("m")?;
+                Some(vec![map("r", &maps::reshape(s.shape("b")?, s.shape("a")?)?)])
+            },
         ),
         rule_with(
             format!("{op}-rows"),

@@ -34,6 +34,15 @@ fn names_are_unique_and_signatures_complete() {
 }
 
 #[test]
+fn the_list_of_identities_names_rows() {
+    let text = include_str!("../rules/IDENTITIES.md");
+    let quoted: Vec<&str> = text.split('`').skip(1).step_by(2).filter(|word| !word.contains('/')).collect();
+    let unknown: Vec<&&str> = quoted.iter().filter(|word| rules::all().iter().all(|r| r.name != **word)).collect();
+    assert!(unknown.is_empty(), "no row is called {unknown:?}");
+    assert!(quoted.len() > 50, "{} rows are named", quoted.len());
+}
+
+#[test]
 fn wrong_rules_are_refuted() {
     let wrong = [
         rules::rule("axis", "x: S; axis a: S", "(softmax ?a ?x)", "(softmax axis=-1 ?x)"),

@@ -37,6 +37,7 @@ pub struct Draw {
     shapes: Vec<Vec<usize>>,
     /// Letters of axes that a map cuts in two.
     cut: BTreeSet<char>,
+    leads: Vec<Vec<usize>>,
 }
 
 /// From `B n m` to `B g n d`: the last axis is cut in two.
@@ -71,6 +72,7 @@ pub fn draw(signature: &Signature, seed: u64) -> Option<Draw> {
         letters: Letters::default(),
         shapes: Vec::new(),
         cut: signature.items.iter().filter_map(|(_, kind)| cut_letter(kind)).collect(),
+        leads: Vec::new(),
     };
     for (name, kind) in &signature.items {
         draw.variable(name, kind)?;
@@ -122,8 +124,13 @@ impl Draw {
         if !drawn.is_empty() && self.random.below(3) == 0 { self.random.one(&drawn) } else { 1 + self.random.below(5) }
     }
 
+    /// Axes of a batch, one or two in three the same as all batches before together.
     fn lead(&mut self) -> Vec<usize> {
-        (0..self.random.below(3)).map(|_| 1 + self.random.below(3)).collect()
+        let fresh: Vec<usize> = (0..self.random.below(3)).map(|_| 1 + self.random.below(3)).collect();
+        let known = self.leads.iter().try_fold(Vec::new(), |all, lead| broadcast(&all, lead));
+        let lead = if self.random.below(2) == 0 { fresh } else { known.unwrap_or(fresh) };
+        self.leads.push(lead.clone());
+        lead
     }
 
     /// A shape that fits the pattern; letters not yet bound are drawn.
@@ -132,6 +139,7 @@ impl Draw {
         for (at, dim) in dims.iter().enumerate() {
             match *dim {
                 Dim::Fixed(n) => shape.push(n),
+                Dim::Product(..) => shape.extend(self.letters.shape(&[*dim])?),
                 Dim::One(letter) => match self.letters.shape(&[*dim]) {
                     Some(one) => shape.extend(one),
                     None => {
@@ -181,12 +189,16 @@ impl Draw {
             None => {
                 let source = match self.letters.shape(to) {
                     Some(to) => self.narrowed(&to),
+                    None if from.iter().any(|dim| matches!(dim, Dim::Product(..))) => {
+                        self.shape(to)?;
+                        self.letters.shape(from)?
+                    }
                     None => self.whole(),
                 };
                 self.letters.unify(from, &source).then_some(source)?
             }
         };
-        let wanted = self.letters.shape(to);
+        let wanted = self.letters.shape(to).or_else(|| if to.len() > 1 { self.shape(to) } else { None });
         for _ in 0..12 {
             let map = match cuts(from, to) && self.random.below(2) == 0 {
                 true => self.heads(&source, wanted.as_deref()),
@@ -222,7 +234,7 @@ impl Draw {
         let start = View::identity(source);
         let target = wanted.unwrap_or(source);
         let n = target.iter().product::<usize>();
-        match self.random.below(6) {
+        match self.random.below(7) {
             0 | 1 => (broadcast(source, target).as_deref() == Some(target)).then(|| View::expand(source, target)),
             2 => (start.len == n).then(|| View::reshape(source, target)),
             3 => {
@@ -230,6 +242,13 @@ impl Draw {
                 let [.., rows, _] = *target else { return None };
                 (start.len == rows)
                     .then(|| View::reshape(source, &[rows, 1]).then(&View::expand(&[rows, 1], target)))?
+            }
+            4 => {
+                // Columns cut in heads, which move before the rows.
+                let [ref lead @ .., heads, rows, d] = *target else { return None };
+                let split = [lead, &[rows, heads, d]].concat();
+                let order: Vec<usize> = (0..lead.len()).chain([1, 0, 2].map(|a| lead.len() + a)).collect();
+                (start.len == n).then(|| View::reshape(source, &split).then(&View::transpose(&split, &order)))?
             }
             _ => {
                 let mut map = start;

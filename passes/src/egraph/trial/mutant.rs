@@ -260,7 +260,7 @@ fn freed(rule: &Rule, dims: &Dims) -> Vec<(String, Dims)> {
     let all: Vec<Dim> = rule.signature.items.iter().flat_map(|(_, kind)| patterns(kind)).flatten().copied().collect();
     let letter = |dim: &Dim| match *dim {
         Dim::One(c) | Dim::Many(c) | Dim::Like(c) => Some(c),
-        Dim::Fixed(_) => None,
+        Dim::Fixed(_) | Dim::Product(..) => None,
     };
     let used: BTreeSet<char> = all.iter().filter_map(letter).collect();
     let fresh =
@@ -271,6 +271,7 @@ fn freed(rule: &Rule, dims: &Dims) -> Vec<(String, Dims)> {
         let (name, new) = match dim {
             Dim::One(c) => (c.to_string(), Dim::One(fresh('a'..='z'))),
             Dim::Fixed(n) => (n.to_string(), Dim::One(fresh('a'..='z'))),
+            Dim::Product(a, b) => (format!("{a}*{b}"), Dim::One(fresh('a'..='z'))),
             Dim::Many(c) | Dim::Like(c) => (c.to_string(), Dim::Many(fresh('A'..='Z'))),
         };
         let mut freed = dims.clone();

@@ -8,7 +8,7 @@
 use crate::egraph::term::{Fact, Leaf, Term, op_of};
 use egg::RecExpr;
 use regard_ir::{
-    ops::{Attr, BinaryOp, Op, OpDef, UnaryOp},
+    ops::{Attr, BinaryOp, MatMul, Op, OpDef, UnaryOp},
     types::TensorType,
     view::View,
 };
@@ -64,6 +64,10 @@ fn of_op(op: &Op, operands: &[usize], at: usize, facts: &[Fact], normals: &[Norm
     let along = |axis: i64| facts[operands[0]].tensor().and_then(|ty| Some(ty.shape[ty.axis(axis).ok()?]));
     let is_float = facts[at].tensor().is_some_and(|ty| ty.dtype.is_float());
     match op {
+        // Transposing one number does nothing.
+        Op::Scores(_) if facts[operands[1]].tensor().is_some_and(|ty| ty.shape.ends_with(&[1, 1])) => {
+            of_op(&Op::MatMul(MatMul), operands, at, facts, normals)
+        }
         Op::Const(c) => Normal::Number(c.value.get(), c.ty.clone()),
         Op::ViewOp(view) => moved(&view.map, inner(0), facts[operands[0]].tensor().map(|ty| &ty.shape[..])),
         Op::Unary(u) if u.op == UnaryOp::Neg => negative(inner(0)),

@@ -13,6 +13,14 @@ pub struct Proof {
     pub because: &'static str,
 }
 
+const ONE_PER_ROW: &str = "a softmax does not see one number more or less in a whole row, whatever it is made of; where \
+                           it is infinite the left side is no number, or masked like the right";
+const FINITE: &str = "weights sum to one wherever scores are finite, as products are";
+
+const ANY_BATCH: &str = "true of every batch of weights; but a batch is a product per head, which merges with no other";
+
+const FEW_ROWS: &str = "true of every movement of rows; asked so that few rows are computed twice";
+
 /// Every proof.
 pub const PROOFS: &[Proof] = &[
     Proof {
@@ -21,7 +29,7 @@ pub const PROOFS: &[Proof] = &[
             "number-out-of-left-operand",
             "number-out-of-right-operand",
             "number-out-of-queries",
-            "number-out-of-values",
+            "number-out-of-keys",
             "mean-through-number",
             "sum-through-number",
         ],
@@ -62,6 +70,67 @@ pub const PROOFS: &[Proof] = &[
         mutant: "not asked whether r reads one element",
         rules: &["factor-into-sum"],
         because: "every factor of a sum is one of its terms; asked so that only numbers, which weights take up, are spread",
+    },
+    Proof {
+        mutant: "rank of w is free",
+        rules: &["project-what-is-attended", "attend-to-projected", "product-of-weights"],
+        because: ANY_BATCH,
+    },
+    Proof { mutant: "rank of v is free", rules: &["product-of-weights"], because: ANY_BATCH },
+    Proof {
+        mutant: "not asked whether a is summed by a product",
+        rules: &["product-from-sum"],
+        because: "true of every sum of products; asked so that sums without rows or columns stay sums",
+    },
+    Proof {
+        mutant: "not asked whether r reads the whole bias",
+        rules: &["key-bias-out-of-scores", "value-bias-out-of-attend", "value-bias-out-of-scaled-attend"],
+        because: "true of every bias; asked so that a part of a longer one, which is added anyway, stays with the others",
+    },
+    Proof {
+        mutant: "not asked whether h repeats rows",
+        rules: &["repeated-rows-through-weights"],
+        because: "true of every movement of rows; asked so that a little padding parts no product from its epilogue",
+    },
+    Proof { mutant: "not asked whether h drops rows", rules: &["kept-rows-through-weights"], because: FEW_ROWS },
+    Proof {
+        mutant: "not asked whether h keeps one row of a batch",
+        rules: &["kept-rows-through-weights"],
+        because: FEW_ROWS,
+    },
+    Proof {
+        mutant: "right attend becomes unsafe-attend at 0",
+        rules: &["attend-normalised-after"],
+        because: "the left side takes the same exponentials, and is no number where they overflow",
+    },
+    Proof {
+        mutant: "right softmax becomes unsafe-softmax at 0",
+        rules: &["softmax-from-log-sum", "softmax-from-log-of-spread-sum"],
+        because: "the left side takes the same exponentials, and claims nothing where they overflow",
+    },
+    Proof { mutant: "left sub becomes add at 2", rules: &["softmax-of-shifted-by-largest"], because: ONE_PER_ROW },
+    Proof { mutant: "left op=max becomes sum at 7", rules: &["softmax-of-shifted-by-largest"], because: ONE_PER_ROW },
+    Proof { mutant: "left op=max becomes mean at 7", rules: &["softmax-of-shifted-by-largest"], because: ONE_PER_ROW },
+    Proof { mutant: "left op=max becomes min at 7", rules: &["softmax-of-shifted-by-largest"], because: ONE_PER_ROW },
+    Proof { mutant: "left a@8 is another", rules: &["softmax-of-shifted-by-largest"], because: ONE_PER_ROW },
+    Proof { mutant: "left x@9 is another", rules: &["softmax-of-shifted-by-largest"], because: ONE_PER_ROW },
+    Proof {
+        mutant: "left add becomes sub at 2",
+        rules: &["softmax-without-key-bias", "attend-without-key-bias"],
+        because: ONE_PER_ROW,
+    },
+    Proof {
+        mutant: "left scores becomes matmul at 6",
+        rules: &["softmax-without-key-bias", "attend-without-key-bias"],
+        because: ONE_PER_ROW,
+    },
+    Proof { mutant: "left scores becomes matmul at 5", rules: &["sum-of-softmax"], because: FINITE },
+    Proof { mutant: "left scores becomes matmul at 6", rules: &["sum-of-scaled-softmax"], because: FINITE },
+    Proof { mutant: "left mul becomes add at 5", rules: &["sum-of-scaled-softmax"], because: FINITE },
+    Proof {
+        mutant: "right view at 7 becomes its child 1",
+        rules: &["project-what-is-attended-of-heads"],
+        because: "where weights have as many columns as a head there is one head, and c moves nothing",
     },
     Proof {
         mutant: "B of c is free",

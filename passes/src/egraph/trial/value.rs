@@ -30,14 +30,45 @@ pub struct Value {
     pub tensor: Tensor,
     /// What rounding may have added to any of them.
     pub error: f64,
+    /// Whether a logarithm is taken of exponentials that f64 does not hold.
+    pub overflows: bool,
 }
 
-/// Tensors for leaves. Each is drawn in one temper: ordinary dyadic numbers, logits of ±10⁴, ties, zeros, or, where
-/// `masks` says that −∞ has a meaning, rows and elements that a mask has set to −∞.
-pub fn tensors(leaves: &[Leaf], masks: bool, random: &mut Random) -> Vec<Tensor> {
-    let tempers = if masks { 6 } else { 4 };
+/// Tensors for the leaves of an expression. Each is drawn in one temper: ordinary dyadic numbers, logits of ±10⁴, ties,
+/// zeros, or, where −∞ has a meaning, rows and elements that a mask has set to −∞.
+pub fn tensors(expr: &RecExpr<Term>, leaves: &[Leaf], random: &mut Random) -> Vec<Tensor> {
+    let masked = may_be_masked(expr, leaves.len());
     let hot = random.below(3) == 0;
-    leaves.iter().map(|leaf| tensor(&leaf.ty, if hot { random.below(tempers) } else { 0 }, random)).collect()
+    let tempers = |at: usize| if masked[at] { 6 } else { 4 };
+    let draw = |(at, leaf): (usize, &Leaf)| {
+        let temper = if hot { random.below(tempers(at)) } else { 0 };
+        tensor(&leaf.ty, temper, random)
+    };
+    leaves.iter().enumerate().map(draw).collect()
+}
+
+/// Beyond real numbers, −∞ means a key that nobody sees: the leaves that it has a meaning in. There must be a softmax
+/// that sees it, and what is multiplied is finite, but for the weights that a softmax makes.
+fn may_be_masked(expr: &RecExpr<Term>, leaves: usize) -> Vec<bool> {
+    let terms = expr.as_ref();
+    let sees = terms.iter().any(|term| matches!(term, Term::Op("softmax" | "attend" | "exp", _)));
+    let mut masked = vec![sees; leaves];
+    let mut factor = vec![false; terms.len()];
+    for (at, term) in terms.iter().enumerate().rev() {
+        let finite = match term {
+            Term::Op("matmul" | "scores", children) => &children[..],
+            Term::Op("attend", children) => &children[2..],
+            Term::Op("softmax" | "exp", _) => &[],
+            Term::Op(_, children) if factor[at] => &children[..],
+            Term::Leaf(leaf) if factor[at] => {
+                masked[*leaf as usize] = false;
+                &[]
+            }
+            _ => &[],
+        };
+        finite.iter().for_each(|&child| factor[usize::from(child)] = true);
+    }
+    masked
 }
 
 fn tensor(ty: &TensorType, temper: usize, random: &mut Random) -> Tensor {
@@ -73,8 +104,17 @@ pub fn value(expr: &RecExpr<Term>, leaves: &[Leaf], tensors: &[Tensor]) -> Resul
             _ => error(&graph, node, &ranges, &errors, ranges[id]),
         });
     }
-    let at = ids.iter().position(|&id| id == root).expect("the root is a node");
-    Ok(Value { tensor: values.into_iter().nth(at).expect("every node has a value"), error: errors[root] })
+    let at = |id: NodeId| ids.iter().position(|&other| other == id).expect("a node of the graph");
+    let lost = |op: UnaryOp, is_lost: fn(f64, f64) -> bool| {
+        graph.nodes.iter().any(|(id, node)| {
+            let pairs = || values[at(node.operands[0])].data.iter().zip(&values[at(id)].data);
+            matches!(&node.op, Op::Unary(unary) if unary.op == op) && pairs().any(|(&x, &y)| is_lost(x, y))
+        })
+    };
+    let overflows = lost(UnaryOp::Log, |_, y| y.is_infinite())
+        && lost(UnaryOp::Exp, |x, y| x.is_finite() && (y == 0.0 || y.is_infinite()));
+    let tensor = values.into_iter().nth(at(root)).expect("every node has a value");
+    Ok(Value { tensor, error: errors[root], overflows })
 }
 
 /// Smallest and largest magnitude among finite elements that are not zero.

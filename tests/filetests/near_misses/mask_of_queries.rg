@@ -1,0 +1,25 @@
+; test raise sites=1
+; test check
+
+// The mask hides whole queries: their rows are fully masked and give zeros, though a number added to a whole row would
+// change nothing.
+graph mask_of_queries {
+  %q = input : f32[2, 6, 4]
+  %k = input : f32[2, 6, 4]
+  %v = input : f32[2, 6, 4]
+  %mask = input : bool[2, 6, 1]
+  %bias = select %mask, 0.0, -inf
+  %kt = transpose %k { order = [-1, -2] }
+  %s = matmul %q, %kt
+  %u = mul %s, 0.5
+  %m = add %u, %bias
+  %w = softmax %m { axis = -1 }
+  %y = matmul %w, %v
+  return %y
+}
+
+; expect raise sites=1
+;   1 of 1 sites are kernels; 0 apart from their scores, 0 exponentials elsewhere
+
+; expect check
+;   %y within 1e-5 of the reference

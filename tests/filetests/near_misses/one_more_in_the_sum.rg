@@ -1,0 +1,24 @@
+; test raise sites=0
+; test check
+
+// softmax_one: a key that nobody wrote takes its share.
+graph one_more_in_the_sum {
+  %q = input : f32[2, 6, 4]
+  %k = input : f32[2, 6, 4]
+  %v = input : f32[2, 6, 4]
+  %kt = transpose %k { order = [-1, -2] }
+  %s = matmul %q, %kt
+  %u = mul %s, 0.5
+  %e = exp %u
+  %sum = reduce %e { op = sum, axis = -1 }
+  %total = add %sum, 1.0
+  %w = div %e, %total
+  %y = matmul %w, %v
+  return %y
+}
+
+; expect raise sites=0
+;   0 of 0 sites are kernels; 0 apart from their scores, 1 exponentials elsewhere
+
+; expect check
+;   %y within 1e-5 of the reference

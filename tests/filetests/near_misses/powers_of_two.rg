@@ -1,0 +1,25 @@
+; test raise sites=0
+; test check
+
+// Powers of two in the numerator, of e in the sum.
+graph powers_of_two {
+  %q = input : f32[2, 6, 4]
+  %k = input : f32[2, 6, 4]
+  %v = input : f32[2, 6, 4]
+  %kt = transpose %k { order = [-1, -2] }
+  %s = matmul %q, %kt
+  %u = mul %s, 0.5
+  %l = mul %u, 0.6931471805599453
+  %e = exp %l
+  %f = exp %u
+  %sum = reduce %f { op = sum, axis = -1 }
+  %w = div %e, %sum
+  %y = matmul %w, %v
+  return %y
+}
+
+; expect raise sites=0
+;   0 of 0 sites are kernels; 0 apart from their scores, 2 exponentials elsewhere
+
+; expect check
+;   %y within 1e-5 of the reference

@@ -1,0 +1,22 @@
+; test raise sites=0
+; test check
+
+// A softmax of weights that are normalised already.
+graph softmax_of_softmax {
+  %q = input : f32[2, 6, 4]
+  %k = input : f32[2, 6, 4]
+  %v = input : f32[2, 6, 4]
+  %kt = transpose %k { order = [-1, -2] }
+  %s = matmul %q, %kt
+  %u = mul %s, 0.5
+  %p = softmax %u { axis = -1 }
+  %w = softmax %p { axis = -1 }
+  %y = matmul %w, %v
+  return %y
+}
+
+; expect raise sites=0
+;   0 of 0 sites are kernels; 1 apart from their scores, 1 exponentials elsewhere
+
+; expect check
+;   %y within 1e-5 of the reference

@@ -1,0 +1,22 @@
+; test raise sites=1
+; test check
+
+// Scores transposed first: queries and keys change their parts.
+graph transposed_before_softmax {
+  %q = input : f32[2, 6, 4]
+  %k = input : f32[2, 6, 4]
+  %v = input : f32[2, 6, 4]
+  %kt = transpose %k { order = [-1, -2] }
+  %s = matmul %q, %kt
+  %u = mul %s, 0.5
+  %t = transpose %u { order = [-1, -2] }
+  %w = softmax %t { axis = -1 }
+  %y = matmul %w, %v
+  return %y
+}
+
+; expect raise sites=1
+;   1 of 1 sites are kernels; 0 apart from their scores, 0 exponentials elsewhere
+
+; expect check
+;   %y within 1e-5 of the reference

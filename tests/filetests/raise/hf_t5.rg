@@ -1,0 +1,58 @@
+; test raise sites=1
+; test check
+
+// T5 of Hugging Face: no scale, buckets of relative positions added.
+graph hf_t5 {
+  %x = input : f32[2, 6, 8]
+  %query_weight = weight : f32[8, 8]
+  %query_t = transpose %query_weight { order = [-1, -2] }
+  %query_p = matmul %x, %query_t
+  %query_out = add %query_p, 0.0
+  %q_view = reshape %query_out { shape = [2, 6, 2, 4] }
+  %q = transpose %q_view { order = [-4, -2, -3, -1] }
+  %key_weight = weight : f32[8, 8]
+  %key_t = transpose %key_weight { order = [-1, -2] }
+  %key_p = matmul %x, %key_t
+  %key_bias = weight : f32[8]
+  %key_out = add %key_p, %key_bias
+  %k_view = reshape %key_out { shape = [2, 6, 2, 4] }
+  %k = transpose %k_view { order = [-4, -2, -3, -1] }
+  %value_weight = weight : f32[8, 8]
+  %value_t = transpose %value_weight { order = [-1, -2] }
+  %value_p = matmul %x, %value_t
+  %value_bias = weight : f32[8]
+  %value_out = add %value_p, %value_bias
+  %v_view = reshape %value_out { shape = [2, 6, 2, 4] }
+  %v = transpose %v_view { order = [-4, -2, -3, -1] }
+  %kt = transpose %k { order = [-1, -2] }
+  %s = matmul %q, %kt
+  %buckets = weight : f32[4, 2]
+  %row = iota { axis = 0 } : i32[6, 1]
+  %column = iota { axis = 1 } : i32[1, 6]
+  %distance = sub %column, %row
+  %past = max %distance, -3
+  %behind = min %past, 0
+  %index = add %behind, 3
+  %rows = gather %buckets, %index
+  %bias0 = transpose %rows { order = [-1, -3, -2] }
+  %bias = reshape %bias0 { shape = [1, 2, 6, 6] }
+  %mask = input : f32[2, 1, 1, 6]
+  %position = add %bias, %mask
+  %biased = add %s, %position
+  %w = softmax %biased { axis = -1 }
+  %o = matmul %w, %v
+  %merged_view = transpose %o { order = [-4, -2, -3, -1] }
+  %merged = reshape %merged_view { shape = [2, 6, 8] }
+  %proj_weight = weight : f32[8, 8]
+  %proj_t = transpose %proj_weight { order = [-1, -2] }
+  %proj_p = matmul %merged, %proj_t
+  %proj_bias = weight : f32[8]
+  %proj_out = add %proj_p, %proj_bias
+  return %proj_out
+}
+
+; expect raise sites=1
+;   1 of 1 sites are kernels; 0 apart from their scores, 0 exponentials elsewhere
+
+; expect check
+;   %proj_out within 1e-5 of the reference
