@@ -12,7 +12,7 @@
 //! added to the scores, and pairs of tokens that the cyclic shift brought together get −100.
 //!
 //! As the backbone of a dense head it takes maps of any size: the image is padded to whole patches, each block pads its
-//! normed map to whole windows and crops, and every stage gives a normed map of its own ([`Swin::dense`]).
+//! normed map to whole windows and crops, and every stage gives a normed map of its own ([`dense`]).
 //!
 //! Some blocks may have bidirectional attention instead ([`crate::bisa`]).
 

@@ -143,11 +143,6 @@ pub const PROOFS: &[Proof] = &[
         because: "t reads e·f elements, so the leading axes of g can only be 1",
     },
     Proof {
-        mutant: "B of x is free",
-        rules: &["weights-of-keys-in-heads"],
-        because: "h and i read rows in one order, however the axes in front of them are cut",
-    },
-    Proof {
         mutant: "rank of w is free",
         rules: &["weights-of-keys-in-heads"],
         because: "p reads k·m elements, so the leading axes of w can only be 1",
