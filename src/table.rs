@@ -181,7 +181,7 @@ mod tests {
             assert!(rounds_to(line.flops, text), "{}: {} for {text}", line.row.row, line.flops);
             count += 1;
         }
-        assert_eq!(count, 29);
+        assert_eq!(count, 30);
     }
 
     #[test]
