@@ -44,7 +44,7 @@ fn the_chain_is_shown_with_expressions_and_costs() {
         "▶ (matmul x (mul w 0.3333333333333333))",
         "parallel products merged: ",
         "merge-parallel-products",
-        "(matmul x (concat -1 w0 w1 w2))",
+        "(matmul x (concat -1 w0 w1))",
         "for kernels: ",
     ];
     let mut rest = text.as_str();

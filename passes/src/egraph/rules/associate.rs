@@ -143,7 +143,7 @@ fn rows() -> Vec<Rule> {
         ),
         rule_with(
             "kept-rows-through-weights",
-            "var x: B n k; const w: k m; map h: B n m -> C m",
+            "var x: B n k; const w: k m; map h: B n m -> B r m",
             "(view ?h (matmul ?x ?w))",
             "(matmul (view ?i ?x) ?w)",
             |s| {
