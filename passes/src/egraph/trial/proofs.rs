@@ -22,7 +22,7 @@ const ANY_BATCH: &str = "true of every batch of weights; but a batch is a produc
 const FEW_ROWS: &str = "true of every movement of rows; asked so that few rows are computed twice";
 
 /// Of draws that rarely keep one row unless batches are alike.
-const ANY_BATCH: &str =
+const BATCHES_ALIKE: &str =
     "true of every movement of rows; batches are called alike so that draws often keep one row of each";
 
 /// Every proof.
@@ -102,8 +102,8 @@ pub const PROOFS: &[Proof] = &[
         rules: &["kept-rows-through-weights"],
         because: FEW_ROWS,
     },
-    Proof { mutant: "B of x is free", rules: &["kept-rows-through-weights"], because: ANY_BATCH },
-    Proof { mutant: "B behind h is free", rules: &["kept-rows-through-weights"], because: ANY_BATCH },
+    Proof { mutant: "B of x is free", rules: &["kept-rows-through-weights"], because: BATCHES_ALIKE },
+    Proof { mutant: "B behind h is free", rules: &["kept-rows-through-weights"], because: BATCHES_ALIKE },
     Proof {
         mutant: "right attend becomes unsafe-attend at 0",
         rules: &["attend-normalised-after"],
