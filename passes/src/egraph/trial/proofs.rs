@@ -96,7 +96,6 @@ pub const PROOFS: &[Proof] = &[
         rules: &["repeated-rows-through-weights"],
         because: "true of every movement of rows; asked so that a little padding parts no product from its epilogue",
     },
-    Proof { mutant: "not asked whether h drops rows", rules: &["kept-rows-through-weights"], because: FEW_ROWS },
     Proof {
         mutant: "not asked whether h keeps one row of a batch",
         rules: &["kept-rows-through-weights"],
