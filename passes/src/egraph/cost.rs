@@ -54,7 +54,8 @@ impl<'a> Prices<'a> {
     }
 
     /// The price of a term of a class. A view of a class that can be computed from scores in its own shape keeps them
-    /// from their attend, which computes scores only where it reads them as they are.
+    /// from their attend, which computes scores only where it reads them as they are; so does a product behind an attend
+    /// over queries.
     pub fn of(&self, term: &Term, class: Id) -> Price {
         let mut price = price(term, &self.egraph[class].data, |c| &self.egraph[c].data, self.target);
         let parted = is(term, "view") && self.of_scores.contains(&class);
@@ -63,9 +64,7 @@ impl<'a> Prices<'a> {
         }
         price
     }
-}
 
-impl Prices<'_> {
     /// Whether it is a product of what an attend over queries gives. Weights before such an attend leave it free to
     /// share scores, in one kernel, with an attend over keys that it meets in a sum.
     fn behind_inverse(&self, term: &Term) -> bool {
