@@ -1,7 +1,8 @@
 //! A battery of 100 attentions and products as they occur in the models that Regard is for, at batch 1.
 //!
 //! Each row is a graph of one kernel with the readers and the epilogue that the model gives it: layer norm
-//! in front, bias, activation or residual behind, heads side by side in the channels. Convolutions of 1×1 are
+//! in front, bias, activation or residual behind, heads side by side in the channels. A single row is not among them: it
+//! reads its weights once, whatever the tiles. Convolutions of 1×1 are
 //! products over pixels; those of 3×3 at stride 2 appear as the products they are after gathering.
 //!
 //! Sources: Swin-T arXiv 2103.14030, LeViT-128S 2104.01136, DeBiFormer-T 2410.08582, BiFormer-T 2303.08810,
@@ -13,6 +14,7 @@ pub use rows::ROWS;
 
 use regard_ir::{
     graph::{Builder, Graph, NodeId},
+    ops::{Border, NeighbourhoodAttention},
     types::TensorType,
 };
 
@@ -60,6 +62,17 @@ pub enum Shape {
         /// Length of a value.
         value_dim: usize,
     },
+    /// Attention to the neighbourhood of a pixel, zeros outside, channels first.
+    Near {
+        /// Rows and columns of the map.
+        map: usize,
+        /// Heads.
+        heads: usize,
+        /// Rows and columns of a neighbourhood.
+        size: usize,
+        /// Length of a query and of a value.
+        dim: usize,
+    },
 }
 
 /// A row of the battery.
@@ -80,6 +93,7 @@ impl Row {
             Shape::Attend { groups, heads, queries, keys, dim, value_dim } => {
                 format!("attend {groups}x{heads}x{queries}x{keys}x{dim}x{value_dim}")
             }
+            Shape::Near { map, heads, size, dim } => format!("attend {heads}x{map}x{map}x{size}x{size}x{dim}"),
         }
     }
 
@@ -91,6 +105,7 @@ impl Row {
             Shape::Attend { groups, heads, queries, keys, dim, value_dim } => {
                 attend(&mut b, (groups, heads), (queries, keys), (dim, value_dim))
             }
+            Shape::Near { map, heads, size, dim } => near(&mut b, map, heads, size, dim),
         };
         b.finish(&[y])
     }
@@ -133,4 +148,10 @@ fn attend(
     let bias = b.weight("bias", TensorType::f32([heads, queries, keys]));
     let y = b.attention(q, k, v, Some(bias), (dim as f64).powf(-0.5));
     b.merge_heads(y)
+}
+
+fn near(b: &mut Builder, map: usize, heads: usize, size: usize, dim: usize) -> NodeId {
+    let operands = ["q", "k", "v"].map(|name| b.input(name, TensorType::f32([1, heads * dim, map, map])));
+    let y = b.push(NeighbourhoodAttention { heads, size, scale: 1.0.into(), border: Border::Zero }, &operands);
+    b.transpose(y, &[-4, -2, -1, -3])
 }

@@ -18,6 +18,10 @@ const fn attend(
     Row { origin, shape: Shape::Attend { groups, heads, queries, keys, dim, value_dim } }
 }
 
+const fn near(origin: &'static str, map: usize, heads: usize, dim: usize) -> Row {
+    Row { origin, shape: Shape::Near { map, heads, size: 7, dim } }
+}
+
 /// A hundred kernels.
 pub const ROWS: [Row; 100] = [
     product("Swin-T patches", [3136, 48, 96], Bias),
@@ -40,7 +44,6 @@ pub const ROWS: [Row; 100] = [
     product("Swin-T projection 4", [49, 768, 768], Residual),
     product("Swin-T fc1 4", [49, 768, 3072], NormGelu),
     product("Swin-T fc2 4", [49, 3072, 768], Residual),
-    product("Swin-T head", [1, 768, 1000], Bias),
     attend("Swin-T windows 1", [64, 3], [49, 49], [32, 32]),
     attend("Swin-T windows 2", [16, 6], [49, 49], [32, 32]),
     attend("Swin-T windows 3", [4, 12], [49, 49], [32, 32]),
@@ -65,7 +68,6 @@ pub const ROWS: [Row; 100] = [
     product("LeViT-128S projection 3", [16, 256, 384], Residual),
     product("LeViT-128S mlp 3, up", [16, 384, 768], Bias),
     product("LeViT-128S mlp 3, down", [16, 768, 384], Residual),
-    product("LeViT-128S head", [1, 384, 1000], Bias),
     attend("LeViT-128S attention 1", [1, 4], [196, 196], [16, 32]),
     attend("LeViT-128S shrink 1", [1, 8], [49, 196], [16, 64]),
     attend("LeViT-128S attention 2", [1, 6], [49, 49], [16, 32]),
@@ -85,7 +87,6 @@ pub const ROWS: [Row; 100] = [
     product("DeBiFormer-T mlp 4, down", [49, 1536, 512], Residual),
     attend("DeBiFormer-T regions 1", [49, 2], [64, 64], [32, 32]),
     attend("DeBiFormer-T regions 2", [49, 4], [16, 64], [32, 32]),
-    attend("DeBiFormer-T regions 3", [49, 8], [4, 64], [32, 32]),
     attend("DeBiFormer-T agents 1", [1, 2], [3136, 49], [32, 32]),
     attend("DeBiFormer-T agents 2", [1, 4], [784, 49], [32, 32]),
     attend("DeBiFormer-T agents 3", [1, 8], [196, 49], [32, 32]),
@@ -99,6 +100,10 @@ pub const ROWS: [Row; 100] = [
     attend("DAT-T points 3", [1, 12], [196, 196], [32, 32]),
     attend("DAT-T few points 3", [1, 12], [196, 49], [32, 32]),
     attend("MaxViT-T grid 1", [64, 2], [49, 49], [32, 32]),
+    near("SASA-50 neighbourhoods 1", 56, 8, 8),
+    near("SASA-50 neighbourhoods 2", 28, 8, 16),
+    near("SASA-50 neighbourhoods 3", 14, 8, 32),
+    near("SASA-50 neighbourhoods 4", 7, 8, 64),
     product("SASA-50 expand 1", [3136, 64, 256], Residual),
     product("SASA-50 reduce 1", [3136, 256, 64], Bias),
     product("SASA-50 reduce 2, first", [3136, 256, 128], Bias),
@@ -110,7 +115,6 @@ pub const ROWS: [Row; 100] = [
     product("SASA-50 reduce 4, first", [196, 1024, 512], Bias),
     product("SASA-50 expand 4", [49, 512, 2048], Residual),
     product("SASA-50 reduce 4", [49, 2048, 512], Bias),
-    product("SASA-50 head", [1, 2048, 1000], Bias),
     product("UPerNet lateral 1", [16384, 96, 512], Bias),
     product("UPerNet lateral 2", [4096, 192, 512], Bias),
     product("UPerNet lateral 3", [1024, 384, 512], Bias),

@@ -29,23 +29,38 @@ pub fn inner_unit(cone: &Cone, target: &Target) -> usize {
     if digit == cone.space[1] { target.lanes as usize } else { digit }
 }
 
+/// What a block may take of the second-level cache.
+fn cache_bytes(target: &Target) -> u64 {
+    target.l2_bytes / 4 * 3
+}
+
+/// Bytes of the rows, the slice of a panel and the waiting sums of one block; rows that are read directly
+/// take only their slice.
+fn block_bytes(product: &Product, direct: bool, tiles: &ProductTiles, target: &Target) -> u64 {
+    let computed = matches!(product.right, crate::plan::Right::Computed(_));
+    let rows = tiles.rows.next_multiple_of(tiles.mr);
+    let width = tiles.width(target.lanes);
+    let left = rows * if direct { tiles.depth } else { ProductTiles::row_stride(product.k) };
+    let right = if computed { tiles.panels * product.k * width } else { tiles.depth * width };
+    let sums = if tiles.depth < product.k { tiles.panels * rows * width } else { 0 };
+    (left + right + sums) as u64 * 4
+}
+
+/// Whether a block fits the second-level cache. One register tile is possible however long k is.
+pub fn fits_cache(product: &Product, direct: bool, tiles: &ProductTiles, target: &Target) -> bool {
+    let smallest = tiles.rows <= tiles.mr && tiles.panels == 1;
+    smallest || block_bytes(product, direct, tiles, target) <= cache_bytes(target)
+}
+
 /// The inequality of the second-level cache, and that of the registers.
-pub fn check_product(product: &Product, tiles: &ProductTiles, target: &Target) -> Result<(), String> {
+fn check_product(product: &Product, tiles: &ProductTiles, target: &Target) -> Result<(), String> {
     if !fits_registers(tiles.mr, tiles.nv, target) {
         let (need, have) = (tiles.mr * tiles.nv + tiles.nv + 1, target.vector_registers);
         return Err(format!("mr·nv + nv + 1 = {need} registers, expected at most {have}"));
     }
-    let computed = matches!(product.right, crate::plan::Right::Computed(_));
-    let rows = tiles.rows.next_multiple_of(tiles.mr);
-    let width = tiles.width(target.lanes);
     let direct = direct_rows(product, tiles.mr).is_some();
-    let left = rows * if direct { tiles.depth } else { ProductTiles::row_stride(product.k) };
-    let right = if computed { tiles.panels * product.k * width } else { tiles.depth * width };
-    let sums = if tiles.depth < product.k { tiles.panels * rows * width } else { 0 };
-    let (bytes, cache) = ((left + right + sums) as u64 * 4, target.l2_bytes / 4 * 3);
-    // One register tile must be possible however long k is.
-    let smallest = tiles.rows <= tiles.mr && tiles.panels == 1;
-    if bytes > cache && !smallest {
+    if !fits_cache(product, direct, tiles, target) {
+        let (bytes, cache) = (block_bytes(product, direct, tiles, target), cache_bytes(target));
         return Err(format!(
             "operands and sums of a block take {bytes} bytes, expected at most {cache}, three quarters of the second-level cache"
         ));
@@ -91,7 +106,7 @@ fn neighbourhood(attend: &Attend) -> Result<Neighbourhood, String> {
 }
 
 /// Sums of one row of the windows, or of some channels, in registers; all that the windows of a block see in the cache.
-fn check_slide(attend: &Attend, tiles: &SlideTiles, target: &Target) -> Result<(), String> {
+pub fn check_slide(attend: &Attend, tiles: &SlideTiles, target: &Target) -> Result<(), String> {
     let near = neighbourhood(attend)?;
     if !attend.value_dim.is_multiple_of(tiles.sums) {
         return Err(format!("sums {} does not divide the {} channels of a value", tiles.sums, attend.value_dim));
@@ -102,7 +117,7 @@ fn check_slide(attend: &Attend, tiles: &SlideTiles, target: &Target) -> Result<(
     }
     let room = tiles.room(&near, target.lanes as usize);
     let channels = attend.value_dim + attend.products.as_ref().map_or(0, |products| products.dim);
-    let (bytes, cache) = ((channels * room.rows * room.columns) as u64 * 4, target.l2_bytes / 4 * 3);
+    let (bytes, cache) = ((channels * room.rows * room.columns) as u64 * 4, cache_bytes(target));
     if bytes > cache && tiles.rows > 1 {
         return Err(format!(
             "keys and values of a block take {bytes} bytes, expected at most {cache}, three quarters of the second-level cache"

@@ -60,7 +60,7 @@ impl Schedule {
     /// The best schedule by the cost model.
     pub fn best(plan: &Plan, target: &Target) -> Schedule {
         let setting = Setting::new(plan, target);
-        Schedule::of(plan, target, plan.groups.iter().map(|group| space::best(&group.body, &setting)))
+        Schedule::of(plan, target, space::chosen(plan, &setting).into_iter())
     }
 
     /// The schedule with these tiles, one for each group.

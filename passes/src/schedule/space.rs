@@ -12,11 +12,18 @@
 
 use super::{
     AttendTiles, Estimate, Estimator, ProductTiles, RowTiles, Setting, SlideTiles, Tiles,
-    inequalities::{check, check_product, fits_registers, inner_unit, reduces_rows},
+    inequalities::{check_slide, fits_cache, fits_registers, inner_unit, reduces_rows},
 };
-use crate::plan::{Attend, Body, Plan, Product, expr::Cone, neighbourhood::Neighbourhood};
+use crate::{
+    lower::direct_rows,
+    plan::{Attend, Body, Plan, Product, expr::Cone, neighbourhood::Neighbourhood},
+};
 use regard_ir::target::Target;
-use std::{cmp::Ordering, collections::BTreeSet};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+    iter,
+};
 
 /// Workers that a choice is made for; it must not depend on the machine's own number.
 pub const WORKERS: u64 = 4;
@@ -34,27 +41,46 @@ pub struct Candidate {
     pub estimate: Estimate,
 }
 
-/// The tiles with the least estimate for [`WORKERS`] cores.
-pub fn best(body: &Body, setting: &Setting) -> Tiles {
-    least(body, setting, WORKERS).tiles
+/// For each group of a plan the tiles with the least estimate for [`WORKERS`] cores.
+pub fn chosen(plan: &Plan, setting: &Setting) -> Vec<Tiles> {
+    of_groups(plan, setting, |body, estimator| best(body, estimator, setting.target, WORKERS).tiles)
 }
 
 /// The candidate with the least estimate for a number of cores, that of the smallest sizes among several.
 pub fn least(body: &Body, setting: &Setting, workers: u64) -> Candidate {
-    let estimator = Estimator::new(body, setting);
+    best(body, &Estimator::new(body, setting), setting.target, workers)
+}
+
+fn best(body: &Body, estimator: &Estimator, target: &Target, workers: u64) -> Candidate {
     let mut best: Option<(f64, Candidate)> = None;
-    visit(body, setting.target, &mut |tiles| {
+    visit(body, target, &mut |tiles| {
         let estimate = estimator.estimate(&tiles);
         let time = estimate.on(workers);
         let better = |(least, known): (f64, Candidate)| match time.total_cmp(&least) {
             Ordering::Equal => sizes(&tiles) < sizes(&known.tiles),
             order => order.is_lt(),
         };
-        if best.is_none_or(better) && check(body, &tiles, setting.target).is_ok() {
+        if best.is_none_or(better) {
             best = Some((time, Candidate { tiles, estimate }));
         }
     });
     best.expect("the smallest tiles always fit").1
+}
+
+/// What `find` finds for each group; layers that repeat with equal work share one search.
+fn of_groups<T: Clone>(plan: &Plan, setting: &Setting, find: impl Fn(&Body, &Estimator) -> T) -> Vec<T> {
+    let mut known: Vec<(Estimator, T)> = Vec::new();
+    let mut found = Vec::with_capacity(plan.groups.len());
+    for group in &plan.groups {
+        let estimator = Estimator::new(&group.body, setting);
+        let at = known.iter().position(|(other, _)| estimator.agrees_with(other)).unwrap_or_else(|| {
+            let first = find(&group.body, &estimator);
+            known.push((estimator, first));
+            known.len() - 1
+        });
+        found.push(known[at].1.clone());
+    }
+    found
 }
 
 /// Every point of the space, best estimate on one core first.
@@ -62,9 +88,7 @@ pub fn all(body: &Body, setting: &Setting) -> Vec<Candidate> {
     let estimator = Estimator::new(body, setting);
     let mut found = Vec::new();
     visit(body, setting.target, &mut |tiles| {
-        if check(body, &tiles, setting.target).is_ok() {
-            found.push(Candidate { tiles, estimate: estimator.estimate(&tiles) });
-        }
+        found.push(Candidate { tiles, estimate: estimator.estimate(&tiles) });
     });
     found.sort_by(order);
     found.dedup_by_key(|candidate| candidate.tiles);
@@ -85,7 +109,7 @@ fn sizes(tiles: &Tiles) -> [usize; 5] {
     }
 }
 
-/// A varied few of the space, best estimate first: what is [chosen](best), the best for one core, the best of each
+/// A varied few of the space, best estimate first: what is [chosen], the best for one core, the best of each
 /// of the best register tiles, and a ladder of times up to four times the least. At least twelve where the
 /// space has twelve.
 pub fn candidates(body: &Body, setting: &Setting) -> Vec<Candidate> {
@@ -93,7 +117,7 @@ pub fn candidates(body: &Body, setting: &Setting) -> Vec<Candidate> {
     if all.len() <= OFFERED {
         return all;
     }
-    let chosen = best(body, setting);
+    let chosen = least(body, setting, WORKERS).tiles;
     let mut taken: BTreeSet<usize> = all.iter().position(|c| c.tiles == chosen).into_iter().collect();
     let mut shapes = BTreeSet::new();
     for (i, candidate) in all.iter().enumerate() {
@@ -113,20 +137,24 @@ pub fn candidates(body: &Body, setting: &Setting) -> Vec<Candidate> {
     taken.into_iter().map(|i| all[i]).collect()
 }
 
-/// For each group of a plan what is [chosen](best), and then the best of each other register tile, `count` in
+/// For each group of a plan what is [chosen], and then the best of each other register tile, `count` in
 /// all where there are as many.
 pub fn ranked(plan: &Plan, setting: &Setting, count: usize) -> Vec<Vec<Tiles>> {
-    let of_group = |body: &Body| {
-        let mut ranked = vec![best(body, setting)];
-        for candidate in all(body, setting) {
-            let tile = register_tile(&candidate.tiles);
-            if ranked.len() < count && ranked.iter().all(|known| register_tile(known) != tile) {
-                ranked.push(candidate.tiles);
+    of_groups(plan, setting, |body, estimator| {
+        let chosen = best(body, estimator, setting.target, WORKERS).tiles;
+        let mut others: BTreeMap<[usize; 3], Candidate> = BTreeMap::new();
+        visit(body, setting.target, &mut |tiles| {
+            let found = Candidate { tiles, estimate: estimator.estimate(&tiles) };
+            let known = others.entry(register_tile(&tiles)).or_insert(found);
+            if order(&found, known).is_lt() {
+                *known = found;
             }
-        }
-        ranked
-    };
-    plan.groups.iter().map(|group| of_group(&group.body)).collect()
+        });
+        others.remove(&register_tile(&chosen));
+        let mut others: Vec<Candidate> = others.into_values().collect();
+        others.sort_by(order);
+        iter::once(chosen).chain(others.iter().map(|other| other.tiles)).take(count).collect()
+    })
 }
 
 fn register_tile(tiles: &Tiles) -> [usize; 3] {
@@ -144,6 +172,14 @@ fn ladder(most: usize) -> impl Iterator<Item = usize> {
     steps.take_while(move |&n| n <= most.saturating_mul(2)).filter(move |&n| n <= most)
 }
 
+/// Sizes of the parts when `whole` is cut into numbers of parts from the ladder, largest first.
+fn parts(whole: usize) -> Vec<usize> {
+    let mut sizes: Vec<usize> = ladder(whole).map(|parts| whole.div_ceil(parts)).collect();
+    sizes.dedup();
+    sizes
+}
+
+/// Every point of the space; all of them satisfy the inequalities.
 fn visit(body: &Body, target: &Target, found: &mut dyn FnMut(Tiles)) {
     match body {
         Body::Row(cone) => rows(cone, target, found),
@@ -157,8 +193,8 @@ fn visit(body: &Body, target: &Target, found: &mut dyn FnMut(Tiles)) {
 
 fn rows(cone: &Cone, target: &Target, found: &mut dyn FnMut(Tiles)) {
     let [rows, inner] = cone.space[..] else { panic!("a row program's space has two axes") };
-    for blocks in ladder(rows) {
-        found(Tiles::Row(RowTiles { rows: rows.div_ceil(blocks).max(1), inner }));
+    for rows in parts(rows) {
+        found(Tiles::Row(RowTiles { rows, inner }));
     }
     if reduces_rows(cone) {
         return;
@@ -174,19 +210,17 @@ fn products(product: &Product, target: &Target, found: &mut dyn FnMut(Tiles)) {
     let lanes = target.lanes as usize;
     let registers = target.vector_registers as usize;
     for nv in (1..=4).filter(|nv| (nv - 1) * lanes < product.n) {
-        let panels = product.n.div_ceil(nv * lanes);
-        for mr in (1..registers).filter(|&mr| fits_registers(mr, nv, target) && mr <= product.m.max(1)) {
+        let widths = parts(product.n.div_ceil(nv * lanes));
+        for mr in (1..=product.m.clamp(1, registers)).filter(|&mr| fits_registers(mr, nv, target)) {
+            let direct = direct_rows(product, mr).is_some();
+            let row_tiles = product.m.div_ceil(mr);
+            let heights: BTreeSet<usize> = ladder(row_tiles).chain(parts(row_tiles)).collect();
             for depth in depths(product.k, mr, nv * lanes, target) {
-                let row_tiles = product.m.div_ceil(mr);
-                let mut heights: Vec<usize> = ladder(row_tiles).flat_map(|n| [n, row_tiles.div_ceil(n)]).collect();
-                heights.sort_unstable();
-                heights.dedup();
-                for height in heights {
-                    for blocks in ladder(panels) {
-                        let tiles = ProductTiles { rows: height * mr, panels: panels.div_ceil(blocks), mr, nv, depth };
-                        if check_product(product, &tiles, target).is_ok() {
-                            found(Tiles::Product(tiles));
-                        }
+                let blocks = heights.iter().flat_map(|height| widths.iter().map(move |&panels| (height * mr, panels)));
+                for (rows, panels) in blocks {
+                    let tiles = ProductTiles { rows, panels, mr, nv, depth };
+                    if fits_cache(product, direct, &tiles, target) {
+                        found(Tiles::Product(tiles));
                     }
                 }
             }
@@ -213,13 +247,11 @@ fn attends(attend: &Attend, target: &Target, found: &mut dyn FnMut(Tiles)) {
     for mr in 1..=attend.queries.clamp(1, 14) {
         let row_tiles = attend.queries.div_ceil(mr);
         // A softmax over queries needs all of them in one block.
-        let most = if attend.inverse_values.is_some() { 1 } else { row_tiles };
-        let mut cuts: Vec<usize> = ladder(most).map(|blocks| row_tiles.div_ceil(blocks) * mr).collect();
-        cuts.dedup();
+        let cuts = if attend.inverse_values.is_some() { vec![row_tiles] } else { parts(row_tiles) };
         for key_vectors in (1..=keys.min(4)).filter(|&nv| fits_registers(mr, nv, target)) {
             for value_vectors in (1..=values.min(4)).filter(|&nv| fits_registers(mr, nv, target)) {
-                for &queries in &cuts {
-                    found(Tiles::Attend(AttendTiles { queries, mr, key_vectors, value_vectors }));
+                for tiles in &cuts {
+                    found(Tiles::Attend(AttendTiles { queries: tiles * mr, mr, key_vectors, value_vectors }));
                 }
             }
         }
@@ -230,7 +262,11 @@ fn slides(attend: &Attend, target: &Target, found: &mut dyn FnMut(Tiles)) {
     let Some(near) = Neighbourhood::of(attend) else { return };
     let most = (target.vector_registers as usize - 2).min(attend.value_dim);
     let sums = (1..=most).filter(|&sums| attend.value_dim.is_multiple_of(sums));
-    for (sums, blocks) in sums.flat_map(|sums| ladder(near.map[0]).map(move |blocks| (sums, blocks))) {
-        found(Tiles::Slide(SlideTiles { rows: near.map[0].div_ceil(blocks), sums }));
+    let heights = parts(near.map[0]);
+    for (sums, &rows) in sums.flat_map(|sums| heights.iter().map(move |rows| (sums, rows))) {
+        let tiles = SlideTiles { rows, sums };
+        if check_slide(attend, &tiles, target).is_ok() {
+            found(Tiles::Slide(tiles));
+        }
     }
 }

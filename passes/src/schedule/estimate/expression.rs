@@ -37,7 +37,7 @@ const STORED: f64 = 1.5;
 const HORIZONTAL: f64 = 30.0;
 
 /// Cycles, operations and bytes of one evaluation.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
     pub cycles: f64,
     pub flops: f64,
@@ -54,7 +54,7 @@ impl Cost {
 }
 
 /// A cone with lanes along one of its axes.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Price {
     /// Of each vector.
     pub vector: Cost,

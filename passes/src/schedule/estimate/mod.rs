@@ -300,6 +300,15 @@ impl<'a> Estimator<'a> {
         Self { parts, target: setting.target }
     }
 
+    /// Whether both estimate every tile alike, and allow the same ones. Only products are compared: they alone have so
+    /// many tiles that it pays.
+    pub fn agrees_with(&self, other: &Estimator) -> bool {
+        match (&self.parts, &other.parts) {
+            (Parts::Product(a), Parts::Product(b)) => a.agrees_with(b),
+            _ => false,
+        }
+    }
+
     /// The estimate for tiles of the body's own kind.
     pub fn estimate(&self, tiles: &Tiles) -> Estimate {
         price(&self.work(tiles), self.target)

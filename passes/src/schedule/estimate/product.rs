@@ -46,6 +46,14 @@ impl<'a> Parts<'a> {
         }
     }
 
+    pub fn agrees_with(&self, other: &Parts) -> bool {
+        let sizes = |p: &Product| [p.batch, p.m, p.k, p.n];
+        let prices = |parts: &Parts| (parts.left, parts.right, parts.epilogue);
+        sizes(self.product) == sizes(other.product)
+            && prices(self) == prices(other)
+            && (self.direct, self.cold) == (other.direct, other.cold)
+    }
+
     pub fn work(&self, tiles: &ProductTiles, target: &Target) -> Work {
         let counts = Counts::new(self, tiles, target);
         let mut work = Work { blocks: counts.blocks as u64, ..Work::default() };
