@@ -62,7 +62,7 @@ pub enum Shape {
         /// Length of a value.
         value_dim: usize,
     },
-    /// Attention to the neighbourhood of a pixel, zeros outside, channels first.
+    /// Attention to the neighbourhood of a pixel, zeros outside, channels side by side.
     Near {
         /// Rows and columns of the map.
         map: usize,
@@ -151,7 +151,10 @@ fn attend(
 }
 
 fn near(b: &mut Builder, map: usize, heads: usize, size: usize, dim: usize) -> NodeId {
-    let operands = ["q", "k", "v"].map(|name| b.input(name, TensorType::f32([1, heads * dim, map, map])));
+    let operands = ["q", "k", "v"].map(|name| {
+        let x = b.input(name, TensorType::f32([1, map, map, heads * dim]));
+        b.transpose(x, &[-4, -1, -3, -2])
+    });
     let y = b.push(NeighbourhoodAttention { heads, size, scale: 1.0.into(), border: Border::Zero }, &operands);
     b.transpose(y, &[-4, -2, -1, -3])
 }

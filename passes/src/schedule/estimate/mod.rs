@@ -223,10 +223,14 @@ impl Work {
         self.bytes[Level::L1 as usize] += times * cost.bytes;
     }
     /// Steps of the innermost loop of a product, for a register tile.
-    fn multiply(&mut self, (mr, nv): (usize, usize), steps: f64, target: &Target) {
+    fn multiply(&mut self, tile: (usize, usize), steps: f64, target: &Target) {
+        self.multiply_loading(tile, 1.0, steps, target);
+    }
+    /// The same where the load of a vector counts as several.
+    fn multiply_loading(&mut self, (mr, nv): (usize, usize), per_vector: f64, steps: f64, target: &Target) {
         // As many independent sums as hide a latency of four cycles, twice per cycle.
         const HIDDEN: f64 = 8.0;
-        let (sums, loads, lanes) = ((mr * nv) as f64, (mr + nv) as f64, f64::from(target.lanes));
+        let (sums, loads, lanes) = ((mr * nv) as f64, mr as f64 + per_vector * nv as f64, f64::from(target.lanes));
         let operations = sums * if target.fma { 1.0 } else { 2.0 };
         self.flops += steps * 2.0 * sums * lanes;
         self.events[Event::Arithmetic] += steps * operations.max(loads).max(HIDDEN) / 2.0;

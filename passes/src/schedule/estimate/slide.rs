@@ -60,7 +60,7 @@ impl<'a> Parts<'a> {
         if let (Some([queries, keys]), Some(products)) = (&self.products, &a.products) {
             self.pack(keys, seen, target, &mut work);
             self.pack(queries, visits * lanes as f64, target, &mut work);
-            work.multiply((1, columns), visits * (rows * products.dim) as f64, target);
+            work.multiply_loading((1, columns), split(target), visits * (rows * products.dim) as f64, target);
             work.visit(visits * rows as f64, 0.0, target);
         }
         let scores = visits * a.keys as f64;
@@ -71,7 +71,7 @@ impl<'a> Parts<'a> {
         work.events[Event::Softmax] = scores;
         work.cross(Level::L1, scores * 3.0 * vector);
         let sums = visits * (a.value_dim / tiles.sums) as f64;
-        work.multiply((1, tiles.sums), sums * a.keys as f64, target);
+        work.multiply_loading((1, tiles.sums), split(target), sums * a.keys as f64, target);
         work.visit(sums, 0.0, target);
         // Sums are turned back, and finished pixel by pixel.
         let padded = a.value_dim.next_multiple_of(lanes) as f64;
@@ -125,4 +125,10 @@ impl<'a> Parts<'a> {
             }
         }
     }
+}
+
+/// Loads that a vector at any element counts as: one that crosses the end of a line of the cache takes two.
+fn split(target: &Target) -> f64 {
+    const LINE: f64 = 64.0;
+    1.0 + 4.0 * f64::from(target.lanes - 1) / LINE
 }
