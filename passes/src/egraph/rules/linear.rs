@@ -23,7 +23,7 @@ pub fn rules() -> Vec<Rule> {
     rules.extend(projections());
     rules.extend(sums());
     rules.extend(means());
-    rules.extend(keys());
+    rules.push(weights_of_keys());
     rules.extend(scalars());
     rules
 }
@@ -272,50 +272,37 @@ fn heads(whole: &[usize], split: &[usize]) -> Option<View> {
 }
 
 /// Keys with fewer channels than a head meet queries that their weights have gone into, head by head.
-fn keys() -> Vec<Rule> {
-    vec![
-        rule_with(
-            "weights-of-keys",
-            "x: B n k; const w: B' k m; y: C l j; const v: j m",
-            "(scores (matmul ?x ?w) (matmul ?y ?v))",
-            "(scores (matmul ?x (matmul ?w (view ?t ?v))) ?y)",
-            |s| {
-                let [j, m] = *s.shape("v")? else { return None };
-                s.require("y", "is shorter than its product", j < m)?;
-                Some(vec![map("t", &maps::swap(&[j, m])?)])
-            },
-        ),
-        rule_with(
-            "weights-of-keys-in-heads",
-            "x: B n k; const w: k m; map h: B n m -> B g n d; y: B l j; const v: j m; map o: B l m -> B g l d",
-            "(scores (view ?h (matmul ?x ?w)) (view ?o (matmul ?y ?v)))",
-            "(scores (view ?i (matmul ?x (view ?c (matmul (view ?p ?w) (view ?q ?v))))) (view ?r ?y))",
-            |s| {
-                let ([.., k], [lead @ .., l, j]) = (s.shape("x")?, s.shape("y")?) else { return None };
-                let (k, l, j, m) = (*k, *l, *j, *s.shape("w")?.last()?);
-                let (queries, keys) = (s.map("h")?, s.map("o")?);
-                let [.., g, n, d] = queries.shape[..] else { return None };
-                let rows = |rows: usize, columns: usize| [lead, &[rows, columns]].concat();
-                let is_split = |map: &View, rows: Vec<usize>| heads(&rows, &map.shape).as_ref() == Some(map);
-                s.require("h", "splits heads", is_split(&queries, rows(n, m)))?;
-                s.require("o", "splits heads", is_split(&keys, rows(l, m)))?;
-                s.require("y", "is shorter than a head", j < d)?;
-                // Per head W [k, d] and Vᵀ [d, j]; their products [k, j] stand side by side, as heads of the columns.
-                let by_head = |rows: usize, order: &[usize]| {
-                    maps::reshape(&[rows, m], &[rows, g, d])?.then(&View::transpose(&[rows, g, d], order))
-                };
-                let beside = View::transpose(&[g, k, j], &[1, 0, 2]).then(&View::reshape(&[k, g, j], &[k, g * j]))?;
-                let (one, split) = ([lead, &[1, l, j]].concat(), [lead, &[g, n, j]].concat());
-                let repeated =
-                    maps::reshape(&rows(l, j), &one)?.then(&maps::repeat(&one, &[lead, &[g, l, j]].concat())?)?;
-                Some(vec![
-                    map("p", &by_head(k, &[1, 0, 2])?),
-                    map("q", &by_head(j, &[1, 2, 0])?),
-                    map("c", &beside),
-                    map("i", &heads(&rows(n, g * j), &split)?),
-                    map("r", &repeated),
-                ])
-            },
-        ),
-    ]
+fn weights_of_keys() -> Rule {
+    rule_with(
+        "weights-of-keys-in-heads",
+        "x: B n k; const w: k m; map h: B n m -> B g n d; y: B l j; const v: j m; map o: B l m -> B g l d",
+        "(scores (view ?h (matmul ?x ?w)) (view ?o (matmul ?y ?v)))",
+        "(scores (view ?i (matmul ?x (view ?c (matmul (view ?p ?w) (view ?q ?v))))) (view ?r ?y))",
+        |s| {
+            let ([.., k], [lead @ .., l, j]) = (s.shape("x")?, s.shape("y")?) else { return None };
+            let (k, l, j, m) = (*k, *l, *j, *s.shape("w")?.last()?);
+            let (queries, keys) = (s.map("h")?, s.map("o")?);
+            let [.., g, n, d] = queries.shape[..] else { return None };
+            let rows = |rows: usize, columns: usize| [lead, &[rows, columns]].concat();
+            let is_split = |map: &View, rows: Vec<usize>| heads(&rows, &map.shape).as_ref() == Some(map);
+            s.require("h", "splits heads", is_split(&queries, rows(n, m)))?;
+            s.require("o", "splits heads", is_split(&keys, rows(l, m)))?;
+            s.require("y", "is shorter than a head", j < d)?;
+            // Per head W [k, d] and Vᵀ [d, j]; their products [k, j] stand side by side, as heads of the columns.
+            let by_head = |rows: usize, order: &[usize]| {
+                maps::reshape(&[rows, m], &[rows, g, d])?.then(&View::transpose(&[rows, g, d], order))
+            };
+            let beside = View::transpose(&[g, k, j], &[1, 0, 2]).then(&View::reshape(&[k, g, j], &[k, g * j]))?;
+            let (one, split) = ([lead, &[1, l, j]].concat(), [lead, &[g, n, j]].concat());
+            let repeated =
+                maps::reshape(&rows(l, j), &one)?.then(&maps::repeat(&one, &[lead, &[g, l, j]].concat())?)?;
+            Some(vec![
+                map("p", &by_head(k, &[1, 0, 2])?),
+                map("q", &by_head(j, &[1, 2, 0])?),
+                map("c", &beside),
+                map("i", &heads(&rows(n, g * j), &split)?),
+                map("r", &repeated),
+            ])
+        },
+    )
 }

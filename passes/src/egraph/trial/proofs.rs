@@ -178,11 +178,6 @@ pub const PROOFS: &[Proof] = &[
         because: "types agree only where there is one head, and then every view leaves the elements in their order",
     },
     Proof {
-        mutant: "not asked whether y is shorter than its product",
-        rules: &["weights-of-keys"],
-        because: "a product is linear in both orders; asked so that the cheaper is chosen",
-    },
-    Proof {
         mutant: "not asked whether y is shorter than a head",
         rules: &["weights-of-keys-in-heads"],
         because: "a product is linear in both orders; asked so that the cheaper is chosen",
