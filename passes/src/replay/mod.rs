@@ -23,9 +23,10 @@ pub use inputs::Kind;
 
 use crate::{core, error::Error};
 use regard_ir::{
-    graph::{Graph, Node, NodeId, Tensor, eval, eval_bounded},
+    graph::{Bounded, Graph, Node, NodeId, Tensor, eval, eval_bounded},
     ops::{Op, OpDef},
 };
+use std::collections::BTreeMap;
 
 /// Most operations of both sides of a link that are evaluated at all.
 pub const MOST_FLOPS: u64 = 40_000_000_000;
@@ -108,10 +109,11 @@ fn weighs_what_it_skips(op: &Op) -> bool {
     matches!(op, AdaptiveAvgPool(_) | Resize(_) | ResizedConv(_) | GridSample(_) | Agents(_) | SampledBias(_))
 }
 
-/// What evaluating a graph takes: operations, and elements written.
+/// What evaluating a graph takes: operations, and elements written, which take as long as several operations of a product.
 pub fn work(graph: &Graph) -> u64 {
+    const ELEMENT: u64 = 8;
     let elements: u64 = graph.nodes.values().map(|node| node.ty.elements() as u64).sum();
-    graph.flops().saturating_add(elements)
+    graph.flops().saturating_add(ELEMENT.saturating_mul(elements))
 }
 
 /// The graph without composites but products.
@@ -133,31 +135,47 @@ struct Found {
     doubtful: usize,
 }
 
-impl Both<'_> {
-    /// Indices are valid where either side gathers by them.
-    fn value(&self, kind: Kind, graph: &Graph) -> Result<Vec<Tensor>, String> {
-        eval(graph, &mut |_, node| Ok(self.given(kind, node))).map_err(|error| error.to_string())
+/// What the leaves of both sides hold, by label.
+struct Given(BTreeMap<String, Tensor>);
+
+impl Given {
+    /// The value of either side.
+    fn value(&self, graph: &Graph) -> Result<Vec<Tensor>, String> {
+        eval(graph, &mut |_, node| Ok(self.of(node))).map_err(|error| error.to_string())
     }
 
-    /// What a leaf of either side holds: what the first side says that it does.
-    fn given(&self, kind: Kind, node: &Node) -> Tensor {
-        let named = |graph: &Graph| graph.labelled(node.label.as_deref()?);
-        let (graph, id) = match (named(self.before), named(self.after)) {
-            (Some(id), _) => (self.before, id),
-            (None, Some(id)) => (self.after, id),
-            (None, None) => panic!("a leaf of a link has no label"),
-        };
-        (self.leaf)(kind, graph, id, node)
+    fn bounded(&self, graph: &Graph) -> Result<Vec<Bounded>, String> {
+        eval_bounded(graph, &mut |_, node| Ok(self.of(node))).map_err(|error| error.to_string())
+    }
+
+    fn of(&self, node: &Node) -> Tensor {
+        self.0[label(node)].clone()
+    }
+}
+
+fn label(node: &Node) -> &str {
+    node.label.as_deref().expect("leaves of a link have labels")
+}
+
+impl Both<'_> {
+    /// What a leaf of either side holds is what the first side says that it does; so indices are valid where either
+    /// side gathers by them.
+    fn given(&self, kind: Kind) -> Given {
+        let mut given = BTreeMap::new();
+        for graph in [self.before, self.after] {
+            for (id, node) in graph.nodes.iter().filter(|(_, node)| matches!(node.op, Op::Input(_) | Op::Weight(_))) {
+                given.entry(label(node).to_string()).or_insert_with(|| (self.leaf)(kind, graph, id, node));
+            }
+        }
+        Given(given)
     }
 
     fn compare(&self, kind: Kind) -> Result<Found, String> {
         // What was written may have no value at all: an index out of range, an integer divided by zero.
-        let Ok(before) = self.value(kind, self.before) else { return Ok(Found::default()) };
-        let after = self.value(kind, self.after)?;
-        let bounds = |graph: &Graph| {
-            eval_bounded(graph, &mut |_, node| Ok(self.given(kind, node))).map_err(|error| error.to_string())
-        };
-        let [left, right] = [bounds(&self.defined[0])?, bounds(&self.defined[1])?];
+        let given = self.given(kind);
+        let Ok(before) = given.value(self.before) else { return Ok(Found::default()) };
+        let after = given.value(self.after)?;
+        let [left, right] = [given.bounded(&self.defined[0])?, given.bounded(&self.defined[1])?];
         let mut found = Found::default();
         for (at, (before, after)) in before.iter().zip(&after).enumerate() {
             for (i, (&x, &y)) in before.data.iter().zip(&after.data).enumerate() {
@@ -182,8 +200,8 @@ impl Both<'_> {
 
     /// Random inputs, compared by norm: the tolerance is a rounding for each step of the longest path.
     fn by_norm(&self) -> Verdict {
-        let values = (self.value(Kind::Random, self.before), self.value(Kind::Random, self.after));
-        let (before, after) = match values {
+        let given = self.given(Kind::Random);
+        let (before, after) = match (given.value(self.before), given.value(self.after)) {
             (Ok(before), Ok(after)) => (before, after),
             (Err(error), _) | (_, Err(error)) => return Verdict::Broken(error),
         };
