@@ -20,7 +20,8 @@ table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabula
 th, td { border-bottom: 1px solid var(--line); padding: .22rem .6rem; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child, td.left, th.left { text-align: left; }
 tr.other td { color: var(--soft); }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; } .full { margin-left: calc(50% - 48vw); width: 96vw; } .full table { font-size: 12px; margin: 0 auto; }
+.full th, .full td { padding: .22rem .35rem; vertical-align: top; } td.long { min-width: 12rem; text-align: left; white-space: normal; }
 .pair { display: grid; gap: 1.2rem; grid-template-columns: repeat(auto-fit, minmax(30rem, 1fr)); }
 pre { border: 1px solid var(--line); border-radius: 6px; font: 12px/1.4 ui-monospace, monospace; margin: 0; max-height: 44rem; overflow: auto; padding: .8rem; }
 pre b { color: var(--key); font-weight: 500; } pre i { color: var(--name); font-style: normal; } u { color: var(--two); font-weight: 600; text-decoration: none; }
@@ -76,9 +77,14 @@ fn totals(comparison: &Comparison) -> String {
     format!("<div class=\"wide\"><table><tr>{heads}</tr>\n{rows}</table></div>\n")
 }
 
+/// The title of a schedule without the kind of kernel that it changes, which the row says.
+fn short(title: &str) -> &str {
+    title.split_once(": ").map_or(title, |(_, rest)| rest)
+}
+
 fn kernels(comparison: &Comparison, lines: &[Line]) -> String {
     let mut html = String::from(
-        "<h2>Kernel by kernel</h2>\n<div class=\"wide\"><table><tr><th>kernel<th class=\"left\">schedule<th class=\"left\">tiles<th>launches<th>MFLOP<th>L2<th>L3<th>memory<th>estimate<th>measured<th>ratio<th class=\"left\">where intermediates live</tr>\n",
+        "<h2>Kernel by kernel</h2>\n<div class=\"wide full\"><table><tr><th>kernel<th class=\"left\">schedule<th class=\"left\">tiles<th>×<th>MFLOP<th>L1<th>L2<th>L3<th>memory<th>estimate<th>measured<th>ratio<th class=\"left\">where intermediates live</tr>\n",
     );
     for line in lines {
         let mut seen = Vec::new();
@@ -92,16 +98,20 @@ fn kernels(comparison: &Comparison, lines: &[Line]) -> String {
             let class = if e == 0 { "" } else { " class=\"other\"" };
             let left = |text: &str| format!("<td class=\"left\">{}</td>", escape(text));
             let name = if e == 0 { part.kernel.as_str() } else { "" };
-            let mut row = cell(name) + &left(&comparison.entries[e].title) + &left(&part.tiles.to_string());
+            let mut row = cell(name) + &left(short(&comparison.entries[e].title)) + &left(&part.tiles.to_string());
             row += &cell(&times.to_string());
             row += &cell(&format!("{:.1}", (estimate.flops * times) as f64 / 1e6));
-            for level in &Level::ALL[1..] {
+            for level in &Level::ALL {
                 row += &cell(&bytes(estimate.bytes[*level] * times));
             }
             row += &cell(&time(Some(line.estimate(e))));
             row += &cell(&time(line.measured[e]));
             row += &cell(&line.measured[e].map_or("–".into(), |ns| format!("{:.2}", line.estimate(e) / ns)));
-            row += &left(&living(&part.living));
+            let _ = write!(
+                row,
+                "<td class=\"long\">{}</td>",
+                if e == 0 { escape(&living(&part.living)) } else { String::new() }
+            );
             let _ = writeln!(html, "<tr{class}>{row}</tr>");
         }
     }

@@ -134,14 +134,14 @@ fn roof(svg: &mut String, (x, y): (&Axis, &Axis), target: &Target, level: Level)
     let path: Vec<String> =
         corners.iter().map(|&(i, speed)| format!("{:.1},{:.1}", x.at(i), y.at(speed.min(peak)))).collect();
     let _ = writeln!(svg, "<polyline class=\"roof\" points=\"{}\"/>", path.join(" "));
-    // Names stand on their slopes, those of faster levels further along, so that they keep clear of each other.
-    let along = 0.8 - 0.2 * level as usize as f64;
-    let middle = start.powf(1.0 - along) * ridge.powf(along);
-    let (tx, ty) = (x.at(middle), y.at(bandwidth * middle) - 6.0);
     if ridge > start {
+        // Names stand in the middle of their slopes and follow them, so that none lies on another roof.
+        let (run, rise) = (x.at(ridge) - x.at(start), y.at(bandwidth * start) - y.at(peak.min(bandwidth * ridge)));
+        let (tx, ty) = (x.at((start * ridge).sqrt()), y.at(bandwidth * (start * ridge).sqrt()) - 6.0);
+        let angle = -rise.atan2(run).to_degrees();
         let _ = writeln!(
             svg,
-            "<text class=\"name\" x=\"{tx:.1}\" y=\"{ty:.1}\" text-anchor=\"end\">{} {bandwidth} GB/s</text>",
+            "<text class=\"name\" x=\"{tx:.1}\" y=\"{ty:.1}\" transform=\"rotate({angle:.1} {tx:.1} {ty:.1})\" text-anchor=\"middle\">{} {bandwidth} GB/s</text>",
             level.name()
         );
     }
