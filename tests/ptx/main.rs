@@ -15,6 +15,7 @@ use regard_ir::{
     target::{Backend, Target},
     types::{DType, TensorType},
 };
+use regard_passes::Rules;
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -103,7 +104,8 @@ fn random_kernels_agree_and_assemble() {
 /// The kernels that compute a graph, for cores of 32 lanes and little scratch.
 fn lowered(graph: &Graph) -> Vec<Kernel> {
     let target = Target { backend: Backend::Ptx, lanes: 32, l2_bytes: 64 << 10, ..Target::ROWS[0].clone() };
-    let plan = regard_passes::plan(graph, &target).expect("the graph can be planned");
+    let graph = regard_passes::optimize(graph, &target, &Rules::default()).expect("the graph can be optimised").graph;
+    let plan = regard_passes::plan(&graph, &target).expect("the graph can be planned");
     let schedule = regard_passes::Schedule::best(&plan, &target);
     let program = regard_passes::lower(&plan, &schedule, &target).expect("the plan can be lowered");
     program.kernels.values().cloned().collect()
@@ -126,6 +128,23 @@ fn products_and_window_attention_agree_and_assemble() {
     let module = ptx::module(&kernels, Sm::Sm80).expect("the kernels are emitted");
     agree(&kernels, &module);
     assemble(&[module]);
+}
+
+#[test]
+fn bidirectional_sliding_and_staged_kernels_agree_and_assemble() {
+    let graphs = [
+        ("bidirectional", include_str!("../filetests/attention/bidirectional.rg")),
+        ("slide", include_str!("../filetests/attention/neighbourhood_slides.rg")),
+        ("product", include_str!("../filetests/rows/stages.rg")),
+        ("row", include_str!("../filetests/routing/regions.rg")),
+    ];
+    for (kind, text) in graphs {
+        let kernels = lowered(&regard_ir::text::parse(text).expect("a graph"));
+        assert!(kernels.iter().any(|kernel| kernel.name.starts_with(kind)), "no kernel is of the kind {kind}");
+        let module = ptx::module(&kernels, Sm::Sm80).expect("the kernels are emitted");
+        agree(&kernels, &module);
+        assemble(&[module]);
+    }
 }
 
 /// Two units exchange halves of a tile through scratch, `len` elements of it.
