@@ -8,9 +8,9 @@
 //! Devices are the processor and the kernel interpreter, which runs the same launch list.
 
 use crate::{
+    choices::{self, Settled},
     errors::{Error, Result},
     pipeline::{self, Recipe, Trace},
-    routes::{self, Settled},
     values,
     weights::{Weights, leaf},
 };
@@ -94,7 +94,7 @@ pub fn check(job: &Job, trials: u64, trace: &mut Trace) -> Result<Vec<OutputErro
             && let Some(settled) = settle(job, &inputs, trace)?
             && settled.is_near()
         {
-            trial = routes::errors(&settled);
+            trial = choices::errors(&settled);
             near_ties = settled.others.len();
         }
         for (&output, error) in job.graph.outputs.iter().zip(trial) {
@@ -110,7 +110,7 @@ pub fn check(job: &Job, trials: u64, trace: &mut Trace) -> Result<Vec<OutputErro
 /// # Errors
 /// Where the graph cannot be compiled or run.
 pub fn settle(job: &Job, inputs: &[Vec<f64>], trace: &mut Trace) -> Result<Option<Settled>> {
-    routes::settle(job, inputs, &mut |graph, inputs| {
+    choices::settle(job, inputs, &mut |graph, inputs| {
         let job = Job { graph, recipe: job.recipe.clone(), ..*job };
         prepare(&job, trace)?(inputs)
     })

@@ -12,15 +12,15 @@
 //! *tapped* program, the same graph with the modules as further outputs.
 //!
 //! The class is compared first. Where the reference itself hardly prefers one class to another, a different
-//! choice is no error but a near tie. The same holds for [`crate::routes`]: where a program chose other regions
+//! choice is no error but a near tie. The same holds for [`crate::choices`]: where a program chose other regions
 //! and the reference hardly preferred its own, the rest is compared with the reference on the program's choice.
 
 use crate::{
     archive::Archive,
     check::{self, Device, TOLERANCE},
+    choices::{self, Settled},
     errors::Result,
     pipeline::{self, Recipe, Trace},
-    routes::{self, Settled},
     values,
     weights::Synthetic,
 };
@@ -85,8 +85,9 @@ pub enum Choice {
         /// The class expected.
         expected: usize,
     },
-    /// Not a class: regions were chosen that the reference finds as good, and it followed.
-    NearRoutes(usize),
+    /// Not the class of an image: regions or classes of pixels were chosen that the reference finds as good, and it
+    /// followed.
+    NearChoices(usize),
     /// Another one.
     Different {
         /// The class found.
@@ -226,9 +227,9 @@ impl Golden {
 
     /// Every tensor against the reference on the choices that the program made.
     fn settled_lines(&self, settled: &Settled, outputs: usize) -> Vec<Line> {
-        let errors = routes::errors(settled);
+        let errors = choices::errors(settled);
         let line = |tensor: String, error: f64| {
-            let choice = Some(Choice::NearRoutes(settled.others.len()));
+            let choice = Some(Choice::NearChoices(settled.others.len()));
             Line { tensor, program: Program::Tapped, error, choice }
         };
         let logits = self.archive.stored("logits").is_ok().then(|| line("logits".into(), errors[0]));
@@ -336,7 +337,7 @@ fn argmax(values: &[f64]) -> usize {
 fn severity(choice: &Choice) -> u8 {
     match choice {
         Choice::Same(_) => 0,
-        Choice::NearTie { .. } | Choice::NearRoutes(_) => 1,
+        Choice::NearTie { .. } | Choice::NearChoices(_) => 1,
         Choice::Different { .. } => 2,
     }
 }

@@ -25,11 +25,11 @@ pub mod weights;
 
 pub mod bench;
 pub mod check;
+pub mod choices;
 pub mod compare;
 pub mod explain;
 pub mod golden;
 pub mod inference;
-pub mod routes;
 pub mod score;
 pub mod segment;
 pub mod table;

@@ -117,13 +117,17 @@ fn random(args: &Check, model: &str, out: &mut dyn Write) -> Result<()> {
         let verdict = match (worst.holds(), worst.near_ties) {
             (false, _) => "BROKEN".to_owned(),
             (true, 0) => "ok".to_owned(),
-            (true, routes) => format!("ok, near tie in {routes} routes"),
+            (true, choices) => format!("ok{}", near_ties(choices)),
         };
         broken += usize::from(!worst.holds());
         let (error, seed) = (worst.error, worst.seed);
         writeln!(out, "  {name}  worst relative error {error:.2e} of {trials} trials (seed {seed})  {verdict}")?;
     }
     verdict(broken, graph.outputs.len(), "output")
+}
+
+fn near_ties(choices: usize) -> String {
+    format!(", near tie in {choices} {}", if choices == 1 { "choice" } else { "choices" })
 }
 
 /// Errors in order of badness: NaN is worst.
@@ -169,7 +173,7 @@ fn row(line: &Line) -> Vec<String> {
         None => String::new(),
         Some(Choice::Same(class)) => format!(", class {class} as expected"),
         Some(Choice::NearTie { found, expected }) => format!(", near tie of classes {found} and {expected}"),
-        Some(Choice::NearRoutes(routes)) => format!(", near tie in {routes} routes"),
+        Some(Choice::NearChoices(choices)) => near_ties(choices),
         Some(Choice::Different { found, expected }) => format!(", class {found}, expected {expected}"),
     };
     let verdict = if line.holds() { "ok" } else { "BROKEN" };

@@ -1,4 +1,5 @@
-//! Routes: where compiled code chose other regions than the reference, and the reference hardly preferred its own.
+//! Choices: where compiled code chose other regions or classes than the reference, and the reference hardly preferred
+//! its own.
 //!
 //! ```text
 //!   program, its choices as further outputs ──▶ found, choices
@@ -42,7 +43,7 @@ pub type Run<'a> = dyn FnMut(&Graph, &[Vec<f64>]) -> Result<Vec<Vec<f64>>> + 'a;
 
 /// The nodes that choose by size.
 fn choices(graph: &Graph) -> Vec<NodeId> {
-    let chooses = |node: &Node| matches!(node.op, Op::Route(_) | Op::TopK(_));
+    let chooses = |node: &Node| matches!(node.op, Op::Route(_) | Op::TopK(_) | Op::Argmax(_));
     graph.nodes.iter().filter(|(_, node)| chooses(node)).map(|(id, _)| id).collect()
 }
 
@@ -97,21 +98,28 @@ fn margin(node: &Node, operands: &[Tensor], made: &[f64]) -> Result<f64> {
     let failed = |message: String| Error::Failed(format!("{}: {message}", node.op.name()));
     let expected = node.op.eval(&operands.iter().collect::<Vec<_>>(), &node.ty).map_err(failed)?;
     let logits = logits(node, operands)?;
-    let (n, k) = (logits.ty.shape[logits.ty.rank() - 1], node.ty.shape[node.ty.rank() - 1]);
+    let axis = match &node.op {
+        Op::Argmax(argmax) => node.ty.axis(argmax.axis).map_err(failed)?,
+        _ => node.ty.rank() - 1,
+    };
+    let (n, k) = (logits.ty.shape[axis], node.ty.shape[axis]);
+    let inner: usize = node.ty.shape[axis + 1..].iter().product();
     let largest = logits.data.iter().fold(f64::MIN_POSITIVE, |largest, x| largest.max(x.abs()));
     let mut margin = 0.0f64;
-    for ((row, expected), made) in logits.data.chunks(n).zip(expected.data.chunks(k)).zip(made.chunks(k)) {
-        for (e, m) in expected.iter().zip(made) {
-            let chosen = row.get(*m as usize).copied().unwrap_or(f64::NEG_INFINITY);
-            margin = margin.max((row[*e as usize] - chosen) / largest);
-        }
+    for (at, (expected, made)) in expected.data.iter().zip(made).enumerate() {
+        let (line, column) = (at / (k * inner), at % inner);
+        let logit = |place: f64| {
+            let place = place as usize;
+            if place < n { logits.data[(line * n + place) * inner + column] } else { f64::NEG_INFINITY }
+        };
+        margin = margin.max((logit(*expected) - logit(*made)) / largest);
     }
     Ok(margin)
 }
 
 /// What a node chooses by.
 fn logits(node: &Node, operands: &[Tensor]) -> Result<Tensor> {
-    if matches!(node.op, Op::TopK(_)) {
+    if matches!(node.op, Op::TopK(_) | Op::Argmax(_)) {
         return Ok(operands[0].clone());
     }
     let types: Vec<_> = operands.iter().map(|tensor| &tensor.ty).collect();
@@ -133,7 +141,11 @@ pub fn errors(settled: &Settled) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::check::Device;
-    use regard_ir::{graph::Builder, ops::TopK, types::TensorType};
+    use regard_ir::{
+        graph::Builder,
+        ops::{Argmax, TopK},
+        types::TensorType,
+    };
 
     /// Logits that differ by a last bit of f32, or by a lot.
     fn graph() -> Graph {
@@ -145,23 +157,40 @@ mod tests {
         b.finish(&[rows])
     }
 
-    fn settled(x: [f64; 2], made: f64) -> Option<Settled> {
-        let graph = graph();
+    /// A job of which only what the program gave is known.
+    fn settled(graph: &Graph, x: &[f64], found: Vec<Vec<f64>>) -> Option<Settled> {
         let weights = crate::weights::Synthetic { seed: 0 };
         let target = crate::pipeline::executable_target(None).unwrap();
-        let job = Job { graph: &graph, weights: &weights, recipe: target.into(), device: Device::Cpu, threads: 1 };
-        settle(&job, &[x.to_vec()], &mut |_, _| Ok(vec![vec![0.5; 3], vec![made]])).unwrap()
+        let job = Job { graph, weights: &weights, recipe: target.into(), device: Device::Cpu, threads: 1 };
+        settle(&job, &[x.to_vec()], &mut |_, _| Ok(found.clone())).unwrap()
     }
 
     #[test]
     fn choices_between_equals_are_near_ties() {
-        assert!(settled([2.0, 1.0], 0.0).is_none());
-        let near = settled([1.0, 1.0 + 1e-7], 0.0).unwrap();
+        let graph = graph();
+        let settled = |x: [f64; 2]| settled(&graph, &x, vec![vec![0.5; 3], vec![0.0]]);
+        assert!(settled([2.0, 1.0]).is_none());
+        let near = settled([1.0, 1.0 + 1e-7]).unwrap();
         assert!(near.is_near() && near.others.len() == 1);
-        assert!(!settled([1.0, 1.1], 0.0).unwrap().is_near());
+        assert!(!settled([1.0, 1.1]).unwrap().is_near());
         // The reference goes on with the choice that was made.
         let first = crate::models::synthetic::parameter("t", &[2, 3], 0)[..3].to_vec();
         let first: Vec<f64> = first.into_iter().map(f64::from).collect();
         assert_eq!(near.expected, [first]);
+    }
+    /// Three classes of two pixels, chosen across the first axis.
+    #[test]
+    fn classes_of_pixels_are_choices_too() {
+        let mut b = Builder::new("classes");
+        let x = b.input("x", TensorType::f32([3, 2]));
+        let y = b.push(Argmax { axis: -2 }, &[x]);
+        let graph = b.finish(&[y]);
+        let settled = |x: [f64; 6], made: [f64; 2]| settled(&graph, &x, vec![made.to_vec(); 2]);
+        let maps = [1.0, 0.5, 0.0, 0.5 + 1e-7, 0.2, 0.1];
+        assert!(settled(maps, [0.0, 1.0]).is_none());
+        let near = settled(maps, [0.0, 0.0]).unwrap();
+        assert!(near.is_near() && errors(&near) == [0.0]);
+        assert!(!settled(maps, [0.0, 2.0]).unwrap().is_near());
+        assert!(!settled(maps, [1.0, 1.0]).unwrap().is_near());
     }
 }
