@@ -88,11 +88,12 @@ pub fn unknown(name: &str) -> Error {
     Error::Usage(format!("there is no model called `{name}`: {hint}"))
 }
 
-/// The question after up to three of `names` that are near `name`, where any are.
+/// The question after up to three of `names` that are near `name` and hardly less near than the nearest, where any are.
 pub fn did_you_mean<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut near: Vec<(f64, &str)> = names.map(|other| (strsim::jaro_winkler(name, other), other)).collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
-    let near: Vec<String> = near.iter().take(3).filter(|n| n.0 > 0.6).map(|n| format!("`{}`", n.1)).collect();
+    let least = near.first().map_or(1.0, |nearest| (nearest.0 - 0.04).max(0.6));
+    let near: Vec<String> = near.iter().take(3).filter(|n| n.0 > least).map(|n| format!("`{}`", n.1)).collect();
     (!near.is_empty()).then(|| format!("did you mean {}?", near.join(" or ")))
 }
 

@@ -6,6 +6,7 @@ mod commands;
 mod compare;
 mod compile;
 mod explain;
+mod readme;
 mod rules;
 mod segmentation;
 
@@ -73,7 +74,12 @@ impl Ran {
 
 /// Runs a program.
 pub fn start(program: &Path, args: &[&str]) -> Ran {
-    let Output { status, stdout, stderr } = Command::new(program).args(args).output().expect("the program starts");
+    ran(Command::new(program).args(args))
+}
+
+/// Runs a command.
+pub fn ran(command: &mut Command) -> Ran {
+    let Output { status, stdout, stderr } = command.output().expect("the program starts");
     let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
     Ran { code: status.code().expect("no signal ended it"), out: text(stdout), err: text(stderr) }
 }
