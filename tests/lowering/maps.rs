@@ -17,6 +17,8 @@ fn convolutions() {
     convolution("2, 17, 5, 6", "7, 17, 3, 3", 7, "stride = 1, padding = 1, dilation = 1, groups = 1");
     convolution("1, 5, 4, 4", "33, 5, 1, 1", 33, "stride = [2, 1], padding = 0, dilation = 1, groups = 1");
     convolution("1, 2, 8, 9", "4, 2, 5, 2", 4, "stride = [1, 3], padding = [4, 1], dilation = [2, 1], groups = 1");
+    convolution("1, 3, 23, 37", "6, 3, 3, 3", 6, "stride = 2, padding = 1, dilation = 1, groups = 1");
+    convolution("2, 1, 9, 33", "4, 1, 7, 7", 4, "stride = 1, padding = 3, dilation = 1, groups = 1");
     convolution("1, 1, 1, 1", "1, 1, 3, 3", 1, "stride = 1, padding = 1, dilation = 1, groups = 1");
 }
 

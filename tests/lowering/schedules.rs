@@ -50,6 +50,13 @@ fn blocks() -> Vec<Graph> {
              %m = avg_pool %a { kernel = [2, 2], stride = [2, 2], padding = [0, 0], count_padding = 0 }\n\
              %y = relu %m\nreturn %y",
         ),
+        // Pixels of planes are packed with lanes across them.
+        parse(
+            "%x = input : f32[2, 3, 13, 11]\n%w = weight : f32[40, 3, 3, 3]\n%v = weight : f32[9, 3, 1, 1]\n\
+             %c = conv2d %x, %w { stride = 2, padding = 1, dilation = 1, groups = 1 }\n\
+             %p = conv2d %x, %v { stride = 1, padding = 0, dilation = 1, groups = 1 }\n\
+             %y = relu %c\n%z = gelu %p\nreturn %y, %z",
+        ),
         parse(
             "%x = input : f32[20, 36]\n%t = transpose %x { order = [-1, -2] }\n%r = roll %t { axis = 0, shift = 5 }\n\
              %m = reduce %r { op = max, axis = 0 }\n%y = sub %r, %m\n%z = reshape %y { shape = [6, 120] }\nreturn %z, %r",
@@ -64,10 +71,10 @@ fn blocks() -> Vec<Graph> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 80, ..ProptestConfig::default() })]
     #[test]
     fn any_tiles(
-        block in 0usize..5, target in 0usize..5,
+        block in 0..blocks().len(), target in 0..targets().len(),
         sizes in prop::collection::vec((1usize..9, 1usize..6, 1usize..41, 1usize..9, 1usize..5), 12)
     ) {
         let graph = &blocks()[block];

@@ -15,7 +15,7 @@ mod slide;
 mod value;
 
 pub use attend::AttendTiles;
-pub use product::{ProductTiles, direct_rows};
+pub use product::{ProductTiles, direct_rows, packs_across};
 pub use row::{RowTiles, lane_extent};
 pub use slide::SlideTiles;
 pub(crate) use value::function;

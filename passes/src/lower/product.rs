@@ -8,20 +8,24 @@
 //!       tile ← acc;  after the last slice: root ← epilogue(tile)
 //! ```
 //!
-//! Packing is the only prologue, so the inner loop is always the same code. It is skipped where the left
+//! Packing ([`pack`]) is the only prologue, so the inner loop is always the same code. It is skipped where the left
 //! operand already lies in memory as the loop wants it ([`direct_rows`]). The right operand comes in
 //! panels of nv·L columns: packed once where it is constant, by the block itself where it is computed.
 //! A long reduction is cut into slices, so that a slice of all rows stays in the second-level cache and
 //! the rows that are broadcast stay in the first; sums then wait in scratch for all of the block's panels. Rows behind the last one repeat it and are not written.
 
+mod pack;
+
+pub use pack::packs_across;
+
 use super::{
     index::{DigitAt, Point},
-    row::{Chunk, RowAt, for_chunks, lane_extent, store_at},
+    row::store_at,
     value::{Context, Scope},
 };
-use crate::plan::{Product, Right, expr::Cone};
+use crate::plan::{Product, Right};
 use regard_ir::{
-    kernel::{BinOp, Buf, Builder, CmpOp, IdAxis, Val},
+    kernel::{BinOp, Buf, Builder, IdAxis, Unit, Val},
     types::DType,
 };
 
@@ -157,9 +161,14 @@ pub fn emit(
     let width = tiles.width(b.lanes());
     let packed_rows = tiles.rows.next_multiple_of(tiles.mr);
     let direct = direct_rows(product, tiles.mr);
+    // Warps cannot transpose registers.
+    let across = direct.is_none() && b.unit() == Unit::Core && packs_across(product, b.lanes());
     let stride = direct.unwrap_or(ProductTiles::row_stride(product.k));
     let left = match product.left.plain_load() {
         Some((node, _)) if direct.is_some() => context.buffers[&node],
+        _ if across => {
+            b.scratch("left", DType::F32, (pack::groups(tiles, b.lanes()) * b.lanes() as usize * stride) as u64)
+        }
         _ => b.scratch("left", DType::F32, (packed_rows * stride) as u64),
     };
     let sliced = tiles.depth < product.k;
@@ -175,10 +184,17 @@ pub fn emit(
     let rows = bounded(b, first_row, tiles.rows, product.m);
     let right = constant.or(computed).expect("a right operand");
     let operands = Operands { left, left_stride: stride, right, right_stride: width, k: tiles.depth };
-    let origin = direct.map(|stride| b.mul_const(first_row, stride as i64));
+    let origin = match direct {
+        Some(stride) => Some(b.mul_const(first_row, stride as i64)),
+        None => {
+            across.then(|| pack::skipped(b, first_row, tiles)).flatten().map(|rows| b.mul_const(rows, stride as i64))
+        }
+    };
     let block = Block { context, product, tiles, batch, first_row, first_panel, rows, operands, origin, tile, output };
-    if direct.is_none() {
-        block.pack_left(b, left, stride, packed_rows);
+    match direct {
+        Some(_) => {}
+        None if across => block.pack_across(b, left, stride),
+        None => block.pack_left(b, left, stride, packed_rows),
     }
     let panels = bounded(b, first_panel, tiles.panels, product.n.div_ceil(width));
     if let (Some(right), Right::Computed(cone)) = (computed, &product.right) {
@@ -240,67 +256,6 @@ impl Block<'_> {
                 let value = b.load(b.addr_off(self.tile, Some(from), (v * lanes) as i64));
                 self.finish(b, global_row, column, v * lanes, value);
             }
-            Vec::new()
-        });
-    }
-
-    fn pack_left(&self, b: &mut Builder, left: Buf, stride: usize, packed_rows: usize) {
-        let product = self.product;
-        let inner = lane_extent(&product.left, 2, product.k);
-        let last = b.i64(product.m as i64 - 1);
-        let several = product.left.stages.iter().any(|stage| stage.kept)
-            && product.n > self.tiles.panels * self.tiles.width(b.lanes());
-        let writes = several.then(|| {
-            let zero = b.i64(0);
-            b.cmp(CmpOp::Eq, self.first_panel, zero)
-        });
-        b.for_const(packed_rows as u64, 1, &[], |b, r, _| {
-            let wanted = b.add(self.first_row, r);
-            let row = b.bin(BinOp::Min, wanted, last);
-            let point = Point::scalars(&[(self.batch, product.batch), (row, product.m)]);
-            if !product.left.stages.is_empty() {
-                let before = b.mul_const(self.batch, product.m as i64);
-                let number = b.add(before, row);
-                self.context.stages(b, &product.left, RowAt { point: &point, number, writes });
-            }
-            let mut scope = Scope::new(&product.left, point);
-            self.context.row_values(b, &mut scope, 2);
-            let line = b.mul_const(r, stride as i64);
-            for_chunks(b, product.k, inner, &[], &mut |b, chunk: Chunk, _| {
-                let at = chunk.start(b);
-                let to = b.add(line, at);
-                let mut here = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
-                let value = self.context.root(b, &mut here);
-                b.store_with(value, b.addr(left, to), chunk.first, 1);
-                Vec::new()
-            });
-            Vec::new()
-        });
-    }
-
-    /// Fills the block's panels of a computed right operand; columns behind the last one are zero.
-    fn pack_right(&self, b: &mut Builder, right: Buf, cone: &Cone, first_panel: Val, panels: Val) {
-        let (k, n, lanes) = (self.product.k, self.product.n, b.lanes() as usize);
-        let width = self.tiles.width(b.lanes());
-        let zero = b.i64(0);
-        b.for_loop((zero, panels), 1, 1, &[], |b, panel, _| {
-            let global = b.add(first_panel, panel);
-            let column = b.mul_const(global, width as i64);
-            let base = b.mul_const(panel, (k * width) as i64);
-            b.for_const(k as u64, 1, &[], |b, row, _| {
-                let line = b.mul_const(row, width as i64);
-                let line = b.add(base, line);
-                for v in 0..self.tiles.nv {
-                    let first = remaining(b, column, v * lanes, n, width);
-                    let start = vector_start(b, column, v * lanes, n, width);
-                    let point =
-                        Point::scalars(&[(self.batch, self.product.batch), (row, k)]).with_lanes(start, n, first);
-                    let value = self.context.root(b, &mut Scope::new(cone, point.clone()));
-                    let value = super::value::zero_inactive(b, &point, value);
-                    b.store(value, b.addr_off(right, Some(line), (v * lanes) as i64));
-                }
-                Vec::new()
-            });
             Vec::new()
         });
     }

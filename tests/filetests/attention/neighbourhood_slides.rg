@@ -24,8 +24,8 @@ graph neighbourhood_slides {
 
 ; expect schedule target=x86-64-v4
 ;   schedule neighbourhood_slides for x86-64-v4 {
-;     %10 product rows 95 panels 1 depth 4 mr 19 nv 1
-;     %14 product rows 95 panels 1 depth 4 mr 19 nv 1
+;     %10 product rows 96 panels 1 depth 4 mr 24 nv 1
+;     %14 product rows 96 panels 1 depth 4 mr 24 nv 1
 ;     %19 slide rows 5 sums 8
 ;     %y row rows 1 inner 756
 ;   }

@@ -3,7 +3,8 @@
 //! ```text
 //!   visits      a register tile (mr rows × nv vectors) for one slice of the reduction: depth steps
 //!   finishing   every vector of the result: scale, bias, activation, residual, store
-//!   packing     the block's rows, once per block; panels too where the right operand is computed
+//!   packing     the block's rows, once per block, transposed where lanes run across them; panels too where the right
+//!               operand is computed
 //!
 //!   L1 ─ L2     a slice of a panel stays in the first level while rows pass, or comes again with each visit
 //!   L2 ─ L3     panels stay in the second level while blocks of rows pass, or come again with each block
@@ -15,7 +16,7 @@ use super::{
     share,
 };
 use crate::{
-    lower::{ProductTiles, direct_rows},
+    lower::{ProductTiles, direct_rows, packs_across},
     plan::{Product, Right},
 };
 use regard_ir::target::Target;
@@ -24,6 +25,8 @@ use regard_ir::target::Target;
 pub struct Parts<'a> {
     product: &'a Product,
     left: Price,
+    /// Whether lanes run across rows as the left operand is packed.
+    across: bool,
     right: Option<Price>,
     epilogue: Price,
     /// Whether rows can be read from memory as they are, where tiles divide them.
@@ -33,9 +36,12 @@ pub struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     pub fn new(product: &'a Product, setting: &Setting) -> Self {
+        let across = packs_across(product, setting.target.lanes);
+        let (axis, walk) = if across { ((1, product.m), Walk::Straight) } else { ((2, product.k), Walk::Digits) };
         Self {
             product,
-            left: price(&product.left, (2, product.k), Walk::Digits, setting),
+            left: price(&product.left, axis, walk, setting),
+            across,
             right: match &product.right {
                 Right::Constant(_) => None,
                 Right::Computed(cone) => Some(price(cone, (2, product.n), Walk::Straight, setting)),
@@ -51,7 +57,7 @@ impl<'a> Parts<'a> {
         let prices = |parts: &Parts| (parts.left, parts.right, parts.epilogue);
         sizes(self.product) == sizes(other.product)
             && prices(self) == prices(other)
-            && (self.direct, self.cold) == (other.direct, other.cold)
+            && (self.across, self.direct, self.cold) == (other.across, other.direct, other.cold)
     }
 
     pub fn work(&self, tiles: &ProductTiles, target: &Target) -> Work {
@@ -79,6 +85,7 @@ impl<'a> Parts<'a> {
         work.express(self.epilogue.row, c.finished_rows);
         work.events[Event::Pack] = c.packed_left + c.packed_right;
         work.events[Event::PackRow] = c.packed_rows;
+        work.events[Event::Shuffle] = c.turned * f64::from(target.lanes.ilog2());
         work.cross(Level::L1, (c.packed_left + c.packed_right) * vector);
         work.express(self.left.vector, c.packed_left);
         work.express(self.left.row, c.packed_rows);
@@ -156,6 +163,8 @@ struct Counts<'a> {
     /// Vectors.
     packed_left: f64,
     packed_right: f64,
+    /// Vectors of the left operand that are transposed.
+    turned: f64,
 }
 
 impl<'a> Counts<'a> {
@@ -169,7 +178,11 @@ impl<'a> Counts<'a> {
         let slices = p.k.div_ceil(tiles.depth);
         let direct = parts.direct && p.m.is_multiple_of(tiles.mr);
         let blocks = batch * row_blocks * column_blocks;
-        let packed_rows = if direct { 0 } else { blocks * tiles.rows };
+        let rows = if direct { 0 } else { blocks * tiles.rows };
+        let lanes = target.lanes as usize;
+        // Lanes across rows: a vector for each k of L rows, whole squares of them.
+        let squares = if parts.across { rows.div_ceil(lanes) * p.k.div_ceil(lanes) } else { 0 };
+        let along = if parts.across { 0.0 } else { rows as f64 * parts.left.vectors };
         let packs_right = parts.right.is_some();
         Self {
             tiles,
@@ -184,8 +197,9 @@ impl<'a> Counts<'a> {
             panel_entries: (batch * row_blocks * panels) as f64,
             finished: (batch * p.m * panels * tiles.nv) as f64,
             finished_rows: (batch * p.m * panels) as f64,
-            packed_rows: packed_rows as f64,
-            packed_left: packed_rows as f64 * parts.left.vectors,
+            packed_rows: if parts.across { squares } else { rows } as f64,
+            packed_left: along + (squares * lanes) as f64,
+            turned: (squares * lanes) as f64,
             packed_right: if packs_right { (batch * row_blocks * panels * p.k * tiles.nv) as f64 } else { 0.0 },
         }
     }
