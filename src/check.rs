@@ -16,6 +16,7 @@ use crate::{
 };
 use regard_ir::{
     graph::{Graph, Tensor, eval},
+    ops::Op,
     program::{Precision, interpret},
 };
 use regard_runtime::Session;
@@ -91,7 +92,7 @@ pub fn check(job: &Job, trials: u64, trace: &mut Trace) -> Result<Vec<OutputErro
         let mut trial: Vec<f64> = pairs.map(|(found, expected)| values::relative_error(found, expected)).collect();
         let mut near_ties = 0;
         if !trial.iter().all(|error| *error < TOLERANCE)
-            && let Some(settled) = settle(job, &inputs, trace)?
+            && let Some(settled) = settle(job, choices::is_choice, &inputs, trace)?
             && settled.is_near()
         {
             trial = choices::errors(&settled);
@@ -105,12 +106,12 @@ pub fn check(job: &Job, trials: u64, trace: &mut Trace) -> Result<Vec<OutputErro
     Ok(errors)
 }
 
-/// Does a job again with the choices that its program makes.
+/// Does a job again with the choices that its program makes at some ops.
 ///
 /// # Errors
 /// Where the graph cannot be compiled or run.
-pub fn settle(job: &Job, inputs: &[Vec<f64>], trace: &mut Trace) -> Result<Option<Settled>> {
-    choices::settle(job, inputs, &mut |graph, inputs| {
+pub fn settle(job: &Job, of: fn(&Op) -> bool, inputs: &[Vec<f64>], trace: &mut Trace) -> Result<Option<Settled>> {
+    choices::settle(job, of, inputs, &mut |graph, inputs| {
         let job = Job { graph, recipe: job.recipe.clone(), ..*job };
         prepare(&job, trace)?(inputs)
     })

@@ -41,19 +41,24 @@ impl Settled {
 /// Compiles a graph and runs it on inputs.
 pub type Run<'a> = dyn FnMut(&Graph, &[Vec<f64>]) -> Result<Vec<Vec<f64>>> + 'a;
 
-/// The nodes that choose by size.
-fn choices(graph: &Graph) -> Vec<NodeId> {
-    let chooses = |node: &Node| matches!(node.op, Op::Route(_) | Op::TopK(_) | Op::Argmax(_));
-    graph.nodes.iter().filter(|(_, node)| chooses(node)).map(|(id, _)| id).collect()
+/// Whether the op chooses by size what other values are made of.
+pub fn is_route(op: &Op) -> bool {
+    matches!(op, Op::Route(_) | Op::TopK(_))
 }
 
-/// Runs a job with its choices as further outputs and evaluates the reference on them; `None` where nothing is chosen,
+/// Whether the op chooses by size: regions, or the classes of pixels.
+pub fn is_choice(op: &Op) -> bool {
+    is_route(op) || matches!(op, Op::Argmax(_))
+}
+
+/// Runs a job with the choices of some ops as further outputs and evaluates the reference on them; `None` where nothing is chosen,
 /// or every choice is the reference's own.
 ///
 /// # Errors
 /// Where the graph cannot be compiled, run or evaluated.
-pub fn settle(job: &Job, inputs: &[Vec<f64>], run: &mut Run) -> Result<Option<Settled>> {
-    let choices = choices(job.graph);
+pub fn settle(job: &Job, of: fn(&Op) -> bool, inputs: &[Vec<f64>], run: &mut Run) -> Result<Option<Settled>> {
+    let nodes = job.graph.nodes.iter().filter(|(_, node)| of(&node.op));
+    let choices: Vec<NodeId> = nodes.map(|(id, _)| id).collect();
     if choices.is_empty() {
         return Ok(None);
     }
@@ -162,7 +167,7 @@ mod tests {
         let weights = crate::weights::Synthetic { seed: 0 };
         let target = crate::pipeline::executable_target(None).unwrap();
         let job = Job { graph, weights: &weights, recipe: target.into(), device: Device::Cpu, threads: 1 };
-        settle(&job, &[x.to_vec()], &mut |_, _| Ok(found.clone())).unwrap()
+        settle(&job, is_choice, &[x.to_vec()], &mut |_, _| Ok(found.clone())).unwrap()
     }
 
     #[test]
@@ -178,6 +183,7 @@ mod tests {
         let first: Vec<f64> = first.into_iter().map(f64::from).collect();
         assert_eq!(near.expected, [first]);
     }
+
     /// Three classes of two pixels, chosen across the first axis.
     #[test]
     fn classes_of_pixels_are_choices_too() {

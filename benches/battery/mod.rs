@@ -1,9 +1,9 @@
 //! A battery of 100 attentions and products as they occur in the models that Regard is for, at batch 1.
 //!
 //! Each row is a graph of one kernel with the readers and the epilogue that the model gives it: layer norm
-//! in front, bias, activation or residual behind, heads side by side in the channels. A single row is not among them: it
-//! reads its weights once, whatever the tiles. Convolutions of 1×1 are
-//! products over pixels; those of 3×3 at stride 2 appear as the products they are after gathering.
+//! in front, bias, activation or residual behind, heads side by side in the channels. A single row is
+//! not among them: it reads its weights once, whatever the tiles. Convolutions of 1×1 are products over pixels; those
+//! of 3×3 at stride 2 appear as the products they are after gathering.
 //!
 //! Sources: Swin-T arXiv 2103.14030, LeViT-128S 2104.01136, DeBiFormer-T 2410.08582, BiFormer-T 2303.08810,
 //! DAT 2201.00520, MaxViT 2204.01697, SASA 1906.05909, UPerNet 1807.10221 on 512×512, BiSA (inverse attention).

@@ -107,11 +107,8 @@ fn kernels(comparison: &Comparison, lines: &[Line]) -> String {
             row += &cell(&time(Some(line.estimate(e))));
             row += &cell(&time(line.measured[e]));
             row += &cell(&line.measured[e].map_or("–".into(), |ns| format!("{:.2}", line.estimate(e) / ns)));
-            let _ = write!(
-                row,
-                "<td class=\"long\">{}</td>",
-                if e == 0 { escape(&living(&part.living)) } else { String::new() }
-            );
+            let lives = if e == 0 { living(&part.living) } else { String::new() };
+            let _ = write!(row, "<td class=\"long\">{}</td>", escape(&lives));
             let _ = writeln!(html, "<tr{class}>{row}</tr>");
         }
     }

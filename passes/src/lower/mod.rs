@@ -54,6 +54,11 @@ pub fn lower(plan: &Plan, schedule: &Schedule, target: &Target) -> Result<Progra
     lowering.finish()
 }
 
+/// What executes one block of a kernel.
+pub fn unit_of(target: &Target) -> Unit {
+    if target.backend == Backend::Ptx { Unit::Warp } else { Unit::Core }
+}
+
 /// What a kernel's parameter is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Source {
@@ -139,8 +144,7 @@ impl<'a> Lowering<'a> {
             }
             _ => panic!("the schedule was checked"),
         };
-        let unit = if self.target.backend == Backend::Ptx { Unit::Warp } else { Unit::Core };
-        let mut b = Builder::new(name, unit, lanes, grid);
+        let mut b = Builder::new(name, unit_of(self.target), lanes, grid);
         let mut sources: Vec<Source> = Vec::new();
         let mut context = Context { fma: self.target.fma, ..Context::default() };
         for (node, view) in loaded(&group.body) {

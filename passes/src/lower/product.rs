@@ -25,7 +25,7 @@ use super::{
 };
 use crate::plan::{Product, Right};
 use regard_ir::{
-    kernel::{BinOp, Buf, Builder, IdAxis, Unit, Val},
+    kernel::{BinOp, Buf, Builder, IdAxis, Val},
     types::DType,
 };
 
@@ -161,15 +161,12 @@ pub fn emit(
     let width = tiles.width(b.lanes());
     let packed_rows = tiles.rows.next_multiple_of(tiles.mr);
     let direct = direct_rows(product, tiles.mr);
-    // Warps cannot transpose registers.
-    let across = direct.is_none() && b.unit() == Unit::Core && packs_across(product, b.lanes());
+    let across = direct.is_none() && packs_across(product, b.unit(), b.lanes());
+    let left_rows = if across { pack::groups(tiles, b.lanes()) * b.lanes() as usize } else { packed_rows };
     let stride = direct.unwrap_or(ProductTiles::row_stride(product.k));
     let left = match product.left.plain_load() {
         Some((node, _)) if direct.is_some() => context.buffers[&node],
-        _ if across => {
-            b.scratch("left", DType::F32, (pack::groups(tiles, b.lanes()) * b.lanes() as usize * stride) as u64)
-        }
-        _ => b.scratch("left", DType::F32, (packed_rows * stride) as u64),
+        _ => b.scratch("left", DType::F32, (left_rows * stride) as u64),
     };
     let sliced = tiles.depth < product.k;
     let tile =
@@ -184,17 +181,17 @@ pub fn emit(
     let rows = bounded(b, first_row, tiles.rows, product.m);
     let right = constant.or(computed).expect("a right operand");
     let operands = Operands { left, left_stride: stride, right, right_stride: width, k: tiles.depth };
-    let origin = match direct {
-        Some(stride) => Some(b.mul_const(first_row, stride as i64)),
-        None => {
-            across.then(|| pack::skipped(b, first_row, tiles)).flatten().map(|rows| b.mul_const(rows, stride as i64))
-        }
+    let before = match direct {
+        Some(_) => Some(first_row),
+        None if across => pack::skipped(b, first_row, tiles),
+        None => None,
     };
+    let origin = before.map(|rows| b.mul_const(rows, stride as i64));
     let block = Block { context, product, tiles, batch, first_row, first_panel, rows, operands, origin, tile, output };
-    match direct {
-        Some(_) => {}
-        None if across => block.pack_across(b, left, stride),
-        None => block.pack_left(b, left, stride, packed_rows),
+    if across {
+        block.pack_across(b, left, stride);
+    } else if direct.is_none() {
+        block.pack_left(b, left, stride, packed_rows);
     }
     let panels = bounded(b, first_panel, tiles.panels, product.n.div_ceil(width));
     if let (Some(right), Right::Computed(cone)) = (computed, &product.right) {

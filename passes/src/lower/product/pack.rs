@@ -21,19 +21,21 @@ use crate::{
     plan::{Product, expr::Cone, lanes_are_contiguous},
 };
 use regard_ir::{
-    kernel::{BinOp, Buf, Builder, CmpOp, Val},
+    kernel::{BinOp, Buf, Builder, CmpOp, Unit, Val},
     view::View,
 };
 
 /// Whether lanes run across rows while the left operand is packed: where every row is computed by itself, vectors along the
-/// reduction would be less than half full, and L rows take fewer loads that way, transposition included.
-pub fn packs_across(product: &Product, lanes: u32) -> bool {
-    /// Loads that a gather counts as, and vectors of a transposition.
+/// reduction would be less than half full, and L rows take fewer loads that way, transposition included. Only cores transpose.
+pub fn packs_across(product: &Product, unit: Unit, lanes: u32) -> bool {
+    /// Loads that a gather counts as.
     const GATHER: usize = 4;
+    /// Loads that a vector's part of a transposition counts as.
     const TURN: usize = 2;
     let (cone, lanes, k) = (&product.left, lanes as usize, product.k);
     let digit = lane_extent(cone, 2, k);
-    if 2 * digit >= lanes || product.m < lanes || !cone.stages.is_empty() || !cone.reductions().is_empty() {
+    let alone = cone.stages.is_empty() && cone.reductions().is_empty();
+    if unit != Unit::Core || 2 * digit >= lanes || product.m < lanes || !alone {
         return false;
     }
     let loads = |axis: usize, lanes: usize| -> usize {

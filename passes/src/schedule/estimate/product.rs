@@ -16,7 +16,7 @@ use super::{
     share,
 };
 use crate::{
-    lower::{ProductTiles, direct_rows, packs_across},
+    lower::{ProductTiles, direct_rows, packs_across, unit_of},
     plan::{Product, Right},
 };
 use regard_ir::target::Target;
@@ -36,7 +36,7 @@ pub struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     pub fn new(product: &'a Product, setting: &Setting) -> Self {
-        let across = packs_across(product, setting.target.lanes);
+        let across = packs_across(product, unit_of(setting.target), setting.target.lanes);
         let (axis, walk) = if across { ((1, product.m), Walk::Straight) } else { ((2, product.k), Walk::Digits) };
         Self {
             product,
