@@ -1,7 +1,7 @@
 //! Text that people write: tokens, places, and errors that point at them.
 //!
-//! Graph text (`.rg`) and kernel text share one lexer. It cuts the whole text into tokens first, so a parser
-//! can look any distance ahead, and every token remembers its byte range:
+//! Graph text (`.rg`) and kernel text share one lexer. It reads one token ahead and keeps none, so a long text takes no
+//! memory besides itself. Every token knows its byte range:
 //!
 //! ```text
 //!     %t = add %a, -0.5   // comments start with two slashes or a semicolon
@@ -14,7 +14,8 @@
 //! * A number may have a sign, a fraction, an exponent, or the prefix `0x`; `-inf` is a number, `inf` and `nan` are
 //!   identifiers that [`Lexer::real`] accepts.
 //! * A string stands between double quotes, with `\"`, `\\`, `\n`, `\t` inside.
-//! * Line ends separate like blanks; [`Lexer::starts_line`] tells where one was.
+//! * Line ends separate like blanks; [`Lexer::starts_line`] tells where one was. A byte order mark at the very
+//!   beginning is skipped.
 
 use std::{borrow::Cow, fmt, ops::Range};
 
@@ -112,6 +113,9 @@ pub enum Token<'a> {
     End,
 }
 
+/// What some editors write before a text in UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 #[derive(Clone, Debug)]
 struct Spanned<'a> {
     token: Token<'a>,
@@ -123,26 +127,24 @@ struct Spanned<'a> {
 #[derive(Clone, Debug)]
 pub struct Lexer<'a> {
     text: &'a str,
-    tokens: std::rc::Rc<[Spanned<'a>]>,
-    at: usize,
+    next: Spanned<'a>,
+    /// Where the token read last ends.
+    read: usize,
 }
 
 impl<'a> Lexer<'a> {
-    /// Cuts a text into tokens. The only error is a string that does not end on its line or has an unknown escape.
+    /// A lexer at the beginning of a text. The only error is a string that does not end on its line or has an unknown
+    /// escape, wherever it stands.
     pub fn new(text: &'a str) -> Result<Self, SourceError> {
-        let mut tokens = Vec::new();
-        let mut at = 0;
-        loop {
-            let start = skip_blanks(text, at);
-            let starts_line = tokens.is_empty() || text[at..start].contains('\n');
-            let (token, end) = token_at(text, start)?;
-            let last = token == Token::End;
-            tokens.push(Spanned { token, span: start..end, starts_line });
-            if last {
-                return Ok(Self { text, tokens: tokens.into(), at: 0 });
+        let start = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
+        if text.contains('"') {
+            let mut token = spanned(text, start)?;
+            while token.token != Token::End {
+                token = spanned(text, token.span.end)?;
             }
-            at = end;
         }
+        let next = Spanned { starts_line: true, ..spanned(text, start)? };
+        Ok(Self { text, next, read: 0 })
     }
     /// The text.
     pub fn text(&self) -> &'a str {
@@ -150,24 +152,19 @@ impl<'a> Lexer<'a> {
     }
     /// The next token.
     pub fn peek(&self) -> &Token<'a> {
-        &self.tokens[self.at].token
-    }
-    /// The token `ahead` places after the next one.
-    pub fn peek_at(&self, ahead: usize) -> &Token<'a> {
-        &self.tokens[(self.at + ahead).min(self.tokens.len() - 1)].token
+        &self.next.token
     }
     /// Bytes of the next token.
     pub fn span(&self) -> Range<usize> {
-        self.tokens[self.at].span.clone()
+        self.next.span.clone()
     }
     /// Bytes from `start` to the end of the token read last.
     pub fn span_from(&self, start: usize) -> Range<usize> {
-        let end = self.at.checked_sub(1).map_or(0, |i| self.tokens[i].span.end);
-        start..end.max(start)
+        start..self.read.max(start)
     }
     /// Whether the next token is the first of its line.
     pub fn starts_line(&self) -> bool {
-        self.tokens[self.at].starts_line
+        self.next.starts_line
     }
     /// Whether all tokens were read.
     pub fn at_end(&self) -> bool {
@@ -175,8 +172,12 @@ impl<'a> Lexer<'a> {
     }
     /// Reads a token; at the end, [`Token::End`] again and again.
     pub fn advance(&mut self) -> (Token<'a>, Range<usize>) {
-        let Spanned { token, span, .. } = self.tokens[self.at].clone();
-        self.at = (self.at + 1).min(self.tokens.len() - 1);
+        if self.at_end() {
+            return (Token::End, self.span());
+        }
+        let following = spanned(self.text, self.next.span.end).expect("the strings of this text were read before");
+        let Spanned { token, span, .. } = std::mem::replace(&mut self.next, following);
+        self.read = span.end;
         (token, span)
     }
     /// Whether the next token is this word or punctuation.
@@ -281,6 +282,13 @@ pub fn quote(name: &str) -> Cow<'_, str> {
     }
     out.push('"');
     Cow::Owned(out)
+}
+
+/// The first token at or after byte `at`.
+fn spanned(text: &str, at: usize) -> Result<Spanned<'_>, SourceError> {
+    let start = skip_blanks(text, at);
+    let (token, end) = token_at(text, start)?;
+    Ok(Spanned { token, span: start..end, starts_line: text[at..start].contains('\n') })
 }
 
 fn whole(digits: &str) -> Option<i128> {
@@ -433,6 +441,15 @@ mod tests {
         let mut lexer = Lexer::new("a ; one\n// two\nb c").unwrap();
         let starts: Vec<bool> = (0..3).map(|_| (lexer.starts_line(), lexer.advance()).0).collect();
         assert_eq!(starts, [true, true, false]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped_and_counted() {
+        let mut lexer = Lexer::new("\u{feff}a \u{feff}").unwrap();
+        assert_eq!(lexer.advance(), (Token::Ident("a"), 3..4));
+        assert_eq!(lexer.advance().0, Token::Punct("\u{feff}"));
+        assert_eq!((lexer.advance(), lexer.advance()), ((Token::End, 8..8), (Token::End, 8..8)));
+        assert_eq!(lexer.span_from(3), 3..8);
     }
 
     #[test]

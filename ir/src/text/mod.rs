@@ -26,6 +26,7 @@ mod print;
 #[cfg(test)]
 mod tests;
 
+pub use nearest::op_names;
 pub use parse::{MAX_RANK, graph, tensor_type};
 pub use print::NodeText;
 

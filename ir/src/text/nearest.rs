@@ -1,74 +1,97 @@
-//! What somebody may have meant: names within two edits.
+//! Spelling suggestions: names within two edits of a word that names nothing.
+//!
+//! An edit inserts, deletes or replaces a letter, or exchanges two neighbours. The distance takes time and memory in
+//! proportion to the lengths of both words, so long words get no suggestions, and only the first names are compared.
 
-use crate::ops::{AttrReader, Op, OpDef};
-use std::collections::BTreeSet;
+use crate::ops::{ActivationOp, BinaryOp, UnaryOp};
+use strsim::osa_distance;
 
-/// Longest misspelling that two edits are tried on.
-const LONGEST: usize = 12;
+/// The most edits between a word and what it may stand for.
+const MAX_EDITS: usize = 2;
+/// The longest word, in bytes, that gets suggestions.
+const MAX_WORD: usize = 64;
+/// The most names that a word is compared with.
+const MAX_NAMES: usize = 10_000;
+
+/// Names of ops that are not members of a family.
+const SINGLE: [&str; 45] = [
+    "input",
+    "weight",
+    "const",
+    "iota",
+    "select",
+    "cast",
+    "matmul",
+    "reduce",
+    "gather",
+    "reshape",
+    "transpose",
+    "expand",
+    "slice",
+    "pad",
+    "roll",
+    "unfold",
+    "concat",
+    "view",
+    "softmax",
+    "layer_norm",
+    "batch_norm",
+    "gelu",
+    "attention",
+    "inverse_attention",
+    "mix",
+    "scores",
+    "attend",
+    "conv2d",
+    "max_pool",
+    "avg_pool",
+    "adaptive_avg_pool",
+    "resize",
+    "resized_conv",
+    "argmax",
+    "neighbourhood_attention",
+    "top_k",
+    "route",
+    "routed_attention",
+    "grid_sample",
+    "offset_positions",
+    "agents",
+    "relative_bias",
+    "distance_bias",
+    "sampled_bias",
+    "sinusoid",
+];
 
 /// Up to three of `names` within two edits of `word`, nearest first.
 pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut near: Vec<(usize, &str)> = names.map(|n| (distance(word, n), n)).filter(|&(d, _)| d <= 2).collect();
+    if word.len() > MAX_WORD {
+        return Vec::new();
+    }
+    // A letter has at most 4 bytes.
+    let alike = names.filter(|name| name.len().abs_diff(word.len()) <= 4 * MAX_EDITS).take(MAX_NAMES);
+    let distances = alike.map(|name| (osa_distance(word, name), name));
+    let mut near: Vec<(usize, &str)> = distances.filter(|&(distance, _)| distance <= MAX_EDITS).collect();
     near.sort_unstable();
     near.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
-/// Up to three op names within two edits. Ops recognise their names and do not list them, so edits are tried.
+/// Up to three names of ops within two edits of `word`, nearest first.
 pub fn nearest_ops(word: &str) -> Vec<String> {
-    let known = |name: &String| Op::from_attrs(name, &mut AttrReader::default()).is_some();
-    let once = edits(word);
-    let mut found: Vec<String> = once.iter().filter(|n| known(n)).cloned().collect();
-    if found.is_empty() && word.len() <= LONGEST {
-        let twice: BTreeSet<String> = once.iter().flat_map(|w| edits(w)).filter(|n| known(n)).collect();
-        found.extend(twice);
-    }
-    found.truncate(3);
-    found
+    nearest(word, op_names()).into_iter().map(str::to_owned).collect()
 }
 
-/// All words one deletion, insertion, replacement or exchange away, in order.
-fn edits(word: &str) -> BTreeSet<String> {
-    let chars: Vec<char> = word.chars().collect();
-    let with = |range: std::ops::Range<usize>, middle: &[char]| -> String {
-        chars[..range.start].iter().chain(middle).chain(&chars[range.end..]).collect()
-    };
-    let mut all = BTreeSet::new();
-    for i in 0..=chars.len() {
-        for c in ('a'..='z').chain(['_']) {
-            all.insert(with(i..i, &[c]));
-            if i < chars.len() {
-                all.insert(with(i..i + 1, &[c]));
-            }
-        }
-        if i < chars.len() {
-            all.insert(with(i..i + 1, &[]));
-        }
-        if i + 1 < chars.len() {
-            all.insert(with(i..i + 2, &[chars[i + 1], chars[i]]));
-        }
-    }
-    all
-}
-
-/// Insertions, deletions and replacements between two words.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut corner = i;
-        row[0] = i + 1;
-        for (j, &y) in b.iter().enumerate() {
-            let replaced = corner + usize::from(x != y);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[b.len()]
+/// The names of all ops.
+pub fn op_names() -> impl Iterator<Item = &'static str> {
+    let unary = UnaryOp::ALL.iter().map(|(_, name)| *name);
+    let binary = BinaryOp::ALL.iter().map(|(_, name)| *name);
+    let activations = ActivationOp::ALL.iter().map(|(_, name)| *name);
+    SINGLE.into_iter().chain(unary).chain(binary).chain(activations)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::{AttrReader, Op, OpDef};
 
     #[test]
     fn misspelt_ops_are_recognised() {
@@ -81,9 +104,17 @@ mod tests {
     }
 
     #[test]
-    fn distances() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
+    fn every_name_is_that_of_an_op() {
+        for name in op_names() {
+            assert!(Op::from_attrs(name, &mut AttrReader::default()).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn near_names_come_first_and_long_words_have_none() {
         assert_eq!(nearest("q", ["k", "q.weight", "qq", "v"].into_iter()), ["k", "qq", "v"]);
+        assert_eq!(nearest("atn", ["attention", "tan", "at", "xyz"].into_iter()), ["at", "tan"]);
+        let long = "x".repeat(MAX_WORD + 1);
+        assert!(nearest(&long, [long.as_str()].into_iter()).is_empty());
     }
 }

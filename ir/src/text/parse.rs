@@ -169,10 +169,11 @@ impl<'a> Parser<'a, '_> {
         if self.lexer.sees("{") {
             attrs = self.lexer.list("{", "}", attr)?;
         }
-        for (i, a) in attrs.iter().enumerate() {
-            if let Some(first) = attrs[..i].iter().find(|b| b.name == a.name) {
+        let mut given: BTreeMap<&str, &Span> = BTreeMap::new();
+        for a in &attrs {
+            if let Some(first) = given.insert(&a.name, &a.name_span) {
                 let error = SourceError::new(a.name_span.clone(), format!("attribute `{}` is given twice", a.name));
-                return Err(error.label(first.name_span.clone(), "first given here"));
+                return Err(error.label(first.clone(), "first given here"));
             }
         }
         let span = self.lexer.span_from(op_span.start);

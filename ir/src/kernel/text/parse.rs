@@ -10,7 +10,7 @@ use crate::{
     source::{Lexer, SourceError, Token},
     types::{DType, Real},
 };
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 type Parsed<T> = Result<T, SourceError>;
 
@@ -27,7 +27,7 @@ pub fn parse(text: &str) -> Result<Kernel, SourceError> {
 /// Reads one kernel and leaves the lexer behind its closing brace.
 pub fn parse_from(lexer: &mut Lexer<'_>) -> Result<Kernel, SourceError> {
     let kernel = header(lexer)?;
-    let mut parser = Parser { lexer, kernel, values: Vec::new(), depth: 0 };
+    let mut parser = Parser { lexer, kernel, values: Vec::new(), buffers: BTreeMap::new(), depth: 0 };
     parser.buffers()?;
     parser.unused()?;
     let body = parser.body()?;
@@ -81,6 +81,7 @@ struct Parser<'l, 'a> {
     lexer: &'l mut Lexer<'a>,
     kernel: Kernel,
     values: Vec<Slot>,
+    buffers: BTreeMap<String, Buf>,
     depth: usize,
 }
 
@@ -96,7 +97,7 @@ impl Parser<'_, '_> {
         while let Token::Ident(space @ ("param" | "scratch")) = *self.lexer.peek() {
             self.lexer.advance();
             let (name, span) = self.lexer.name("the buffer's name")?;
-            if self.kernel.buffers.values().any(|b| b.name == name) {
+            if self.buffers.contains_key(&*name) {
                 return Err(SourceError::new(span, format!("there already is a buffer `{name}`")));
             }
             self.lexer.expect(":")?;
@@ -105,7 +106,8 @@ impl Parser<'_, '_> {
             let len = self.lexer.integer("the buffer's length in elements")?;
             self.lexer.expect("]")?;
             let space = Space::from_name(space).expect("the words of spaces");
-            self.kernel.buffers.push(Buffer { name: name.into_owned(), dtype, space, len });
+            let id = self.kernel.buffers.push(Buffer { name: name.clone().into_owned(), dtype, space, len });
+            self.buffers.insert(name.into_owned(), id);
         }
         Ok(())
     }
@@ -407,8 +409,8 @@ impl Parser<'_, '_> {
     /// `name[index + offset]`, `name[index]` or `name[offset]`.
     fn addr(&mut self) -> Parsed<Addr> {
         let (name, span) = self.lexer.name("a buffer")?;
-        let found = self.kernel.buffers.iter().find(|(_, b)| b.name == name);
-        let buf = found.ok_or_else(|| SourceError::new(span, format!("there is no buffer `{name}`")))?.0;
+        let found = self.buffers.get(&*name).copied();
+        let buf = found.ok_or_else(|| SourceError::new(span, format!("there is no buffer `{name}`")))?;
         self.lexer.expect("[")?;
         let index = matches!(self.lexer.peek(), Token::Ident(_)).then(|| self.value()).transpose()?;
         let signed = self.lexer.sees("+") || self.lexer.sees("-");

@@ -12,6 +12,7 @@ use crate::{
     },
     view::View,
 };
+use std::collections::BTreeSet;
 
 /// One op of every variant and every family member, with attributes that differ from each other.
 fn samples() -> Vec<Op> {
@@ -117,6 +118,8 @@ fn names_are_distinct() {
     }
     assert!(families.iter().all(|f| names.contains(f)));
     assert!(Op::from_attrs("convolution", &mut AttrReader::default()).is_none());
+    let suggested: BTreeSet<&str> = crate::text::op_names().collect();
+    assert_eq!(names.into_iter().collect::<BTreeSet<&str>>(), suggested, "names of ops in ir/src/text/nearest.rs");
 }
 
 #[test]
