@@ -98,8 +98,8 @@ pub fn check(job: &Job, trials: u64, trace: &mut Trace) -> Result<Vec<OutputErro
             trial = choices::errors(&settled);
             near_ties = settled.others.len();
         }
-        for (&output, error) in job.graph.outputs.iter().zip(trial) {
-            errors.push(OutputError { seed, output: job.graph.text_name(output), error, near_ties });
+        for (output, error) in job.graph.output_names().into_iter().zip(trial) {
+            errors.push(OutputError { seed, output, error, near_ties });
         }
     }
     trace.progress().clear();

@@ -37,5 +37,6 @@ pub mod table;
 pub mod cli;
 pub mod errors;
 pub mod files;
+mod json;
 pub mod progress;
 pub mod report;

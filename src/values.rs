@@ -59,10 +59,12 @@ pub fn random_input(graph: &Graph, input: NodeId, index: usize, seed: u64) -> Ve
 }
 
 /// ‖found − expected‖ / ‖expected‖; the norm of what was found where nothing is expected. NaN anywhere gives NaN.
+/// Infinities that agree count in neither norm.
 pub fn relative_error(found: &[f64], expected: &[f64]) -> f64 {
     let square = |x: f64| x * x;
-    let difference: f64 = found.iter().zip(expected).map(|(f, e)| square(f - e)).sum();
-    let scale: f64 = expected.iter().map(|&e| square(e)).sum();
+    let pairs = || found.iter().zip(expected).filter(|(f, e)| f != e || f.is_finite());
+    let difference: f64 = pairs().map(|(f, e)| square(f - e)).sum();
+    let scale: f64 = pairs().map(|(_, &e)| square(e)).sum();
     if scale == 0.0 { difference.sqrt() } else { (difference / scale).sqrt() }
 }
 
@@ -92,6 +94,10 @@ mod tests {
         assert_eq!(relative_error(&[3.0, 4.5], &[3.0, 4.0]), 0.1);
         assert_eq!(relative_error(&[0.5], &[0.0]), 0.5);
         assert!(relative_error(&[f64::NAN], &[1.0]).is_nan());
+        let infinite = f64::NEG_INFINITY;
+        assert_eq!(relative_error(&[infinite, 3.0, 4.5], &[infinite, 3.0, 4.0]), 0.1);
+        assert!(!relative_error(&[infinite, 1.0], &[1.0, 1.0]).is_finite());
+        assert!(!relative_error(&[infinite], &[f64::INFINITY]).is_finite());
         assert_eq!(norm(&[3.0, 4.0]), 5.0);
     }
 

@@ -10,6 +10,7 @@
 //! size before anything is believed, and a tensor is read in pieces and converted on the way, so a hostile
 //! file cannot ask for memory and a large checkpoint never lies in memory twice.
 
+pub mod elements;
 pub mod safetensors;
 mod torch;
 
@@ -170,23 +171,6 @@ impl Archive {
             Dtype::BF16 => self.read(stored, range, |b| piece(&mut words(b).map(|b| bf16::from_le_bytes(b).to_f32()))),
             dtype => Err(self.error(format!("tensor {name} is {dtype}, expected F32, F16, BF16 or F64"))),
         }
-    }
-    /// A tensor of 32- or 64-bit integers.
-    ///
-    /// # Errors
-    /// Where there is no such tensor, it holds something else, or the file cannot be read.
-    pub fn integers(&self, name: &str) -> Result<Vec<i64>> {
-        let stored = self.stored(name)?;
-        let all = 0..stored.elements();
-        let mut out = Vec::with_capacity(all.len());
-        match stored.dtype {
-            Dtype::I64 => self.read(stored, all, |bytes| out.extend(words(bytes).map(i64::from_le_bytes)))?,
-            Dtype::I32 => {
-                self.read(stored, all, |bytes| out.extend(words(bytes).map(|b| i64::from(i32::from_le_bytes(b)))))?
-            }
-            dtype => return Err(self.error(format!("tensor {name} is {dtype}, expected I32 or I64"))),
-        }
-        Ok(out)
     }
     /// An error about this file.
     pub fn error(&self, what: impl Into<String>) -> Error {

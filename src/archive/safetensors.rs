@@ -11,12 +11,13 @@
 use super::{Archive, Contents, Fault, Stored};
 use crate::{
     errors::{Error, Result},
-    files,
+    files, json,
 };
 use ::safetensors::{
     Dtype, SafeTensorError,
     tensor::{Metadata, TensorView},
 };
+use regard_ir::types::DType;
 use regard_runtime::memory::f32_bytes;
 use serde_json::{Map, Value, json};
 use std::{cmp::Reverse, collections::HashMap, fs::File, io::Read, path::Path};
@@ -40,6 +41,9 @@ pub(super) fn contents(file: &mut File) -> std::result::Result<Contents, Fault> 
     }
     let mut header = vec![0; length as usize];
     file.read_exact(&mut header)?;
+    if let Some(key) = json::repeated_key(&header) {
+        return broken(format!("its header names {key:?} twice"));
+    }
     let header: Metadata = match serde_json::from_slice(&header) {
         Ok(header) => header,
         Err(error) => return broken(format!("not a safetensors file: its header is invalid ({error})")),
@@ -98,13 +102,22 @@ pub fn copy(archive: &Archive, path: &Path) -> Result<()> {
 pub struct Tensor<'a> {
     /// Name in the file.
     pub name: &'a str,
+    /// Element type.
+    pub dtype: DType,
     /// Dimensions.
     pub shape: &'a [usize],
-    /// Row-major values.
-    pub values: &'a [f32],
+    /// Row-major elements, little-endian.
+    pub bytes: &'a [u8],
 }
 
-/// Writes f32 tensors to a safetensors file, complete or not at all. `model` becomes metadata.
+impl<'a> Tensor<'a> {
+    /// A tensor of f32.
+    pub fn f32(name: &'a str, shape: &'a [usize], values: &'a [f32]) -> Tensor<'a> {
+        Tensor { name, dtype: DType::F32, shape, bytes: f32_bytes(values) }
+    }
+}
+
+/// Writes tensors in their own types to a safetensors file, complete or not at all. `model` becomes metadata.
 ///
 /// # Errors
 /// Where the file cannot be written.
@@ -119,5 +132,12 @@ pub fn write(path: &Path, tensors: &[Tensor], model: &str) -> Result<()> {
 }
 
 fn view<'a>(tensor: &Tensor<'a>) -> std::result::Result<TensorView<'a>, SafeTensorError> {
-    TensorView::new(Dtype::F32, tensor.shape.to_vec(), f32_bytes(tensor.values))
+    let dtype = match tensor.dtype {
+        DType::F32 => Dtype::F32,
+        DType::Bf16 => Dtype::BF16,
+        DType::F16 => Dtype::F16,
+        DType::I32 => Dtype::I32,
+        DType::Bool => Dtype::BOOL,
+    };
+    TensorView::new(dtype, tensor.shape.to_vec(), tensor.bytes)
 }

@@ -14,10 +14,7 @@ fn raw(header: &str, data: &[u8]) -> Vec<u8> {
 }
 fn sample() -> Vec<u8> {
     let (dir, path) = file(b"");
-    let tensors = [
-        Tensor { name: "a", shape: &[2, 2], values: &[1.0, -2.5, 3.0, f32::NAN] },
-        Tensor { name: "b", shape: &[], values: &[7.0] },
-    ];
+    let tensors = [Tensor::f32("a", &[2, 2], &[1.0, -2.5, 3.0, f32::NAN]), Tensor::f32("b", &[], &[7.0])];
     write(&path, &tensors, "test").unwrap();
     let bytes = std::fs::read(&path).unwrap();
     drop(dir);

@@ -22,7 +22,7 @@ pub struct Bench {
     #[arg(long)]
     json: bool,
     /// Also print the time of each kernel
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     kernels: bool,
     #[command(flatten)]
     work: WorkArgs,

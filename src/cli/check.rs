@@ -73,11 +73,19 @@ pub fn run(args: &Check, out: &mut dyn Write) -> Result<()> {
     }
     if args.check_rules {
         let Check { model, work: WorkArgs { config, recipe, .. }, machine, mutate, .. } = args;
+        if let (None, Some(flag)) = (model, config.given().or(machine.target.given())) {
+            return Err(Error::Usage(format!("{flag} is about a model, and --rules alone checks all rules")));
+        }
         let trials = args.trials.unwrap_or(trials::TRIALS);
         return trials::run(
             &trials::Trials { model: model.as_deref(), config, rules: &recipe.rules, machine, trials, mutate: *mutate },
             out,
         );
+    }
+    let (config, weights) = (&args.work.config, &args.work.weights);
+    let trials = args.trials.is_some().then_some("--trials");
+    if let (false, Some(flag)) = (args.golden.is_empty(), trials.or(config.given()).or(weights.given())) {
+        return Err(Error::Usage(format!("{flag} is for random inputs; golden files say what they hold")));
     }
     match (&args.model, args.golden.is_empty()) {
         (Some(model), true) => random(args, model, out),
@@ -110,8 +118,7 @@ fn random(args: &Check, model: &str, out: &mut dyn Write) -> Result<()> {
         args.work.weights.note(&*weights)
     )?;
     let mut broken = 0;
-    for &output in &graph.outputs {
-        let name = graph.text_name(output);
+    for name in graph.output_names() {
         let worst = errors.iter().filter(|e| e.output == name).max_by(|a, b| rank(a.error).total_cmp(&rank(b.error)));
         let Some(worst) = worst else { continue };
         let verdict = match (worst.holds(), worst.near_ties) {

@@ -68,6 +68,14 @@ pub fn run(args: &Compare, out: &mut dyn Write) -> Result<()> {
     };
     let recipe = Recipe { target, rules: args.rules.rules()?, schedule: None };
     let (models, paths) = split(&args.names)?;
+    if let (false, Some(flag)) = (args.measure, args.weights.given()) {
+        return Err(Error::Usage(format!("{flag} is for --measure, which runs the schedules")));
+    }
+    if args.top.is_some() && !paths.is_empty() {
+        return Err(Error::Usage(
+            "--top is about alternatives to the chosen schedule, not about schedule files".into(),
+        ));
+    }
     let mut trace = Trace::new(Progress::stderr());
     if models.len() > 1 {
         return side_by_side(args, &models, recipe, &mut trace, out);

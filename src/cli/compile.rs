@@ -69,6 +69,13 @@ impl Emit {
 
 /// Compiles and writes.
 pub fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
+    if args.labels.is_some() && args.emit != Emit::Exe {
+        return Err(Error::Usage("--labels go into an executable, --emit writes none".into()));
+    }
+    if let (Emit::Rg, Some(flag)) = (args.emit, args.work.recipe.given().or(args.target.given())) {
+        let why = "--emit rg writes the graph as it is before it is optimised";
+        return Err(Error::Usage(format!("{flag} has no effect: {why}")));
+    }
     let target = args.target.known()?;
     let recipe = args.work.recipe.open(target)?;
     let (graph, weights) = args.work.open(&args.model)?;

@@ -141,6 +141,20 @@ impl ModelArgs {
     fn graph(&self, name: &str) -> Result<Graph> {
         Source::named(name)?.graph(&self.config())
     }
+    /// The first of these options that is given.
+    fn given(&self) -> Option<&'static str> {
+        first([
+            (self.batch != 1, "--batch"),
+            (self.size.is_some(), "--size"),
+            (self.classes.is_some(), "--classes"),
+            (!self.option.is_empty(), "--option"),
+        ])
+    }
+}
+
+/// The first option whose mark says that it is given.
+fn first<const N: usize>(options: [(bool, &'static str); N]) -> Option<&'static str> {
+    options.into_iter().find_map(|(given, option)| given.then_some(option))
 }
 
 fn option(text: &str) -> std::result::Result<(String, String), String> {
@@ -166,6 +180,10 @@ struct RuleArgs {
 }
 
 impl RuleArgs {
+    /// The first of these options that is given.
+    fn given(&self) -> Option<&'static str> {
+        first([(self.rules_limit.is_some(), "--rules-limit"), (!self.no_rule.is_empty(), "--no-rule")])
+    }
     fn rules(&self) -> Result<Rules> {
         let names = egraph::rule_names();
         if let Some(unknown) = self.no_rule.iter().find(|name| !names.contains(&name.as_str())) {
@@ -188,6 +206,10 @@ struct RecipeArgs {
 }
 
 impl RecipeArgs {
+    /// The first of these options that is given.
+    fn given(&self) -> Option<&'static str> {
+        self.schedule.is_some().then_some("--schedule").or(self.rules.given())
+    }
     fn open(&self, target: &'static Target) -> Result<Recipe<'static>> {
         let schedule = self.schedule.as_deref().map(crate::compare::read).transpose()?;
         Ok(Recipe { target, rules: self.rules.rules()?, schedule })
@@ -206,7 +228,15 @@ struct WeightArgs {
 }
 
 impl WeightArgs {
+    /// The first of these options that is given.
+    fn given(&self) -> Option<&'static str> {
+        first([(self.weights.is_some(), "--weights"), (self.allow_extra, "--allow-extra")])
+    }
     fn open(&self) -> Result<Box<dyn Weights>> {
+        let formula = self.weights.as_deref().is_none_or(|source| source.starts_with("synth:"));
+        if self.allow_extra && formula {
+            return Err(Error::Usage("--allow-extra is about a checkpoint, which --weights FILE names".into()));
+        }
         weights::open(self.weights.as_deref(), self.allow_extra)
     }
     /// What to say about the weights.
@@ -233,6 +263,10 @@ struct WorkArgs {
 }
 
 impl WorkArgs {
+    /// The first of these options that is given.
+    fn given(&self) -> Option<&'static str> {
+        self.config.given().or(self.recipe.given()).or(self.weights.given())
+    }
     /// The weights, and the graph of the structure that they have where the command line leaves it open.
     fn open(&self, name: &str) -> Result<(Graph, Box<dyn Weights>)> {
         let source = Source::named(name)?;
@@ -271,6 +305,10 @@ struct TargetArgs {
 }
 
 impl TargetArgs {
+    /// The option, where it is given.
+    fn given(&self) -> Option<&'static str> {
+        self.target.is_some().then_some("--target")
+    }
     /// Any.
     fn known(&self) -> Result<&'static Target> {
         pipeline::target(self.target.as_deref())

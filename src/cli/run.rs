@@ -44,9 +44,9 @@ pub struct Run {
 /// What a run reads and prints, for `regard run` and for executables alike.
 #[derive(Args)]
 pub struct How {
-    /// Print the K most probable classes
-    #[arg(long, value_name = "K", default_value_t = 5)]
-    pub top: usize,
+    /// Print the K most probable classes; 5 by default
+    #[arg(long, value_name = "K")]
+    pub top: Option<usize>,
     /// Names of the classes, one per line
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
@@ -61,14 +61,25 @@ pub struct How {
     pub output: Option<PathBuf>,
 }
 
+/// Classes that are printed where nobody says how many.
+const TOP: usize = 5;
+
+impl How {
+    /// The option that only means something for classes of images, where one is given.
+    fn about_classes(&self) -> Option<&'static str> {
+        let given = [(self.top.is_some(), "--top"), (self.labels.is_some(), "--labels")];
+        given.into_iter().find_map(|(given, flag)| given.then_some(flag))
+    }
+}
+
 /// Compiles or opens, then runs.
 pub fn run(args: &Run, out: &mut dyn Write) -> Result<()> {
     if let Some(package) = source::package(&args.model)? {
         if args.check {
             return Err(Error::Usage("--check needs the model, an executable holds no graph to evaluate".into()));
         }
-        if args.work.recipe.schedule.is_some() {
-            return Err(Error::Usage("--schedule needs the model, an executable is compiled already".into()));
+        if let Some(flag) = args.work.given().or(args.target.given()) {
+            return Err(Error::Usage(format!("{flag} needs the model, an executable is compiled already")));
         }
         return super::packaged::run(package, &args.images, &args.how, out);
     }
@@ -98,7 +109,11 @@ pub fn execute(
         if !images.is_empty() {
             return Err(Error::Usage("--raw takes the place of images".into()));
         }
-        let time = inference::raw(session, raw, how.output.as_deref().unwrap_or(Path::new("out.safetensors")))?;
+        if let Some(flag) = how.about_classes() {
+            return Err(Error::Usage(format!("{flag} is about classes of images, --raw reads and writes tensors")));
+        }
+        let output = how.output.as_deref().unwrap_or(Path::new("out.safetensors"));
+        let time = inference::raw(session, (raw, output), reference, out)?;
         writeln!(out, "ran in {}", report::duration(time))?;
         return Ok(());
     }
@@ -106,6 +121,10 @@ pub fn execute(
         Some(classifier) => {
             let labels = Labels::new(labels, classifier.classes())?;
             classify(&classifier, images, &labels, how, reference, out)
+        }
+        None if images.is_empty() && how.about_classes().is_some() => {
+            let flag = how.about_classes().unwrap_or_default();
+            Err(Error::Usage(format!("{flag} is about classes of images, which this program does not return")))
         }
         None if images.is_empty() => {
             let time = inference::synthetic(session, how.output.as_deref(), reference, out)?;
@@ -133,7 +152,7 @@ fn classify(
         let done = classifier.run(&batch)?;
         for (name, image_logits) in done.names.iter().zip(done.logits.chunks(classifier.classes())) {
             writeln!(out, "{name}")?;
-            write!(out, "{}", report::top_lines(image_logits, how.top, labels))?;
+            write!(out, "{}", report::top_lines(image_logits, how.top.unwrap_or(TOP), labels))?;
             logits.extend_from_slice(image_logits);
         }
         writeln!(out, "  in {}{}", report::duration(done.time), inference::per_image(done.names.len(), done.time))?;

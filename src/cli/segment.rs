@@ -11,7 +11,7 @@ use crate::{
 };
 use clap::Args;
 use regard_ir::graph::Graph;
-use regard_runtime::Session;
+use regard_runtime::{Package, Session};
 use std::{cmp::Reverse, io::Write, path::PathBuf};
 
 /// Find the class of every pixel of an image, and colour it
@@ -37,9 +37,9 @@ pub struct Segment {
     /// Where the classes are written, as grey of 8 bits; `regard score` reads such maps
     #[arg(long, value_name = "OUT.png")]
     map: Option<PathBuf>,
-    /// How much of the picture the colours hide, from 0 to 1
-    #[arg(long, value_name = "PART", default_value_t = 0.5)]
-    opacity: f32,
+    /// How much of the picture the colours hide, from 0 to 1; 0.5 by default
+    #[arg(long, value_name = "PART", requires = "output")]
+    opacity: Option<f32>,
     /// Print the K classes with the most pixels
     #[arg(long, value_name = "K", default_value_t = 5)]
     top: usize,
@@ -54,12 +54,17 @@ pub struct Segment {
 
 /// Compiles or opens, runs, writes and prints.
 pub fn run(args: &Segment, out: &mut dyn Write) -> Result<()> {
-    if !(0.0..=1.0).contains(&args.opacity) {
-        return Err(Error::Usage(format!("--opacity is {}, expected 0 to 1", args.opacity)));
+    let opacity = args.opacity.unwrap_or(0.5);
+    if !(0.0..=1.0).contains(&opacity) {
+        return Err(Error::Usage(format!("--opacity is {opacity}, expected 0 to 1")));
+    }
+    let package = source::package(&args.model)?;
+    if let (Some(_), Some(flag)) = (&package, args.work.given().or(args.machine.target.given())) {
+        return Err(Error::Usage(format!("{flag} needs the model, an executable is compiled already")));
     }
     let picture = Picture::open(&args.image)?;
     let names = read_labels(args.labels.as_deref())?;
-    let session = session(args, &picture, out)?;
+    let session = session(args, package, &picture, out)?;
     let (map, time) = Segmenter::new(&session)?.run(&picture)?;
     writeln!(out, "{}", args.image.display())?;
     write!(out, "{}", shares(&map, args.top, names)?)?;
@@ -68,14 +73,14 @@ pub fn run(args: &Segment, out: &mut dyn Write) -> Result<()> {
         map.write(path)?;
     }
     match &args.output {
-        Some(path) => segment::overlay(&picture, &map, args.opacity).write(path),
+        Some(path) => segment::overlay(&picture, &map, opacity).write(path),
         None => Ok(()),
     }
 }
 
-fn session(args: &Segment, picture: &Picture, out: &mut dyn Write) -> Result<Session> {
+fn session(args: &Segment, package: Option<Package>, picture: &Picture, out: &mut dyn Write) -> Result<Session> {
     let threads = args.machine.threads()?;
-    if let Some(package) = source::package(&args.model)? {
+    if let Some(package) = package {
         package.verify_constants()?;
         return Ok(Session::new(package.program, package.constants, threads)?);
     }

@@ -70,7 +70,12 @@ pub fn kernels<'a>(graph: &Graph, recipe: impl Into<Recipe<'a>>, trace: &mut Tra
     let plan = planned(graph, recipe.clone(), trace)?;
     let chosen = || recipe.schedule.unwrap_or_else(|| Schedule::best(&plan, target));
     let schedule = trace.stage("schedule", || Ok(chosen()))?;
-    trace.stage("kernels", || Ok(lower(&plan, &schedule, target)?))
+    trace.stage("kernels", || {
+        let mut program = lower(&plan, &schedule, target)?;
+        // The plan copies outputs that are inputs or repeat; the names are those that the graph was written with.
+        program.outputs.iter_mut().zip(graph.output_names()).for_each(|(port, name)| port.name = name);
+        Ok(program)
+    })
 }
 
 /// The largest tensor that a program may hold, in bytes.

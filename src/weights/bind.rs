@@ -66,9 +66,8 @@ pub fn leaf<'a>(
     move |id, node| {
         let data = match &node.op {
             Op::Weight(_) => {
-                let floats = weights.floats(&graph.text_name(id), &node.ty, 0..node.ty.elements());
-                let floats = floats.map_err(|error| EvalError::new(graph, id, error.to_string()))?;
-                floats.into_iter().map(|v| node.ty.dtype.round(f64::from(v))).collect()
+                let values = weights.values(&graph.text_name(id), &node.ty, 0..node.ty.elements());
+                values.map_err(|error| EvalError::new(graph, id, error.to_string()))?
             }
             _ => input(id, node).ok_or_else(|| EvalError::new(graph, id, "there is no value for this input"))?,
         };

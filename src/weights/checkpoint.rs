@@ -3,15 +3,18 @@
 //! A checkpoint may use the graph's own names, timm's or torchvision's. Which one is decided once for the
 //! whole file, because one library's name can be another tensor's name in the next.
 
-use super::{Fault, Faults, Weights, synthetic::floats_only};
+use super::{Fault, Faults, Weights, finite};
 use crate::{
-    archive::{Archive, Stored, is_float},
+    archive::{
+        Archive, Stored,
+        elements::{OutOfRange, mismatch},
+    },
     errors::Result,
 };
 use rayon::prelude::*;
 use regard_ir::{
     graph::Graph,
-    types::{ShapeText, TensorType},
+    types::{DType, ShapeText, TensorType},
 };
 use regard_models::{
     Shapes,
@@ -51,13 +54,24 @@ impl Checkpoint {
         Style::detect(&self.archive.tensors().keys().map(String::as_str).collect::<BTreeSet<_>>())
     }
 
+    /// What the file calls a weight, which has its shape there.
+    fn stored_name(&self, name: &str, ty: &TensorType) -> Result<String> {
+        let theirs = self.style.get_or_init(|| self.detect()).translate(name);
+        let stored = self.archive.stored(&theirs)?;
+        if !alike(&stored.shape, &ty.shape) {
+            let (found, expected) = (ShapeText(&stored.shape), ShapeText(&ty.shape));
+            return Err(self.archive.error(format!("tensor {theirs} is {found}, expected {expected}")));
+        }
+        Ok(theirs)
+    }
+
     fn shape_fault(&self, (name, (theirs, ty)): (&String, &(String, TensorType))) -> Option<Fault> {
         let Some(stored) = self.archive.tensors().get(theirs) else {
             let name = if name == theirs { name.clone() } else { format!("{name} (called {theirs} there)") };
             return Some(Fault::Missing { name, expected: ty.to_string() });
         };
-        if !is_float(stored.dtype) {
-            return Some(Fault::Type { name: theirs.clone(), found: type_text(stored) });
+        if let Some(expected) = mismatch(stored.dtype, ty.dtype) {
+            return Some(Fault::Type { name: theirs.clone(), found: type_text(stored), expected });
         }
         (!alike(&stored.shape, &ty.shape)).then(|| Fault::Shape {
             name: theirs.clone(),
@@ -66,23 +80,24 @@ impl Checkpoint {
         })
     }
 
-    fn value_fault(&self, name: &str) -> Result<Option<Fault>> {
-        let (mut first, mut count, mut position) = (None, 0, 0);
+    /// What is wrong with the values of a tensor whose type is right; `finite` where infinities are, too.
+    fn value_fault(&self, name: &str, dtype: DType, finite: bool) -> Result<Option<Fault>> {
+        let (mut first, mut count) = (None, 0);
         let all = 0..self.archive.stored(name)?.elements();
-        self.archive.each_float(name, all, |piece| {
-            for value in piece {
-                if !value.is_finite() {
-                    first.get_or_insert((value, position));
-                    count += 1;
-                }
-                position += 1;
+        self.archive.each_value(name, dtype, all, |position, value| {
+            let wrong = match &value {
+                Ok(value) => value.is_nan() || finite && value.is_infinite(),
+                Err(_) => true,
+            };
+            if wrong {
+                first.get_or_insert((position, value));
+                count += 1;
             }
         })?;
-        Ok(first.map(|(value, position)| Fault::NotFinite {
-            name: name.to_owned(),
-            value: value.to_string(),
-            position,
-            count,
+        let name = name.to_owned();
+        Ok(first.map(|(position, value)| match value {
+            Ok(value) => Fault::NotFinite { name, value: value.to_string(), position, count },
+            Err(OutOfRange { value, expected, .. }) => Fault::Range { name, value, position, expected, count },
         }))
     }
 }
@@ -97,7 +112,6 @@ impl Weights for Checkpoint {
     }
 
     fn check(&self, graph: &Graph) -> Result<()> {
-        floats_only(graph)?;
         let style = *self.style.get_or_init(|| self.style(graph));
         let wanted: BTreeMap<String, (String, TensorType)> = graph
             .weights()
@@ -116,23 +130,27 @@ impl Weights for Checkpoint {
             .iter()
             .filter(|(name, _)| !self.allow_extra && !known.contains(name.as_str()) && !is_derived(name));
         faults.extend(surplus.map(|(name, stored)| Fault::Surplus { name: name.clone(), found: type_text(stored) }));
-        let readable: Vec<&str> = known
-            .into_iter()
-            .filter(|name| self.archive.tensors().get(*name).is_some_and(|stored| is_float(stored.dtype)))
+        let multiplied = finite::multiplied(graph);
+        let readable: Vec<(&String, &(String, TensorType))> = wanted
+            .iter()
+            .filter(|(_, (theirs, ty))| {
+                let stored = self.archive.tensors().get(theirs);
+                stored.is_some_and(|stored| mismatch(stored.dtype, ty.dtype).is_none())
+            })
             .collect();
-        let values = readable.par_iter().map(|name| self.value_fault(name)).collect::<Result<Vec<_>>>()?;
+        let fault = |(name, (theirs, ty)): &(&String, &(String, TensorType))| {
+            self.value_fault(theirs, ty.dtype, multiplied.contains(*name))
+        };
+        let values = readable.par_iter().map(fault).collect::<Result<Vec<_>>>()?;
         faults.extend(values.into_iter().flatten());
         if faults.is_empty() { Ok(()) } else { Err(Faults { source: self.describe(), faults }.into()) }
     }
 
     fn floats(&self, name: &str, ty: &TensorType, range: Range<usize>) -> Result<Vec<f32>> {
-        let theirs = self.style.get_or_init(|| self.detect()).translate(name);
-        let stored = self.archive.stored(&theirs)?;
-        if !alike(&stored.shape, &ty.shape) {
-            let (found, expected) = (ShapeText(&stored.shape), ShapeText(&ty.shape));
-            return Err(self.archive.error(format!("tensor {theirs} is {found}, expected {expected}")));
-        }
-        self.archive.floats_in(&theirs, range)
+        self.archive.floats_in(&self.stored_name(name, ty)?, range)
+    }
+    fn values(&self, name: &str, ty: &TensorType, range: Range<usize>) -> Result<Vec<f64>> {
+        self.archive.values(&self.stored_name(name, ty)?, ty.dtype, range)
     }
 }
 

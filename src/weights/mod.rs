@@ -6,11 +6,15 @@
 //!   model.pth          the same as PyTorch writes it
 //! ```
 //!
+//! A weight of `i32` or `bool` is a constant: an index table, a mask. Integers must fit 32 bits. A float weight may hold
+//! infinities, as masks do, where no matmul, convolution or norm takes it; NaN is refused.
+//!
 //! A source is first checked against the graph as a whole, so that one run names every missing, surplus,
 //! misshapen or broken tensor; then tensors are asked for one at a time.
 
 mod bind;
 mod checkpoint;
+mod finite;
 mod synthetic;
 
 pub use bind::{bind, leaf};
@@ -32,8 +36,10 @@ pub trait Weights: Send + Sync {
     }
     /// Compares the source with all weights of a graph; the error lists everything that is wrong.
     fn check(&self, graph: &Graph) -> Result<()>;
-    /// The values of one weight at row-major positions `range`.
+    /// The values of one weight of floats at row-major positions `range`.
     fn floats(&self, name: &str, ty: &TensorType, range: Range<usize>) -> Result<Vec<f32>>;
+    /// The values of one weight of any type at row-major positions `range`, as its type holds them.
+    fn values(&self, name: &str, ty: &TensorType, range: Range<usize>) -> Result<Vec<f64>>;
 }
 
 /// The weights that `--weights` names; `synth:0` where it names none.
@@ -88,14 +94,29 @@ pub enum Fault {
         /// The shape in the source.
         found: String,
     },
-    /// The elements are no floats.
+    /// The element types differ.
     Type {
         /// Its name.
         name: String,
-        /// What they are.
+        /// The type in the source.
         found: String,
+        /// Element types that would do.
+        expected: &'static str,
     },
-    /// NaN or an infinity among the values.
+    /// A value that the weight's type does not hold.
+    Range {
+        /// Its name.
+        name: String,
+        /// The first such value.
+        value: String,
+        /// Its row-major position.
+        position: usize,
+        /// What would have been right.
+        expected: String,
+        /// How many there are.
+        count: usize,
+    },
+    /// NaN among the values, or an infinity where it is multiplied.
     NotFinite {
         /// Its name.
         name: String,
@@ -130,8 +151,14 @@ impl fmt::Display for Fault {
             Fault::Shape { name, expected, found } => {
                 write!(f, "misshapen  {name}: found {found}, expected {expected}")
             }
-            Fault::Type { name, found } => {
-                write!(f, "mistyped   {name}: found {found}, expected F32, F16, BF16 or F64")
+            Fault::Type { name, found, expected } => {
+                write!(f, "mistyped   {name}: found {found}, expected {expected}")
+            }
+            Fault::Range { name, value, position, expected, count } => {
+                write!(
+                    f,
+                    "too large  {name}: found {value} at position {position}, expected {expected} ({count} such values)"
+                )
             }
             Fault::NotFinite { name, value, position, count } => {
                 write!(f, "not finite {name}: found {value} at position {position} ({count} such values)")

@@ -1,10 +1,13 @@
 //! Weights from a formula: the same everywhere, without a file.
+//!
+//! Weights of `i32` are zeros, which are valid indices of every table; those of `bool` are true where the formula for
+//! floats of their name and shape is positive.
 
 use super::Weights;
-use crate::errors::{Error, Result};
+use crate::errors::Result;
 use regard_ir::{
-    graph::{Graph, NodeId},
-    types::TensorType,
+    graph::Graph,
+    types::{DType, TensorType},
 };
 use regard_models::synthetic;
 use std::ops::Range;
@@ -20,24 +23,20 @@ impl Weights for Synthetic {
     fn describe(&self) -> String {
         format!("synth:{}", self.seed)
     }
-    fn check(&self, graph: &Graph) -> Result<()> {
-        floats_only(graph)
+    fn check(&self, _: &Graph) -> Result<()> {
+        Ok(())
     }
     fn floats(&self, name: &str, ty: &TensorType, range: Range<usize>) -> Result<Vec<f32>> {
         Ok(synthetic::parameter_range(name, &ty.shape, range, self.seed))
     }
-}
-
-/// Weights are floats; index tables and masks are written into the graph.
-pub(super) fn floats_only(graph: &Graph) -> Result<()> {
-    let wrong = |&id: &NodeId| !graph.ty(id).dtype.is_float();
-    match graph.weights().into_iter().find(wrong) {
-        None => Ok(()),
-        Some(id) => {
-            let (name, ty) = (graph.text_name(id), graph.ty(id));
-            Err(Error::Failed(format!(
-                "weight {name} is {ty}, but weights are f32, bf16 or f16; use an input, iota or const"
-            )))
+    fn values(&self, name: &str, ty: &TensorType, range: Range<usize>) -> Result<Vec<f64>> {
+        if ty.dtype == DType::I32 {
+            return Ok(vec![0.0; range.len()]);
         }
+        let value = |v: f32| match ty.dtype {
+            DType::Bool => f64::from(u8::from(v > 0.0)),
+            dtype => dtype.round(f64::from(v)),
+        };
+        Ok(self.floats(name, ty, range)?.into_iter().map(value).collect())
     }
 }

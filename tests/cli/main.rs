@@ -9,6 +9,7 @@ mod explain;
 mod readme;
 mod rules;
 mod segmentation;
+mod types;
 
 use std::{
     fs,
@@ -127,12 +128,20 @@ impl Dir {
 
 /// A safetensors file with f32 tensors.
 pub fn tensors(tensors: &[(&str, &[usize], Vec<f32>)]) -> Vec<u8> {
+    let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let typed: Vec<(&str, &str, &[usize], Vec<u8>)> =
+        tensors.iter().map(|(name, shape, values)| (*name, "F32", *shape, bytes(values))).collect();
+    typed_tensors(&typed)
+}
+
+/// A safetensors file with tensors of name, type, shape and little-endian elements.
+pub fn typed_tensors(tensors: &[(&str, &str, &[usize], Vec<u8>)]) -> Vec<u8> {
     let (mut header, mut data) = (Vec::new(), Vec::new());
-    for (name, shape, values) in tensors {
+    for (name, dtype, shape, bytes) in tensors {
         let begin = data.len();
-        data.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        data.extend(bytes);
         header.push(format!(
-            "\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{begin},{}]}}",
+            "\"{name}\":{{\"dtype\":\"{dtype}\",\"shape\":{shape:?},\"data_offsets\":[{begin},{}]}}",
             data.len()
         ));
     }

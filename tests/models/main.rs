@@ -55,7 +55,8 @@ fn names_of_all_hold(graph: &Graph, styles: &[Style]) {
             (style.translate(&name), shape, values)
         });
         let stored: Vec<(String, Vec<usize>, Vec<f32>)> = stored.collect();
-        let tensors: Vec<Tensor> = stored.iter().map(|(name, shape, values)| Tensor { name, shape, values }).collect();
+        let tensors: Vec<Tensor> =
+            stored.iter().map(|(name, shape, values)| Tensor::f32(name, shape, values)).collect();
         let path = dir.path().join("weights.safetensors");
         archive::write(&path, &tensors, &graph.name).unwrap();
         assert!(outputs(graph, &Checkpoint::open(&path, false).unwrap(), 2) == expected, "{style:?}");

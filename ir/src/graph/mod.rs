@@ -35,7 +35,7 @@ use crate::{
     ops::{Op, OpDef},
     types::{DType, TensorType},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 define_id!(
     /// A node of a graph; `%7` in text where it has no label.
@@ -111,6 +111,25 @@ impl Graph {
     pub fn text_name(&self, id: NodeId) -> String {
         self.nodes[id].label.clone().unwrap_or_else(|| id.index().to_string())
     }
+    /// The names of the outputs, in order and all different: the text names of their nodes. One that is taken already,
+    /// because a node is returned twice, gets the first free number after a dot: `y`, `y.1`, `y.2`.
+    pub fn output_names(&self) -> Vec<String> {
+        let plain: Vec<String> = self.outputs.iter().map(|&output| self.text_name(output)).collect();
+        let own: BTreeSet<&String> = plain.iter().collect();
+        let (mut taken, mut next) = (BTreeSet::new(), BTreeMap::new());
+        let mut names = Vec::with_capacity(plain.len());
+        for name in &plain {
+            let mut unique = name.clone();
+            while taken.contains(&unique) || (unique != *name && own.contains(&unique)) {
+                let number = next.entry(name).or_insert(0);
+                *number += 1;
+                unique = format!("{name}.{number}");
+            }
+            taken.insert(unique.clone());
+            names.push(unique);
+        }
+        names
+    }
     /// The inputs, in order of appearance.
     pub fn inputs(&self) -> Vec<NodeId> {
         self.nodes.iter().filter(|(_, n)| matches!(n.op, Op::Input(_))).map(|(id, _)| id).collect()
@@ -142,12 +161,12 @@ impl Graph {
     pub fn weight_bytes(&self) -> u64 {
         self.weights().iter().map(|&w| self.ty(w).bytes() as u64).sum()
     }
-    /// Number of weight elements that are learned, the model's parameter count: statistics that batch normalisation
-    /// recorded are none.
+    /// Number of weight elements that are learned, the model's parameter count: neither integers nor statistics that
+    /// batch normalisation recorded.
     pub fn parameters(&self) -> u64 {
         let norms = self.nodes.values().filter(|node| matches!(node.op, Op::BatchNorm(_)));
         let recorded: BTreeSet<NodeId> = norms.flat_map(|node| node.operands[3..].iter().copied()).collect();
-        let learned = self.weights().into_iter().filter(|w| !recorded.contains(w));
+        let learned = self.weights().into_iter().filter(|w| !recorded.contains(w) && self.ty(*w).dtype.is_float());
         learned.map(|w| self.ty(w).elements() as u64).sum()
     }
     /// Marks nodes whose value depends on no input: weights, constants and what is made of them alone.

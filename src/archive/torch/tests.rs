@@ -81,12 +81,7 @@ fn long_tensors_with_strides_are_read_in_pieces_and_runs() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.safetensors");
     let values: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
-    crate::archive::write(
-        &path,
-        &[crate::archive::Tensor { name: "a", shape: &[rows, columns], values: &values }],
-        "m",
-    )
-    .unwrap();
+    crate::archive::write(&path, &[crate::archive::Tensor::f32("a", &[rows, columns], &values)], "m").unwrap();
     let mut archive = Archive::open(&path).unwrap();
     let stored = archive.contents.tensors.get_mut("a").unwrap();
     (stored.shape, stored.strides) = (vec![columns, rows], Some(vec![1, columns]));
