@@ -8,6 +8,7 @@
 //!   (exp(s) · V) / Σ exp(s)        =  softmax(s) · V                  normalised afterwards
 //!   exp(d − log Σ exp(d))          =  softmax(d)                      exp of log_softmax
 //!   Σ_d q[i, d] k[j, d]            =  q · kᵀ                          einsum as a broadcast product
+//!   w = w ? w : 0, w softmax       =  w                               a guard against NaN
 //! ```
 //!
 //! A row of scores that is −∞ throughout gives NaN in the spellings without a clamp and zeros in `softmax`: rows
@@ -23,6 +24,7 @@ pub fn rules() -> Vec<Rule> {
     let mut rules = attention();
     rules.extend(spellings());
     rules.extend(softmax());
+    rules.extend(guards());
     rules.extend(pointwise());
     rules
 }
@@ -214,6 +216,18 @@ fn softmax() -> Vec<Rule> {
             "(softmax ?a ?x)",
             only_spread,
         ),
+    ]
+}
+
+/// Guards against the NaN that a fully masked row has elsewhere: `w ≠ w` asks for it, and a softmax has none. The
+/// condition comes as `w = w` or negated, whichever branch holds the weights.
+fn guards() -> Vec<Rule> {
+    let guarded = |weights: &str| format!("(select (eq {weights} {weights}) ?y ?z)");
+    let cast = "(cast ?to (softmax ?a ?x))";
+    vec![
+        rule("select-by-opposite", "bool c: S; x: S; y: S", "(select (not ?c) ?x ?y)", "(select ?c ?y ?x)"),
+        rule("softmax-without-nan", "x: S; axis a: S; y: S; z: S", &guarded("(softmax ?a ?x)"), "?y"),
+        rule("softmax-without-nan-cast", "x: S; axis a: S; word to: f16 bf16 f32; y: S; z: S", &guarded(cast), "?y"),
     ]
 }
 

@@ -159,6 +159,8 @@ fn error(graph: &Graph, node: &Node, ranges: &IdVec<NodeId, Range>, errors: &IdV
                 times(e(0), x(1).least.recip()) + times(e(1), x(0).most / x(1).least.powi(2)) + rounded
             }
             BinaryOp::Min | BinaryOp::Max => all(),
+            // However a value is rounded, it is compared with itself.
+            _ if same(graph, node.operands[0], node.operands[1]) => 0.0,
             _ => tips(all()),
         },
         Op::Unary(op) => match op.op {
@@ -219,6 +221,13 @@ fn greatest(x: &Tensor, axis: i64, error: f64) -> f64 {
         extent == 1 || line[extent - 1] - line[extent - 2] > 2.0 * error
     };
     if error == 0.0 || lines.into_iter().all(ahead) { 0.0 } else { f64::INFINITY }
+}
+
+/// Whether two nodes are one expression, written twice.
+fn same(graph: &Graph, a: NodeId, b: NodeId) -> bool {
+    let (x, y) = (&graph.nodes[a], &graph.nodes[b]);
+    let operands = || x.operands.iter().zip(&y.operands).all(|(&a, &b)| same(graph, a, b));
+    a == b || (!x.operands.is_empty() && x.op == y.op && x.operands.len() == y.operands.len() && operands())
 }
 
 /// Of an op that jumps.
