@@ -10,7 +10,7 @@ use super::{
     function::{Bound, Emitter, scalar_type, vector_type},
 };
 use cranelift_codegen::ir::{
-    InstBuilder, Type as ClifType, Value,
+    InstBuilder, Opcode, Type as ClifType, Value, ValueDef,
     condcodes::{FloatCC, IntCC},
     types,
 };
@@ -283,6 +283,19 @@ impl Emitter<'_, '_> {
         xs.iter().zip(&ys).map(|(&x, &y)| self.cmp_value(op, elem, x, y)).collect()
     }
 
+    /// Cranelift merges a load with the comparison that reads it, and without AVX that faults at an address which is not a
+    /// multiple of 16. It merges nothing across a sequence point, which is no instruction of the machine.
+    fn keep_loads_apart(&mut self, operands: &[Value]) {
+        let is_load = |&value: &Value| match self.b.func.dfg.value_def(value) {
+            ValueDef::Result(inst, _) => self.b.func.dfg.insts[inst].opcode() == Opcode::Load,
+            _ => false,
+        };
+        let vector = operands.iter().any(|&value| self.b.func.dfg.value_type(value).is_vector());
+        if vector && !self.target.fma && operands.iter().any(is_load) {
+            self.b.ins().sequence_point();
+        }
+    }
+
     fn cmp_value(&mut self, op: CmpOp, elem: Elem, x: Value, y: Value) -> Value {
         if elem == Elem::F32 {
             let condition = match op {
@@ -291,6 +304,7 @@ impl Emitter<'_, '_> {
                 CmpOp::Lt => FloatCC::LessThan,
                 CmpOp::Le => FloatCC::LessThanOrEqual,
             };
+            self.keep_loads_apart(&[x, y]);
             return self.b.ins().fcmp(condition, x, y);
         }
         // False is below true, both as 0 and 1 and as masks, if compared without sign.
