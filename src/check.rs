@@ -11,7 +11,7 @@ use crate::{
     choices::{self, Settled},
     errors::{Error, Result},
     pipeline::{self, Recipe, Trace},
-    values,
+    room, values,
     weights::{Weights, leaf},
 };
 use regard_ir::{
@@ -74,8 +74,9 @@ pub struct Job<'a> {
 /// output and trial, trial by trial.
 ///
 /// # Errors
-/// Where the graph cannot be compiled or run at all.
+/// Where the graph cannot be compiled or run at all, or the reference has no room.
 pub fn check(job: &Job, trials: u64, trace: &mut Trace) -> Result<Vec<OutputError>> {
+    room::for_reference(job.graph)?;
     let run = prepare(job, trace)?;
     let mut errors = Vec::new();
     for seed in 0..trials {

@@ -40,3 +40,4 @@ pub mod files;
 mod json;
 pub mod progress;
 pub mod report;
+mod room;

@@ -19,6 +19,7 @@ use super::{
     index::Point,
     product::{Bases, Operands, multiply},
     row::{Chunk, for_chunks, lane_extent, store_at},
+    seen,
     value::{Context, Scope},
 };
 use crate::plan::{Attend, Keys, expr::Cone};
@@ -49,9 +50,9 @@ impl AttendTiles {
 
 /// What a block keeps for itself.
 pub(super) struct Scratch {
-    keys: Option<Buf>,
-    queries: Option<Buf>,
-    values: Option<Buf>,
+    pub keys: Option<Buf>,
+    pub queries: Option<Buf>,
+    pub values: Option<Buf>,
     /// Scores `[rows, keys]` of a tile of queries, or of all where a softmax over queries needs them.
     pub scores: Buf,
     /// 1 / Σ of each row of a tile.
@@ -71,7 +72,7 @@ pub(super) struct Block<'a> {
     pub context: &'a Context,
     pub attend: &'a Attend,
     pub tiles: AttendTiles,
-    head: Val,
+    pub head: Val,
     pub scratch: Scratch,
 }
 
@@ -80,12 +81,10 @@ pub fn emit(context: &Context, b: &mut Builder, attend: &Attend, output: Buf, ti
     let scratch = declare(b, attend, tiles);
     let (head, tile) = (b.id(IdAxis::G0), b.id(IdAxis::G1));
     let block = Block { context, attend, tiles, head, scratch };
-    if let (Some(keys), Some(products)) = (block.scratch.keys, &attend.products) {
-        block.pack_keys(b, keys, products);
+    if let Some(mask) = attend.mask() {
+        return seen::emit(b, &block, &mask, tile, output);
     }
-    if let (Some(values), Some(cone)) = (block.scratch.values, &attend.values) {
-        block.pack_rows(b, cone, values, None);
-    }
+    block.pack(b, None);
     if let (Some(inverse), Some(cone)) = (&block.scratch.inverse, &attend.inverse_values) {
         return bidirectional::emit(b, &block, inverse, cone, output);
     }
@@ -104,6 +103,8 @@ pub fn emit(context: &Context, b: &mut Builder, attend: &Attend, output: Buf, ti
 fn declare(b: &mut Builder, attend: &Attend, tiles: AttendTiles) -> Scratch {
     let lanes = b.lanes() as usize;
     let padded_keys = attend.keys.next_multiple_of(tiles.key_vectors * lanes);
+    // Whole tiles of keys are multiplied where some are passed over.
+    let rows_of_values = if attend.seen.is_some() { padded_keys } else { attend.keys };
     let padded_dim = attend.value_dim.next_multiple_of(tiles.value_vectors * lanes);
     let mut scratch = |name: &str, len: usize| b.scratch(name, DType::F32, len as u64);
     let dim = attend.products.as_ref().map(|p| p.dim);
@@ -112,7 +113,7 @@ fn declare(b: &mut Builder, attend: &Attend, tiles: AttendTiles) -> Scratch {
     Scratch {
         keys: dim.map(|d| scratch("keys", d * padded_keys)),
         queries: dim.map(|d| scratch("queries", tiles.mr * d)),
-        values: attend.values.as_ref().map(|_| scratch("values", attend.keys * padded_dim)),
+        values: attend.values.as_ref().map(|_| scratch("values", rows_of_values * padded_dim)),
         scores: scratch("scores", rows * padded_keys),
         weights: scratch("weights", tiles.mr),
         tile: scratch("tile", sums),
@@ -127,18 +128,37 @@ fn declare(b: &mut Builder, attend: &Attend, tiles: AttendTiles) -> Scratch {
     }
 }
 
+/// Some of the keys of a head, whole tiles: first, end of those that are packed, end of those that exist.
+#[derive(Clone, Copy)]
+pub(super) struct Part {
+    pub first: Val,
+    pub end: Val,
+    pub last: Val,
+}
+
 impl Block<'_> {
+    /// Keys and the values that a softmax over keys weighs, all or a part.
+    pub fn pack(&self, b: &mut Builder, part: Option<Part>) {
+        if let (Some(keys), Some(products)) = (self.scratch.keys, &self.attend.products) {
+            self.pack_keys(b, keys, products, part);
+        }
+        if let (Some(values), Some(cone)) = (self.scratch.values, &self.attend.values) {
+            self.pack_rows(b, cone, values, None, part);
+        }
+    }
+
     /// `keysᵀ[d, j]`: L keys are read along d, transposed in registers, written along j. A warp has no
     /// transposition in registers and scatters each key over its column.
-    fn pack_keys(&self, b: &mut Builder, to: Buf, products: &Keys) {
+    fn pack_keys(&self, b: &mut Builder, to: Buf, products: &Keys, part: Option<Part>) {
         if b.unit() != Unit::Core {
-            return self.scatter_keys(b, to, products);
+            return self.scatter_keys(b, to, products, part);
         }
         let lanes = b.lanes() as usize;
         let stride = self.scratch.padded_keys;
         let inner = lane_extent(&products.keys, 2, products.dim);
         let last = b.i64(self.attend.keys as i64 - 1);
-        b.for_const(stride as u64, lanes as i64, &[], |b, key, _| {
+        let bounds = part.map_or_else(|| (b.i64(0), b.i64(stride as i64)), |part| (part.first, part.end));
+        b.for_loop(bounds, lanes as i64, 1, &[], |b, key, _| {
             for_chunks(b, products.dim, inner, &[], &mut |b, chunk: Chunk, _| {
                 let rows = (0..lanes)
                     .map(|r| {
@@ -162,11 +182,12 @@ impl Block<'_> {
         });
     }
 
-    fn scatter_keys(&self, b: &mut Builder, to: Buf, products: &Keys) {
+    fn scatter_keys(&self, b: &mut Builder, to: Buf, products: &Keys, part: Option<Part>) {
         let stride = self.scratch.padded_keys;
         let inner = lane_extent(&products.keys, 2, products.dim);
         let last = b.i64(self.attend.keys as i64 - 1);
-        b.for_const(stride as u64, 1, &[], |b, key, _| {
+        let bounds = part.map_or_else(|| (b.i64(0), b.i64(stride as i64)), |part| (part.first, part.end));
+        b.for_loop(bounds, 1, 1, &[], |b, key, _| {
             let row = b.bin(BinOp::Min, key, last);
             let scope =
                 Scope::new(&products.keys, Point::scalars(&[(self.head, self.attend.batch), (row, self.attend.keys)]));
@@ -184,10 +205,11 @@ impl Block<'_> {
     }
 
     /// Rows of values, padded with zeros to whole register tiles, each times its factor where there are factors.
-    pub fn pack_rows(&self, b: &mut Builder, cone: &Cone, to: Buf, factors: Option<Buf>) {
+    pub fn pack_rows(&self, b: &mut Builder, cone: &Cone, to: Buf, factors: Option<Buf>, part: Option<Part>) {
         let (stride, extent, lanes) = (self.scratch.padded_dim, self.attend.value_dim, b.lanes() as usize);
         let inner = lane_extent(cone, 2, extent);
-        b.for_const(self.attend.keys as u64, 1, &[], |b, row, _| {
+        let bounds = part.map_or_else(|| (b.i64(0), b.i64(self.attend.keys as i64)), |part| (part.first, part.last));
+        b.for_loop(bounds, 1, 1, &[], |b, row, _| {
             let line = b.mul_const(row, stride as i64);
             let zero = b.vf32(0.0);
             for pad in (extent / lanes * lanes..stride).step_by(lanes) {
@@ -211,7 +233,7 @@ impl Block<'_> {
     }
 
     /// The number of query `query + r`, the last one repeated.
-    fn query(&self, b: &mut Builder, query: Val, r: Val) -> Val {
+    pub fn query(&self, b: &mut Builder, query: Val, r: Val) -> Val {
         let wanted = b.add(query, r);
         let last = b.i64(self.attend.queries as i64 - 1);
         b.bin(BinOp::Min, wanted, last)
@@ -219,10 +241,23 @@ impl Block<'_> {
 
     /// `scores[r, j] = q·k` for one tile of queries; its rows begin at `base`.
     pub fn score(&self, b: &mut Builder, query: Val, base: Option<Val>) {
+        let Some(operands) = self.pack_queries(b, query) else { return };
+        let stride = self.scratch.padded_keys;
+        self.tile_product(b, &operands, self.tiles.key_vectors, stride, |b, column, r, from, to| {
+            let row = b.mul_const(r, stride as i64);
+            let row = base.map_or(row, |base| b.add(base, row));
+            let at = b.add(row, column);
+            let value = b.load(b.addr_off(self.scratch.tile, Some(from), to));
+            b.store(value, b.addr_off(self.scratch.scores, Some(at), to));
+        });
+    }
+
+    /// Packs one tile of queries: the product that their scores are.
+    pub fn pack_queries(&self, b: &mut Builder, query: Val) -> Option<Operands> {
         let (Some(products), Some(keys), Some(queries)) =
             (&self.attend.products, self.scratch.keys, self.scratch.queries)
         else {
-            return;
+            return None;
         };
         let inner = lane_extent(&products.queries, 2, products.dim);
         b.for_const(self.tiles.mr as u64, 1, &[], |b, r, _| {
@@ -243,15 +278,7 @@ impl Block<'_> {
             Vec::new()
         });
         let stride = self.scratch.padded_keys;
-        let operands =
-            Operands { left: queries, left_stride: products.dim, right: keys, right_stride: stride, k: products.dim };
-        self.tile_product(b, &operands, self.tiles.key_vectors, stride, |b, column, r, from, to| {
-            let row = b.mul_const(r, stride as i64);
-            let row = base.map_or(row, |base| b.add(base, row));
-            let at = b.add(row, column);
-            let value = b.load(b.addr_off(self.scratch.tile, Some(from), to));
-            b.store(value, b.addr_off(self.scratch.scores, Some(at), to));
-        });
+        Some(Operands { left: queries, left_stride: products.dim, right: keys, right_stride: stride, k: products.dim })
     }
 
     /// All column tiles of a product of `mr` rows; `finish(column, row, tile row, vector offset)` per vector.
@@ -286,7 +313,7 @@ impl Block<'_> {
             let row = self.query(b, query, r);
             let line = b.mul_const(r, stride as i64);
             let largest = self.finish_scores(b, row, line);
-            self.weigh(b, r, line, largest);
+            self.weigh(b, r, line, largest, None);
             Vec::new()
         });
     }
@@ -331,26 +358,26 @@ impl Block<'_> {
         });
     }
 
-    /// Softmax of one tile of finished rows, which begin at `base`.
-    pub fn weigh_tile(&self, b: &mut Builder, base: Val) {
+    /// Softmax of one tile of finished rows, which begin at `base`; of the first `columns` of each where not of all.
+    pub fn weigh_tile(&self, b: &mut Builder, base: Option<Val>, columns: Option<Val>) {
         let lanes = b.lanes() as usize;
         b.for_const(self.tiles.mr as u64, 1, &[], |b, r, _| {
             let line = b.mul_const(r, self.scratch.padded_keys as i64);
-            let line = b.add(base, line);
+            let line = base.map_or(line, |base| b.add(base, line));
             let lowest = b.vf32(f64::NEG_INFINITY);
-            let whole = self.attend.keys.next_multiple_of(lanes) as u64;
-            let largest = b.for_const(whole, lanes as i64, &[lowest], |b, j, carried| {
+            let bounds = (b.i64(0), columns.unwrap_or_else(|| b.i64(self.attend.keys.next_multiple_of(lanes) as i64)));
+            let largest = b.for_loop(bounds, lanes as i64, 1, &[lowest], |b, j, carried| {
                 let at = b.add(line, j);
                 let score = b.load(b.addr(self.scratch.scores, at));
                 vec![b.bin(BinOp::Max, carried[0], score)]
             });
-            self.weigh(b, r, line, largest[0]);
+            self.weigh(b, r, line, largest[0], columns);
             Vec::new()
         });
     }
 
     /// Exponentials of one row, and the reciprocal of their sum.
-    fn weigh(&self, b: &mut Builder, r: Val, line: Val, largest: Val) {
+    fn weigh(&self, b: &mut Builder, r: Val, line: Val, largest: Val, columns: Option<Val>) {
         let keys = self.attend.keys;
         let largest = b.reduce(ReduceOp::Max, largest);
         let finite = b.f32(f64::from(f32::MIN));
@@ -358,7 +385,8 @@ impl Block<'_> {
         let largest = b.splat(largest);
         let lanes = b.lanes() as usize;
         let zero = b.vf32(0.0);
-        let sum = b.for_const(keys.next_multiple_of(lanes) as u64, lanes as i64, &[zero], |b, j, carried| {
+        let bounds = (b.i64(0), columns.unwrap_or_else(|| b.i64(keys.next_multiple_of(lanes) as i64)));
+        let sum = b.for_loop(bounds, lanes as i64, 1, &[zero], |b, j, carried| {
             let at = b.add(line, j);
             let score = b.load(b.addr(self.scratch.scores, at));
             let below = b.sub(score, largest);
@@ -376,10 +404,8 @@ impl Block<'_> {
 
     /// Weights times values for one tile of queries, whose rows of scores begin at `base`; then the epilogue.
     pub fn apply(&self, b: &mut Builder, query: Val, end: Val, output: Buf, base: Option<Val>) {
-        let Scratch { scores, values, tile, inverse, padded_keys, padded_dim, .. } = &self.scratch;
-        let lanes = b.lanes() as usize;
-        let width = self.tiles.value_vectors * lanes;
-        b.for_const(*padded_dim as u64, width as i64, &[], |b, column, _| {
+        let Scratch { scores, values, inverse, padded_keys, padded_dim, tile, .. } = &self.scratch;
+        self.columns(b, |b, column| {
             let bases = Bases { left: base, right: Some(column), ..Bases::default() };
             let sum = |b: &mut Builder, left: Buf, right: Buf, tile: Buf| {
                 let k = self.attend.keys;
@@ -388,29 +414,45 @@ impl Block<'_> {
             };
             values.iter().for_each(|&values| sum(b, *scores, values, *tile));
             inverse.iter().for_each(|inverse| sum(b, inverse.exponentials, inverse.values, inverse.tile));
-            let left = b.sub(end, query);
-            let most = b.i64(self.tiles.mr as i64);
-            let count = b.bin(BinOp::Min, left, most);
-            let zero = b.i64(0);
-            b.for_loop((zero, count), 1, 1, &[], |b, r, _| {
-                let from = b.mul_const(r, width as i64);
-                let row = b.add(query, r);
-                let weight = values.map(|_| b.bcast(b.addr(self.scratch.weights, r)));
-                for v in 0..self.tiles.value_vectors {
-                    let at = |tile: Buf| Addr { buf: tile, index: Some(from), offset: (v * lanes) as i64 };
-                    let forward = weight.map(|weight| {
-                        let sum = b.load(at(*tile));
-                        b.mul(sum, weight)
-                    });
-                    let backward = inverse.as_ref().map(|inverse| b.load(at(inverse.tile)));
-                    let value = match (forward, backward) {
-                        (Some(forward), Some(backward)) => b.add(forward, backward),
-                        (one, other) => one.or(other).expect("one direction at least"),
-                    };
-                    self.finish(b, output, row, column, v * lanes, value);
-                }
-                Vec::new()
-            });
+            self.finish_rows(b, query, end, column, output);
+        });
+    }
+
+    /// Runs `body` for each tile of the columns of values.
+    pub fn columns(&self, b: &mut Builder, body: impl Fn(&mut Builder, Val)) {
+        let width = self.tiles.value_vectors * b.lanes() as usize;
+        b.for_const(self.scratch.padded_dim as u64, width as i64, &[], |b, column, _| {
+            body(b, column);
+            Vec::new()
+        });
+    }
+
+    /// The epilogue of one tile of queries at some columns of values, whose sums lie in the tile.
+    pub fn finish_rows(&self, b: &mut Builder, query: Val, end: Val, column: Val, output: Buf) {
+        let Scratch { values, tile, inverse, .. } = &self.scratch;
+        let lanes = b.lanes() as usize;
+        let width = self.tiles.value_vectors * lanes;
+        let left = b.sub(end, query);
+        let most = b.i64(self.tiles.mr as i64);
+        let count = b.bin(BinOp::Min, left, most);
+        let zero = b.i64(0);
+        b.for_loop((zero, count), 1, 1, &[], |b, r, _| {
+            let from = b.mul_const(r, width as i64);
+            let row = b.add(query, r);
+            let weight = values.map(|_| b.bcast(b.addr(self.scratch.weights, r)));
+            for v in 0..self.tiles.value_vectors {
+                let at = |tile: Buf| Addr { buf: tile, index: Some(from), offset: (v * lanes) as i64 };
+                let forward = weight.map(|weight| {
+                    let sum = b.load(at(*tile));
+                    b.mul(sum, weight)
+                });
+                let backward = inverse.as_ref().map(|inverse| b.load(at(inverse.tile)));
+                let value = match (forward, backward) {
+                    (Some(forward), Some(backward)) => b.add(forward, backward),
+                    (one, other) => one.or(other).expect("one direction at least"),
+                };
+                self.finish(b, output, row, column, v * lanes, value);
+            }
             Vec::new()
         });
     }

@@ -43,11 +43,11 @@ pub(super) fn emit(b: &mut Builder, block: &Block, scratch: &Scratch, values: &C
         Vec::new()
     });
     columns(b, block, scratch);
-    block.pack_rows(b, values, scratch.values, Some(scratch.weights));
+    block.pack_rows(b, values, scratch.values, Some(scratch.weights), None);
     b.for_loop(bounds, mr, 1, &[], |b, query, _| {
         let base = b.mul_const(query, stride);
         if block.attend.values.is_some() {
-            block.weigh_tile(b, base);
+            block.weigh_tile(b, Some(base), None);
         }
         block.apply(b, query, bounds.1, output, Some(base));
         Vec::new()

@@ -11,6 +11,7 @@ mod index;
 mod integer;
 mod product;
 mod row;
+mod seen;
 mod slide;
 mod value;
 

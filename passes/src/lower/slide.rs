@@ -434,7 +434,7 @@ impl Block<'_> {
         for term in cone.terms.values() {
             let own = match &term.expr {
                 Expr::Anchor => None,
-                Expr::Load { view, .. } | Expr::Gather { inner: view, .. } => {
+                Expr::Load { view, .. } | Expr::Gather { inner: view, .. } | Expr::Position(view) => {
                     let digits = || view.coords.iter().flat_map(|c| &c.digits).filter(|d| d.axis == 2);
                     Some([digits().any(|d| d.div * d.extent > columns), digits().any(|d| d.div < columns)])
                 }

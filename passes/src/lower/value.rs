@@ -74,6 +74,10 @@ impl Context {
         let value = match &term.expr {
             Expr::Load { node, view } => self.load(b, *node, view, &scope.point),
             Expr::Const(value) => constant(b, *value, term.dtype),
+            Expr::Position(view) => {
+                let place = position(b, view, &scope.point);
+                cast(b, place, term.dtype)
+            }
             Expr::Unary(op, a) => {
                 let a = self.value(b, scope, *a);
                 function(b, *op, a, self.fma)
@@ -241,12 +245,40 @@ pub fn function(b: &mut Builder, op: UnaryOp, a: Val, fma: bool) -> Val {
     }
 }
 
+/// The number of the element that a view reads in each lane, i32; its fill where it reads none.
+fn position(b: &mut Builder, view: &View, point: &Point) -> Val {
+    let fill = b.vi32(view.fill.get() as i32);
+    match access(b, view, point) {
+        Access::Affine { index, offset, step, inside } => {
+            let place = match index {
+                Some(index) => b.add_const(index, offset),
+                None => b.i64(offset),
+            };
+            let place = b.cast(CastOp::I64ToI32, place);
+            let mut place = b.splat(place);
+            if step != 0 {
+                let lane = b.lane();
+                let steps = b.mul_const(lane, step);
+                place = b.add(place, steps);
+            }
+            inside.map_or(place, |inside| {
+                let inside = b.splat(inside);
+                b.select(inside, place, fill)
+            })
+        }
+        Access::Gather { idx, inside } if view.has_fill() => b.select(inside, idx, fill),
+        Access::Gather { idx, .. } => idx,
+    }
+}
+
 /// Whether an expression has one value for all lanes of a point.
 fn is_uniform(scope: &Scope, id: ExprId, lanes: usize) -> bool {
     let mut uniform: IdVec<ExprId, bool> = IdVec::new();
     for (_, term) in scope.cone.terms.iter().take_while(|(at, _)| *at <= id) {
         let reads_one = match &term.expr {
-            Expr::Load { view, .. } | Expr::Gather { inner: view, .. } => same_in_lanes(view, &scope.point, lanes),
+            Expr::Load { view, .. } | Expr::Gather { inner: view, .. } | Expr::Position(view) => {
+                same_in_lanes(view, &scope.point, lanes)
+            }
             Expr::Anchor | Expr::Reduce { .. } => false,
             _ => true,
         };

@@ -1,10 +1,11 @@
 //! Builds the expression of a node under a view, down to materialised tensors.
 
 use super::{
+    constants::Constants,
     expr::{Cone, Expr, ExprId, Term, axes_of, lift, reduction_view, truncate},
     lanes_are_contiguous,
 };
-use crate::core::{is_costly, is_pointwise};
+use crate::core::is_costly;
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
@@ -26,6 +27,8 @@ pub struct Context<'a> {
     pub materialized: &'a IdVec<NodeId, bool>,
     /// Nodes that depend on no input.
     pub constant: &'a IdVec<NodeId, bool>,
+    /// Which of them lie in memory.
+    pub constants: &'a Constants,
 }
 
 /// Builds one cone.
@@ -40,6 +43,8 @@ pub struct ConeBuilder<'a> {
     reduced: HashMap<ExprId, NodeId>,
     /// The reduction that was just met inside another.
     nested: Option<NodeId>,
+    /// Whether constants made of positions are computed, however small they are.
+    positions: bool,
     depth: usize,
 }
 
@@ -59,8 +64,14 @@ impl<'a> ConeBuilder<'a> {
             passes: HashMap::new(),
             reduced: HashMap::new(),
             nested: None,
+            positions: false,
             depth: 0,
         }
+    }
+    /// The same, computing all constants that are made of positions.
+    pub fn computing_positions(mut self, positions: bool) -> Self {
+        self.positions = positions;
+        self
     }
     /// The finished cone.
     pub fn finish(mut self, root: ExprId) -> Cone {
@@ -75,6 +86,25 @@ impl<'a> ConeBuilder<'a> {
     pub fn reductions_along(&self, top: ExprId, axis: usize) -> Vec<NodeId> {
         let below = self.cone.reductions_below(top).into_iter();
         below.filter(|&r| self.cone.uses(r, axis)).map(|r| self.reduced[&r]).collect()
+    }
+    /// The node of a reduction that is computed again for many rows and would rather lie in memory: what is read
+    /// again takes longer than a launch and its way there.
+    ///
+    /// ```text
+    ///   read again = (rows − elements) · extent        x − mean(x) of a whole map, row by row: the map, for every row
+    /// ```
+    pub fn computed_again(&self, top: ExprId, root: Option<NodeId>) -> Option<NodeId> {
+        const MOST_READ_AGAIN: usize = 1 << 14;
+        let (inner, rows) = self.cone.space.split_last().expect("a space has axes");
+        let rows: usize = rows.iter().product();
+        let again = |id: &ExprId| {
+            let Expr::Reduce { extent, .. } = self.cone.terms[*id].expr else { return false };
+            let times = if self.cone.uses(*id, self.cone.space.len() - 1) { rows * inner } else { rows };
+            let elements = self.context.graph.ty(self.reduced[id]).elements();
+            times.saturating_sub(elements).saturating_mul(extent) > MOST_READ_AGAIN
+        };
+        let below = self.cone.reductions_below(top);
+        below.iter().filter(|id| again(id)).map(|id| self.reduced[id]).find(|&node| Some(node) != root)
     }
     /// A sum or greatest over rows of a table which lanes along the last axis would read one by one: it goes to memory in
     /// the order of its rows, and is moved then.
@@ -141,7 +171,7 @@ impl<'a> ConeBuilder<'a> {
     fn term(&mut self, expr: Expr, dtype: DType) -> ExprId {
         let own = match &expr {
             Expr::Load { view, .. } => axes_of(view),
-            Expr::Gather { inner, .. } => axes_of(inner),
+            Expr::Gather { inner: view, .. } | Expr::Position(view) => axes_of(view),
             _ => 0,
         };
         let axes = expr.operands().into_iter().fold(own, |axes, e| axes | self.cone.terms[e].axes);
@@ -175,6 +205,15 @@ impl<'a> ConeBuilder<'a> {
             && !view.has_fill()
         {
             return Ok(self.term(Expr::Const(c.value), dtype));
+        }
+        if let Op::Iota(iota) = &node.op
+            && !self.is_leaf(id)
+        {
+            let axis = node.ty.axis(iota.axis).map_err(|_| Cut(id))?;
+            let place = position(&node.ty.shape, axis).and_then(|place| place.then(view));
+            let whole = |place: &View| !place.has_fill() || place.fill.get().fract() == 0.0;
+            let place = place.filter(whole).ok_or(Cut(id))?;
+            return Ok(self.term(Expr::Position(place), dtype));
         }
         if self.is_leaf(id) {
             return Ok(self.term(Expr::Load { node: id, view: view.clone() }, dtype));
@@ -231,49 +270,8 @@ impl<'a> ConeBuilder<'a> {
         if Some(id) == self.whole {
             return false;
         }
-        self.context.materialized[id] || (self.context.constant[id] && self.folds(id))
-    }
-
-    /// A constant is folded unless it only moves another, or is larger than what it is made of and cheap
-    /// to make: a bias added to a mask is two loads, the mask itself is worth its memory.
-    fn folds(&self, id: NodeId) -> bool {
-        const SMALL: usize = 1 << 15;
-        const LARGE: usize = 1 << 24;
-        const CHEAP: usize = 3;
-        let node = &self.context.graph.nodes[id];
-        match &node.op {
-            Op::ViewOp(_) => false,
-            op if !is_pointwise(op) => true,
-            _ => {
-                let elements = node.ty.elements();
-                let below: usize = node.operands.iter().map(|&o| self.source_elements(o)).sum();
-                elements <= below.max(SMALL) || (elements <= LARGE && self.operations(id, CHEAP) >= CHEAP)
-            }
-        }
-    }
-
-    /// Elements in memory that a constant is read from.
-    fn source_elements(&self, id: NodeId) -> usize {
-        let node = &self.context.graph.nodes[id];
-        match &node.op {
-            Op::ViewOp(_) => self.source_elements(node.operands[0]),
-            Op::Const(_) | Op::Iota(_) => 0,
-            _ => node.ty.elements(),
-        }
-    }
-
-    /// Pointwise operations per element that a kernel would run for a constant, counted up to `most`.
-    fn operations(&self, id: NodeId, most: usize) -> usize {
-        let node = &self.context.graph.nodes[id];
-        let own = usize::from(is_pointwise(&node.op));
-        let mut total = own;
-        for &operand in &node.operands {
-            let inner = &self.context.graph.nodes[operand].op;
-            if total < most && (matches!(inner, Op::ViewOp(_)) || (is_pointwise(inner) && !self.folds(operand))) {
-                total += self.operations(operand, most - total);
-            }
-        }
-        total
+        let Context { materialized, constant, constants, .. } = self.context;
+        materialized[id] || (constant[id] && constants.folds(id, self.positions))
     }
 
     fn reduce(&mut self, id: NodeId, op: regard_ir::ops::ReduceOp, axis: usize, view: &View) -> Result<ExprId, Cut> {
@@ -343,6 +341,12 @@ impl<'a> ConeBuilder<'a> {
             id = node.operands[0];
         }
     }
+}
+
+/// The view of an axis, by itself, at each element of a tensor.
+fn position(shape: &[usize], axis: usize) -> Option<View> {
+    let alone: Vec<usize> = (0..shape.len()).map(|a| if a == axis { shape[a] } else { 1 }).collect();
+    View::reshape(&[shape[axis]], &alone).then(&View::expand(&alone, shape))
 }
 
 /// Splits a view of a table into the distance of each row from row 0 and the elements of row 0. Exists where a

@@ -39,6 +39,8 @@ pub enum Expr {
     },
     /// A number.
     Const(Real),
+    /// Where a view reads: the number of the element that it maps the point to.
+    Position(View),
     /// One operand.
     Unary(UnaryOp, ExprId),
     /// Two operands.
@@ -80,7 +82,7 @@ impl Expr {
     /// The expressions this one is made of.
     pub fn operands(&self) -> Vec<ExprId> {
         match *self {
-            Expr::Load { .. } | Expr::Const(_) | Expr::Anchor => Vec::new(),
+            Expr::Load { .. } | Expr::Const(_) | Expr::Position(_) | Expr::Anchor => Vec::new(),
             Expr::Unary(_, a) | Expr::Cast(a) | Expr::Gelu(a) => vec![a],
             Expr::Gather { row, .. } => vec![row],
             Expr::Reduce { body, .. } => vec![body],

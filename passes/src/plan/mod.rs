@@ -13,16 +13,22 @@
 //! computed twice, the offending node is materialised too and planning starts over. The loop ends because
 //! each round adds a node.
 
+mod attend;
+pub mod bounds;
 mod chain;
 mod cone;
+mod constants;
 mod epilogue;
 pub mod expr;
 pub mod neighbourhood;
 mod pair;
 mod shared;
 
+pub use attend::{Attend, Keys};
+
 use crate::{core, error::Error};
 use cone::{ConeBuilder, Context, Cut};
+use constants::Constants;
 use expr::{Cone, Expr, ExprId};
 use pair::Partner;
 use regard_ir::{
@@ -94,31 +100,6 @@ pub enum Right {
     Computed(Cone),
 }
 
-/// `y = softmax_keys(scores)·v + softmax_queries(scores)·u`, or one of the two, for each of `batch` heads.
-#[derive(Clone, Debug)]
-pub struct Attend {
-    /// Heads, windows and images together.
-    pub batch: usize,
-    /// Queries per head.
-    pub queries: usize,
-    /// Keys per head.
-    pub keys: usize,
-    /// Length of a value.
-    pub value_dim: usize,
-    /// Queries and keys, where the scores are q·k.
-    pub products: Option<Box<Keys>>,
-    /// Scores over `[batch, queries, keys]`; the anchor is q·k.
-    pub scores: Cone,
-    /// What a softmax over keys weighs, over `[batch, keys, value_dim]`.
-    pub values: Option<Cone>,
-    /// What a softmax over queries weighs, likewise.
-    pub inverse_values: Option<Cone>,
-    /// What happens to each element, over `[batch, queries, value_dim]`.
-    pub epilogue: Cone,
-    /// From `[batch, queries, value_dim]` to the root's elements.
-    pub store: View,
-}
-
 impl Body {
     /// What is read and finished, in order.
     pub fn cones(&self) -> Vec<&Cone> {
@@ -133,41 +114,13 @@ impl Body {
     }
 }
 
-impl Attend {
-    /// Which softmax there is: `attend` over keys, `inverse` over queries, or `bidirectional`.
-    pub fn name(&self) -> &'static str {
-        match (&self.values, &self.inverse_values) {
-            (Some(_), Some(_)) => "bidirectional",
-            (None, _) => "inverse",
-            _ => "attend",
-        }
-    }
-    /// What is read and finished, in order.
-    pub fn cones(&self) -> Vec<&Cone> {
-        let values = self.values.iter().chain(&self.inverse_values);
-        let products = self.products.iter().flat_map(|p| [&p.queries, &p.keys]);
-        [&self.scores].into_iter().chain(values).chain([&self.epilogue]).chain(products).collect()
-    }
-}
-
-/// The two operands of `scores`.
-#[derive(Clone, Debug)]
-pub struct Keys {
-    /// Length of a query and of a key.
-    pub dim: usize,
-    /// Queries over `[batch, queries, dim]`.
-    pub queries: Cone,
-    /// Keys over `[batch, keys, dim]`.
-    pub keys: Cone,
-}
-
-/// Most elements of a tensor: lanes that gather count them in 32 bits.
+/// Most elements of a tensor in memory: lanes that gather count them in 32 bits.
 const MOST_ELEMENTS: usize = i32::MAX as usize;
 
 /// Plans the kernels of a graph in any form.
 ///
 /// # Errors
-/// Where a tensor has more than 2³¹ − 1 elements.
+/// Where a tensor that is stored has more than 2³¹ − 1 elements.
 pub fn plan(graph: &Graph, target: &Target) -> Result<Plan, Error> {
     group(core::for_kernels(graph)?, target)
 }
@@ -183,19 +136,17 @@ pub fn plan_rows(graph: &Graph, target: &Target) -> Result<Plan, Error> {
 
 /// Groups a graph in core form.
 fn group(graph: Graph, target: &Target) -> Result<Plan, Error> {
-    if let Some((id, node)) = graph.nodes.iter().find(|(_, node)| node.ty.elements() > MOST_ELEMENTS) {
-        let name = graph.text_name(id);
-        return Err(Error::unsupported(format!("%{name} is {}, expected at most {MOST_ELEMENTS} elements", node.ty)));
-    }
+    let constants = Constants::of(&graph);
     let mut forced: IdVec<NodeId, bool> = graph.nodes.values().map(|n| matches!(n.op, Op::Input(_))).collect();
     graph.outputs.iter().for_each(|&o| forced[o] = true);
     loop {
-        let mut planner = Planner::new(&graph, &forced, target);
+        let mut planner = Planner::new(&graph, &constants, &forced, target);
         let cuts = match planner.run() {
             Ok(groups) => {
                 let cuts = recomputed(&graph, &groups, &forced);
                 if cuts.is_empty() {
                     let groups = planner.chained(groups);
+                    fits(&graph, &groups)?;
                     return Ok(Plan { graph, groups });
                 }
                 cuts
@@ -211,9 +162,33 @@ fn group(graph: Graph, target: &Target) -> Result<Plan, Error> {
     }
 }
 
+/// Refuses tensors in memory that lanes cannot count; what is never stored may have any size.
+fn fits(graph: &Graph, groups: &[Group]) -> Result<(), Error> {
+    let panels = |body: &Body| match body {
+        Body::Product(Product { right: Right::Constant(node), .. }) => Some(*node),
+        _ => None,
+    };
+    let touched = |group: &Group| {
+        let cones = group.body.cones();
+        let kept = cones.iter().flat_map(|cone| &cone.stages).filter(|stage| stage.kept).map(|stage| stage.node);
+        let read = cones.iter().flat_map(|cone| cone.reads());
+        read.chain(kept).chain(panels(&group.body)).chain([group.root]).collect::<Vec<NodeId>>()
+    };
+    let stored = groups.iter().flat_map(touched).chain(graph.inputs());
+    match stored.min_by_key(|&id| (graph.ty(id).elements() <= MOST_ELEMENTS, id)) {
+        Some(id) if graph.ty(id).elements() > MOST_ELEMENTS => {
+            let (name, ty) = (graph.text_name(id), graph.ty(id));
+            let found = format!("%{name} is {ty} and lies in memory, expected at most {MOST_ELEMENTS} elements");
+            Err(Error::unsupported(found))
+        }
+        _ => Ok(()),
+    }
+}
+
 struct Planner<'a> {
     graph: &'a Graph,
     constant: IdVec<NodeId, bool>,
+    constants: &'a Constants,
     materialized: IdVec<NodeId, bool>,
     users: IdVec<NodeId, Vec<NodeId>>,
     /// The scores that an attend computes itself.
@@ -224,7 +199,7 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(graph: &'a Graph, forced: &IdVec<NodeId, bool>, target: &Target) -> Self {
+    fn new(graph: &'a Graph, constants: &'a Constants, forced: &IdVec<NodeId, bool>, target: &Target) -> Self {
         let mut users: IdVec<NodeId, Vec<NodeId>> = graph.nodes.values().map(|_| Vec::new()).collect();
         for (id, node) in graph.nodes.iter() {
             for &operand in &node.operands {
@@ -238,7 +213,8 @@ impl<'a> Planner<'a> {
         let scores = attends.filter_map(|id| Some((id, core::scores_below(graph, id, &|below| forced[below])?)));
         let scores = scores.collect();
         let (materialized, lanes) = (forced.clone(), target.lanes as usize);
-        let mut planner = Self { graph, constant, materialized, users, scores, partners: BTreeMap::new(), lanes };
+        let partners = BTreeMap::new();
+        let mut planner = Self { graph, constant, constants, materialized, users, scores, partners, lanes };
         planner.partners = planner.partners();
         planner
     }
@@ -305,7 +281,8 @@ impl<'a> Planner<'a> {
     }
 
     fn context(&self) -> Context<'_> {
-        Context { graph: self.graph, materialized: &self.materialized, constant: &self.constant }
+        let Self { graph, constants, materialized, constant, .. } = self;
+        Context { graph, materialized, constant, constants }
     }
 
     fn cone_under(&self, node: NodeId, view: View, space: &[usize], whole: Option<NodeId>) -> Result<Cone, Cut> {
@@ -326,7 +303,20 @@ impl<'a> Planner<'a> {
             return Ok(cone);
         }
         let inner = ty.shape.last().copied().unwrap_or(1);
-        self.rows_over(root, &[ty.elements() / inner.max(1), inner])
+        let rows = ty.elements() / inner.max(1);
+        self.rows_over(root, &[rows, inner]).or_else(|cut| self.long_rows(root, cut.0, rows).ok_or(cut))
+    }
+
+    /// A row program with a row for each element of `reduction`, which the `short` rows of the last axis would share: a
+    /// norm of channels over all their pixels. Where there are few, other cores would be idle.
+    fn long_rows(&self, root: NodeId, reduction: NodeId, short: usize) -> Option<Cone> {
+        let (all, rows) = (self.graph.ty(root).elements(), self.graph.ty(reduction).elements());
+        let reduces = matches!(self.graph.nodes[reduction].op, Op::Reduce(_)) && reduction != root;
+        if !reduces || !(core::FEWEST_ROWS..short).contains(&rows) || !all.is_multiple_of(rows) {
+            return None;
+        }
+        let cone = self.rows_over(root, &[rows, all / rows]).ok()?;
+        cone.reductions().iter().all(|&r| !cone.uses(r, 1)).then_some(cone)
     }
 
     /// A row program over `space`, whose last axis is the inner one.
@@ -337,6 +327,9 @@ impl<'a> Planner<'a> {
         let beside = builder.reductions_along(top, space.len() - 1);
         if let Some(node) = beside.into_iter().find(|&node| self.repeats(node, root)) {
             return Err(Cut(self.ahead(root).unwrap_or(node)));
+        }
+        if let Some(again) = builder.computed_again(top, Some(root)) {
+            return Err(Cut(again));
         }
         match builder.torn_reduction(top, self.lanes).filter(|&torn| !self.materialized[torn]) {
             Some(torn) => Err(Cut(torn)),
@@ -370,7 +363,13 @@ impl<'a> Planner<'a> {
         let m = if shared { node.ty.elements() / n } else { rows };
         let batch = node.ty.elements() / (m * n);
         let lefts = self.spread(left, batch_shape, [rows, k], &[batch, m, k])?;
-        let left = self.cone_under(left, lefts, &[batch, m, k], None)?;
+        let context = self.context();
+        let mut builder = ConeBuilder::new(&context, &[batch, m, k], None);
+        let packed = builder.build(left, lefts)?;
+        if let Some(again) = builder.computed_again(packed, None) {
+            return Err(Cut(again));
+        }
+        let left = builder.finish(packed);
         if left.reductions().iter().any(|&r| left.uses(r, 2) && !is_short(&left, r)) {
             return Err(Cut(self.moved(node.operands[0])));
         }
@@ -395,52 +394,6 @@ impl<'a> Planner<'a> {
         let wide = [lead, &last].concat();
         let view = View::expand(&self.graph.ty(operand).shape, &wide);
         view.then(&View::reshape(&wide, space)).ok_or(Cut(operand))
-    }
-
-    fn attend(&self, anchor: NodeId) -> Result<Attend, Cut> {
-        let node = &self.graph.nodes[anchor];
-        let scores = node.operands[0];
-        let rank = node.ty.rank();
-        let (queries, value_dim) = (node.ty.shape[rank - 2], node.ty.shape[rank - 1]);
-        let keys = *self.graph.ty(scores).shape.last().expect("scores have a key axis");
-        let batch_shape = &node.ty.shape[..rank - 2];
-        let batch: usize = batch_shape.iter().product();
-        let reader = |operand: NodeId, last: [usize; 2]| {
-            let space = [batch, last[0], last[1]];
-            self.reader(operand, self.spread(operand, batch_shape, last, &space)?, &space)
-        };
-        let space = [batch, queries, keys];
-        let view = self.spread(scores, batch_shape, [queries, keys], &space)?;
-        let context = self.context();
-        let mut builder = ConeBuilder::new(&context, &space, None);
-        let mut products = None;
-        if let Some(&product) = self.scores.get(&anchor) {
-            let [q, k] = self.graph.nodes[product].operands[..] else { return Err(Cut(product)) };
-            let dim = *self.graph.ty(q).shape.last().expect("queries have a last axis");
-            products = Some(Box::new(Keys { dim, queries: reader(q, [queries, dim])?, keys: reader(k, [keys, dim])? }));
-            builder.anchor(product, view.clone());
-        }
-        let root = builder.build(scores, view)?;
-        if let Some(reduced) = builder.reduction_below(root) {
-            // What a small reduction is made into is computed per score; a large one keeps the scores in memory.
-            const SMALL: usize = 8;
-            let small = self.graph.ty(reduced).elements() * SMALL <= self.graph.ty(scores).elements();
-            return Err(Cut(if small { reduced } else { scores }));
-        }
-        let scores = builder.finish(root);
-        let space = [batch, keys, value_dim];
-        let weighed = |attend: NodeId, factors: Vec<NodeId>| {
-            let values = self.graph.nodes[attend].operands[1];
-            self.scaled_reader(values, self.spread(values, batch_shape, [keys, value_dim], &space)?, &space, &factors)
-        };
-        let partner = self.partners.get(&anchor);
-        let factors = |inverse: bool| partner.map_or(Vec::new(), |partner| partner.factors(inverse));
-        let alone = matches!(&node.op, Op::Attend(attend) if attend.axis == -2);
-        let values = if alone { None } else { Some(weighed(anchor, factors(false))?) };
-        let inverse = if alone { Some(anchor) } else { partner.map(|partner| partner.inverse) };
-        let inverse_values = inverse.map(|inverse| weighed(inverse, factors(true))).transpose()?;
-        let (epilogue, store) = self.epilogue(anchor, &[batch, queries, value_dim])?;
-        Ok(Attend { batch, queries, keys, value_dim, products, scores, values, inverse_values, epilogue, store })
     }
 
     /// A cone that a kernel reads once per block; reductions in it are materialised.

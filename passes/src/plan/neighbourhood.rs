@@ -52,7 +52,7 @@ impl Neighbourhood {
     /// Whether an expression at pixel (i, j) and key (a, b) depends on i + a and j + b alone.
     fn carries(&self, cone: &Cone) -> bool {
         cone.terms.values().all(|term| match &term.expr {
-            Expr::Load { view, .. } => view.coords.iter().all(|coord| self.slides(coord)),
+            Expr::Load { view, .. } | Expr::Position(view) => view.coords.iter().all(|coord| self.slides(coord)),
             Expr::Gather { .. } | Expr::Reduce { .. } => false,
             _ => true,
         })

@@ -5,6 +5,8 @@
 //!   tile        mr queries: scores, softmax, weighted sums
 //!   L1 ─ L2     keys and values of a head stay in the first level, or come again with each tile
 //! ```
+//!
+//! Of tiles that a mask of positions excludes, nothing is counted but their packing: a block may see what a tile does not.
 
 use super::{
     Event, Level, Setting, Work,
@@ -53,7 +55,7 @@ impl<'a> Parts<'a> {
         for (steps, columns, nv) in
             [(c.dim, c.padded_keys, tiles.key_vectors), (self.attend.keys, c.padded_values, tiles.value_vectors)]
         {
-            let products = c.visits * (columns / (nv * target.lanes as usize)) as f64;
+            let products = c.visits * c.seen * (columns / (nv * target.lanes as usize)) as f64;
             if steps > 0 {
                 work.multiply((tiles.mr, nv), products * steps as f64, target);
                 work.visit(products, 2.0 * products * (tiles.mr * nv) as f64, target);
@@ -95,7 +97,7 @@ impl<'a> Parts<'a> {
     fn softmax(&self, c: &Counts, target: &Target, work: &mut Work) {
         let lanes = f64::from(target.lanes);
         let rows = c.visits * c.mr;
-        let vectors = rows * (self.attend.keys as f64 / lanes).ceil();
+        let vectors = rows * c.seen * (self.attend.keys as f64 / lanes).ceil();
         work.express(self.scores.vector, vectors);
         work.express(self.scores.row, rows);
         // Maximum, difference, exponential and sum of each score, once for each direction.
@@ -141,6 +143,8 @@ struct Counts {
     blocks: f64,
     /// Register tiles of queries.
     visits: f64,
+    /// The share of tiles of keys that they see.
+    seen: f64,
     /// Length of a query; 0 where scores are given.
     dim: usize,
     /// Keys, rounded up to whole register tiles.
@@ -159,6 +163,7 @@ impl Counts {
             mr: tiles.mr as f64,
             blocks: (heads * query_blocks) as f64,
             visits: (heads * per_head) as f64,
+            seen: a.seen.unwrap_or(1.0),
             dim: a.products.as_ref().map_or(0, |p| p.dim),
             padded_keys: a.keys.next_multiple_of(tiles.key_vectors * lanes),
             padded_values: a.value_dim.next_multiple_of(tiles.value_vectors * lanes),

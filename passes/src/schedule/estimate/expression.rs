@@ -153,6 +153,7 @@ fn term_cost(term: &Term, lane_axis: (usize, usize), walk: Walk, setting: &Setti
     let simple = |cycles: f64, flops: f64| Cost { cycles, flops, bytes: 0.0 };
     match &term.expr {
         Expr::Const(_) | Expr::Anchor => Cost::default(),
+        Expr::Position(_) => simple(2.0 * VECTOR, 0.0),
         Expr::Load { node, view } => {
             let bytes = term.dtype.bytes() as f64;
             match reading(view, lane_axis, walk, setting.constant[*node], target.lanes as usize) {
