@@ -125,7 +125,8 @@ fn codec_fault(op: &Op) -> Option<String> {
     if let Some((name, _)) = op.attrs().iter().find(|(_, a)| matches!(a, Attr::Real(r) if payload(r.get()))) {
         return Some(format!("attribute {name} is a NaN with a payload, which text does not keep"));
     }
-    let attrs = op.attrs().into_iter().map(|(name, value)| (name.to_string(), value)).collect();
+    let text = |value| if let Attr::View(view) = value { Attr::Word(view.to_string()) } else { value };
+    let attrs = op.attrs().into_iter().map(|(name, value)| (name.to_string(), text(value))).collect();
     let ty = match op {
         Op::Input(crate::ops::Input { ty })
         | Op::Weight(crate::ops::Weight { ty })

@@ -1,7 +1,10 @@
 //! The attribute codec shared by text, hash and e-graph.
 
-use crate::types::{DType, Real};
-use std::fmt;
+use crate::{
+    types::{DType, Real},
+    view::View,
+};
+use std::{fmt, sync::Arc};
 
 /// An attribute value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,9 +17,15 @@ pub enum Attr {
     Ints(Vec<i64>),
     /// `mean`, or `"quoted"` where it is not one identifier.
     Word(String),
+    /// A view; its text is a quoted word, and a word that reads as a view stands for it.
+    View(Arc<View>),
 }
 
 impl Attr {
+    /// A view.
+    pub fn view(view: View) -> Attr {
+        Attr::View(Arc::new(view))
+    }
     /// Sizes as a list of integers.
     pub fn sizes(sizes: &[usize]) -> Attr {
         Attr::Ints(sizes.iter().map(|&n| n as i64).collect())
@@ -37,6 +46,7 @@ impl fmt::Display for Attr {
             }
             Attr::Word(w) if is_identifier(w) => f.write_str(w),
             Attr::Word(w) => write!(f, "\"{w}\""),
+            Attr::View(view) => write!(f, "\"{view}\""),
         }
     }
 }
@@ -116,6 +126,14 @@ impl AttrReader {
     pub fn word(&mut self, name: &str) -> Result<String, String> {
         match self.take(name)? {
             Attr::Word(w) => Ok(w),
+            other => Err(format!("attribute `{name}` is {other}, expected a word")),
+        }
+    }
+    /// A view, as a value or as its text.
+    pub fn view(&mut self, name: &str) -> Result<View, String> {
+        match self.take(name)? {
+            Attr::View(view) => Ok(Arc::unwrap_or_clone(view)),
+            Attr::Word(text) => text.parse::<View>().map_err(|error| error.to_string()),
             other => Err(format!("attribute `{name}` is {other}, expected a word")),
         }
     }

@@ -21,13 +21,10 @@ impl OpDef for ViewOp {
         (1, 1)
     }
     fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("map", Attr::Word(self.map.to_string()))]
+        vec![("map", Attr::view(self.map.clone()))]
     }
     fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "view", || {
-            let map = attrs.word("map")?.parse::<View>().map_err(|e| e.to_string())?;
-            Ok(Self { map })
-        })
+        named(name == "view", || Ok(Self { map: attrs.view("map")? }))
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         if self.map.len != operands[0].elements() {

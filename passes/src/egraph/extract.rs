@@ -4,7 +4,7 @@
 //! the *bill* of what its choice needs, each class once, and a choice is as dear as its bill:
 //!
 //! ```text
-//!   cost(class) = min over terms of  Σ bill,   bill = {class: price} ∪ bill(child₁) ∪ bill(child₂) …
+//!   cost(class) = min over terms of  Σ price over bill,   bill = {class} ∪ bill(child₁) ∪ bill(child₂) …
 //! ```
 //!
 //! Constants are not on the bill: a constant takes the smallest term.
@@ -15,6 +15,7 @@
 //! of terms; nothing depends on the order of a table.
 
 use super::{
+    bill::{Readers, Search},
     cost::{Price, Prices},
     term::{Egraph, Term},
 };
@@ -55,7 +56,7 @@ pub struct Tables {
 }
 
 /// For each class the number of the chosen term.
-type Choice = Vec<usize>;
+pub type Choice = Vec<usize>;
 
 /// Extracts `root`; `written` are the terms of the program as given.
 pub fn extract(egraph: &Egraph, root: Id, written: &BTreeSet<Term>, target: &Target) -> Extracted {
@@ -86,12 +87,31 @@ impl Tables {
         Tables { options, small, root: at(root), ids }
     }
 
+    /// How many classes there are.
+    pub fn classes(&self) -> usize {
+        self.ids.len()
+    }
+    /// The class that is wanted.
+    pub fn root(&self) -> usize {
+        self.root
+    }
+    /// Whether it is a constant, a leaf or an attribute, which are on no bill.
+    pub fn is_small(&self, class: usize) -> bool {
+        self.small[class]
+    }
+    /// The terms of a class: what each costs without its operands, and those.
+    pub fn ways(&self, class: usize) -> impl DoubleEndedIterator<Item = (u64, &[usize])> {
+        self.options[class].iter().map(|way| (way.price.cost, &way.children[..]))
+    }
+
     fn best(&self) -> Choice {
-        let mut paid = vec![false; self.ids.len()];
         let written = self.written();
-        let greedy = self.greedy(&paid, &written);
+        let readers = Readers::new(self);
+        let mut search = Search::new(self, &readers, &written);
+        search.settle();
+        let greedy = search.choice();
         let mut choice = if self.cost(&greedy).is_some() { greedy } else { written };
-        self.share(&mut choice, &mut paid);
+        self.share(&mut choice, search, &readers);
         self.improve(&mut choice);
         choice
     }
@@ -101,56 +121,25 @@ impl Tables {
         self.options.iter().map(|ways| ways.iter().position(|way| way.written).unwrap_or(0)).collect()
     }
 
-    /// Each class chooses the term whose bill is least. Classes that are `paid` cost nothing and keep what
-    /// `before` says.
-    fn greedy(&self, paid: &[bool], before: &Choice) -> Choice {
-        let mut choice: Vec<Option<(u64, usize)>> =
-            paid.iter().zip(before).map(|(&paid, &at)| paid.then_some((0, at))).collect();
-        let mut bills: Vec<Bill> = vec![Bill::default(); self.ids.len()];
-        let mut changed = true;
-        while changed {
-            changed = false;
-            for class in (0..self.ids.len()).filter(|&c| !paid[c]) {
-                for (at, way) in self.options[class].iter().enumerate() {
-                    if way.children.iter().any(|&c| choice[c].is_none()) {
-                        continue;
-                    }
-                    let small = |c: &usize| if self.small[*c] { choice[*c].map_or(0, |(cost, _)| cost) } else { 0 };
-                    let own = way.price.cost + way.children.iter().map(small).sum::<u64>();
-                    let mut bill = Bill::default();
-                    way.children.iter().filter(|&&c| !self.small[c]).for_each(|&c| bill.merge(&bills[c]));
-                    if bill.has(class) {
-                        continue;
-                    }
-                    let cost = own + bill.total();
-                    if choice[class].is_none_or(|(best, _)| cost < best) {
-                        bill.merge(&Bill(vec![(class, own)]));
-                        choice[class] = Some((cost, at));
-                        bills[class] = bill;
-                        changed = true;
-                    }
-                }
-            }
-        }
-        choice.iter().zip(before).map(|(c, &at)| c.map_or(at, |(_, at)| at)).collect()
-    }
-
     /// Looks for values worth sharing: where all would choose anew if one class were paid for, and the whole is
     /// cheaper, it is.
-    fn share(&self, choice: &mut Choice, paid: &mut [bool]) {
+    fn share(&self, choice: &mut Choice, mut search: Search, readers: &Readers) {
         let Some(mut best) = self.cost(choice) else { return };
-        let mut readers = vec![0; self.ids.len()];
-        self.options.iter().flatten().flat_map(|way| &way.children).for_each(|&c| readers[c] += 1);
-        let shared = |&class: &usize| readers[class] > 1 && !self.small[class];
+        let mut uses = vec![0; self.ids.len()];
+        self.options.iter().flatten().flat_map(|way| &way.children).for_each(|&c| uses[c] += 1);
+        let shared = |&class: &usize| uses[class] > 1 && !self.small[class] && readers.reach(class);
         for class in (0..self.ids.len()).filter(shared) {
-            paid[class] = true;
-            let candidate = self.greedy(paid, choice);
-            match self.cost(&candidate) {
+            let mut candidate = search.clone();
+            candidate.pay(class, choice[class]);
+            candidate.settle();
+            let other = candidate.choice();
+            match self.cost(&other) {
                 Some(cost) if cost < best => {
                     best = cost;
-                    *choice = candidate;
+                    *choice = other;
+                    search = candidate;
                 }
-                _ => paid[class] = false,
+                _ => {}
             }
         }
     }
@@ -162,6 +151,9 @@ impl Tables {
             let before = best;
             for class in self.order(choice).unwrap_or_default() {
                 for at in 0..self.options[class].len() {
+                    if at == choice[class] {
+                        continue;
+                    }
                     let old = std::mem::replace(&mut choice[class], at);
                     match self.cost(choice) {
                         Some(cost) if cost < best => best = cost,
@@ -261,36 +253,5 @@ impl Tables {
             choice[class] = usize::MAX;
         }
         open.push(class);
-    }
-}
-
-/// Classes with what each costs, in order of classes.
-#[derive(Clone, Default)]
-struct Bill(Vec<(usize, u64)>);
-
-impl Bill {
-    fn total(&self) -> u64 {
-        self.0.iter().map(|&(_, cost)| cost).sum()
-    }
-    fn has(&self, class: usize) -> bool {
-        self.0.binary_search_by_key(&class, |&(c, _)| c).is_ok()
-    }
-    /// Adds what the other bill has and this one lacks.
-    fn merge(&mut self, other: &Bill) {
-        if self.0.is_empty() {
-            self.0.clone_from(&other.0);
-            return;
-        }
-        let mut merged = Vec::with_capacity(self.0.len() + other.0.len());
-        let mut rest = other.0.iter().copied().peekable();
-        for &item in &self.0 {
-            while let Some(new) = rest.next_if(|new| new.0 < item.0) {
-                merged.push(new);
-            }
-            rest.next_if(|new| new.0 == item.0);
-            merged.push(item);
-        }
-        merged.extend(rest);
-        self.0 = merged;
     }
 }

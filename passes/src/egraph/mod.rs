@@ -6,15 +6,17 @@
 //!
 //! Each region is put into an e-graph, where a term and everything that rules say it equals live side by side;
 //! rules run until nothing is new or a limit is reached, and then the cheapest program is read out. No clock is
-//! asked: limits count nodes and rounds, so the same graph gives the same result everywhere. Equal regions
+//! asked: limits count terms, matches and rounds, so the same graph gives the same result everywhere. Equal regions
 //! are solved once. Convolutions meet resized and concatenated maps before core form, which would make products of them.
 //!
 //! Read in this order: `term` (the language), `rules` (the equations), `region`, `cost`, `extract`, `explain`, `trial`.
 
+mod bill;
 mod cost;
 mod explain;
 mod extract;
 pub(crate) mod maps;
+mod matches;
 mod numbers;
 mod options;
 mod region;
@@ -35,7 +37,8 @@ use crate::{
     merge,
     step::{Form, Moved, both},
 };
-use egg::{Id, Language, RecExpr, Runner, SimpleScheduler, StopReason};
+use egg::{Id, Language, RecExpr, Runner, StopReason};
+use matches::Scheduler;
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
@@ -121,6 +124,8 @@ pub enum Stop {
     Nodes(usize),
     /// The limit on rounds.
     Iterations(usize),
+    /// The limit on matches of rules that are tried, which is so many.
+    Matches(usize),
 }
 
 impl fmt::Display for Stop {
@@ -129,6 +134,7 @@ impl fmt::Display for Stop {
             Stop::Saturated => f.write_str("saturated"),
             Stop::Nodes(limit) => write!(f, "stopped by the limit of {limit} terms"),
             Stop::Iterations(limit) => write!(f, "stopped by the limit of {limit} rounds"),
+            Stop::Matches(limit) => write!(f, "stopped by the limit of {limit} matches"),
         }
     }
 }
@@ -281,18 +287,20 @@ fn saturate<'a>(
 ) -> (Egraph, RegionReport) {
     // egg asks a clock unless the limit is out of reach.
     let forever = Duration::from_secs(u64::MAX / 4);
-    let runner = Runner::<Term, Facts>::new(Facts { leaves: problem.leaves.clone() })
+    let matches = limits.matches(problem.terms.len());
+    let runner = Runner::<Term, Facts>::new(Facts::new(problem.leaves.clone()))
         .with_explanations_enabled()
         .without_explanation_length_optimization()
-        .with_scheduler(SimpleScheduler)
+        .with_scheduler(Scheduler::new(matches))
         .with_node_limit(limits.terms)
         .with_iter_limit(limits.rounds)
         .with_time_limit(forever)
         .with_expr(&problem.expr)
         .run(rewrites);
-    let stop = match runner.stop_reason {
+    let stop = match &runner.stop_reason {
         Some(StopReason::NodeLimit(_)) => Stop::Nodes(limits.terms),
         Some(StopReason::IterationLimit(_)) => Stop::Iterations(limits.rounds),
+        Some(reason) if Scheduler::stopped(reason) => Stop::Matches(matches),
         _ => Stop::Saturated,
     };
     let (nodes, iterations) = (runner.egraph.total_number_of_nodes(), runner.iterations.len());

@@ -21,15 +21,22 @@ pub struct Rules {
     pub terms: usize,
     /// Most rounds of all rules.
     pub rounds: usize,
+    /// Most matches of rules that are tried in one e-graph, for each node of its region.
+    pub matches: usize,
 }
 
 impl Default for Rules {
     fn default() -> Rules {
-        Rules { limit: None, without: Vec::new(), terms: 20_000, rounds: 24 }
+        Rules { limit: None, without: Vec::new(), terms: 20_000, rounds: 100, matches: 50 }
     }
 }
 
 impl Rules {
+    /// Most matches that are tried for a region of so many nodes.
+    pub(super) fn matches(&self, nodes: usize) -> usize {
+        const FEWEST: usize = 20;
+        self.matches.saturating_mul(nodes.max(FEWEST))
+    }
     /// Whether a rule is used; `at` is its place in [`rule_names`].
     fn has(&self, at: usize, name: &str) -> bool {
         self.limit.is_none_or(|limit| at < limit) && !self.without.iter().any(|other| other == name)

@@ -1,6 +1,7 @@
 //! Regions: the pieces of a graph that are optimised one at a time.
 //!
-//! The graph is cut at residual sums, so a region is about one block, and equal blocks are one problem:
+//! The graph is cut at residual sums with several readers, and at a pointwise node with several readers after a sum, so
+//! a region is about one block, and equal blocks are one problem:
 //!
 //! ```text
 //!   x ─┬─ LN ─ qkv ─ attend ─ proj ─ (+) ─┬─ LN ─ fc1 ─ gelu ─ fc2 ─ (+) ─┬─
@@ -20,12 +21,12 @@ use egg::{Id, RecExpr};
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
-    ops::{Op, OpDef},
+    ops::{BinaryOp, Op},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most nodes of a region; further ones start regions of their own.
-const LARGEST: usize = 400;
+const LARGEST: usize = 200;
 
 /// A piece of a graph.
 #[derive(Clone, Debug)]
@@ -78,8 +79,9 @@ pub fn dense_regions(graph: &Graph) -> Vec<Region> {
     let mut reader: IdVec<NodeId, Option<NodeId>> = graph.nodes.values().map(|_| None).collect();
     let uses = graph.use_counts();
     graph.nodes.iter().for_each(|(id, node)| node.operands.iter().for_each(|&o| reader[o] = Some(id)));
+    let is_output = outputs(graph);
     let is_root = |id: NodeId| {
-        let alone = uses[id] == 1 && !graph.outputs.contains(&id);
+        let alone = uses[id] == 1 && !is_output[id];
         inside(id) && !(alone && reader[id].is_some_and(inside))
     };
     let outside = |root: NodeId, id: NodeId| !inside(id) || (id != root && is_root(id));
@@ -87,24 +89,33 @@ pub fn dense_regions(graph: &Graph) -> Vec<Region> {
     roots.map(|root| region(graph, root, &constant, &outside)).filter(|region| region.nodes.len() > 1).collect()
 }
 
+/// Whether each node is an output.
+fn outputs(graph: &Graph) -> IdVec<NodeId, bool> {
+    let mut is_output: IdVec<NodeId, bool> = graph.nodes.values().map(|_| false).collect();
+    graph.outputs.iter().for_each(|&output| is_output[output] = true);
+    is_output
+}
+
 /// The roots of the regions that each node is in.
 fn homes(graph: &Graph, constant: &IdVec<NodeId, bool>) -> IdVec<NodeId, BTreeSet<NodeId>> {
     let uses = graph.use_counts();
     let mut homes: IdVec<NodeId, BTreeSet<NodeId>> = graph.nodes.values().map(|_| BTreeSet::new()).collect();
     let mut sizes: BTreeMap<NodeId, usize> = BTreeMap::new();
+    let is_output = outputs(graph);
     for id in graph.nodes.ids().rev() {
         let node = &graph.nodes[id];
-        let output = graph.outputs.contains(&id);
-        if constant[id] || matches!(node.op, Op::Input(_)) || (homes[id].is_empty() && !output) {
+        if constant[id] || matches!(node.op, Op::Input(_)) || (homes[id].is_empty() && !is_output[id]) {
             continue;
         }
         let free = matches!(node.op, Op::ViewOp(_));
         let full = homes[id].iter().any(|root| sizes[root] >= LARGEST);
-        let residual = uses[id] > 1
-            && is_pointwise(&node.op)
-            && node.op.name() == "add"
-            && node.operands.iter().all(|&o| !constant[o]);
-        if output || residual || (!free && (full || homes[id].len() > 1)) {
+        let sum = |id: NodeId| {
+            let node = &graph.nodes[id];
+            matches!(&node.op, Op::Binary(b) if b.op == BinaryOp::Add) && node.operands.iter().all(|&o| !constant[o])
+        };
+        let after_sum = is_pointwise(&node.op) && node.operands.iter().any(|&o| uses[o] == 1 && sum(o));
+        let residual = uses[id] > 1 && (sum(id) || after_sum);
+        if is_output[id] || residual || (!free && (full || homes[id].len() > 1)) {
             homes[id] = BTreeSet::from([id]);
         }
         let here = homes[id].clone();

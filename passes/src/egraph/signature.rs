@@ -18,7 +18,6 @@ use super::term::Fact;
 use regard_ir::{
     ops::Attr,
     types::{DType, broadcast},
-    view::View,
 };
 use std::collections::BTreeMap;
 
@@ -89,12 +88,9 @@ impl Signature {
                 wanted.is_none_or(|w| w == *constant) && letters.unify(dims, &ty.shape)
             }
             (Kind::Type(dims), Some(Fact::Type(ty))) => letters.unify(dims, &ty.shape),
-            (Kind::Map(from, to), Some(Fact::Attr(_, Attr::Word(map)))) => {
-                let fits = |map: View| {
-                    letters.unify(to, &map.shape)
-                        && letters.shape(from).is_none_or(|from| from.iter().product::<usize>() == map.len)
-                };
-                map.parse().is_ok_and(fits)
+            (Kind::Map(from, to), Some(Fact::Attr(_, Attr::View(map)))) => {
+                letters.unify(to, &map.shape)
+                    && letters.shape(from).is_none_or(|from| from.iter().product::<usize>() == map.len)
             }
             (Kind::Axis(_), Some(Fact::Attr(_, Attr::Int(_)))) => true,
             (Kind::Number(_, finite), Some(Fact::Attr(_, Attr::Real(x)))) => !finite || x.get().is_finite(),

@@ -13,6 +13,7 @@
 //! What a term stands for is a [`Fact`], computed with the ops' own shape rules; two terms can only become
 //! equal where their types are.
 
+use super::matches::Tried;
 use egg::{DidMerge, EGraph, FromOp, Id, Language, RecExpr, Symbol};
 use regard_ir::{
     graph::{Graph, NodeId},
@@ -193,6 +194,15 @@ impl Fact {
 pub struct Facts {
     /// What the leaves are.
     pub leaves: Vec<Leaf>,
+    /// The matches of rules that were tried.
+    pub tried: Tried,
+}
+
+impl Facts {
+    /// The facts of an e-graph over those leaves.
+    pub fn new(leaves: Vec<Leaf>) -> Facts {
+        Facts { leaves, tried: Tried::default() }
+    }
 }
 
 /// The e-graph of one region.
@@ -207,12 +217,19 @@ impl egg::Analysis<Term> for Facts {
             .unwrap_or_else(|message| panic!("a rule made an ill-typed term {term}: {message}"))
     }
 
+    /// A match in which a class holds itself says nothing new: what it gives is a view, say, of a view of itself, and
+    /// where such views compose, all powers of one of them.
+    fn allow_ematching_cycles(&self) -> bool {
+        false
+    }
+
     fn merge(&mut self, a: &mut Fact, b: Fact) -> DidMerge {
         match (a, b) {
             (Fact::Tensor { ty, constant }, Fact::Tensor { ty: other, constant: c }) => {
                 assert_eq!(*ty, other, "a rule equated tensors of different types");
                 let before = *constant;
                 *constant |= c;
+                self.tried.changes += usize::from(before != c);
                 DidMerge(*constant != before, *constant != c)
             }
             (a, b) => {

@@ -37,7 +37,10 @@ use regard_ir::{
     types::{DType, Real, TensorType},
     view::View,
 };
-use std::sync::{Arc, LazyLock};
+use std::{
+    collections::HashSet,
+    sync::{Arc, LazyLock},
+};
 
 /// An equation.
 #[derive(Clone)]
@@ -127,7 +130,7 @@ impl<'a> Scope<'a> {
     /// A view.
     fn map(&self, name: &str) -> Option<View> {
         match self.fact(name)? {
-            Fact::Attr(_, Attr::Word(text)) => text.parse().ok(),
+            Fact::Attr(_, Attr::View(view)) => Some(View::clone(view)),
             _ => None,
         }
     }
@@ -155,7 +158,7 @@ impl<'a> Scope<'a> {
 }
 
 fn map(name: &'static str, view: &View) -> (&'static str, Term) {
-    (name, Term::Attr("map", Attr::Word(view.to_string())))
+    (name, Term::Attr("map", Attr::view(view.clone())))
 }
 fn number(name: &'static str, value: f64) -> (&'static str, Term) {
     (name, Term::Attr("value", Attr::Real(Real::new(value))))
@@ -252,6 +255,7 @@ impl Applier<Term, Facts> for Apply {
             let Some(root) = graph[class].data.tensor() else { return Vec::new() };
             self.0.bind(&fact, root)
         };
+        egraph.analysis.tried.insert(name, class, subst, bindings.is_some());
         let Some(bindings) = bindings else { return Vec::new() };
         let mut extended = subst.clone();
         for (name, term) in bindings {
@@ -285,6 +289,18 @@ pub fn rewrites() -> &'static [Rewrite<Term, Facts>] {
     static REWRITES: LazyLock<Vec<Rewrite<Term, Facts>>> =
         LazyLock::new(|| all().iter().map(|rule| rule.rewrite()).collect());
     &REWRITES
+}
+
+/// Whether the right side of a rule has fewer ops than its left side.
+pub fn shrinks(name: Symbol) -> bool {
+    static NAMES: LazyLock<HashSet<Symbol>> = LazyLock::new(|| {
+        let ops = |pattern: &Pattern<Term>| {
+            pattern.ast.iter().filter(|node| matches!(node, ENodeOrVar::ENode(Term::Op(..)))).count()
+        };
+        let smaller = all().iter().filter(|rule| ops(&rule.right) < ops(&rule.left));
+        smaller.map(|rule| Symbol::from(rule.name.as_str())).collect()
+    });
+    NAMES.contains(&name)
 }
 
 /// The variables of a pattern, in order.

@@ -92,7 +92,7 @@ impl Draw {
                 Term::Leaf(self.leaves.len() as u32 - 1)
             }
             Kind::Type(dims) => Term::Type(TensorType::new(self.dtype, self.shape(dims)?)),
-            Kind::Map(from, to) => Term::Attr("map", Attr::Word(self.map(from, to)?.to_string())),
+            Kind::Map(from, to) => Term::Attr("map", Attr::view(self.map(from, to)?)),
             Kind::Axis(dims) => {
                 let rank = self.letters.shape(dims).map_or(3, |s| s.len().max(1));
                 let axis = self.random.below(2 * rank) as i64 - rank as i64;

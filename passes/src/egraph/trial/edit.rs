@@ -206,7 +206,7 @@ impl Change {
                 Attr::Word(words[usize::from(word == words[0])].to_string())
             }
             (Change::Row, Attr::Ints(pair)) => Attr::Ints(vec![pair[0] + 1, pair[1]]),
-            (_, Attr::Word(text)) => Attr::Word(self.moved(&text.parse().ok()?)?.to_string()),
+            (_, Attr::View(map)) => Attr::view(self.moved(map)?),
             _ => return None,
         };
         Some(Term::Attr(name, value))
@@ -280,7 +280,7 @@ impl Typed<'_> {
         let ty: TensorType = self.facts[usize::from(x)].tensor()?.clone();
         let mut reduced = ty.shape.clone();
         reduced[ty.axis(along).ok()?] = 1;
-        let spread = Attr::Word(View::expand(&reduced, &ty.shape).to_string());
+        let spread = Attr::view(View::expand(&reduced, &ty.shape));
         let e = self.op("exp", &[x])?;
         let op = self.add(Term::Attr("op", Attr::Word("sum".to_string())))?;
         let sum = self.op("reduce", &[op, axis, e])?;
