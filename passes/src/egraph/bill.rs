@@ -4,10 +4,10 @@
 //!   cost(class) = min over terms of  Σ own over bill,   bill = {class} ∪ bill(child₁) ∪ bill(child₂) …
 //! ```
 //!
-//! A bill is a set of bits, one per class, so joining two is a few words. Classes are visited operands first, again and
-//! again, but only those whose operands changed; a class changes where it gets strictly cheaper, so this ends. To
-//! take a class as paid for, only what reads it is visited again: n classes are tried in n visits of their readers, not
-//! in n searches of the whole.
+//! A bill is a set of bits, one per class, so joining two is a few words. Classes are visited operands first, again
+//! and again, but only those whose operands changed; a class changes where it gets strictly cheaper, so this ends, and
+//! among equals what was written stays. To take a class as paid for, only what reads it is visited again: n classes are tried in n
+//! visits of their readers, not in n searches of the whole.
 
 use super::extract::{Choice, Tables};
 
@@ -36,19 +36,20 @@ pub struct Search<'a> {
 pub struct Readers {
     order: Vec<usize>,
     readers: Vec<Vec<usize>>,
+    needed: Vec<bool>,
 }
 
 impl Readers {
     /// All classes that the root can need.
     pub fn new(tables: &Tables) -> Readers {
         let mut readers = vec![Vec::new(); tables.classes()];
-        let mut state = vec![false; tables.classes()];
+        let mut needed = vec![false; tables.classes()];
         let mut order = Vec::new();
         let mut work = vec![(tables.root(), false)];
         while let Some((class, ready)) = work.pop() {
             if ready {
                 order.push(class);
-            } else if !std::mem::replace(&mut state[class], true) {
+            } else if !std::mem::replace(&mut needed[class], true) {
                 work.push((class, true));
                 let children = tables.ways(class).flat_map(|(_, children)| children);
                 work.extend(children.rev().map(|&child| (child, false)));
@@ -61,12 +62,12 @@ impl Readers {
                 }
             }
         }
-        Readers { order, readers }
+        Readers { order, readers, needed }
     }
 
     /// Whether the root can need a class.
     pub fn reach(&self, class: usize) -> bool {
-        class == self.order.last().copied().unwrap_or(class) || !self.readers[class].is_empty()
+        self.needed[class]
     }
 }
 
@@ -119,7 +120,9 @@ impl<'a> Search<'a> {
     /// Whether a class gets cheaper; `bill` is memory.
     fn visit(&mut self, class: usize, bill: &mut [u64]) -> bool {
         let before = self.best[class].map(|(cost, _)| cost);
-        for (at, (price, children)) in self.tables.ways(class).enumerate() {
+        let written = self.before[class];
+        let others = self.tables.ways(class).enumerate().filter(|(at, _)| *at != written);
+        for (at, (price, children)) in self.tables.ways(class).enumerate().skip(written).take(1).chain(others) {
             if children.iter().any(|&c| self.best[c].is_none()) {
                 continue;
             }

@@ -56,7 +56,7 @@ graph batch_norm {
 ;   }
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 14 terms after 2 rounds, saturated; factor-after-weights
+;   ; %y: 14 terms after 4 rounds, saturated; factor-after-weights
 ;   graph batch_norm {
 ;     %x = input : f32[3, 7]
 ;     %w = weight : f32[7, 5]

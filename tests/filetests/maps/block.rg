@@ -46,7 +46,7 @@ graph block {
 ;   %y : f32[1, 4, 3, 3] = 4.87285 8.83787 -1.66581 5.51643 10.19667 3.01084 … norm 37.63247
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 107 terms after 8 rounds, saturated; view-of-view ×3, factor-after-weights
+;   ; %y: 96 terms after 16 rounds, saturated; view-of-view ×3, factor-after-weights
 ;   graph block {
 ;     %x = input : f32[1, 3, 6, 5]
 ;     %conv.weight = weight : f32[8, 3, 3, 3]
