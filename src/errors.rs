@@ -100,7 +100,7 @@ impl Error {
     }
     /// Whether the reader of standard output went away, which ends a command quietly.
     pub fn is_broken_pipe(&self) -> bool {
-        matches!(self, Error::System(source) if source.kind() == io::ErrorKind::BrokenPipe)
+        matches!(self, Error::System(source) | Error::Write { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 

@@ -1,43 +1,52 @@
-//! Reading and writing whole files without leaving halves behind.
+//! Reading and writing whole files. Everything that this program writes to a file goes through here.
 //!
-//! A result is written beside its destination and renamed, so a file is either the old one or the new one,
-//! whatever happens in between.
+//! How a file is written, whole or not at all, through links, in place to devices, is the matter of
+//! `regard_runtime::files`; here it gets the errors of this crate.
 
 use crate::errors::{Error, Result};
+use regard_runtime::files::{Output, publish};
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, BufWriter, Read, Write},
-    path::Path,
-    process,
-    sync::atomic::{AtomicU64, Ordering},
+    fs,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
 };
 
-/// Writes `bytes` to `path`: beside it first, then renamed.
+pub use regard_runtime::files::{identity, is_regular, is_standard_output};
+
+/// Writes `bytes` to `path`; `-` is standard output.
+///
+/// # Errors
+/// Where it cannot be written; what was there before is untouched.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_with(path, |file| file.write_all(bytes).map_err(|source| Error::Write { path: path.to_owned(), source }))
+    write_with(path, |file| file.write_all(bytes).map_err(|source| unwritable(path, source)))
 }
 
 /// Lets `fill` write a file, of which nothing is left where that fails.
 ///
 /// # Errors
-/// As `fill`, and where the file cannot be made.
+/// As `fill`, and as [`write()`].
 pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-    static DRAFTS: AtomicU64 = AtomicU64::new(0);
-    let unwritable = |source| Error::Write { path: path.to_owned(), source };
-    let Some(name) = path.file_name() else {
-        return Err(unwritable(io::Error::new(io::ErrorKind::InvalidInput, "it names no file")));
-    };
-    let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
-    let draft = path.with_file_name(format!(".{}.{}-{number}.part", name.to_string_lossy(), process::id()));
-    let file = OpenOptions::new().write(true).create_new(true).open(&draft).map_err(unwritable)?;
-    let mut file = BufWriter::new(file);
-    let written = fill(&mut file)
-        .and_then(|()| file.flush().map_err(unwritable))
-        .and_then(|()| fs::rename(&draft, path).map_err(unwritable));
-    written.inspect_err(|_| {
-        // It may be gone already; there is nothing left to undo.
-        let _ = fs::remove_file(&draft);
-    })
+    let mut file = Output::create(path).map_err(|source| unwritable(path, source))?;
+    fill(&mut file)?;
+    publish(vec![file]).map_err(|(path, source)| Error::Write { path, source })
+}
+
+/// Writes several files, each from its parts one after the other: all of them, or none.
+///
+/// # Errors
+/// As [`write()`], with the path of the first that cannot be written.
+pub fn write_set(set: &[(&Path, Vec<&[u8]>)]) -> Result<()> {
+    let mut files = Vec::new();
+    for (path, parts) in set {
+        let mut file = Output::create(path).map_err(|source| unwritable(path, source))?;
+        parts.iter().try_for_each(|part| file.write_all(part)).map_err(|source| unwritable(path, source))?;
+        files.push(file);
+    }
+    publish(files).map_err(|(path, source)| Error::Write { path, source })
+}
+
+fn unwritable(path: &Path, source: io::Error) -> Error {
+    Error::Write { path: PathBuf::from(path), source }
 }
 
 /// The bytes of a file of at most `limit` bytes.

@@ -41,3 +41,4 @@ mod json;
 pub mod progress;
 pub mod report;
 mod room;
+pub mod threads;

@@ -1,5 +1,6 @@
 //! What long work is doing, on standard error, where that is a terminal; elsewhere nothing.
 
+use crate::threads;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     io::{self, IsTerminal},
@@ -16,9 +17,10 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A line on standard error, or nothing where that is no terminal.
+    /// A line on standard error, or nothing where that is no terminal or no thread is to be had.
     pub fn stderr() -> Progress {
-        if !io::stderr().is_terminal() {
+        // The line has a thread of its own.
+        if !io::stderr().is_terminal() || threads::are_refused() {
             return Progress::hidden();
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());

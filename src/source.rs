@@ -7,7 +7,10 @@ use crate::{
 use regard_ir::{graph::Graph, text};
 use regard_models::{Config, ModelError, ZOO};
 use regard_runtime::Package;
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 /// The longest `.rg` file read, in bytes.
 const MAX_TEXT: u64 = 64 << 20;
@@ -26,13 +29,15 @@ impl Source {
     ///
     /// # Errors
     /// Where there is no such model; the nearest names are offered.
-    pub fn named(name: &str) -> Result<Source> {
+    pub fn named(name: impl AsRef<OsStr>) -> Result<Source> {
+        let name = name.as_ref();
         if Path::new(name).extension().is_some_and(|e| e == "rg") {
             return Ok(Source::File(name.into()));
         }
-        match regard_models::find(name) {
+        let name = name.to_string_lossy();
+        match regard_models::find(&name) {
             Some(entry) => Ok(Source::Model(entry.name.to_owned())),
-            None => Err(unknown(name)),
+            None => Err(unknown(&name)),
         }
     }
     /// The graph, and its findings as errors.
@@ -66,18 +71,22 @@ pub fn parse(text: &str, file: &str) -> Result<Graph> {
         .map_err(|error| Error::Text(TextError { file: file.to_owned(), text: text.to_owned(), errors: vec![error] }))
 }
 
-/// The package in the file `name`; nothing where it means a model or a `.rg` file.
+/// The package in the file `name`, to be run in this process; nothing where it means a model or a `.rg` file.
 ///
 /// # Errors
-/// Where the file is a damaged package, or no package at all.
-pub fn package(name: &str) -> Result<Option<Package>> {
-    let path = Path::new(name);
-    if regard_models::find(name).is_some() || path.extension().is_some_and(|e| e == "rg") || !path.is_file() {
+/// Where the file is a damaged package, no package at all, not executable, or not written by this program.
+pub fn package(name: impl AsRef<OsStr>) -> Result<Option<Package>> {
+    let path = Path::new(name.as_ref());
+    let is_model = path.to_str().is_some_and(|name| regard_models::find(name).is_some());
+    if is_model || path.extension().is_some_and(|e| e == "rg") || !path.is_file() {
         return Ok(None);
     }
-    match Package::open(path)? {
+    match Package::open_to_run(path)? {
         Some(package) => Ok(Some(package)),
-        None => Err(Error::Failed(format!("{name} is neither a .rg file nor an executable that regard compiled"))),
+        None => Err(Error::Failed(format!(
+            "{} is neither a .rg file nor an executable that regard compiled",
+            path.display()
+        ))),
     }
 }
 

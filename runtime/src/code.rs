@@ -78,12 +78,20 @@ const SCRATCH_BYTE: u8 = 0xFF;
 /// order, as bytes. The kernel sees 64-byte aligned copies of them; bytes on both sides of every buffer
 /// and of the scratch are watched, and scratch starts as NaN, so that a wrong address shows.
 ///
-/// `code` must be what a back end emitted for `kernel`, and this processor must be able to execute it.
+/// # Safety
+/// `code` must be what a back end emitted for `kernel`, and this processor must be able to execute it: the watched bytes
+/// show small mistakes of a back end, and nothing contains others.
+///
+/// ```compile_fail,E0133
+/// # fn run(kernel: &regard_ir::kernel::Kernel, code: &[u8]) {
+/// let run = regard_runtime::code::run_once(kernel, code, &mut []);
+/// # }
+/// ```
 ///
 /// # Errors
 /// Where the number or the length of the buffers differ from the kernel's parameters, or the system
 /// refuses memory; and where the kernel wrote outside a buffer, in which case `buffers` are unchanged.
-pub fn run_once(kernel: &Kernel, code: &[u8], buffers: &mut [Vec<u8>]) -> io::Result<()> {
+pub unsafe fn run_once(kernel: &Kernel, code: &[u8], buffers: &mut [Vec<u8>]) -> io::Result<()> {
     check_parameters(kernel, buffers)?;
     let scratch_bytes = kernel.scratch_layout().1 as usize;
     let sizes: Vec<usize> = buffers.iter().map(Vec::len).chain([scratch_bytes]).collect();
@@ -177,7 +185,8 @@ mod tests {
     }
     fn poke(parameter: u8, offset: i32) -> Result<[Vec<u8>; 2], String> {
         let mut buffers = [vec![1; 12], vec![2; 20]];
-        run_once(&kernel(), &store(parameter, offset, -1), &mut buffers).map_err(|e| e.to_string())?;
+        // SAFETY: the code writes four bytes, all within the memory that is watched.
+        unsafe { run_once(&kernel(), &store(parameter, offset, -1), &mut buffers) }.map_err(|e| e.to_string())?;
         Ok(buffers)
     }
 
@@ -198,7 +207,9 @@ mod tests {
     }
     #[test]
     fn wrong_buffers_are_named() {
-        let run = |buffers: &mut [Vec<u8>]| run_once(&kernel(), &store(0, 0, 0), buffers).unwrap_err().to_string();
+        // SAFETY: the code is not run, since the buffers do not fit.
+        let run =
+            |buffers: &mut [Vec<u8>]| unsafe { run_once(&kernel(), &store(0, 0, 0), buffers) }.unwrap_err().to_string();
         assert!(run(&mut [vec![0; 12]]).contains("takes 2 buffers but 1"));
         assert!(run(&mut [vec![0; 12], vec![0; 19]]).contains("y of kernel poke has 20 bytes but 19"));
     }

@@ -1,7 +1,7 @@
 //! Memory that kernels read and write: constants, arenas and the bytes of numbers.
 //!
 //! Arenas and scratch come from the system as zero pages, so a byte costs memory only when it is touched.
-//! Constants are either built in memory of the same kind or are part of an executable's file, mapped: then
+//! Constants are either built in memory of the same kind or are part of the running executable's file, mapped: then
 //! loading is free, the pages are shared between processes, and the system may drop and reread them.
 
 use std::{fs::File, io, slice, sync::Arc};
@@ -40,13 +40,13 @@ impl Constants {
     }
     /// Bytes `offset .. offset + len` of a file, `offset` being page aligned. The file must not be changed
     /// while it is mapped: the numbers would change, and access beyond a new end would stop the process.
-    /// Executables of Regard are only ever replaced by renaming, and the system protects a running one.
+    /// It is that of the running program, which the system protects.
     pub(crate) fn map(file: &File, offset: u64, len: usize) -> io::Result<Constants> {
         if len == 0 {
             return Self::copy(&[]);
         }
-        // SAFETY: the mapping is private and read only; that nobody changes the file is the documented
-        // condition of opening an executable.
+        // SAFETY: the mapping is private and read only; that nobody changes the file is the condition of this function,
+        // which its one caller has asked the system about.
         let map = unsafe { MmapOptions::new().offset(offset).len(len).map(file)? };
         Ok(Constants { map: Arc::new(map), len })
     }

@@ -20,7 +20,7 @@
 use std::{
     any::Any,
     cell::UnsafeCell,
-    hint, io,
+    hint,
     panic::{self, AssertUnwindSafe},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -93,11 +93,9 @@ impl std::fmt::Debug for Job {
 }
 
 impl Pool {
-    /// A pool of `threads` workers, the caller of [`run`](Pool::run) included; 0 counts as 1.
-    ///
-    /// # Errors
-    /// Where the system refuses a thread.
-    pub fn new(threads: usize) -> io::Result<Pool> {
+    /// A pool of `threads` workers, the caller of [`run`](Pool::run) included; 0 counts as 1. Where the system refuses
+    /// a thread, the pool has those that it granted, at worst the caller alone.
+    pub fn new(threads: usize) -> Pool {
         let threads = threads.clamp(1, MAX_THREADS);
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let shared = Arc::new(Shared {
@@ -114,9 +112,12 @@ impl Pool {
         for worker in 1..threads {
             let shared = Arc::clone(&pool.shared);
             let builder = thread::Builder::new().name(format!("regard-{worker}"));
-            pool.helpers.push(builder.spawn(move || shared.serve(worker))?);
+            match builder.spawn(move || shared.serve(worker)) {
+                Ok(helper) => pool.helpers.push(helper),
+                Err(_) => break,
+            }
         }
-        Ok(pool)
+        pool
     }
     /// Number of workers, the caller included.
     pub fn threads(&self) -> usize {

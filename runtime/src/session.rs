@@ -34,6 +34,7 @@ use thiserror::Error;
 use crate::{
     code::{CodeMap, KernelFn},
     cpu,
+    float::Usual,
     memory::{self, Constants, f32_bytes, f32_bytes_mut},
     pool::Pool,
 };
@@ -127,13 +128,21 @@ struct Workspace {
 impl Session {
     /// Maps the program's code and starts `threads − 1` workers.
     ///
-    /// The code must be what the compiler emitted for this program and must suit this processor; a package
-    /// checks both before it gives a program away.
+    /// # Safety
+    /// The code of each kernel must be what a back end emitted for it: machine code of this processor's instruction set
+    /// that keeps to the buffers and the scratch of its launches, whose blocks write disjoint elements. Running
+    /// any other bytes is running any other program.
+    ///
+    /// ```compile_fail,E0133
+    /// # fn session(program: regard_ir::program::Program<regard_ir::program::Code>) {
+    /// let constants = regard_runtime::memory::Constants::copy(&[]).unwrap();
+    /// let session = regard_runtime::Session::new(program, constants, 1);
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// Where the program has faults, the constants have another size, or the system refuses memory or
-    /// threads.
-    pub fn new(program: Program<Code>, constants: Constants, threads: usize) -> Result<Session, SessionError> {
+    /// Where the program has faults, the constants have another size, or the system refuses memory.
+    pub unsafe fn new(program: Program<Code>, constants: Constants, threads: usize) -> Result<Session, SessionError> {
         if let Some(fault) = program.faults().into_iter().next() {
             return Err(SessionError::Program(fault));
         }
@@ -146,7 +155,7 @@ impl Session {
         let entries = (0..blobs.len()).map(|kernel| code.entry(kernel)).collect();
         let pool = match threads {
             0 | 1 => None,
-            _ => Some(Pool::new(threads).map_err(refused(format!("{threads} threads")))?),
+            _ => Some(Pool::new(threads)),
         };
         let threads = pool.as_ref().map_or(1, Pool::threads);
         let scratch_stride = stride(program.scratch_bytes(), threads)
@@ -283,6 +292,7 @@ impl Call {
     /// The buffers are the kernel's, there is scratch for `worker`, and no other call uses it meanwhile or
     /// writes what these blocks read or write.
     unsafe fn run(&self, worker: usize, first: u64, end: u64) {
+        let _usual = Usual::enter();
         // SAFETY: by this function's contract.
         unsafe { (self.entry)(self.buffers, first, end, self.scratch.add(worker * self.scratch_stride)) };
     }

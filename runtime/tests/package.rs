@@ -49,7 +49,7 @@ impl Shop {
     fn at(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
-    fn write(&self, host: &str, out: &str) -> Result<(), PackageError> {
+    fn write(&self, host: &str, out: &str) -> Result<u64, PackageError> {
         package::write(&self.at(host), &program(N), &constants(N), &meta(), &self.at(out))
     }
     /// Writes `bytes` as a file and opens it.
@@ -93,11 +93,32 @@ fn a_package_runs() {
     let shop = Shop::new();
     let package = Package::open(&shop.at("package")).unwrap().unwrap();
     fs::remove_file(shop.at("package")).unwrap();
-    let session = regard_runtime::Session::new(package.program, package.constants, 2).unwrap();
+    // SAFETY: the package was made of code that keeps to its buffers.
+    let session = unsafe { package.session(2) }.unwrap();
     let y = session.run_f32(&[&[1.0; N]]).unwrap();
     assert!(y[0].iter().enumerate().all(|(i, &y)| y == 2.0 * (1.0 + i as f32 / 4.0)));
 }
-#[cfg(unix)]
+#[test]
+fn a_package_may_be_changed_while_it_is_open() {
+    let shop = Shop::new();
+    let package = Package::open(&shop.at("package")).unwrap().unwrap();
+    let file = fs::OpenOptions::new().write(true).open(shop.at("package")).unwrap();
+    file.set_len(7).unwrap();
+    assert_intact(&package);
+}
+#[test]
+fn a_package_to_run_must_be_executable_and_of_this_program() {
+    use std::os::unix::fs::PermissionsExt;
+    let shop = Shop::new();
+    let open = |name: &str| Package::open_to_run(&shop.at(name));
+    assert!(sentence(open("package")).contains("another build"));
+    let own = std::env::current_exe().unwrap();
+    package::write(&own, &program(N), &constants(N), &meta(), &shop.at("own")).unwrap();
+    assert_intact(&open("own").unwrap().unwrap());
+    fs::set_permissions(shop.at("own"), fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(sentence(open("own")).contains("not executable"));
+    assert!(open("host").unwrap().is_none() && Package::own().unwrap().is_none());
+}
 #[test]
 fn a_package_is_executable() {
     use std::os::unix::fs::PermissionsExt;
@@ -144,7 +165,7 @@ fn failed_writing_leaves_nothing_behind() {
     let (host, out) = (shop.at("host"), shop.at("package"));
     assert!(write(&shop.at("nowhere"), &out, &constants(N)).starts_with("cannot read"));
     assert!(write(&host, &shop.at("no/such/place"), &constants(N)).contains("no/such/place"));
-    assert!(write(&host, &shop.at(".."), &constants(N)).contains("names no file"));
+    assert!(write(&host, &shop.at(".."), &constants(N)).contains("is a directory"));
     assert!(write(&host, &out, &constants(N - 1)).contains("constants"));
     fs::create_dir(shop.at("directory")).unwrap();
     assert!(write(&host, &shop.at("directory"), &constants(N)).starts_with("cannot write"));

@@ -25,7 +25,7 @@ fn ranges(pool: &mut Pool, blocks: u64) -> Vec<(usize, u64, u64)> {
 #[test]
 fn every_block_runs_once() {
     for threads in [1, 2, 3, 5, 16] {
-        let mut pool = Pool::new(threads).unwrap();
+        let mut pool = Pool::new(threads);
         assert_eq!(pool.threads(), threads);
         for blocks in (0..40).chain([97, 1000, 4096, 100_003]) {
             let counts: Vec<AtomicU32> = (0..blocks).map(|_| AtomicU32::new(0)).collect();
@@ -41,7 +41,7 @@ fn every_block_runs_once() {
 
 #[test]
 fn ranges_are_contiguous_fair_and_fixed() {
-    let mut pool = Pool::new(3).unwrap();
+    let mut pool = Pool::new(3);
     assert_eq!(ranges(&mut pool, 10), [(0, 0, 3), (1, 3, 6), (2, 6, 10)]);
     assert_eq!(ranges(&mut pool, 2), [(0, 0, 1), (1, 1, 2)]);
     assert_eq!(ranges(&mut pool, 1), [(0, 0, 1)]);
@@ -52,7 +52,7 @@ fn ranges_are_contiguous_fair_and_fixed() {
 
 #[test]
 fn a_run_sees_the_writes_of_the_run_before() {
-    let mut pool = Pool::new(4).unwrap();
+    let mut pool = Pool::new(4);
     let mut values = vec![0u32; 64];
     for round in 0..5000u32 {
         if round % 1000 == 0 {
@@ -72,7 +72,7 @@ fn a_run_sees_the_writes_of_the_run_before() {
 
 #[test]
 fn panics_propagate_and_the_pool_survives() {
-    let mut pool = Pool::new(3).unwrap();
+    let mut pool = Pool::new(3);
     for culprit in [0, 1, 2] {
         let finished = AtomicUsize::new(0);
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
@@ -101,7 +101,7 @@ fn pools_on_many_threads_do_not_disturb_each_other() {
         for seed in 1..=4u64 {
             scope.spawn(move || {
                 for round in 0..40 {
-                    let mut pool = Pool::new(1 + (seed + round) as usize % 4).unwrap();
+                    let mut pool = Pool::new(1 + (seed + round) as usize % 4);
                     for blocks in [1, 7, seed * 100 + round] {
                         let total: u64 = ranges(&mut pool, blocks).iter().map(|(_, first, end)| end - first).sum();
                         assert_eq!(total, blocks);
@@ -115,7 +115,7 @@ fn pools_on_many_threads_do_not_disturb_each_other() {
 #[test]
 fn no_wake_is_lost_while_falling_asleep() {
     for threads in [2, 3] {
-        let mut pool = Pool::new(threads).unwrap();
+        let mut pool = Pool::new(threads);
         for round in 0..600u64 {
             // Workers give up spinning after 1 µs or 2 ms; the pauses sweep over both moments.
             let early = Duration::from_nanos(round * 7919 % 5_000);

@@ -13,7 +13,8 @@ use regard_runtime::{
 };
 
 fn session(n: usize, threads: usize) -> Session {
-    Session::new(program(n), Constants::copy(&constants(n)).unwrap(), threads).unwrap()
+    // SAFETY: the code keeps to its buffers.
+    unsafe { Session::new(program(n), Constants::copy(&constants(n)).unwrap(), threads) }.unwrap()
 }
 fn input(n: usize, seed: usize) -> Vec<f32> {
     (0..n).map(|i| ((i * 7 + seed * 13) % 101) as f32 / 8.0).collect()
@@ -97,7 +98,8 @@ fn misfits_are_explained() {
 fn refusal(change: impl FnOnce(&mut Program<Code>)) -> String {
     let mut program = program(8);
     change(&mut program);
-    Session::new(program, Constants::copy(&constants(8)).unwrap(), 2).unwrap_err().to_string()
+    // SAFETY: such a program is refused, not run.
+    unsafe { Session::new(program, Constants::copy(&constants(8)).unwrap(), 2) }.unwrap_err().to_string()
 }
 #[test]
 fn broken_programs_are_refused() {
@@ -108,4 +110,32 @@ fn broken_programs_are_refused() {
     assert!(refusal(|p| p.arena_bytes = 1 << 60).contains("refuses 1152921504606846976 bytes"));
     assert!(refusal(|p| p.launches[0].scratch_bytes = u64::MAX - 3).contains("bytes of scratch"));
     assert!(refusal(|p| p.launches[0].scratch_bytes = 1 << 60).contains("refuses"));
+}
+
+/// Runs `work` while this thread, and those that it starts, trap every exception, flush subnormals and round up.
+fn under_a_strange_host<T>(work: impl FnOnce() -> T) -> T {
+    let (mut usual, strange) = (0u32, 0x8000u32 | 0x4000 | 0x40);
+    // SAFETY: the control word is read into one variable and written from another, whose bits are all defined ones; it is
+    // restored before anything is computed that rounds or traps.
+    unsafe {
+        std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut usual, options(nostack));
+        std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const strange, options(nostack));
+    }
+    let done = work();
+    // SAFETY: as above.
+    unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const usual, options(nostack)) };
+    done
+}
+#[test]
+fn the_hosts_floating_point_control_does_not_matter() {
+    // Overflow, subnormals, and sums that are not exact.
+    let x: Vec<f32> = [3e38, -3e38, 1e-40, 3e-45, 1.0 / 3.0, 16777217.0, f32::INFINITY].repeat(30);
+    for threads in [1, 3] {
+        let run = || {
+            let mut y = vec![0u8; 4 * x.len()];
+            session(x.len(), threads).run(&[f32_bytes(&x)], &mut [&mut y]).unwrap();
+            y
+        };
+        assert_eq!(under_a_strange_host(run), run(), "{threads} threads");
+    }
 }

@@ -17,7 +17,7 @@ use std::{io::Write, time::Duration};
 pub struct Bench {
     /// A model or a .rg file
     #[arg(value_name = "MODEL|FILE.rg")]
-    model: String,
+    model: std::ffi::OsString,
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,

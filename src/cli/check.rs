@@ -10,7 +10,11 @@ use crate::{
     report,
 };
 use clap::{Args, ValueEnum};
-use std::{io::Write, path::PathBuf};
+use std::{
+    ffi::{OsStr, OsString},
+    io::Write,
+    path::PathBuf,
+};
 
 /// Compare compiled code with the f64 reference, or with golden files; fails where the contract is broken
 #[derive(Args)]
@@ -29,7 +33,7 @@ Examples:
 pub struct Check {
     /// A model or a .rg file
     #[arg(value_name = "MODEL|FILE.rg", required_unless_present_any = ["golden", "check_rules"])]
-    model: Option<String>,
+    model: Option<OsString>,
     /// Number of random inputs, 3 by default; with --rules, of trials of each rule, 64 by default
     #[arg(long, value_name = "N")]
     trials: Option<u64>,
@@ -96,7 +100,7 @@ pub fn run(args: &Check, out: &mut dyn Write) -> Result<()> {
     }
 }
 
-fn random(args: &Check, model: &str, out: &mut dyn Write) -> Result<()> {
+fn random(args: &Check, model: &OsStr, out: &mut dyn Write) -> Result<()> {
     let trials = args.trials.unwrap_or(3);
     let (graph, weights) = args.work.open(model)?;
     let target = args.machine.target()?;
@@ -142,13 +146,15 @@ fn rank(error: f64) -> f64 {
     if error.is_nan() { f64::INFINITY } else { error }
 }
 
-fn golden(args: &Check, model: Option<&str>, out: &mut dyn Write) -> Result<()> {
+fn golden(args: &Check, model: Option<&OsStr>, out: &mut dyn Write) -> Result<()> {
     let (mut broken, mut total) = (0, 0);
     for path in &args.golden {
         let golden = Golden::open(path)?;
         let known = |name: &str| regard_models::find(name).map(|entry| entry.name);
-        if model.is_some_and(|model| known(model) != known(&golden.model)) {
-            let (found, model) = (&golden.model, model.unwrap_or_default());
+        if let Some(model) = model.map(OsStr::to_string_lossy)
+            && known(&model) != known(&golden.model)
+        {
+            let found = &golden.model;
             return Err(Error::Usage(format!("{} is about {found}, not about {model}", path.display())));
         }
         let target = args.machine.target()?;

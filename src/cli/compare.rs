@@ -1,6 +1,6 @@
 //! `regard compare`: schedules side by side, or models.
 
-use super::{ModelArgs, RuleArgs, TargetArgs, WeightArgs};
+use super::{ModelArgs, RuleArgs, TargetArgs, WeightArgs, places::Places};
 use crate::{
     compare::{self, page, text},
     errors::{Error, Result},
@@ -12,6 +12,7 @@ use crate::{
 use clap::Args;
 use regard_models::ZOO;
 use std::{
+    ffi::OsString,
     io::Write,
     path::{Path, PathBuf},
 };
@@ -36,7 +37,7 @@ Examples:
 pub struct Compare {
     /// Models or .rg files, or one and schedules of it, as `regard show --stage schedule` prints them
     #[arg(value_name = "MODEL|FILE.rg|SCHEDULE", required = true)]
-    names: Vec<String>,
+    names: Vec<OsString>,
     /// How many alternatives for each kind of kernel; 1 by default
     #[arg(long, value_name = "N")]
     top: Option<usize>,
@@ -54,6 +55,13 @@ pub struct Compare {
     weights: WeightArgs,
     #[command(flatten)]
     target: TargetArgs,
+}
+
+impl Compare {
+    pub fn places(&self) -> Places {
+        let models = self.names.iter().fold(Places::default(), Places::reads_model);
+        models.reads(&self.weights.weights).writes(&self.html)
+    }
 }
 
 /// Compares and prints.
@@ -99,11 +107,11 @@ pub fn run(args: &Compare, out: &mut dyn Write) -> Result<()> {
 }
 
 /// Models, and schedules of the first, from what the command line names.
-fn split(names: &[String]) -> Result<(Vec<String>, Vec<&Path>)> {
+fn split(names: &[OsString]) -> Result<(Vec<OsString>, Vec<&Path>)> {
     let (mut models, mut schedules) = (Vec::new(), Vec::new());
     for (i, name) in names.iter().enumerate() {
-        if name.contains('*') {
-            models.extend(matching(name)?);
+        if let Some(pattern) = name.to_str().filter(|name| name.contains('*')) {
+            models.extend(matching(pattern)?.into_iter().map(OsString::from));
         } else if i > 0 && Path::new(name).extension().is_some_and(|extension| extension != "rg") {
             schedules.push(Path::new(name));
         } else {
@@ -144,7 +152,7 @@ fn matching(pattern: &str) -> Result<Vec<String>> {
 /// A line per model.
 fn side_by_side(
     args: &Compare,
-    models: &[String],
+    models: &[OsString],
     recipe: Recipe,
     trace: &mut Trace,
     out: &mut dyn Write,

@@ -1,6 +1,6 @@
 //! `regard compile`: an executable, an object for C, or text.
 
-use super::{TargetArgs, WorkArgs, read_labels, show};
+use super::{TargetArgs, WorkArgs, places::Places, read_labels, show};
 use crate::{
     errors::{Error, Result},
     files,
@@ -28,8 +28,8 @@ use std::{
 pub struct Compile {
     /// A model or a .rg file
     #[arg(value_name = "MODEL|FILE.rg")]
-    model: String,
-    /// What is written, and where; the model's name by default
+    model: std::ffi::OsString,
+    /// Where it is written, - for standard output; the model's name by default
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
     /// What to write
@@ -67,6 +67,25 @@ impl Emit {
     }
 }
 
+impl Compile {
+    pub fn places(&self) -> Places {
+        self.places_at(self.output.as_deref())
+    }
+    /// The same where the output is `path`. An executable is also made of this program.
+    fn places_at(&self, path: Option<&Path>) -> Places {
+        let places = self.work.places(&self.model).reads(&self.labels).writes(path);
+        match self.emit {
+            // A name that is refused later may be that of its own header.
+            Emit::Obj if path.is_none_or(|path| object_path(path).is_err()) => places,
+            Emit::Obj => {
+                places.writes(path.into_iter().flat_map(|path| ["h", "weights"].map(|e| path.with_extension(e))))
+            }
+            Emit::Exe => places.reads(package::own_program()),
+            Emit::Rg | Emit::Clif => places,
+        }
+    }
+}
+
 /// Compiles and writes.
 pub fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
     if args.labels.is_some() && args.emit != Emit::Exe {
@@ -80,6 +99,10 @@ pub fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
     let recipe = args.work.recipe.open(target)?;
     let (graph, weights) = args.work.open(&args.model)?;
     let path = args.output.clone().unwrap_or_else(|| default_path(&graph.name, args.emit));
+    if args.emit == Emit::Obj {
+        object_path(&path)?;
+    }
+    args.places_at(Some(&path)).check()?;
     let mut trace = Trace::new(Progress::stderr());
     let written = match args.emit {
         Emit::Rg => text(&path, &graph.to_string())?,
@@ -148,29 +171,46 @@ fn executable(args: &Compile, work: Work, recipe: Recipe, path: &Path, trace: &m
     let (code, constants) = build(work, recipe, trace)?;
     let facts = BTreeMap::from([("weights".to_owned(), args.work.weights.note(weights))]);
     let meta = Meta { model: graph.name.clone(), target: target.name.to_owned(), labels, facts };
-    let host = std::env::current_exe()
-        .map_err(|source| Error::Failed(format!("the program cannot find its own file: {source}")))?;
-    trace.stage("write", || Ok(package::write(&host, &code, constants.bytes(), &meta, path)?))?;
-    Ok(vec![(path.to_owned(), file_size(path)?)])
+    let host = package::own_program()?;
+    let size = trace.stage("write", || Ok(package::write(&host, &code, constants.bytes(), &meta, path)?))?;
+    Ok(vec![(path.to_owned(), size)])
+}
+
+/// Checks that an object of that name can have a header and weights beside it.
+fn object_path(path: &Path) -> Result<()> {
+    let own = ["h", "weights"].into_iter().find(|own| path.extension().is_some_and(|found| found == *own));
+    if let Some(own) = own {
+        let (header, object) = (path.display(), path.with_extension("o"));
+        let what = if own == "h" { "C header" } else { "file of weights" };
+        return Err(Error::Usage(format!(
+            "{header} is where the {what} of this object goes, expected the name of the object, for example {}",
+            object.display()
+        )));
+    }
+    if !files::is_regular(path) && !path.is_dir() {
+        return Err(Error::Usage(format!(
+            "an object is written with a header and weights beside it, expected the name of a file, found {}",
+            path.display()
+        )));
+    }
+    Ok(())
 }
 
 fn object(work: Work, recipe: Recipe, path: &Path, trace: &mut Trace) -> Result<Written> {
     let target = recipe.target;
     let (code, constants) = build(work, recipe, trace)?;
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let bytes = object::object(&code, &name, target)?;
-    let header = object::header(&code, &name)?;
+    let bytes = object::object(&code, &name, target, constants.bytes())?;
+    let header = object::header(&code, &name, target)?;
+    let seal = object::seal(constants.bytes());
     let (header_path, weights_path) = (path.with_extension("h"), path.with_extension("weights"));
-    files::write(path, &bytes)?;
-    files::write(&header_path, header.as_bytes())?;
-    files::write(&weights_path, constants.bytes())?;
-    let sizes = [bytes.len(), header.len(), constants.bytes().len()].map(|n| n as u64);
+    files::write_set(&[
+        (path, vec![&bytes]),
+        (&header_path, vec![header.as_bytes()]),
+        (&weights_path, vec![constants.bytes(), &seal]),
+    ])?;
+    let sizes = [bytes.len(), header.len(), constants.bytes().len() + seal.len()].map(|n| n as u64);
     Ok([path.to_owned(), header_path, weights_path].into_iter().zip(sizes).collect())
-}
-
-fn file_size(path: &Path) -> Result<u64> {
-    let metadata = std::fs::metadata(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    Ok(metadata.len())
 }
 
 #[cfg(test)]

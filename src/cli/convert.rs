@@ -1,5 +1,6 @@
 //! `regard convert`: a PyTorch checkpoint becomes a safetensors file, or a list.
 
+use super::places::Places;
 use crate::{
     archive::{self, Archive, Stored},
     errors::Result,
@@ -37,6 +38,14 @@ pub struct Convert {
     /// Take the tensors under this key of the checkpoint
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
+}
+
+impl Convert {
+    pub fn places(&self) -> Places {
+        // A safetensors file becomes what it was: it may replace itself.
+        let is_copy = self.input.extension().is_some_and(|extension| extension == "safetensors");
+        Places::default().reads((!is_copy).then_some(&self.input)).writes(&self.output)
+    }
 }
 
 /// Lists, copies, and says on standard error what was left out.

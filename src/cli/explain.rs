@@ -23,7 +23,7 @@ Examples:
 pub struct Explain {
     /// A model or a .rg file
     #[arg(value_name = "MODEL|FILE.rg")]
-    model: String,
+    model: std::ffi::OsString,
     /// Only the region that computes this node, under its name in `regard show`
     #[arg(long, value_name = "%NODE")]
     node: Option<String>,

@@ -18,6 +18,7 @@ mod explain;
 mod models;
 mod optimize;
 mod packaged;
+mod places;
 mod run;
 mod score;
 mod segment;
@@ -34,11 +35,13 @@ use crate::{
     weights::{self, Weights},
 };
 use clap::{Args, Parser, Subcommand};
+use places::Places;
 use regard_ir::{graph::Graph, target::Target};
 use regard_models::Config;
 use regard_passes::{Rules, egraph};
 use regard_runtime::{Package, Session, cpu, pool::MAX_THREADS};
 use std::{
+    ffi::{OsStr, OsString},
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -75,17 +78,15 @@ enum Command {
 
 /// What the program does; the exit code of the process.
 pub fn main() -> ExitCode {
-    let package = match std::env::current_exe() {
-        Ok(path) => Package::open(&path).map_err(Error::from),
-        Err(_) => Ok(None),
+    crate::threads::prepare();
+    let outcome = match Package::own() {
+        Ok(Some(package)) => packaged::main(package),
+        Ok(None) => {
+            let command = Cli::parse().command;
+            reporting(&command.places(), |out| run_command(command, out))
+        }
+        Err(error) => Err(error.into()),
     };
-    let mut out = io::stdout().lock();
-    let outcome = match package {
-        Ok(Some(package)) => packaged::main(package, &mut out),
-        Ok(None) => command(Cli::parse().command, &mut out),
-        Err(error) => Err(error),
-    };
-    let outcome = outcome.and_then(|()| Ok(out.flush()?));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
@@ -98,7 +99,17 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn command(command: Command, out: &mut dyn Write) -> Result<()> {
+/// Runs a command that writes these files. What it prints goes to standard output, or to standard error where a file
+/// goes there.
+fn reporting(places: &Places, run: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    places.check()?;
+    let mut out: Box<dyn Write> = if places.prints() { Box::new(io::stderr()) } else { Box::new(io::stdout().lock()) };
+    run(&mut *out)?;
+    out.flush()?;
+    Ok(())
+}
+
+fn run_command(command: Command, out: &mut dyn Write) -> Result<()> {
     match command {
         Command::Models(args) => models::run(&args, out),
         Command::Table(args) => table::run(&args, out),
@@ -138,7 +149,7 @@ impl ModelArgs {
         let options = self.option.iter().cloned().collect();
         Config { batch: self.batch, size: self.size, classes: self.classes, options }
     }
-    fn graph(&self, name: &str) -> Result<Graph> {
+    fn graph(&self, name: impl AsRef<OsStr>) -> Result<Graph> {
         Source::named(name)?.graph(&self.config())
     }
     /// The first of these options that is given.
@@ -221,7 +232,7 @@ impl RecipeArgs {
 struct WeightArgs {
     /// A checkpoint, .safetensors, .pth or .pt (names of the authors, timm or torchvision), or synth:SEED
     #[arg(long, value_name = "FILE|synth:SEED")]
-    weights: Option<String>,
+    weights: Option<OsString>,
     /// Ignore tensors in the checkpoint that the model does not have
     #[arg(long)]
     allow_extra: bool,
@@ -233,7 +244,7 @@ impl WeightArgs {
         first([(self.weights.is_some(), "--weights"), (self.allow_extra, "--allow-extra")])
     }
     fn open(&self) -> Result<Box<dyn Weights>> {
-        let formula = self.weights.as_deref().is_none_or(|source| source.starts_with("synth:"));
+        let formula = self.weights.as_deref().is_none_or(|source| source.as_encoded_bytes().starts_with(b"synth:"));
         if self.allow_extra && formula {
             return Err(Error::Usage("--allow-extra is about a checkpoint, which --weights FILE names".into()));
         }
@@ -267,8 +278,12 @@ impl WorkArgs {
     fn given(&self) -> Option<&'static str> {
         self.config.given().or(self.recipe.given()).or(self.weights.given())
     }
+    /// The files that are read for a model.
+    fn places(&self, model: impl AsRef<OsStr>) -> Places {
+        Places::default().reads_model(model).reads(&self.weights.weights).reads(&self.recipe.schedule)
+    }
     /// The weights, and the graph of the structure that they have where the command line leaves it open.
-    fn open(&self, name: &str) -> Result<(Graph, Box<dyn Weights>)> {
+    fn open(&self, name: impl AsRef<OsStr>) -> Result<(Graph, Box<dyn Weights>)> {
         let source = Source::named(name)?;
         let weights = self.weights.open()?;
         let config = self.config.config();

@@ -1,6 +1,6 @@
 //! `regard optimize`: the graph that the rules make of a graph, as text that can be compiled again.
 
-use super::{ModelArgs, RuleArgs, TargetArgs};
+use super::{ModelArgs, RuleArgs, TargetArgs, places::Places};
 use crate::{errors::Result, files, pipeline::Trace, progress::Progress, report};
 use clap::Args;
 use regard_ir::{graph::Graph, ops::Op};
@@ -15,7 +15,7 @@ use std::{io::Write, path::PathBuf};
 pub struct Optimize {
     /// A model or a .rg file
     #[arg(value_name = "MODEL|FILE.rg")]
-    model: String,
+    model: std::ffi::OsString,
     /// Where the graph is written; standard output by default
     #[arg(short, long, value_name = "OUT.rg")]
     output: Option<PathBuf>,
@@ -25,6 +25,12 @@ pub struct Optimize {
     rules: RuleArgs,
     #[command(flatten)]
     target: TargetArgs,
+}
+
+impl Optimize {
+    pub fn places(&self) -> Places {
+        Places::default().reads_model(&self.model).writes(&self.output)
+    }
 }
 
 /// Writes the graph, and what has changed to standard error.

@@ -1,16 +1,16 @@
 //! The executable that `regard compile` wrote: this program, with a model behind it.
 
 use super::{
-    read_labels,
+    places::Places,
+    read_labels, reporting,
     run::{How, execute},
     threads,
 };
-use crate::errors::Result;
+use crate::{errors::Result, pipeline};
 use clap::{Args, Command, FromArgMatches};
-use regard_runtime::{Package, Session};
+use regard_runtime::{Package, package};
 use std::{io::Write, path::PathBuf};
 
-/// What the executable is asked to do.
 /// What an executable can be asked.
 #[derive(Args)]
 struct Packaged {
@@ -22,7 +22,7 @@ struct Packaged {
 }
 
 /// Reads the command line and runs.
-pub fn main(package: Package, out: &mut dyn Write) -> Result<()> {
+pub fn main(package: Package) -> Result<()> {
     let about = format!(
         "{}, compiled by regard {} for {}; {}",
         package.meta.model,
@@ -30,12 +30,14 @@ pub fn main(package: Package, out: &mut dyn Write) -> Result<()> {
         package.meta.target,
         package.meta.facts.get("weights").map_or("", String::as_str),
     );
-    let name = std::env::args().next().unwrap_or_else(|| package.meta.model.clone());
+    let called = std::env::args_os().next();
+    let name = called.map_or_else(|| package.meta.model.clone(), |name| name.to_string_lossy().into_owned());
     let examples = format!("Examples:\n  {name} photo.jpg\n  {name} --raw in.safetensors -o out.safetensors");
     let command = Packaged::augment_args(Command::new("model").bin_name(name));
     let command = command.about(about).after_help(examples).version(env!("CARGO_PKG_VERSION"));
     let args = Packaged::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
-    run(package, &args.images, &args.how, out)
+    let places = args.how.places(Places::default().reads(package::own_program()), &args.images);
+    reporting(&places, |out| run(package, &args.images, &args.how, out))
 }
 
 /// Runs a package; the checksum of its weights is compared first.
@@ -49,6 +51,6 @@ pub fn run(package: Package, images: &[PathBuf], how: &How, out: &mut dyn Write)
     if let Some(weights) = package.meta.facts.get("weights").filter(|weights| weights.contains("synth:")) {
         writeln!(out, "{}: {weights}", package.meta.model)?;
     }
-    let session = Session::new(package.program, package.constants, threads)?;
+    let session = pipeline::open(package, threads)?;
     execute(&session, images, labels, how, None, out)
 }

@@ -1,6 +1,6 @@
 //! `regard run`: compile in memory and run, on images or on raw tensors.
 
-use super::{TargetArgs, WorkArgs, read_labels, threads};
+use super::{TargetArgs, WorkArgs, places::Places, read_labels, threads};
 use crate::{
     check::{self, Reference},
     errors::{Error, Result},
@@ -26,7 +26,7 @@ use std::{
 pub struct Run {
     /// A model, a .rg file, or an executable that `regard compile` wrote
     #[arg(value_name = "MODEL|FILE.rg|EXECUTABLE")]
-    model: String,
+    model: std::ffi::OsString,
     /// PNG or JPEG images; without any, the picture that comes with the program
     #[arg(value_name = "IMAGE")]
     images: Vec<PathBuf>,
@@ -39,6 +39,12 @@ pub struct Run {
     work: WorkArgs,
     #[command(flatten)]
     target: TargetArgs,
+}
+
+impl Run {
+    pub fn places(&self) -> Places {
+        self.how.places(self.work.places(&self.model), &self.images)
+    }
 }
 
 /// What a run reads and prints, for `regard run` and for executables alike.
@@ -56,7 +62,7 @@ pub struct How {
     /// Read the inputs from a safetensors file, by name, instead of an image
     #[arg(long, value_name = "IN.safetensors", requires = "output")]
     pub raw: Option<PathBuf>,
-    /// Write the outputs to a safetensors file, by name
+    /// Write the outputs to a safetensors file, by name; - for standard output
     #[arg(short, long, value_name = "OUT.safetensors")]
     pub output: Option<PathBuf>,
 }
@@ -69,6 +75,10 @@ impl How {
     fn about_classes(&self) -> Option<&'static str> {
         let given = [(self.top.is_some(), "--top"), (self.labels.is_some(), "--labels")];
         given.into_iter().find_map(|(given, flag)| given.then_some(flag))
+    }
+    /// The files of a run on `images`, and those that are read besides.
+    pub fn places(&self, besides: Places, images: &[PathBuf]) -> Places {
+        besides.reads(images).reads(&self.raw).reads(&self.labels).writes(&self.output)
     }
 }
 

@@ -1,9 +1,11 @@
 //! `regard segment`: an image with the classes of its pixels laid over it.
 
-use super::{MachineArgs, WorkArgs, read_labels};
+use super::{MachineArgs, WorkArgs, places::Places, read_labels};
 use crate::{
     errors::{Error, Result},
+    files,
     images::{LabelMap, Picture},
+    pipeline,
     report::{self, Labels},
     segment::{self, Segmenter},
     source::{self, Source},
@@ -12,7 +14,11 @@ use crate::{
 use clap::Args;
 use regard_ir::graph::Graph;
 use regard_runtime::{Package, Session};
-use std::{cmp::Reverse, io::Write, path::PathBuf};
+use std::{
+    cmp::Reverse,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 /// Find the class of every pixel of an image, and colour it
 #[derive(Args)]
@@ -27,7 +33,7 @@ Examples:
 pub struct Segment {
     /// A model, a .rg file, or an executable that `regard compile` wrote
     #[arg(value_name = "MODEL|FILE.rg|EXECUTABLE")]
-    model: String,
+    model: std::ffi::OsString,
     /// A PNG or JPEG image
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
@@ -52,6 +58,13 @@ pub struct Segment {
     machine: MachineArgs,
 }
 
+impl Segment {
+    pub fn places(&self) -> Places {
+        let reads = self.work.places(&self.model).reads([&self.image]).reads(&self.labels);
+        reads.writes(&self.map).writes(&self.output)
+    }
+}
+
 /// Compiles or opens, runs, writes and prints.
 pub fn run(args: &Segment, out: &mut dyn Write) -> Result<()> {
     let opacity = args.opacity.unwrap_or(0.5);
@@ -69,20 +82,22 @@ pub fn run(args: &Segment, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "{}", args.image.display())?;
     write!(out, "{}", shares(&map, args.top, names)?)?;
     writeln!(out, "  in {}", report::duration(time))?;
+    let mut both: Vec<(&Path, Vec<u8>)> = Vec::new();
     if let Some(path) = &args.map {
-        map.write(path)?;
+        both.push((path, map.png()?));
     }
-    match &args.output {
-        Some(path) => segment::overlay(&picture, &map, opacity).write(path),
-        None => Ok(()),
+    if let Some(path) = &args.output {
+        both.push((path, segment::overlay(&picture, &map, opacity).png()?));
     }
+    let set: Vec<(&Path, Vec<&[u8]>)> = both.iter().map(|(path, bytes)| (*path, vec![&bytes[..]])).collect();
+    files::write_set(&set)
 }
 
 fn session(args: &Segment, package: Option<Package>, picture: &Picture, out: &mut dyn Write) -> Result<Session> {
     let threads = args.machine.threads()?;
     if let Some(package) = package {
         package.verify_constants()?;
-        return Ok(Session::new(package.program, package.constants, threads)?);
+        return pipeline::open(package, threads);
     }
     let target = args.machine.target()?;
     let (graph, weights) = open(args, picture)?;

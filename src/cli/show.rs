@@ -17,7 +17,7 @@ use std::io::Write;
 pub struct Show {
     /// A model or a .rg file
     #[arg(value_name = "MODEL|FILE.rg")]
-    model: String,
+    model: std::ffi::OsString,
     /// Which one
     #[arg(long, value_enum, default_value_t = Stage::Graph)]
     stage: Stage,

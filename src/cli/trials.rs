@@ -9,7 +9,7 @@ use regard_passes::egraph::{
     optimize, row_names,
     trial::{self, Fate, Finding, Outcome},
 };
-use std::{collections::BTreeSet, io::Write};
+use std::{collections::BTreeSet, ffi::OsStr, io::Write};
 
 /// Trials of each rule where nobody says how many.
 pub const TRIALS: u64 = 64;
@@ -17,7 +17,7 @@ pub const TRIALS: u64 = 64;
 /// What is tried.
 pub struct Trials<'a> {
     /// Only the rules that lead to the optimised form of this model.
-    pub model: Option<&'a str>,
+    pub model: Option<&'a OsStr>,
     pub config: &'a ModelArgs,
     pub rules: &'a RuleArgs,
     pub machine: &'a MachineArgs,
@@ -31,7 +31,7 @@ pub struct Trials<'a> {
 pub fn run(args: &Trials, out: &mut dyn Write) -> Result<()> {
     let wanted = wanted(args)?;
     let all = row_names().len();
-    let of = args.model.map_or(String::new(), |model| format!(", those that optimising {model} uses"));
+    let of = args.model.map_or(String::new(), |model| format!(", those that optimising {} uses", model.display()));
     writeln!(out, "{} of {all} rules{of}; {} trials each, both sides in f64", wanted.len(), args.trials)?;
     let trials = usize::try_from(args.trials).unwrap_or(usize::MAX);
     let broken = outcomes(trial::check(trials, |rule| wanted.contains(rule)), out)?;

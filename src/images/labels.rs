@@ -57,12 +57,12 @@ impl LabelMap {
         let classes = lines.flat_map(|line| unpacked(line, depth as u8).take(width)).collect();
         Ok(LabelMap { width, height, classes })
     }
-    /// Writes it as a PNG image of 8 bits of grey.
+    /// The bytes of a PNG image of 8 bits of grey.
     ///
     /// # Errors
-    /// Where the file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        write_png(path, &self.classes, (self.width, self.height), image::ExtendedColorType::L8)
+    /// Where it has too many pixels for one.
+    pub fn png(&self) -> Result<Vec<u8>> {
+        png(&self.classes, (self.width, self.height), image::ExtendedColorType::L8)
     }
 }
 
@@ -73,18 +73,13 @@ fn unpacked(line: &[u8], bits: u8) -> impl Iterator<Item = u8> {
     line.iter().flat_map(move |&byte| (0..per_byte).map(move |i| value(byte, i)))
 }
 
-/// Writes pixels as a PNG image, complete or not at all.
-pub(super) fn write_png(
-    path: &Path,
-    pixels: &[u8],
-    (width, height): (usize, usize),
-    color: image::ExtendedColorType,
-) -> Result<()> {
+/// Pixels as the bytes of a PNG image.
+pub(super) fn png(pixels: &[u8], (width, height): (usize, usize), color: image::ExtendedColorType) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     PngEncoder::new(&mut bytes)
         .write_image(pixels, width as u32, height as u32, color)
-        .map_err(|error| Error::Failed(format!("cannot encode {}: {error}", path.display())))?;
-    files::write(path, &bytes)
+        .map_err(|error| Error::Failed(format!("cannot encode {width}x{height} pixels: {error}")))?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -132,7 +127,7 @@ mod tests {
     fn what_is_written_reads_back() {
         let dir = tempfile::tempdir().unwrap();
         let map = LabelMap { width: 2, height: 3, classes: vec![0, 149, 255, 3, 4, 5] };
-        map.write(&dir.path().join("map.png")).unwrap();
+        files::write(&dir.path().join("map.png"), &map.png().unwrap()).unwrap();
         assert_eq!(LabelMap::open(&dir.path().join("map.png")).unwrap(), map);
     }
 

@@ -97,12 +97,12 @@ impl Picture {
     pub fn fed(&self, height: usize, width: usize) -> Vec<f32> {
         bilinear(self, (height, width)).normalised()
     }
-    /// Writes it as a PNG image.
+    /// The bytes of a PNG image.
     ///
     /// # Errors
-    /// Where the file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        labels::write_png(path, &self.rgb, (self.width, self.height), image::ExtendedColorType::Rgb8)
+    /// Where it has too many pixels for one.
+    pub fn png(&self) -> Result<Vec<u8>> {
+        labels::png(&self.rgb, (self.width, self.height), image::ExtendedColorType::Rgb8)
     }
 
     /// Channel by channel, as the models were trained on them.

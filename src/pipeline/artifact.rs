@@ -27,6 +27,7 @@ pub trait Artifact {
 }
 
 impl Artifact for () {}
+impl Artifact for u64 {}
 impl Artifact for Constants {}
 impl Artifact for Session {}
 

@@ -10,9 +10,11 @@
 //! the stages themselves stay plain.
 
 mod artifact;
+mod start;
 mod trace;
 
 pub use artifact::{Artifact, buffers_text, intermediate_bytes};
+pub(crate) use start::{open, start};
 pub use trace::Trace;
 
 use crate::{
@@ -136,7 +138,7 @@ pub fn session(graph: &Graph, options: &Options, trace: &mut Trace) -> Result<(S
     let kernels = kernels(graph, options.recipe.clone(), trace)?;
     let constants = constants(&kernels, options.weights, trace)?;
     let code = code(kernels.clone(), options.recipe.target, trace)?;
-    let session = trace.stage("session", || Ok(Session::new(code, constants, options.threads)?))?;
+    let session = trace.stage("session", || start(code, constants, options.threads))?;
     Ok((session, kernels))
 }
 

@@ -24,7 +24,7 @@ pub use synthetic::Synthetic;
 use crate::errors::{Error, Result};
 use regard_ir::{graph::Graph, types::TensorType};
 use regard_models::Shapes;
-use std::{fmt, ops::Range, path::Path};
+use std::{ffi::OsStr, fmt, ops::Range, path::Path};
 
 /// A source of weights.
 pub trait Weights: Send + Sync {
@@ -46,12 +46,12 @@ pub trait Weights: Send + Sync {
 ///
 /// # Errors
 /// Where the seed is no number, or the file is no checkpoint.
-pub fn open(source: Option<&str>, allow_extra: bool) -> Result<Box<dyn Weights>> {
-    let source = source.unwrap_or("synth:0");
-    match source.strip_prefix("synth:") {
+pub fn open(source: Option<&OsStr>, allow_extra: bool) -> Result<Box<dyn Weights>> {
+    let source = source.unwrap_or(OsStr::new("synth:0"));
+    match source.to_str().and_then(|source| source.strip_prefix("synth:")) {
         Some(seed) => {
             let seed = seed.parse().map_err(|_| {
-                Error::Usage(format!("the seed `{seed}` in `{source}` is no number, expected for example synth:0"))
+                Error::Usage(format!("the seed `{seed}` in `synth:{seed}` is no number, expected for example synth:0"))
             })?;
             Ok(Box::new(Synthetic { seed }))
         }

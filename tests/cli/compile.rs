@@ -2,6 +2,7 @@
 
 use super::*;
 use regard::archive::Archive;
+use std::os::unix::fs::PermissionsExt;
 
 /// The classifier compiled, and its executable.
 fn packaged(dir: &Dir) -> PathBuf {
@@ -60,6 +61,7 @@ fn damaged_executables_say_so() {
     let bytes = fs::read(packaged(&dir)).unwrap();
     let run = |name: &str, bytes: &[u8]| {
         let path = dir.file(name, bytes);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         regard(&["run", &path]).fails(1)
     };
     let n = bytes.len();
@@ -75,13 +77,7 @@ fn damaged_executables_say_so() {
     assert!(run("weights", &weights).contains("checksum of its constants"));
     assert!(run("none", b"#!/bin/sh\n").contains("neither a .rg file nor an executable"));
     // Run by itself, the damaged executable says the same.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let path = dir.path("program");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(start(&path, &[]).fails(1).contains("checksum"));
-    }
+    assert!(start(&dir.path("program"), &[]).fails(1).contains("checksum"));
 }
 
 /// Where the first constant of the classifier lies: `w` is packed in panels, its first value is the weight's.

@@ -10,6 +10,7 @@
 //! | every file begins with a `//!` header and has at most 500 lines | [`files_are_short_and_have_headers`] |
 //! | every `.rs` file belongs to a module tree | [`no_file_is_an_orphan`] |
 //! | printing and `unsafe` only where they belong | [`printing_and_unsafe_have_their_places`] |
+//! | files are written in one place | [`files_are_written_in_one_place`] |
 //! | nothing unfinished, ignored or switched off | [`nothing_is_left_for_later`] |
 //! | one spelling per word, no place of one machine | [`words_have_one_spelling`] |
 //! | links in documents lead somewhere | [`documents_name_files_that_exist`] |
@@ -28,6 +29,16 @@ use std::{
 
 /// The most lines a file has.
 const MOST_LINES: usize = 500;
+
+/// Files outside of the runtime that may be unsafe: a matrix product of others, and those that vouch for code that was
+/// just emitted.
+const MAY_BE_UNSAFE: [&str; 5] = [
+    "ir/src/ops/gemm.rs",
+    "src/pipeline/start.rs",
+    "tests/common/mod.rs",
+    "tests/lowering/chain.rs",
+    "benches/common/mod.rs",
+];
 
 /// A file of the project.
 struct File {
@@ -116,7 +127,7 @@ fn printing_and_unsafe_have_their_places() {
     let faults = |file: &File| {
         let may_print =
             file.below(&["src/", "benches/", "examples/"]) || file.path.contains("tests/") || file.path == "build.rs";
-        let may_be_unsafe = file.below(&["runtime/src/"]) || file.path == "ir/src/ops/gemm.rs";
+        let may_be_unsafe = file.below(&["runtime/"]) || MAY_BE_UNSAFE.contains(&file.path.as_str());
         file.each_line(|line| {
             let code = words::code(line);
             let prints = words::has(code, "println!") || words::has(code, "eprintln!") || words::has(code, "dbg!");
@@ -142,6 +153,24 @@ fn printing_and_unsafe_have_their_places() {
             .collect::<Vec<_>>()
     };
     none(rust.iter().filter(|file| file.path != "tests/tidy/main.rs").flat_map(unsound).collect());
+}
+
+#[test]
+fn files_are_written_in_one_place() {
+    let calls = ["fs::write", "File::create", "OpenOptions", "fs::rename", "fs::copy"];
+    let faults = |file: File| {
+        // `own.rs` asks whether it may write.
+        let is_exempt = file.below(&["runtime/src/files/", "benches/", "examples/", "runtime/src/package/own.rs"]);
+        // Tests write what they like.
+        let text = file.text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+        let found = File { path: file.path, text }.each_line(|line| {
+            let call = calls.into_iter().find(|call| words::has(words::code(line), call))?;
+            Some(format!("`{call}`: files are written by `runtime/src/files`, so that none is lost or left by half"))
+        });
+        if is_exempt { Vec::new() } else { found }
+    };
+    let rust = files().into_iter().filter(|file| file.is_rust() && !file.path.contains("tests"));
+    none(rust.flat_map(faults).collect());
 }
 
 #[test]

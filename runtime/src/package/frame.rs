@@ -14,10 +14,8 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, BufReader, Read, Seek, SeekFrom},
 };
-
-use memmap2::Mmap;
 
 /// Bytes to which header and constants are aligned in the file. Mapping copes with larger pages.
 pub(super) const PAGE: u64 = 4096;
@@ -139,12 +137,20 @@ pub(super) fn header(at: u64) -> [u8; HEADER] {
     bytes
 }
 
-/// Whether a header begins at any page of the file.
-fn has_header(file: &File) -> io::Result<bool> {
-    // SAFETY: read only and private; the file not being changed meanwhile is the documented condition of
-    // opening a package.
-    let map = unsafe { Mmap::map(file)? };
-    let begins =
-        |(page, bytes): (usize, &[u8])| bytes.starts_with(&MAGIC) && bytes.starts_with(&header(page as u64 * PAGE));
-    Ok(map.chunks(PAGE as usize).enumerate().any(begins))
+/// Whether a header begins at any page of the file. It is read piece by piece: others may change it meanwhile.
+fn has_header(file: &mut File) -> io::Result<bool> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut reader = BufReader::with_capacity(1 << 20, file);
+    let mut page = Vec::with_capacity(PAGE as usize);
+    for at in (0..).step_by(PAGE as usize) {
+        page.clear();
+        reader.by_ref().take(PAGE).read_to_end(&mut page)?;
+        if page.starts_with(&MAGIC) && page.starts_with(&header(at)) {
+            return Ok(true);
+        }
+        if (page.len() as u64) < PAGE {
+            break;
+        }
+    }
+    Ok(false)
 }

@@ -4,36 +4,45 @@
 //! bytes of a program in `codec.rs`), so writing one needs no linker, and it runs wherever `regard` does.
 //!
 //! ```text
-//!   ./swin ─▶ open(own path) ─┬─ no payload: this is the command line
-//!                             └─ checks: format, checksum, target ─▶ program, mapped constants ─▶ Session
+//!   ./swin ─▶ own() ─┬─ no mark (mark.rs): this is the command line
+//!                    └─ own file (own.rs) ─▶ checks: format, checksum, target ─▶ program, constants ─▶ Session
 //! ```
 //!
-//! Constants are mapped, not read: a page of weights costs time when a kernel first touches it. For the
-//! same reason [`Package::open`] checks everything except the constants' checksum, which reads all of them;
-//! [`Package::verify_constants`] does that.
+//! A program's own constants are mapped, not read: a page of weights costs time when a kernel first touches it. For
+//! the same reason opening checks everything except the constants' checksum, which reads all of them;
+//! [`Package::verify_constants`] does that. Another file may be changed while it is in use, so that one is read.
 //!
 //! Checksums find accidents. They do not find malice: who can write a package can write any machine code,
 //! as with every executable.
 
 mod codec;
 mod frame;
+mod mark;
+mod own;
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions},
+    fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
     num::NonZero,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::OnceLock,
     thread,
 };
 
 use regard_ir::program::{Code, Program};
 use thiserror::Error;
 
-use crate::{cpu, memory::Constants};
+use crate::{
+    cpu,
+    files::{self, Output},
+    memory::Constants,
+    session::{Session, SessionError},
+};
 use frame::{FORMAT, Found, Frame, PAGE, VERSION};
+use mark::CARRIED;
+use own::Way;
 
 /// What a package says about itself besides the program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,7 +64,7 @@ pub struct Package {
     pub meta: Meta,
     /// The program; its graph over the weights is empty.
     pub program: Program<Code>,
-    /// The constants, mapped from the file.
+    /// The constants.
     pub constants: Constants,
     /// The version of Regard that wrote it.
     pub version: String,
@@ -116,11 +125,34 @@ pub enum PackageError {
         /// Bytes given.
         given: u64,
     },
+    /// The model that this program carried is no longer there.
+    #[error("the model of {} is missing: the program alone is left, stripped or cut off; compile it again", path.display())]
+    Missing {
+        /// This program.
+        path: PathBuf,
+    },
+    /// A package that may not be executed.
+    #[error("{} is a compiled model, which is a program, but it is not executable; `chmod +x` says that it may run", path.display())]
+    NotExecutable {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A package that another program wrote.
+    #[error("{} was compiled by another build of regard ({version}); it runs by itself, not in this one", path.display())]
+    OtherProgram {
+        /// Which file.
+        path: PathBuf,
+        /// The version of that build.
+        version: String,
+    },
+    /// The system does not tell where this program's file is.
+    #[error("this program cannot find its own file, which compiled models are copies of")]
+    NoProgram,
 }
 
 /// Writes a package to `out`: a copy of the program at `host` (usually the running one; a payload that it
-/// carries is left out), then constants and program. The file appears complete or not at all: it is written
-/// beside `out` and renamed.
+/// carries is left out), then constants and program. The file appears complete or not at all, as
+/// [`files`] has it. Returns its size in bytes.
 ///
 /// # Errors
 /// Where a file cannot be read or written, `host` is a damaged package, or the constants are not of the
@@ -131,11 +163,12 @@ pub fn write(
     constants: &[u8],
     meta: &Meta,
     out: &Path,
-) -> Result<(), PackageError> {
+) -> Result<u64, PackageError> {
     if program.constant_bytes != constants.len() as u64 {
         return Err(PackageError::Constants { needs: program.constant_bytes, given: constants.len() as u64 });
     }
-    let (mut source, host_len) = open_host(host)?;
+    let mut image = read_host(host)?;
+    let host_len = image.len() as u64;
     let section = codec::encode(meta, program);
     let frame = Frame {
         host_len,
@@ -144,25 +177,24 @@ pub fn write(
         program_crc: crc32fast::hash(&section),
         constants_crc: checksum(constants),
     };
-    let written = Draft::beside(out).and_then(|mut draft| {
-        source.seek(SeekFrom::Start(0))?;
-        if io::copy(&mut source.take(host_len), &mut draft.file)? != host_len {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the host became shorter"));
-        }
+    let carried = frame.trailer()[..CARRIED].try_into().expect("a trailer is longer");
+    mark::set(&mut image, &carried).map_err(|source| PackageError::Read { path: host.to_owned(), source })?;
+    let written = Output::executable(out).and_then(|mut file| {
         let header_at = frame.header_at().expect("the host is a file");
         let mut front = vec![0; (header_at + PAGE - host_len) as usize];
         let header = frame::header(header_at);
         front[(header_at - host_len) as usize..][..header.len()].copy_from_slice(&header);
-        for part in [&front, constants, &section, &frame.trailer()] {
-            draft.file.write_all(part)?;
-        }
-        draft.publish(out)
+        let trailer = frame.trailer();
+        let parts = [&image[..], &front, constants, &section, &trailer];
+        parts.iter().try_for_each(|part| file.write_all(part))?;
+        files::publish(vec![file]).map_err(|(_, source)| source)?;
+        Ok(parts.iter().map(|part| part.len() as u64).sum::<u64>())
     });
     written.map_err(|source| PackageError::Write { path: out.to_owned(), source })
 }
 
-/// The host's file and the length of its own part.
-fn open_host(host: &Path) -> Result<(File, u64), PackageError> {
+/// The host's own part.
+fn read_host(host: &Path) -> Result<Vec<u8>, PackageError> {
     let unreadable = |source| PackageError::Read { path: host.to_owned(), source };
     let mut file = File::open(host).map_err(unreadable)?;
     let len = match Frame::find(&mut file).map_err(unreadable)? {
@@ -171,30 +203,82 @@ fn open_host(host: &Path) -> Result<(File, u64), PackageError> {
         Found::Format(format) => return Err(PackageError::Format { path: host.to_owned(), format }),
         Found::Damaged(what) => return Err(PackageError::Damaged { path: host.to_owned(), what: what.into() }),
     };
-    Ok((file, len))
+    let mut image = Vec::new();
+    file.seek(SeekFrom::Start(0)).and_then(|_| file.take(len).read_to_end(&mut image)).map_err(unreadable)?;
+    match image.len() as u64 == len {
+        true => Ok(image),
+        false => Err(unreadable(io::Error::new(io::ErrorKind::UnexpectedEof, "it became shorter"))),
+    }
 }
 
 impl Package {
     /// Opens the package at `path`; nothing where the file carries none. Format, lengths, the checksum of
     /// program and code, the program's own consistency and the target level have been checked when this
-    /// returns; no code has been mapped, and constants have not been read.
-    ///
-    /// The file must not be changed while the package or a session of it is alive. Replacing it by renaming
-    /// is fine.
+    /// returns; no code has been mapped. All of it is read into memory, so that the file may be changed afterwards.
     ///
     /// # Errors
     /// Where the file cannot be read, is damaged, or is not for this version or this processor.
     pub fn open(path: &Path) -> Result<Option<Package>, PackageError> {
+        let mut file = File::open(path).map_err(|source| PackageError::Read { path: path.to_owned(), source })?;
+        Ok(Self::load(path, &mut file, false)?.map(|(package, _)| package))
+    }
+    /// The same for a package that is to be run in this process: as with every program, the file must be executable;
+    /// and it must have been written by this very program.
+    ///
+    /// # Errors
+    /// As [`open`](Package::open), and where it is not.
+    pub fn open_to_run(path: &Path) -> Result<Option<Package>, PackageError> {
+        let unreadable = |source| PackageError::Read { path: path.to_owned(), source };
+        let mut file = File::open(path).map_err(unreadable)?;
+        let Some((package, frame)) = Self::load(path, &mut file, false)? else { return Ok(None) };
+        if file.metadata().map_err(unreadable)?.permissions().mode() & 0o111 == 0 {
+            return Err(PackageError::NotExecutable { path: path.to_owned() });
+        }
+        let (_, mut own) = own::file().ok_or(PackageError::NoProgram)?;
+        file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+        match mark::is_same_program(&mut own, &mut file, frame.host_len).map_err(unreadable)? {
+            true => Ok(Some(package)),
+            false => Err(PackageError::OtherProgram { path: path.to_owned(), version: package.version }),
+        }
+    }
+    /// The package that this program is, however it was started; nothing where it carries none.
+    ///
+    /// Constants are shared with other processes of the same file where the system keeps a running program from being
+    /// written.
+    ///
+    /// # Errors
+    /// As [`open`](Package::open), and where the model that this program carried is gone.
+    pub fn own() -> Result<Option<Package>, PackageError> {
+        let Some(carried) = mark::carried() else { return Ok(None) };
+        let path = own::name();
+        for way in own::ways() {
+            let Some(mut file) = way.open() else { continue };
+            if let Ok(Found::Package(frame, _)) = Frame::find(&mut file)
+                && frame.trailer().starts_with(&carried)
+            {
+                let package = Self::load(&path, &mut file, way.is_protected())?;
+                return Ok(package.map(|(package, _)| package));
+            }
+        }
+        let found = own::file().map(|(_, mut file)| Self::load(&path, &mut file, false)).transpose()?;
+        match found.flatten() {
+            Some(_) => {
+                Err(PackageError::Damaged { path, what: "it carries another model than it was written with".into() })
+            }
+            None => Err(PackageError::Missing { path }),
+        }
+    }
+    /// `shared`: nobody can change the file while it is open.
+    fn load(path: &Path, file: &mut File, shared: bool) -> Result<Option<(Package, Frame)>, PackageError> {
         let unreadable = |source| PackageError::Read { path: path.to_owned(), source };
         let damaged = |what: String| PackageError::Damaged { path: path.to_owned(), what };
-        let mut file = File::open(path).map_err(unreadable)?;
-        let (frame, version) = match Frame::find(&mut file).map_err(unreadable)? {
+        let (frame, version) = match Frame::find(file).map_err(unreadable)? {
             Found::Bare => return Ok(None),
             Found::Package(frame, version) => (frame, version),
             Found::Format(format) => return Err(PackageError::Format { path: path.to_owned(), format }),
             Found::Damaged(what) => return Err(damaged(what.into())),
         };
-        let section = read_program(&mut file, &frame).map_err(unreadable)?;
+        let section = read_program(file, &frame).map_err(unreadable)?;
         if crc32fast::hash(&section) != frame.program_crc {
             return Err(damaged("the checksum of its program is wrong".into()));
         }
@@ -206,10 +290,26 @@ impl Package {
             let has = cpu::best().map(|target| target.name.to_owned());
             return Err(PackageError::Target { path: path.to_owned(), needs: meta.target, has });
         }
-        let constants_at = frame.constants_at().expect("the parts fit the file");
-        let constants = Constants::map(&file, constants_at, frame.constants_len as usize).map_err(unreadable)?;
+        let (at, len) = (frame.constants_at().expect("the parts fit the file"), frame.constants_len as usize);
+        let constants = match shared {
+            true => Constants::map(file, at, len),
+            false => read_constants(file, at, len),
+        };
+        let constants = constants.map_err(unreadable)?;
         let (path, constants_crc) = (path.to_owned(), frame.constants_crc);
-        Ok(Some(Package { meta, program, constants, version, path, constants_crc }))
+        Ok(Some((Package { meta, program, constants, version, path, constants_crc }, frame)))
+    }
+    /// A session of the program.
+    ///
+    /// # Safety
+    /// As [`Session::new`]: the package must be one that [`write()`] made of what a back end emitted, and nobody must have
+    /// altered it on purpose. Checksums only find accidents.
+    ///
+    /// # Errors
+    /// As [`Session::new`].
+    pub unsafe fn session(self, threads: usize) -> Result<Session, SessionError> {
+        // SAFETY: by this function's contract; the target was compared when the package was opened.
+        unsafe { Session::new(self.program, self.constants, threads) }
     }
     /// Reads all constants, on all cores, and compares their checksum.
     ///
@@ -221,6 +321,24 @@ impl Package {
         }
         Err(PackageError::Damaged { path: self.path.clone(), what: "the checksum of its constants is wrong".into() })
     }
+}
+
+/// A path at which this program's own file can be read: the host of packages that it writes.
+///
+/// # Errors
+/// Where the system tells of none.
+pub fn own_program() -> Result<PathBuf, PackageError> {
+    static PATH: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let path = PATH.get_or_init(|| match own::file() {
+        Some((Way::Path(path), _)) => Some(path),
+        _ => None,
+    });
+    path.clone().ok_or(PackageError::NoProgram)
+}
+
+fn read_constants(file: &mut File, at: u64, len: usize) -> io::Result<Constants> {
+    file.seek(SeekFrom::Start(at))?;
+    Constants::build(len, |bytes| file.read_exact(bytes))
 }
 
 /// Meta, program and code, as long as [`Frame::find`] has found them.
@@ -246,51 +364,16 @@ fn checksum(bytes: &[u8]) -> u32 {
     let total = thread::scope(|scope| {
         let mut pieces = bytes.chunks(piece);
         let first = pieces.next().unwrap_or_default();
-        let others: Vec<_> = pieces.map(|piece| scope.spawn(move || hash(piece))).collect();
+        // Where the system refuses a thread, this one does its work.
+        let start = |piece| thread::Builder::new().spawn_scoped(scope, move || hash(piece)).map_err(|_| piece);
+        let others: Vec<_> = pieces.map(start).collect();
         others.into_iter().fold(hash(first), |mut total, other| {
-            total.combine(&other.join().expect("a checksum does not panic"));
+            total.combine(&match other {
+                Ok(thread) => thread.join().expect("a checksum does not panic"),
+                Err(piece) => hash(piece),
+            });
             total
         })
     });
     total.finalize()
-}
-
-/// A file under construction, removed unless it is published.
-struct Draft {
-    file: File,
-    path: Option<PathBuf>,
-}
-
-impl Draft {
-    /// A new, executable file in the directory of `out`.
-    fn beside(out: &Path) -> io::Result<Draft> {
-        static DRAFTS: AtomicU64 = AtomicU64::new(0);
-        let name = out.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
-        let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
-        let mut draft = std::ffi::OsString::from(".");
-        draft.push(name);
-        draft.push(format!(".{}-{number}.part", process::id()));
-        let path = out.with_file_name(draft);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o777);
-        Ok(Draft { file: options.open(&path)?, path: Some(path) })
-    }
-    /// Gives the file its name.
-    fn publish(mut self, out: &Path) -> io::Result<()> {
-        let path = self.path.as_ref().expect("not published yet");
-        fs::rename(path, out)?;
-        self.path = None;
-        Ok(())
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            // It may be gone already; there is nothing left to undo.
-            let _ = fs::remove_file(path);
-        }
-    }
 }

@@ -1,10 +1,10 @@
 //! The driver of an object: three functions in Cranelift IR.
 //!
 //! ```text
-//!   NAME_run(env, in, out)          checks pointers; for each launch fills a task and calls ▼
+//!   NAME_run(env, in, out)          checks processor, pointers, weights; for each launch fills a task and calls ▼
 //!   NAME_launch(env, task, blocks)  parallel_for given ? parallel_for(ctx, NAME_blocks, task, blocks)
 //!                                                      : NAME_blocks(task, 0, 0, blocks)
-//!   NAME_blocks(task, worker, first, end)   task.kernel(task.buffers, first, end, task.scratch + worker·bytes)
+//!   NAME_blocks(task, worker, first, end)   NAME_call(task.buffers, first, end, task.scratch + worker·bytes, task.kernel)
 //!
 //!   env  { weights 0, arena 8, scratch 16, parallel_for 24, ctx 32 }       offsets in bytes
 //!   task { kernel 0, scratch 8, buffers 16 … }                             on NAME_run's stack
@@ -12,7 +12,10 @@
 //!
 //! A task lives until its launch returns, so `parallel_for` must not return before all its blocks are done.
 
-use super::{Kernels, Object};
+use super::{
+    Kernels, Object, guard,
+    ready::{Ready, require},
+};
 use crate::{Code, EmitError, native::cranelift::signature};
 use cranelift_codegen::ir::{
     AbiParam, Function, InstBuilder, MemFlagsData, Signature, StackSlot, StackSlotData, StackSlotKind, Value,
@@ -25,6 +28,7 @@ use cranelift_object::ObjectModule;
 use regard_ir::{
     kernel::SCRATCH_ALIGN,
     program::{BUFFER_ALIGN, BufferId, Launch, Place, Program},
+    target::Target,
 };
 
 const WEIGHTS: i32 = 0;
@@ -50,11 +54,17 @@ pub(super) fn scratch_stride(program: &Program<Code>) -> u64 {
 }
 
 /// Defines the three functions.
-pub(super) fn define(object: &mut Object<'_>, program: &Program<Code>, kernels: &Kernels) -> Result<(), EmitError> {
+pub(super) fn define(
+    object: &mut Object<'_>,
+    program: &Program<Code>,
+    (kernels, target): (&Kernels, &Target),
+    ready: &Ready,
+) -> Result<(), EmitError> {
     let name = object.name;
     let stride = scratch_stride(program);
+    let call = object.bytes(&format!("{name}_call"), &pointers(5), &guard::call(target))?;
     let blocks = object.function(&format!("{name}_blocks"), Linkage::Local, pointers(4), |module, function| {
-        build(module.target_config(), function, |b, arguments| blocks(b, arguments, stride));
+        build(module.target_config(), function, |b, arguments| blocks(b, module, arguments, (call, stride)));
     })?;
     let launch = object.function(&format!("{name}_launch"), Linkage::Local, pointers(3), |module, function| {
         build(module.target_config(), function, |b, arguments| launch(b, module, arguments, blocks));
@@ -63,21 +73,21 @@ pub(super) fn define(object: &mut Object<'_>, program: &Program<Code>, kernels: 
     signature.returns.push(AbiParam::new(types::I32));
     object.function(&format!("{name}_run"), Linkage::Export, signature, |module, function| {
         build(module.target_config(), function, |b, arguments| {
-            Run { b, module, program, kernels, launch }.all(arguments)
+            Run { b, module, program, kernels, launch }.all(arguments, ready)
         });
     })?;
     Ok(())
 }
 
 /// `count` arguments of 64 bits and no result.
-fn pointers(count: usize) -> Signature {
+pub(super) fn pointers(count: usize) -> Signature {
     let mut out = signature();
     out.params = vec![AbiParam::new(types::I64); count];
     out
 }
 
 /// A function whose entry block is open when `write` gets the arguments.
-fn build(
+pub(super) fn build(
     config: TargetFrontendConfig,
     function: &mut Function,
     write: impl FnOnce(&mut FunctionBuilder<'_>, &[Value]),
@@ -93,15 +103,15 @@ fn build(
     b.finalize(config);
 }
 
-fn blocks(b: &mut FunctionBuilder<'_>, arguments: &[Value], stride: u64) {
+fn blocks(b: &mut FunctionBuilder<'_>, module: &mut ObjectModule, arguments: &[Value], (call, stride): (FuncId, u64)) {
     let &[task, worker, first, end] = arguments else { unreachable!("four parameters") };
     let kernel = b.ins().load(types::I64, ACCESS, task, TASK_KERNEL);
     let scratch = b.ins().load(types::I64, ACCESS, task, TASK_SCRATCH);
     let offset = b.ins().imul_imm_u(worker, stride as i64);
     let scratch = b.ins().iadd(scratch, offset);
     let buffers = b.ins().iadd_imm_s(task, i64::from(TASK_BUFFERS));
-    let kernel_type = b.import_signature(signature());
-    b.ins().call_indirect(kernel_type, kernel, &[buffers, first, end, scratch]);
+    let call = module.declare_func_in_func(call, b.func);
+    b.ins().call(call, &[buffers, first, end, scratch, kernel]);
     b.ins().return_(&[]);
 }
 
@@ -142,8 +152,9 @@ struct Memory {
 }
 
 impl Run<'_, '_> {
-    fn all(mut self, arguments: &[Value]) {
+    fn all(mut self, arguments: &[Value], ready: &Ready) {
         let &[env, inputs, outputs] = arguments else { unreachable!("three parameters") };
+        self.ask(ready.processor, &[]);
         [env, inputs, outputs].into_iter().for_each(|p| self.present(p));
         let mut field = |offset| self.b.ins().load(types::I64, ACCESS, env, offset);
         let (weights, arena, scratch) = (field(WEIGHTS), field(ARENA), field(SCRATCH));
@@ -161,29 +172,35 @@ impl Run<'_, '_> {
                 self.present(pointer);
             }
         }
+        if let Some(compare) = ready.weights {
+            self.ask(compare, &[weights]);
+        }
         self.launches(env, &Memory { weights, arena, scratch, inputs, outputs });
         let done = self.b.ins().iconst(types::I32, 0);
         self.b.ins().return_(&[done]);
     }
 
+    /// Calls a function and returns at once what it returns, where that is an error.
+    fn ask(&mut self, function: FuncId, arguments: &[Value]) {
+        let function = self.module.declare_func_in_func(function, self.b.func);
+        let call = self.b.ins().call(function, arguments);
+        let error = self.b.inst_results(call)[0];
+        let (bad, good) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(bad);
+        self.b.ins().brif(error, bad, &[], good, &[]);
+        self.b.switch_to_block(bad);
+        self.b.ins().return_(&[error]);
+        self.b.switch_to_block(good);
+    }
     /// Returns at once where `pointer` is null.
     fn present(&mut self, pointer: Value) {
-        self.require(pointer, MISSING);
+        require(self.b, pointer, MISSING);
     }
     /// Returns at once where `pointer` is no multiple of `align`.
     fn aligned(&mut self, pointer: Value, align: u64) {
         let rest = self.b.ins().band_imm_u(pointer, align as i64 - 1);
         let good = self.b.ins().icmp_imm_s(IntCC::Equal, rest, 0);
-        self.require(good, MISALIGNED);
-    }
-    fn require(&mut self, condition: Value, code: i64) {
-        let (bad, good) = (self.b.create_block(), self.b.create_block());
-        self.b.set_cold_block(bad);
-        self.b.ins().brif(condition, good, &[], bad, &[]);
-        self.b.switch_to_block(bad);
-        let code = self.b.ins().iconst(types::I32, code);
-        self.b.ins().return_(&[code]);
-        self.b.switch_to_block(good);
+        require(self.b, good, MISALIGNED);
     }
 
     fn launches(&mut self, env: Value, memory: &Memory) {

@@ -1,32 +1,42 @@
 //! The C header of an object: what its caller must bring, in C's own words.
 
 use super::{
-    check,
+    check, digest,
     driver::{MISALIGNED, MISSING, scratch_stride},
+    guard,
+    ready::{OTHER_PROCESSOR, OTHER_WEIGHTS},
 };
 use crate::{Code, EmitError};
-use regard_ir::program::{Port, Program};
+use regard_ir::{
+    program::{Port, Program},
+    target::Target,
+};
 use std::fmt::Write;
 
 /// The C header that declares `NAME_run` of [`object`](super::object()), usable from C99 and C++.
 ///
 /// Errors where `name` is no C identifier or the program contradicts itself.
-pub fn header(program: &Program<Code>, name: &str) -> Result<String, EmitError> {
+pub fn header(program: &Program<Code>, name: &str, target: &Target) -> Result<String, EmitError> {
     check(program, name)?;
     let mut text = String::new();
-    for part in [opening(program, name), ports(program, name), environment(name), closing(name)] {
+    for part in [opening(program, name, target), ports(program, name), environment(name), closing(name)] {
         text.push_str(&part);
     }
     Ok(text)
 }
 
-fn opening(program: &Program<Code>, name: &str) -> String {
-    let Program { constant_bytes, arena_bytes, .. } = program;
+fn opening(program: &Program<Code>, name: &str, target: &Target) -> String {
+    let (weight_bytes, arena_bytes) = (digest::file_bytes(program.constant_bytes), program.arena_bytes);
     let scratch = scratch_stride(program);
     format!(
         "/* {model}, compiled by Regard. Link with the object file of the same name; nothing else is needed.
 
-   1. Read the {constant_bytes} bytes of packed weights that belong to this object into memory.
+   The code is for {name}_target: {processor}. On another processor {name}_run
+   returns an error. It computes under the usual floating-point control (nothing trapped, round to nearest even,
+   subnormals kept) whatever the caller's is, and leaves the caller's and its flags as they were.
+
+   1. Read the {weight_bytes} bytes of packed weights that belong to this object, {name}.weights, into memory.
+      Their digest is compared; that of all bytes by the first call that gets them at an address.
    2. Provide an arena of {name}_arena_bytes bytes and, for each worker thread, {name}_scratch_bytes
       bytes of scratch. Their contents do not matter. One arena serves one call at a time.
    3. Fill a {name}_env and call {name}_run with one pointer per input and output, dense and row-major. */
@@ -39,14 +49,19 @@ fn opening(program: &Program<Code>, name: &str) -> String {
 extern \"C\" {{
 #endif
 
+/* The instruction set that the code needs. */
+#define {name}_target \"{target}\"
+
 /* Sizes in bytes. Weights, arena and scratch start at multiples of {name}_alignment. */
 #define {name}_alignment {align}
-#define {name}_weight_bytes UINT64_C({constant_bytes})
+#define {name}_weight_bytes UINT64_C({weight_bytes})
 #define {name}_arena_bytes UINT64_C({arena_bytes})
 #define {name}_scratch_bytes UINT64_C({scratch})
 
 ",
         model = comment(&program.name),
+        target = target.name,
+        processor = guard::processor(target),
         align = regard_ir::program::BUFFER_ALIGN,
     )
 }
@@ -88,8 +103,11 @@ typedef struct {name}_env {{
 
 fn closing(name: &str) -> String {
     format!(
-        "/* Computes all outputs from the inputs. Returns 0, or before any work {MISSING} for a null pointer that is
-   needed and {MISALIGNED} for weights, arena or scratch that are not aligned. */
+        "/* Computes all outputs from the inputs. Returns 0, or before any work
+     {MISSING}  for a null pointer that is needed,
+     {MISALIGNED}  for weights, arena or scratch that are not aligned,
+     {OTHER_WEIGHTS}  for weights that are not those of this object,
+     {OTHER_PROCESSOR}  where the processor, or its system, lacks instructions of {name}_target. */
 int {name}_run(const {name}_env *env, const void *const *in, void *const *out);
 
 #ifdef __cplusplus

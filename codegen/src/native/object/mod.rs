@@ -1,15 +1,19 @@
 //! A whole program as a relocatable object and a C header: no Regard library, no libm.
 //!
 //! ```text
-//!   NAME.o   kernel k0 │ kernel k1 │ … │ NAME_run ── for each launch: pointers ▶ parallel_for ▶ kernel
-//!   NAME.h   NAME_env, NAME_run, sizes and names of inputs and outputs
+//!   NAME.o        kernel k0 │ kernel k1 │ … │ NAME_run ── for each launch: pointers ▶ parallel_for ▶ kernel
+//!   NAME.h        NAME_env, NAME_run, sizes and names of inputs and outputs
+//!   NAME.weights  constants │ their digest, which NAME_run compares
 //! ```
 //!
 //! The kernels are the bytes that a session would map. The driver walks the launch list; memory and threads
 //! belong to the caller, so the object runs wherever a C compiler's output does.
 
+mod digest;
 mod driver;
+mod guard;
 mod header;
+mod ready;
 
 use super::cranelift;
 use crate::{Code, EmitError};
@@ -25,19 +29,25 @@ use regard_ir::{
     target::{Backend, Target},
 };
 
+pub use digest::seal;
 pub use header::header;
 
 /// Byte alignment of a kernel's first instruction.
 const CODE_ALIGN: u64 = 64;
 
 /// A relocatable ELF object with the kernels of `program` and the function `NAME_run` that [`header()`]
-/// declares. The same program gives the same bytes.
+/// declares. It accepts `constants`, in a file that [`seal`] ends, and no others. The same program and constants give the
+/// same bytes.
 ///
-/// Errors where `name` is no C identifier, the program contradicts itself, or the target is no CPU of this
-/// machine's architecture.
-pub fn object(program: &Program<Code>, name: &str, target: &Target) -> Result<Vec<u8>, EmitError> {
+/// Errors where `name` is no C identifier, the program contradicts itself or has other constants, or the target is no CPU
+/// of this machine's architecture.
+pub fn object(program: &Program<Code>, name: &str, target: &Target, constants: &[u8]) -> Result<Vec<u8>, EmitError> {
     let fail = |reason: String| EmitError::new(name, reason);
     check(program, name)?;
+    if program.constant_bytes != constants.len() as u64 {
+        let (needs, given) = (program.constant_bytes, constants.len());
+        return Err(fail(format!("the program has {needs} bytes of constants but {given} were given")));
+    }
     if target.backend == Backend::Ptx {
         return Err(fail(format!("target {} is not a CPU", target.name)));
     }
@@ -46,9 +56,10 @@ pub fn object(program: &Program<Code>, name: &str, target: &Target) -> Result<Ve
     let mut object = Object { module: ObjectModule::new(builder), name };
     let mut kernels = IdVec::new();
     for (id, code) in program.kernels.iter() {
-        kernels.push(object.bytes(&format!("{name}_{id}_{}", code.name), &code.bytes)?);
+        kernels.push(object.bytes(&format!("{name}_{id}_{}", code.name), &cranelift::signature(), &code.bytes)?);
     }
-    driver::define(&mut object, program, &kernels)?;
+    let ready = ready::define(&mut object, target, constants)?;
+    driver::define(&mut object, program, (&kernels, target), &ready)?;
     object.module.finish().emit().map_err(|e| fail(format!("the object cannot be written: {e}")))
 }
 
@@ -79,9 +90,8 @@ impl Object<'_> {
         EmitError::new(self.name, error.to_string())
     }
     /// A function that only this object sees, from its machine code.
-    fn bytes(&mut self, symbol: &str, bytes: &[u8]) -> Result<FuncId, EmitError> {
-        let id =
-            self.module.declare_function(symbol, Linkage::Local, &cranelift::signature()).map_err(|e| self.fail(e))?;
+    fn bytes(&mut self, symbol: &str, signature: &Signature, bytes: &[u8]) -> Result<FuncId, EmitError> {
+        let id = self.module.declare_function(symbol, Linkage::Local, signature).map_err(|e| self.fail(e))?;
         self.module.define_function_bytes(id, CODE_ALIGN, bytes, &[]).map_err(|e| self.fail(e))?;
         Ok(id)
     }
