@@ -17,6 +17,7 @@
 use crate::{
     Config, Entry, ModelOption, Shapes,
     layers::Layers,
+    names::Style,
     routed::{AgentGrid, EPS, HEAD_DIM},
 };
 use regard_ir::graph::{Graph, NodeId};
@@ -141,7 +142,7 @@ impl Shape {
 }
 
 /// The configuration with what a checkpoint's shapes say, where the user has not said otherwise.
-fn fit(config: &Config, stored: &Shapes) -> Config {
+fn fit(config: &Config, stored: &Shapes, _: Style) -> Config {
     let mut config = config.clone();
     for (name, value) in structure(stored).unwrap_or_default() {
         config.options.entry(name.to_owned()).or_insert(value);
@@ -266,7 +267,7 @@ fn block(net: &mut Layers, x: NodeId, shape: &Shape, stage: usize, name: &str, s
 
 #[cfg(test)]
 mod tests {
-    use crate::{Config, build, fitted};
+    use crate::{Config, build, fitted, names::Style};
 
     #[test]
     fn a_checkpoint_tells_the_structure() {
@@ -274,16 +275,16 @@ mod tests {
             let graph = build(name, &Config::default()).unwrap();
             let stored = graph.weights().iter().map(|&id| (graph.text_name(id), graph.ty(id).shape.clone())).collect();
             let model = if name.ends_with("dense") { "debiformer_tiny_dense" } else { "debiformer_tiny" };
-            let found = build(model, &fitted(model, &Config::default(), &stored)).unwrap();
+            let found = build(model, &fitted(model, &Config::default(), &stored, Style::Authors)).unwrap();
             let weights = |graph: &regard_ir::graph::Graph| -> Vec<String> {
                 graph.weights().iter().map(|&id| format!("{} {}", graph.text_name(id), graph.ty(id))).collect()
             };
             assert!(weights(&found) == weights(&graph), "{name}");
-            let asked = fitted(model, &Config::default().with("width", "32"), &stored);
+            let asked = fitted(model, &Config::default().with("width", "32"), &stored, Style::Authors);
             assert_eq!(asked.options["width"], "32", "what the user says goes first");
         }
         let other = [("head.weight".to_owned(), vec![7, 3])].into();
-        let config = fitted("debiformer_tiny", &Config::default(), &other);
+        let config = fitted("debiformer_tiny", &Config::default(), &other, Style::Authors);
         assert_eq!((config.classes, config.options.len()), (Some(7), 0));
     }
 

@@ -67,7 +67,7 @@ pub struct Entry {
     /// What variants there are.
     pub options: &'static [ModelOption],
     /// How a checkpoint's shapes complete a configuration, where they can.
-    fit: Option<fn(&Config, &Shapes) -> Config>,
+    fit: Option<fn(&Config, &Shapes, names::Style) -> Config>,
     build: fn(&Config) -> Result<Graph, String>,
 }
 
@@ -137,10 +137,11 @@ pub fn find(name: &str) -> Option<&'static Entry> {
     ZOO.iter().find(|entry| entry.name == name || entry.aliases.contains(&name))
 }
 
-/// The configuration with what the shapes of a checkpoint say of the model's structure. What `config` says goes first.
-pub fn fitted(name: &str, config: &Config, stored: &Shapes) -> Config {
+/// The configuration with what the shapes of a checkpoint, whose names are of that style, say of the model's structure.
+/// What `config` says goes first.
+pub fn fitted(name: &str, config: &Config, stored: &Shapes, style: names::Style) -> Config {
     match find(name).and_then(|entry| entry.fit) {
-        Some(fit) => fit(config, stored),
+        Some(fit) => fit(config, stored, style),
         None => config.clone(),
     }
 }

@@ -50,21 +50,37 @@ impl Archive {
     /// Where there is no such tensor, its type cannot stand for `dtype`, a value does not fit, or the file cannot be
     /// read.
     pub fn values(&self, name: &str, dtype: DType, range: Range<usize>) -> Result<Vec<f64>> {
-        let stored = self.stored(name)?;
+        let mut out = Vec::new();
+        self.append_values(name, self.stored(name)?, dtype, range, &mut out)?;
+        Ok(out)
+    }
+
+    /// Appends the part `range` of a tensor as values of the graph's type, `name` being what it is called in errors.
+    ///
+    /// # Errors
+    /// As [`values`](Archive::values).
+    pub fn append_values(
+        &self,
+        name: &str,
+        stored: &Stored,
+        dtype: DType,
+        range: Range<usize>,
+        out: &mut Vec<f64>,
+    ) -> Result<()> {
         if range.end > stored.elements() {
             let (elements, end) = (stored.elements(), range.end);
             return Err(self.error(format!("tensor {name} has {elements} elements, asked for was {end}")));
         }
-        let mut out = Vec::with_capacity(range.len());
+        self.reserve(name, out, range.len())?;
         let mut fault = None;
-        self.each_value(name, dtype, range, |position, value| match value {
+        self.each_value(name, stored, dtype, range, |position, value| match value {
             Ok(value) => out.push(value),
             Err(out_of_range) => {
                 fault.get_or_insert(OutOfRange { position, ..out_of_range });
             }
         })?;
         match fault {
-            None => Ok(out),
+            None => Ok(()),
             Some(OutOfRange { value, position, expected }) => {
                 let place = index(&stored.shape, position);
                 let place = ShapeText(&place);
@@ -81,11 +97,11 @@ impl Archive {
     pub fn each_value(
         &self,
         name: &str,
+        stored: &Stored,
         dtype: DType,
         range: Range<usize>,
         mut element: impl FnMut(usize, std::result::Result<f64, OutOfRange>),
     ) -> Result<()> {
-        let stored = self.stored(name)?;
         if let Some(expected) = mismatch(stored.dtype, dtype) {
             return Err(self.error(format!("tensor {name} is {}, expected {expected}", stored.dtype)));
         }
@@ -110,7 +126,8 @@ impl Archive {
         if let Some(expected) = mismatch(stored.dtype, DType::I32) {
             return Err(self.error(format!("tensor {name} is {}, expected {expected}", stored.dtype)));
         }
-        let mut out = Vec::with_capacity(stored.elements());
+        let mut out = Vec::new();
+        self.reserve(name, &mut out, stored.elements())?;
         let mut large = None;
         self.each_integer(stored, 0..stored.elements(), |value| match i64::try_from(value) {
             Ok(value) => out.push(value),

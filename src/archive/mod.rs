@@ -1,114 +1,107 @@
 //! Archives: named tensors on disk, read one at a time.
 //!
 //! ```text
-//!   x.safetensors ─ header ──────────┐
-//!   x.pth, x.pt   ─ zip ─ pickle ────┴─▶ name → type, shape, place ─▶ elements, piece by piece
+//!   x.safetensors ─ header ──────────────┐
+//!   index.json, directory ─ shards ──────┤
+//!   x.pth, x.pt   ─ zip ─ pickle ────────┼─▶ name → type, shape, place ─▶ elements, piece by piece
+//!   x.npz, x.npy  ─ zip ─ array headers ─┘
 //! ```
 //!
-//! Whatever the format, a tensor is a place in the file: a first byte and, where it was stored transposed or
-//! cut out of something larger, a stride per axis. What the file claims about itself is checked against its
-//! size before anything is believed, and a tensor is read in pieces and converted on the way, so a hostile
-//! file cannot ask for memory and a large checkpoint never lies in memory twice.
+//! The content of a file decides what it is, never its name ([`kind`]). Whatever the format, a tensor is a place in a
+//! [block](blocks): a first byte and, where it was stored transposed or cut out of something larger, a stride per
+//! axis. What the file claims about itself is checked against its size before anything is believed, and a tensor is
+//! read in pieces and converted on the way, so a hostile file cannot ask for memory and a large checkpoint never lies
+//! in memory twice.
 
+mod blocks;
 pub mod elements;
+mod kind;
+mod numpy;
+mod open;
 pub mod safetensors;
+mod shards;
+mod stored;
+mod strided;
 mod torch;
+mod zip;
 
-pub use self::safetensors::{Tensor, copy, write};
+pub use self::{
+    safetensors::{Tensor, copy, write},
+    stored::Stored,
+};
 
+use self::blocks::{Block, Blocks};
 use crate::errors::{Error, Result};
 use ::safetensors::Dtype;
 use half::{bf16, f16};
 use std::{
     collections::BTreeMap,
-    fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    io,
     ops::Range,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
 };
 
-/// Bytes read at a time.
-const PIECE: usize = 256 << 10;
-/// The longest stretch of a file that is read for one piece of a tensor with strides, in bytes.
-const STRETCH: u64 = 16 << 20;
-
-/// An open file of tensors.
+/// An open file of tensors, or several that belong together.
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
-    file: Mutex<File>,
+    blocks: Blocks,
     contents: Contents,
 }
 
-/// What a file says that it holds.
+/// What files say that they hold.
 #[derive(Debug, Default)]
 struct Contents {
     tensors: BTreeMap<String, Stored>,
     metadata: BTreeMap<String, String>,
-    /// Entries that are no tensors, and what they are.
+    /// Where the elements of tensors lie.
+    blocks: Vec<Block>,
+    /// Entries that are not tensors, and what they are; the first of them where there are many.
     left_out: BTreeMap<String, String>,
+    /// How many entries are left out beside those.
+    more_left_out: usize,
+    /// The keys of the dictionary that was entered, and those of others that hold tensors too.
+    keys: Keys,
 }
 
-/// Where a tensor lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// Element type in the file.
-    pub dtype: Dtype,
-    /// Dimensions.
-    pub shape: Vec<usize>,
-    /// First byte in the file.
-    start: u64,
-    /// Elements from one index to the next, per axis; nothing for row-major tensors.
-    strides: Option<Vec<usize>>,
+/// Which dictionary of a checkpoint the tensors are from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// From the outermost dictionary to the one that was entered, joined by dots; empty for the outermost.
+    pub entered: String,
+    /// Other keys of the outermost dictionary that hold tensors.
+    pub others: Vec<String>,
 }
 
-impl Stored {
-    /// How many elements it has.
-    pub fn elements(&self) -> usize {
-        self.shape.iter().product()
-    }
-    /// How many bytes those elements are.
-    pub fn bytes(&self) -> u64 {
-        (self.elements() * self.element_bytes()) as u64
-    }
-    fn element_bytes(&self) -> usize {
-        self.dtype.bitsize() / 8
-    }
+/// Which part of an archive is meant.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Part<'a> {
+    /// The key of the dictionary that holds the tensors; found by itself where absent.
+    pub key: Option<&'a str>,
+    /// What the names of the tensors begin with; it is dropped.
+    pub prefix: Option<&'a str>,
 }
 
 impl Archive {
-    /// Opens a safetensors file or a PyTorch checkpoint and reads where its tensors lie. In a checkpoint, the
-    /// dictionary that holds the tensors is looked for under the usual names.
+    /// Opens a file or a directory of tensors and reads where they lie: safetensors, one file or several with their
+    /// index; what PyTorch writes; `.npz` and `.npy`. In a checkpoint, the dictionary that holds the tensors is looked for.
     ///
     /// # Errors
-    /// Where the file cannot be read, is neither, or claims what it does not hold.
+    /// Where the file cannot be read, is something else, or claims what it does not hold.
     pub fn open(path: &Path) -> Result<Archive> {
-        Self::open_part(path, None)
+        Self::open_part(path, Part::default())
     }
-    /// The same, for the dictionary of tensors under `key` of a PyTorch checkpoint, for example `model_ema`.
+    /// The same, for a part of it.
     ///
     /// # Errors
-    /// As [`open`](Archive::open), and where there is no such dictionary.
-    pub fn open_part(path: &Path, key: Option<&str>) -> Result<Archive> {
-        let unreadable = |source| Error::Read { path: path.to_owned(), source };
-        let mut file = File::open(path).map_err(unreadable)?;
-        let mut magic = Vec::new();
-        file.by_ref().take(torch::MAGIC_BYTES).read_to_end(&mut magic).map_err(unreadable)?;
-        file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-        let contents = match torch::Format::of(&magic) {
-            Some(format) => torch::contents(&mut file, format, key),
-            None if path.extension().is_some_and(|e| e == "pth" || e == "pt") => Err(Fault::Broken(
-                "not a PyTorch checkpoint: it begins neither as a zip archive nor as a pickle".into(),
-            )),
-            None if key.is_some() => Err(Fault::Broken("a safetensors file has no keys, only tensors".into())),
-            None => safetensors::contents(&mut file),
-        };
-        match contents {
-            Ok(contents) => Ok(Archive { path: path.to_owned(), file: Mutex::new(file), contents }),
-            Err(Fault::Read(source)) => Err(unreadable(source)),
-            Err(Fault::Broken(what)) => Err(Error::Archive { path: path.to_owned(), what }),
+    /// As [`open`](Archive::open), and where there is no such part.
+    pub fn open_part(path: &Path, part: Part) -> Result<Archive> {
+        let (files, mut contents) = open::open(path, part.key)?;
+        if let Some(prefix) = part.prefix {
+            contents.only(prefix).map_err(|fault| fault.at(path))?;
         }
+        let blocks = Blocks::new(files, std::mem::take(&mut contents.blocks));
+        Ok(Archive { path: path.to_owned(), blocks, contents })
     }
     /// Where the file is.
     pub fn path(&self) -> &Path {
@@ -118,9 +111,17 @@ impl Archive {
     pub fn tensors(&self) -> &BTreeMap<String, Stored> {
         &self.contents.tensors
     }
-    /// Entries beside the tensors, by name, and what they are.
+    /// Entries beside the tensors, by name, and what they are; of many, the first.
     pub fn left_out(&self) -> &BTreeMap<String, String> {
         &self.contents.left_out
+    }
+    /// How many entries there are beside the tensors and those that [`left_out`](Self::left_out) names.
+    pub fn more_left_out(&self) -> usize {
+        self.contents.more_left_out
+    }
+    /// Which dictionary of a checkpoint the tensors are from.
+    pub fn keys(&self) -> &Keys {
+        &self.contents.keys
     }
     /// Free metadata.
     pub fn metadata(&self, key: &str) -> Option<&str> {
@@ -143,15 +144,23 @@ impl Archive {
     /// The part `range` of a tensor of floats, row-major.
     ///
     /// # Errors
-    /// As [`floats`](Archive::floats), and where the tensor is shorter.
+    /// As [`floats`](Archive::floats), and where the tensor is shorter or memory is refused.
     pub fn floats_in(&self, name: &str, range: Range<usize>) -> Result<Vec<f32>> {
-        let elements = self.stored(name)?.elements();
+        let mut out = Vec::new();
+        self.append_floats(name, self.stored(name)?, range, &mut out)?;
+        Ok(out)
+    }
+    /// Appends the part `range` of a tensor of floats, `name` being what it is called in errors.
+    ///
+    /// # Errors
+    /// As [`floats_in`](Archive::floats_in).
+    pub fn append_floats(&self, name: &str, stored: &Stored, range: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
+        let elements = stored.elements();
         if range.end > elements {
             return Err(self.error(format!("tensor {name} has {elements} elements, asked for was {}", range.end)));
         }
-        let mut out = Vec::with_capacity(range.len());
-        self.each_float(name, range, |piece| out.extend(piece))?;
-        Ok(out)
+        self.reserve(name, out, range.len())?;
+        self.each_float(name, stored, range, |piece| out.extend(piece))
     }
     /// Passes the part `range` of a tensor of floats piece by piece, converted to f32, without holding it.
     ///
@@ -160,10 +169,10 @@ impl Archive {
     pub fn each_float(
         &self,
         name: &str,
+        stored: &Stored,
         range: Range<usize>,
         mut piece: impl FnMut(&mut dyn Iterator<Item = f32>),
     ) -> Result<()> {
-        let stored = self.stored(name)?;
         match stored.dtype {
             Dtype::F64 => self.read(stored, range, |b| piece(&mut words(b).map(|b| f64::from_le_bytes(b) as f32))),
             Dtype::F32 => self.read(stored, range, |b| piece(&mut words(b).map(f32::from_le_bytes))),
@@ -177,7 +186,13 @@ impl Archive {
         Error::Archive { path: self.path.clone(), what: what.into() }
     }
 
-    /// Passes the bytes of elements `range`, which exist, piece by piece in row-major order.
+    /// Room for `count` more numbers of a tensor.
+    fn reserve<T>(&self, name: &str, out: &mut Vec<T>, count: usize) -> Result<()> {
+        let bytes = count.saturating_mul(size_of::<T>());
+        out.try_reserve_exact(count)
+            .map_err(|_| self.error(format!("tensor {name} needs {bytes} bytes of memory, which the system refuses")))
+    }
+    /// Passes the bytes of elements `range`, which exist, piece by piece in row-major order, little-endian.
     fn read(&self, stored: &Stored, range: Range<usize>, mut piece: impl FnMut(&[u8])) -> Result<()> {
         self.try_read(stored, range, |bytes| {
             piece(bytes);
@@ -186,48 +201,26 @@ impl Archive {
     }
     /// The same, where what is done with a piece may fail.
     fn try_read(&self, stored: &Stored, range: Range<usize>, mut piece: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let size = stored.element_bytes();
-        let mut buffer = Vec::new();
-        let mut at = range.start;
-        while at < range.end {
-            let part = at..range.end.min(at + PIECE / size);
-            at = part.end;
-            buffer.resize(part.len() * size, 0);
-            let read = match &stored.strides {
-                None => self.read_at(stored.start + (part.start * size) as u64, &mut buffer),
-                Some(strides) => self.gather(stored, &positions(&stored.shape, strides, part), &mut buffer),
-            };
-            read.map_err(|source| Error::Read { path: self.path.clone(), source })?;
-            piece(&buffer)?;
-        }
-        Ok(())
+        stored.read(&self.blocks, range, &mut |bytes| piece(bytes).map_err(Fault::Other)).map_err(|f| f.at(&self.path))
     }
-    /// Fills `to` with the elements at `positions`, counted in elements from the tensor's first: out of one
-    /// stretch of the file where that is short, else run by run.
-    fn gather(&self, stored: &Stored, positions: &[usize], to: &mut [u8]) -> io::Result<()> {
-        let size = stored.element_bytes();
-        let (Some(&first), Some(&last)) = (positions.iter().min(), positions.iter().max()) else { return Ok(()) };
-        let place = |position: usize| stored.start + (position * size) as u64;
-        let stretch = place(last + 1) - place(first);
-        if stretch <= STRETCH {
-            let mut bytes = vec![0; stretch as usize];
-            self.read_at(place(first), &mut bytes)?;
-            for (to, &position) in to.chunks_exact_mut(size).zip(positions) {
-                to.copy_from_slice(&bytes[(position - first) * size..][..size]);
-            }
-            return Ok(());
+}
+
+impl Contents {
+    /// Keeps the tensors whose names begin with `prefix`, and drops it.
+    fn only(&mut self, prefix: &str) -> std::result::Result<(), Fault> {
+        let rest = |name: &String| name.strip_prefix(prefix).filter(|rest| !rest.is_empty()).map(str::to_owned);
+        let kept: BTreeMap<String, Stored> =
+            self.tensors.iter().filter_map(|(name, stored)| Some((rest(name)?, stored.clone()))).collect();
+        if kept.is_empty() {
+            let first = self.tensors.keys().next().map_or_else(String::new, |name| format!(", one is {name}"));
+            let count = self.tensors.len();
+            return Err(Fault::Broken(format!(
+                "none of its {count} tensors has a name that begins with `{prefix}`{first}"
+            )));
         }
-        let mut done = 0;
-        for run in positions.chunk_by(|a, b| a + 1 == *b) {
-            self.read_at(place(run[0]), &mut to[done..done + run.len() * size])?;
-            done += run.len() * size;
-        }
+        self.left_out = self.left_out.iter().filter_map(|(name, what)| Some((rest(name)?, what.clone()))).collect();
+        self.tensors = kept;
         Ok(())
-    }
-    fn read_at(&self, start: u64, to: &mut [u8]) -> io::Result<()> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(start))?;
-        file.read_exact(to)
     }
 }
 
@@ -238,33 +231,25 @@ enum Fault {
     Read(io::Error),
     /// What is wrong with what it holds.
     Broken(String),
+    /// An error that has its sentence already.
+    Other(Error),
+}
+
+impl Fault {
+    /// The error about the file at `path`.
+    fn at(self, path: &Path) -> Error {
+        match self {
+            Fault::Read(source) => Error::Read { path: path.to_owned(), source },
+            Fault::Broken(what) => Error::Archive { path: path.to_owned(), what },
+            Fault::Other(error) => error,
+        }
+    }
 }
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Fault {
         Fault::Read(error)
     }
-}
-
-/// Where the elements of a row-major `range` lie, in elements from the tensor's first.
-fn positions(shape: &[usize], strides: &[usize], range: Range<usize>) -> Vec<usize> {
-    let mut index = vec![0; shape.len()];
-    let mut rest = range.start;
-    for axis in (0..shape.len()).rev() {
-        (index[axis], rest) = (rest % shape[axis], rest / shape[axis]);
-    }
-    let mut positions = Vec::with_capacity(range.len());
-    for _ in range {
-        positions.push(index.iter().zip(strides).map(|(i, s)| i * s).sum());
-        for axis in (0..shape.len()).rev() {
-            index[axis] += 1;
-            if index[axis] < shape[axis] {
-                break;
-            }
-            index[axis] = 0;
-        }
-    }
-    positions
 }
 
 /// Whether a file's element type is one that converts to f32.

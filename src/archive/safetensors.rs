@@ -8,7 +8,7 @@
 //!
 //! Writers put tensors with wide elements first, so that every tensor is aligned to its elements.
 
-use super::{Archive, Contents, Fault, Stored};
+use super::{Archive, Contents, Fault, Stored, blocks::Block};
 use crate::{
     errors::{Error, Result},
     files, json,
@@ -54,13 +54,16 @@ pub(super) fn contents(file: &mut File) -> std::result::Result<Contents, Fault> 
     }
     let stored = |name: String| {
         let info = header.info(&name).expect("the name is from this header");
-        let start = 8 + length + info.data_offsets.0 as u64;
-        (name, Stored { dtype: info.dtype, shape: info.shape.clone(), start, strides: None })
+        (name, Stored::plain(info.dtype, info.shape.clone(), 0, info.data_offsets.0 as u64))
     };
     let tensors = header.offset_keys().into_iter().map(stored).collect();
     let metadata = header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
-    Ok(Contents { tensors, metadata, ..Contents::default() })
+    let blocks = vec![Block::plain(8 + length, found)];
+    Ok(Contents { tensors, metadata, blocks, ..Contents::default() })
 }
+
+/// The name that the header of a safetensors file keeps for itself.
+const RESERVED: &str = "__metadata__";
 
 /// Writes all tensors of an archive to a safetensors file, types as they are, complete or not at all. One
 /// piece of one tensor is in memory at a time.
@@ -69,8 +72,10 @@ pub(super) fn contents(file: &mut File) -> std::result::Result<Contents, Fault> 
 /// Where the archive cannot be read, or the file cannot be written.
 pub fn copy(archive: &Archive, path: &Path) -> Result<()> {
     let mut tensors: Vec<(&String, &Stored)> = archive.tensors().iter().collect();
-    if let Some((name, stored)) = tensors.iter().find(|(_, stored)| stored.element_bytes() == 0) {
-        return Err(archive.error(format!("tensor {name} is {}, whose elements are no whole bytes", stored.dtype)));
+    if archive.tensors().contains_key(RESERVED) {
+        return Err(
+            archive.error(format!("it has a tensor {RESERVED}, a name that safetensors files keep for themselves"))
+        );
     }
     tensors.sort_by_key(|(_, stored)| Reverse(stored.dtype));
     let mut header = Map::new();
@@ -82,7 +87,7 @@ pub fn copy(archive: &Archive, path: &Path) -> Result<()> {
         at = end;
     }
     if !archive.contents.metadata.is_empty() {
-        header.insert("__metadata__".into(), json!(archive.contents.metadata));
+        header.insert(RESERVED.into(), json!(archive.contents.metadata));
     }
     let mut header = Value::Object(header).to_string();
     // Readers that map the file want the tensors aligned to 8 bytes.

@@ -88,13 +88,13 @@ pub fn run(args: &Compare, out: &mut dyn Write) -> Result<()> {
     if models.len() > 1 {
         return side_by_side(args, &models, recipe, &mut trace, out);
     }
-    let graph = args.config.graph(&models[0])?;
+    let (graph, weights) = args.weights.opened(&models[0], &args.config)?;
     let mut comparison = match paths.is_empty() {
         true => compare::candidates(&graph, recipe, top, &mut trace)?,
         false => compare::files(&graph, recipe, &paths, &mut trace)?,
     };
     if args.measure {
-        comparison.measure(&*args.weights.open()?, &mut trace)?;
+        comparison.measure(&*weights, &mut trace)?;
     }
     trace.progress().clear();
     write!(out, "{}", text::text(&comparison))?;
@@ -162,10 +162,10 @@ fn side_by_side(
     }
     let mut comparisons = Vec::new();
     for model in models {
-        let graph = args.config.graph(model)?;
+        let (graph, weights) = args.weights.opened(model, &args.config)?;
         let mut comparison = compare::candidates(&graph, recipe.clone(), 0, trace)?;
         if args.measure {
-            comparison.measure(&*args.weights.open()?, trace)?;
+            comparison.measure(&*weights, trace)?;
         }
         comparisons.push(comparison);
     }

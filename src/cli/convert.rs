@@ -1,6 +1,6 @@
-//! `regard convert`: a PyTorch checkpoint becomes a safetensors file, or a list.
+//! `regard convert`: a checkpoint becomes a safetensors file, or a list.
 
-use super::places::Places;
+use super::{PartArgs, places::Places};
 use crate::{
     archive::{self, Archive, Stored},
     errors::Result,
@@ -13,12 +13,12 @@ use std::{
     path::PathBuf,
 };
 
-/// Turn a PyTorch checkpoint into a safetensors file, without Python, or list what it holds
+/// Turn a checkpoint of PyTorch or NumPy into a safetensors file, without Python, or list what it holds
 #[derive(Args)]
 #[command(
     after_help = "Nothing of a checkpoint is executed: its pickle is read for tensors, and refused where it asks for more.
-The first of the keys model, state_dict, model_ema, state_dict_ema and module that holds tensors is entered; the
-prefixes module. and _orig_mod. are dropped where all names have them.
+The first of the keys model, state_dict, model_state_dict, model_ema, state_dict_ema, module, net and weights that holds
+tensors is entered, or the only other one; the prefixes module. and _orig_mod. are dropped where all names have them.
 
 Examples:
   regard convert swin_tiny_patch4_window7_224.pth -o swin.safetensors
@@ -26,8 +26,8 @@ Examples:
   regard convert checkpoint.pth --list"
 )]
 pub struct Convert {
-    /// A PyTorch checkpoint, or a safetensors file
-    #[arg(value_name = "IN.pth")]
+    /// A checkpoint of PyTorch, .npz, or safetensors: a file, the index of several, or a directory
+    #[arg(value_name = "IN")]
     input: PathBuf,
     /// Where the tensors are written, types as they are
     #[arg(short, long, value_name = "OUT.safetensors", required_unless_present = "list")]
@@ -35,9 +35,8 @@ pub struct Convert {
     /// Print name, type and shape of every tensor
     #[arg(long)]
     list: bool,
-    /// Take the tensors under this key of the checkpoint
-    #[arg(long, value_name = "KEY")]
-    key: Option<String>,
+    #[command(flatten)]
+    part: PartArgs,
 }
 
 impl Convert {
@@ -50,13 +49,19 @@ impl Convert {
 
 /// Lists, copies, and says on standard error what was left out.
 pub fn run(args: &Convert, out: &mut dyn Write) -> Result<()> {
-    let archive = Archive::open_part(&args.input, args.key.as_deref())?;
+    let archive = Archive::open_part(&args.input, args.part.part())?;
     if args.list {
         let rows: Vec<Vec<String>> = archive.tensors().iter().map(row).collect();
         write!(out, "{}", report::table(&["tensor", "type", "shape", "bytes"], &[false, false, false, true], &rows))?;
     }
     for (name, what) in archive.left_out() {
         writeln!(io::stderr(), "left out: {name}, {what}")?;
+    }
+    if archive.more_left_out() > 0 {
+        writeln!(io::stderr(), "left out: {} more", archive.more_left_out())?;
+    }
+    for line in found(&archive) {
+        writeln!(io::stderr(), "{line}")?;
     }
     let tensors = archive.tensors().values();
     let (count, bytes) = (tensors.len(), tensors.map(Stored::bytes).sum());
@@ -69,6 +74,32 @@ pub fn run(args: &Convert, out: &mut dyn Write) -> Result<()> {
         None => writeln!(out, "{total}")?,
     }
     Ok(())
+}
+
+/// What was found out about the names, a line each.
+fn found(archive: &Archive) -> Vec<String> {
+    let (keys, mut lines) = (archive.keys(), Vec::new());
+    if !keys.entered.is_empty() {
+        lines.push(format!("the tensors are from its `{}`", keys.entered));
+    }
+    if !keys.others.is_empty() {
+        lines.push(format!("others hold tensors too, which --key would take: {}", keys.others.join(", ")));
+    }
+    let names = archive.tensors().keys();
+    let dots = |name: &str| name.rfind('.').map_or(0, |at| at + 1);
+    let shared = names.clone().map(|name| &name[..dots(name)]).reduce(|a, b| common(a, b)).unwrap_or("");
+    let shared = &shared[..dots(shared)];
+    if !shared.is_empty() {
+        let count = names.len();
+        lines.push(format!("all {count} names begin with `{shared}`, which --prefix {shared} would drop"));
+    }
+    lines
+}
+
+/// The beginning that two texts share.
+fn common<'a>(a: &'a str, b: &str) -> &'a str {
+    let end = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    &a[..a.floor_char_boundary(end)]
 }
 
 fn row((name, stored): (&String, &Stored)) -> Vec<String> {

@@ -1,13 +1,12 @@
 //! `regard explain`: the chain of rules from written to chosen, and whether every link holds.
 
-use super::{ModelArgs, RuleArgs, TargetArgs};
+use super::{ModelArgs, RuleArgs, TargetArgs, WeightArgs};
 use crate::{
     errors::{Error, Result},
     explain::{Replay, explain},
     pipeline::Recipe,
     progress::Progress,
     source,
-    weights::Synthetic,
 };
 use clap::Args;
 use regard_ir::graph::{Graph, NodeId};
@@ -33,6 +32,8 @@ pub struct Explain {
     #[command(flatten)]
     config: ModelArgs,
     #[command(flatten)]
+    weights: WeightArgs,
+    #[command(flatten)]
     rules: RuleArgs,
     #[command(flatten)]
     target: TargetArgs,
@@ -42,7 +43,7 @@ pub struct Explain {
 pub fn run(args: &Explain, out: &mut dyn Write) -> Result<()> {
     let target = args.target.known()?;
     let recipe = Recipe { rules: args.rules.rules()?, ..target.into() };
-    let graph = args.config.graph(&args.model)?;
+    let (graph, weights) = args.weights.opened(&args.model, &args.config)?;
     let node = args.node.as_deref().map(|name| node(&graph, name)).transpose()?;
     let explained = explain(&graph, &recipe)?;
     let region = match node {
@@ -55,7 +56,7 @@ pub fn run(args: &Explain, out: &mut dyn Write) -> Result<()> {
     write!(out, "{}", explained.text(region))?;
     if args.replay {
         let progress = Progress::stderr();
-        let replay = explained.replay(region, &Synthetic { seed: 0 }, &progress)?;
+        let replay = explained.replay(region, &*weights, &progress)?;
         verdict(&replay, out)?;
     }
     Ok(())

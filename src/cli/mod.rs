@@ -27,6 +27,7 @@ mod table;
 mod trials;
 
 use crate::{
+    archive::Part,
     errors::{Error, Result},
     pipeline::{self, Recipe, Trace},
     progress::Progress,
@@ -227,12 +228,31 @@ impl RecipeArgs {
     }
 }
 
+/// Which part of a checkpoint is taken.
+#[derive(Args, Clone, Default)]
+struct PartArgs {
+    /// Take the tensors under this key of the checkpoint, for example model_ema; found by itself by default
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Take the tensors whose names begin with this, and drop it; found by itself by default
+    #[arg(long, value_name = "PREFIX")]
+    prefix: Option<String>,
+}
+
+impl PartArgs {
+    fn part(&self) -> Part<'_> {
+        Part { key: self.key.as_deref(), prefix: self.prefix.as_deref() }
+    }
+}
+
 /// Where the weights come from.
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Default)]
 struct WeightArgs {
-    /// A checkpoint, .safetensors, .pth or .pt (names of the authors, timm or torchvision), or synth:SEED
+    /// A checkpoint (safetensors, sharded or not, .pth, .pt, .npz; names of the authors, timm, torchvision, transformers or OpenMMLab), or synth:SEED
     #[arg(long, value_name = "FILE|synth:SEED")]
     weights: Option<OsString>,
+    #[command(flatten)]
+    part: PartArgs,
     /// Ignore tensors in the checkpoint that the model does not have
     #[arg(long)]
     allow_extra: bool,
@@ -241,18 +261,41 @@ struct WeightArgs {
 impl WeightArgs {
     /// The first of these options that is given.
     fn given(&self) -> Option<&'static str> {
-        first([(self.weights.is_some(), "--weights"), (self.allow_extra, "--allow-extra")])
+        first([(self.weights.is_some(), "--weights")]).or_else(|| self.about_a_checkpoint())
     }
     fn open(&self) -> Result<Box<dyn Weights>> {
         let formula = self.weights.as_deref().is_none_or(|source| source.as_encoded_bytes().starts_with(b"synth:"));
-        if self.allow_extra && formula {
-            return Err(Error::Usage("--allow-extra is about a checkpoint, which --weights FILE names".into()));
+        if let Some(option) = self.about_a_checkpoint().filter(|_| formula) {
+            return Err(Error::Usage(format!("{option} is about a checkpoint, which --weights FILE names")));
         }
-        weights::open(self.weights.as_deref(), self.allow_extra)
+        weights::open(self.weights.as_deref(), self.part.part(), self.allow_extra)
+    }
+    /// The first option that is given and needs a file.
+    fn about_a_checkpoint(&self) -> Option<&'static str> {
+        let Part { key, prefix } = self.part.part();
+        first([(self.allow_extra, "--allow-extra"), (key.is_some(), "--key"), (prefix.is_some(), "--prefix")])
+    }
+    /// The weights, and the graph of the structure that they have where `config` leaves it open.
+    fn opened(&self, name: impl AsRef<OsStr>, config: &ModelArgs) -> Result<(Graph, Box<dyn Weights>)> {
+        let source = Source::named(name)?;
+        let (weights, config) = (self.open()?, config.config());
+        let Source::Model(model) = &source else { return Ok((source.graph(&config)?, weights)) };
+        let fitted = weights::fitted(&*weights, model, &config);
+        let graph = source.graph(&fitted).map_err(|error| match error {
+            // What the command line asks for is fine; it is the checkpoint that asks for something else.
+            Error::Usage(why) if fitted != config && source.graph(&config).is_ok() => {
+                Error::Failed(format!("{} has a structure that {model} cannot have: {why}", weights.describe()))
+            }
+            error => error,
+        })?;
+        Ok((graph, weights))
     }
     /// What to say about the weights.
     fn note(&self, weights: &dyn Weights) -> String {
-        let source = weights.describe();
+        let source = match weights.details() {
+            Some(details) => format!("{} ({details})", weights.describe()),
+            None => weights.describe(),
+        };
         match self.weights {
             Some(_) => format!("weights: {source}"),
             None => {
@@ -284,14 +327,7 @@ impl WorkArgs {
     }
     /// The weights, and the graph of the structure that they have where the command line leaves it open.
     fn open(&self, name: impl AsRef<OsStr>) -> Result<(Graph, Box<dyn Weights>)> {
-        let source = Source::named(name)?;
-        let weights = self.weights.open()?;
-        let config = self.config.config();
-        let graph = match &source {
-            Source::Model(model) => source.graph(&regard_models::fitted(model, &config, &weights.shapes()))?,
-            Source::File(_) => source.graph(&config)?,
-        };
-        Ok((graph, weights))
+        self.weights.opened(name, &self.config)
     }
     /// Compiles in memory, and says so.
     fn session(

@@ -1,6 +1,6 @@
 //! `regard optimize`: the graph that the rules make of a graph, as text that can be compiled again.
 
-use super::{ModelArgs, RuleArgs, TargetArgs, places::Places};
+use super::{ModelArgs, RuleArgs, TargetArgs, WeightArgs, places::Places};
 use crate::{errors::Result, files, pipeline::Trace, progress::Progress, report};
 use clap::Args;
 use regard_ir::{graph::Graph, ops::Op};
@@ -22,6 +22,8 @@ pub struct Optimize {
     #[command(flatten)]
     config: ModelArgs,
     #[command(flatten)]
+    weights: WeightArgs,
+    #[command(flatten)]
     rules: RuleArgs,
     #[command(flatten)]
     target: TargetArgs,
@@ -37,7 +39,7 @@ impl Optimize {
 pub fn run(args: &Optimize, out: &mut dyn Write) -> Result<()> {
     let target = args.target.known()?;
     let rules = args.rules.rules()?;
-    let graph = args.config.graph(&args.model)?;
+    let (graph, _) = args.weights.opened(&args.model, &args.config)?;
     let mut trace = Trace::new(Progress::stderr());
     let optimized = trace.stage("optimized", || Ok(optimize(&graph, target, &rules)?))?;
     trace.progress().clear();

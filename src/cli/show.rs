@@ -1,6 +1,6 @@
 //! `regard show`: every intermediate as text.
 
-use super::{ModelArgs, RecipeArgs, TargetArgs};
+use super::{ModelArgs, RecipeArgs, TargetArgs, WeightArgs};
 use crate::{
     errors::Result,
     pipeline::{self, Trace},
@@ -23,6 +23,8 @@ pub struct Show {
     stage: Stage,
     #[command(flatten)]
     config: ModelArgs,
+    #[command(flatten)]
+    weights: WeightArgs,
     #[command(flatten)]
     recipe: RecipeArgs,
     #[command(flatten)]
@@ -57,7 +59,7 @@ impl Stage {
 pub fn run(args: &Show, out: &mut dyn Write) -> Result<()> {
     let target = args.target.known()?;
     let recipe = args.recipe.open(target)?;
-    let graph = args.config.graph(&args.model)?;
+    let (graph, _) = args.weights.opened(&args.model, &args.config)?;
     let mut trace = Trace::keeping(&args.stage.name(), Progress::stderr());
     let kernels = pipeline::kernels(&graph, recipe, &mut trace);
     trace.progress().clear();

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   synth:0            a formula of name, shape, position and seed
-//!   model.safetensors  a checkpoint, in the authors', timm's or torchvision's names
-//!   model.pth          the same as PyTorch writes it
+//!   model.safetensors  a checkpoint, in the authors' names or another library's
+//!   model.pth, .npz    the same as PyTorch and NumPy write it
 //! ```
 //!
 //! A weight of `i32` or `bool` is a constant: an index table, a mask. Integers must fit 32 bits. A float weight may hold
@@ -21,16 +21,23 @@ pub use bind::{bind, leaf};
 pub use checkpoint::Checkpoint;
 pub use synthetic::Synthetic;
 
-use crate::errors::{Error, Result};
+use crate::{
+    archive::Part,
+    errors::{Error, Result},
+};
 use regard_ir::{graph::Graph, types::TensorType};
-use regard_models::Shapes;
+use regard_models::{Config, Shapes, names::Mapping};
 use std::{ffi::OsStr, fmt, ops::Range, path::Path};
 
 /// A source of weights.
 pub trait Weights: Send + Sync {
     /// For people: a file or a formula.
     fn describe(&self) -> String;
-    /// The shapes of its tensors in the model's names, where it has shapes of its own.
+    /// For people: whose names its tensors have, and what else was found out about it; after a [check](Self::check).
+    fn details(&self) -> Option<String> {
+        None
+    }
+    /// The shapes of its tensors by its own names, where it has shapes of its own.
     fn shapes(&self) -> Shapes {
         Shapes::new()
     }
@@ -46,7 +53,7 @@ pub trait Weights: Send + Sync {
 ///
 /// # Errors
 /// Where the seed is no number, or the file is no checkpoint.
-pub fn open(source: Option<&OsStr>, allow_extra: bool) -> Result<Box<dyn Weights>> {
+pub fn open(source: Option<&OsStr>, part: Part, allow_extra: bool) -> Result<Box<dyn Weights>> {
     let source = source.unwrap_or(OsStr::new("synth:0"));
     match source.to_str().and_then(|source| source.strip_prefix("synth:")) {
         Some(seed) => {
@@ -55,9 +62,24 @@ pub fn open(source: Option<&OsStr>, allow_extra: bool) -> Result<Box<dyn Weights
             })?;
             Ok(Box::new(Synthetic { seed }))
         }
-        None => Ok(Box::new(Checkpoint::open(Path::new(source), allow_extra)?)),
+        None => Ok(Box::new(Checkpoint::open(Path::new(source), part, allow_extra)?)),
     }
 }
+
+/// The configuration of a model with what a source's tensors say of its structure. What `config` says goes first.
+pub fn fitted(weights: &dyn Weights, model: &str, config: &Config) -> Config {
+    let stored = weights.shapes();
+    if stored.is_empty() {
+        return config.clone();
+    }
+    let Ok(graph) = regard_models::build(model, &Config::default()) else { return config.clone() };
+    let wanted = graph.weights().iter().map(|&id| (graph.text_name(id), graph.ty(id).shape.clone())).collect();
+    let mapping = Mapping::find(&wanted, &stored);
+    regard_models::fitted(model, config, &mapping.stripped(&stored), mapping.style)
+}
+
+/// Faults that are listed.
+const LISTED: usize = 10;
 
 /// Everything that is wrong with a source of weights.
 #[derive(Debug)]
@@ -66,6 +88,33 @@ pub struct Faults {
     pub source: String,
     /// At least one.
     pub faults: Vec<Fault>,
+    /// What may help.
+    pub hints: Vec<String>,
+}
+
+impl Faults {
+    /// What may help against faults of the weights of a graph; `details` says how its names were understood.
+    pub fn hints(graph: &Graph, faults: &[Fault], details: Option<String>) -> Vec<String> {
+        let mut hints: Vec<String> = details.into_iter().map(|details| format!("understood as: {details}")).collect();
+        let classes: Vec<usize> = graph.outputs.iter().filter_map(|&o| graph.ty(o).shape.get(1).copied()).collect();
+        let heads: Vec<[usize; 2]> = faults
+            .iter()
+            .filter_map(|fault| match fault {
+                Fault::Shape { rows: Some(rows), .. } if classes.contains(&rows[1]) => Some(*rows),
+                _ => None,
+            })
+            .collect();
+        if let [[found, expected], ..] = heads[..]
+            && heads.iter().all(|rows| *rows == [found, expected])
+            && regard_models::find(&graph.name).is_some()
+        {
+            hints.push(format!("its head has {found} classes, the model was built for {expected}: --classes {found}"));
+        }
+        if faults.iter().any(|fault| matches!(fault, Fault::Surplus { .. })) {
+            hints.push("--allow-extra ignores surplus tensors".into());
+        }
+        hints
+    }
 }
 
 /// One weight that cannot be used.
@@ -93,6 +142,8 @@ pub enum Fault {
         expected: String,
         /// The shape in the source.
         found: String,
+        /// Rows in the source and in the model, where the shapes differ in those alone.
+        rows: Option<[usize; 2]>,
     },
     /// The element types differ.
     Type {
@@ -135,11 +186,11 @@ impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let n = self.faults.len();
         write!(f, "{} does not fit the model: {n} {}", self.source, if n == 1 { "fault" } else { "faults" })?;
-        self.faults.iter().try_for_each(|fault| write!(f, "\n  {fault}"))?;
-        if self.faults.iter().any(|fault| matches!(fault, Fault::Surplus { .. })) {
-            f.write_str("\n  (--allow-extra ignores surplus tensors)")?;
+        self.faults.iter().take(LISTED).try_for_each(|fault| write!(f, "\n  {fault}"))?;
+        if n > LISTED {
+            write!(f, "\n  and {} more", n - LISTED)?;
         }
-        Ok(())
+        self.hints.iter().try_for_each(|hint| write!(f, "\n  ({hint})"))
     }
 }
 
@@ -148,7 +199,7 @@ impl fmt::Display for Fault {
         match self {
             Fault::Missing { name, expected } => write!(f, "missing    {name}: expected {expected}"),
             Fault::Surplus { name, found } => write!(f, "surplus    {name}: found {found}, expected no such tensor"),
-            Fault::Shape { name, expected, found } => {
+            Fault::Shape { name, expected, found, .. } => {
                 write!(f, "misshapen  {name}: found {found}, expected {expected}")
             }
             Fault::Type { name, found, expected } => {

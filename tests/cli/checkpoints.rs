@@ -110,7 +110,9 @@ fn hostile_and_broken_checkpoints_get_one_sentence() {
     let why = refused("hostile.pth", &hostile);
     assert!(why.contains("`os.system`") && why.contains("nothing was run"), "{why}");
     assert!(refused("cut.pth", &good[..good.len() - 1]).contains("truncated"));
-    assert!(refused("text.pt", b"hello").contains("not a PyTorch checkpoint"));
+    assert!(refused("text.pt", b"hello").contains("it begins with \"hello\""));
+    assert!(refused("page.pth", b"<!DOCTYPE html>").contains("a web page"));
+    assert!(refused("lfs.safetensors", b"version https://git-lfs.example/v1\n").contains("git lfs pull"));
     let module = fs::read(format!("{CHECKPOINTS}/module.pth")).unwrap();
     assert!(refused("module.pth", &module).contains("torch.nn.modules.linear.Linear"));
     assert_eq!(dir.names().iter().filter(|name| name.contains("out")).count(), 0);

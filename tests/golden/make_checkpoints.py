@@ -1,4 +1,4 @@
-"""Writes the small PyTorch checkpoints next to this file: python make_checkpoints.py (torch 2.9.0).
+"""Writes the small checkpoints next to this file: python make_checkpoints.py (torch 2.15.0, numpy 2.4.6).
 
 Each file shows one way in which checkpoints are written; `expected` in src/archive/torch/tests.rs repeats the formula.
 Element i of the tensor that is number t of its file is ((7 i + 3 t) mod 32 - 16) / 8.
@@ -8,7 +8,9 @@ import argparse
 import collections
 import os
 import pathlib
+import zipfile
 
+import numpy
 import torch
 
 HERE = pathlib.Path(__file__).parent / "checkpoints"
@@ -64,8 +66,58 @@ def training():
     }
 
 
+def lightning():
+    """What a trainer writes: the model behind a prefix, numbers of NumPy and objects beside it."""
+    return {
+        "epoch": 3, "global_step": numpy.int64(12), "pytorch-lightning_version": "2.5.0",
+        "state_dict": collections.OrderedDict([("model.weight", tensor(0, 2, 3)), ("model.bias", tensor(1, 2))]),
+        "loops": {"fit_loop": {"best": numpy.float32(0.5), "history": numpy.zeros(3)}},
+        "hyper_parameters": {"lr": 0.1, "size": torch.Size([2, 3]), "device": torch.device("cpu")},
+    }
+
+
+def deflated(path, to):
+    """The same archive with its entries compressed."""
+    with zipfile.ZipFile(path) as plain, zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED) as packed:
+        for info in plain.infolist():
+            entry = zipfile.ZipInfo(info.filename, date_time=(2020, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            packed.writestr(entry, plain.read(info))
+
+
+def arrays():
+    """NumPy: both orders of axes and of bytes, a number, and what is no array of numbers."""
+    array = tensor(0, 2, 3).numpy()
+    return dict(
+        rows=array, columns=numpy.asfortranarray(array), big=array.astype(">f4"), half=array.astype("f2"),
+        number=tensor(1).numpy(), whole=(8 * array).astype(">i8"), text=numpy.array(["a"]),
+        objects=numpy.array([None], dtype=object),
+    )
+
+
+def later():
+    """Protocols, packings and bits that came to the formats after the files above."""
+    pair = collections.OrderedDict(weight=tensor(0, 2, 3), bias=torch.nn.Parameter(tensor(1, 2)))
+    for protocol in (0, 1):
+        torch.save(pair, HERE / f"protocol{protocol}.pth", pickle_protocol=protocol)
+    torch.save(pair, HERE / "legacy1.pth", pickle_protocol=1, _use_new_zipfile_serialization=False)
+    torch.save(lightning(), HERE / "lightning.ckpt")
+    deflated(HERE / "lightning.ckpt", HERE / "deflated.ckpt")
+    numpy.savez(HERE / "arrays.npz", **arrays())
+    numpy.savez_compressed(HERE / "deflated.npz", **arrays())
+    numpy.save(HERE / "rows.npy", arrays()["rows"])
+    complex_ = torch.complex(tensor(0, 4), tensor(1, 4))
+    torch.save({"negated": torch._neg_view(tensor(0, 6)), "imaginary": complex_.conj().imag}, HERE / "negated.pth")
+    torch.save({"weight": complex_.conj()}, HERE / "conjugated.pth")
+    torch.save({"e4m3": tensor(0, 6).to(torch.float8_e4m3fn), "u16": tensor(0, 6).abs().to(torch.uint16)}, HERE / "bytes.pth")
+    torch.serialization.set_crc32_options(False)
+    torch.save(pair, HERE / "unchecked.pth")
+    torch.serialization.set_crc32_options(True)
+
+
 def main():
     HERE.mkdir(exist_ok=True)
+    later()
     torch.manual_seed(0)
     torch.save(types(), HERE / "types.pth")
     torch.save(layouts(), HERE / "layouts.pth")

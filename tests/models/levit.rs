@@ -9,9 +9,9 @@ fn other_sizes_batches_and_classes_hold() {
 }
 
 #[test]
-fn checkpoints_of_both_libraries_hold_the_same_tensors() {
+fn checkpoints_of_all_libraries_hold_the_same_tensors() {
     let graph = models::build("levit_128s", &Config { size: Some((32, 32)), ..Config::default() }).unwrap();
-    names_of_all_hold(&graph, &[Style::Authors, Style::Timm]);
+    names_of_all_hold(&graph, &[Style::Authors, Style::Timm, Style::Transformers]);
 }
 
 /// Frameworks launch 174 kernels. Here norms are folded, both classifiers are one product, and no map is transposed.

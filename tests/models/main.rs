@@ -7,10 +7,14 @@ mod sasa;
 mod swin;
 
 use regard::{
-    archive::{self, Tensor},
+    archive::{self, Part, Tensor},
     check::{self, Device, Job},
     ir::{graph::Graph, program::Program},
-    models::{self, Config, names::Style, synthetic},
+    models::{
+        self, Config,
+        names::{Order, Origin, Style},
+        synthetic,
+    },
     pipeline::{self, Trace},
     progress::Progress,
     weights::{Checkpoint, Synthetic, Weights},
@@ -49,18 +53,38 @@ fn names_of_all_hold(graph: &Graph, styles: &[Style]) {
     let expected = outputs(graph, &Synthetic { seed: 4 }, 2);
     let dir = tempfile::tempdir().unwrap();
     for style in styles {
-        let stored = graph.weights().into_iter().map(|id| {
+        let stored = graph.weights().into_iter().flat_map(|id| {
             let (name, shape) = (graph.text_name(id), graph.ty(id).shape.clone());
-            let values = synthetic::parameter(&name, &shape, 4);
-            (style.translate(&name), shape, values)
+            parts(style.origin(&name), &shape, synthetic::parameter(&name, &shape, 4))
         });
-        let stored: Vec<(String, Vec<usize>, Vec<f32>)> = stored.collect();
+        let stored: Vec<(String, Vec<usize>, Vec<f32>)> =
+            stored.map(|(name, shape, values)| (format!("model.{name}"), shape, values)).collect();
         let tensors: Vec<Tensor> =
             stored.iter().map(|(name, shape, values)| Tensor::f32(name, shape, values)).collect();
         let path = dir.path().join("weights.safetensors");
         archive::write(&path, &tensors, &graph.name).unwrap();
-        assert!(outputs(graph, &Checkpoint::open(&path, false).unwrap(), 2) == expected, "{style:?}");
+        assert!(outputs(graph, &Checkpoint::open(&path, Part::default(), false).unwrap(), 2) == expected, "{style:?}");
     }
+}
+
+/// A weight as another library stores it.
+fn parts(origin: Origin, shape: &[usize], values: Vec<f32>) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+    let mut values = values;
+    if origin.order == Order::Unfolded {
+        let columns = shape[shape.len() - 1];
+        for row in values.chunks_mut(columns) {
+            let merged = row.to_vec();
+            let (channels, place) = (columns / 4, |c: usize, i: usize, j: usize| (i + 2 * j) * (columns / 4) + c);
+            for (at, value) in row.iter_mut().enumerate() {
+                *value = merged[place(at / 4, at / 2 % 2, at % 2)];
+            }
+            assert_eq!(4 * channels, columns);
+        }
+    }
+    let count = origin.parts.len();
+    let shape: Vec<usize> = shape.iter().enumerate().map(|(i, &n)| if i == 0 { n / count } else { n }).collect();
+    let chunks: Vec<Vec<f32>> = values.chunks(values.len() / count).map(<[f32]>::to_vec).collect();
+    origin.parts.into_iter().zip(chunks).map(|(part, values)| (part, shape.clone(), values)).collect()
 }
 
 #[test]

@@ -5,137 +5,268 @@
 //! ```
 //!
 //! 1. From the outermost dictionary on, the first of [`WRAPPERS`] that leads to a dictionary with a tensor in it is
-//!    entered, again and again; `--key` names another.
+//!    entered, or the only dictionary that has one, again and again; `--key` names another.
 //! 2. Dictionaries in dictionaries become names with dots.
 //! 3. A prefix of [`PREFIXES`] that all names share is dropped, again and again.
+//!
+//! A dictionary may occur in many places. Names are counted and measured before they are made, against the number of
+//! values and the length of the pickle, so that a small file cannot have many or long ones.
 
 use super::{
     Found, Pickle,
-    value::{Id, Value},
+    names::short,
+    value::{Dict, Id, Value},
 };
-use crate::archive::Fault;
+use crate::archive::{Fault, Keys};
+use std::borrow::Cow;
 
 /// Keys under which training programs store a model, the first that exists counts.
-pub const WRAPPERS: [&str; 5] = ["model", "state_dict", "model_ema", "state_dict_ema", "module"];
+pub const WRAPPERS: [&str; 8] =
+    ["model", "state_dict", "model_state_dict", "model_ema", "state_dict_ema", "module", "net", "weights"];
 /// What wrappers for training put before names.
 const PREFIXES: [&str; 2] = ["module.", "_orig_mod."];
 /// Dictionaries in dictionaries, at most.
 const MAX_DEPTH: usize = 8;
-/// Entries that are looked at, at most.
-const MAX_VISITS: usize = 1 << 20;
+/// Entries that are looked at, and those per value of the pickle.
+const MAX_VISITS: (usize, usize) = (4096, 2);
+/// Bytes of all names, and those per byte of the pickle.
+const MAX_NAMES: (usize, usize) = (1 << 20, 8);
 /// The longest name, in bytes.
 const MAX_NAME: usize = 1 << 12;
+/// Entries beside tensors that are named.
+const MAX_LEFT_OUT: usize = 100;
+/// Dictionaries of one dictionary that are searched for tensors.
+const MAX_SEARCHED: usize = 64;
 
 /// The tensors of a checkpoint by name.
 pub fn contents<'p>(pickle: &'p Pickle, key: Option<&str>) -> Result<Found<'p>, Fault> {
-    let mut walk = Walk { pickle, visits: 0 };
-    let root = match key {
-        Some(key) => walk.under(key)?,
-        None => walk.peeled()?,
+    let mut walk = Walk { pickle, visits: 0, names: 0 };
+    let (root, keys) = match key {
+        Some(key) => (walk.under(key)?, Keys { entered: key.to_owned(), others: Vec::new() }),
+        None => walk.peeled(),
     };
     let mut found = walk.flat(root)?;
     if found.tensors.is_empty() {
-        return Err(broken(format!("it holds {}, expected a dictionary of tensors", pickle.values.describe(root))));
+        let what = pickle.values.describe(root);
+        return Err(broken(format!("it holds {what}, expected a dictionary of tensors{}", found.hint())));
     }
-    while let Some(prefix) = PREFIXES.iter().find(|prefix| found.tensors.keys().all(|name| name.starts_with(*prefix))) {
-        let rest = |name: String| name.strip_prefix(prefix).map_or_else(|| name.clone(), str::to_owned);
+    found.keys = keys;
+    let dropped = common(found.tensors.keys().map(String::as_str));
+    if dropped > 0 {
+        let rest = |name: String| match common([name.as_str()].into_iter()) >= dropped {
+            true => name[dropped..].to_owned(),
+            false => name,
+        };
         found.tensors = found.tensors.into_iter().map(|(name, tensor)| (rest(name), tensor)).collect();
         found.left_out = found.left_out.into_iter().map(|(name, what)| (rest(name), what)).collect();
     }
     Ok(found)
 }
 
+/// Bytes of the prefixes for training that all names share.
+fn common<'n>(names: impl Iterator<Item = &'n str>) -> usize {
+    let prefixes = |name: &str| {
+        let mut ends = vec![0];
+        let mut at = 0;
+        while let Some(prefix) = PREFIXES.iter().find(|prefix| name[at..].starts_with(*prefix)) {
+            at += prefix.len();
+            ends.push(at);
+        }
+        ends
+    };
+    let mut first: Option<(&str, Vec<usize>)> = None;
+    for name in names {
+        match &mut first {
+            None => first = Some((name, prefixes(name))),
+            Some((other, ends)) => {
+                ends.retain(|&end| end < name.len() && name.as_bytes()[..end] == other.as_bytes()[..end]);
+                if ends.len() == 1 {
+                    return 0;
+                }
+            }
+        }
+    }
+    first.and_then(|(name, ends)| ends.into_iter().rev().find(|&end| end < name.len())).unwrap_or(0)
+}
+
 struct Walk<'p> {
     pickle: &'p Pickle<'p>,
     visits: usize,
+    /// Bytes of all names.
+    names: usize,
 }
 
 impl<'p> Walk<'p> {
     /// The dictionary that the wrappers lead to.
-    fn peeled(&mut self) -> Result<Id, Fault> {
-        let mut at = self.pickle.root;
+    fn peeled(&mut self) -> (Id, Keys) {
+        let (mut at, mut keys) = (self.pickle.root, Keys::default());
         for _ in 0..MAX_DEPTH {
-            let Some(inside) = self.wrapped(at)? else { break };
+            let Some((key, inside, others)) = self.wrapped(at) else { break };
+            if keys.entered.is_empty() {
+                keys.others = others;
+            } else {
+                keys.entered.push('.');
+            }
+            keys.entered.push_str(&short(&key));
             at = inside;
+        }
+        (at, keys)
+    }
+    /// The entry of a dictionary that is entered, and the keys of others that hold tensors.
+    fn wrapped(&self, id: Id) -> Option<(String, Id, Vec<String>)> {
+        let values = &self.pickle.values;
+        let Value::Dict(dict) = values.get(id) else { return None };
+        let pairs = || values.pairs(dict).flatten();
+        let alone = !pairs().any(|(_, value)| matches!(values.get(value), Value::Tensor(_)));
+        let inside = pairs().filter_map(|(key, value)| Some((values.text(key)?, value)));
+        let inside = inside.filter(|(_, value)| matches!(values.get(*value), Value::Dict(_)));
+        let holds: Vec<(&str, Id)> = inside.take(MAX_SEARCHED).filter(|(_, value)| self.has_tensor(*value)).collect();
+        let known = WRAPPERS.iter().find_map(|wrapper| holds.iter().rfind(|(key, _)| key == wrapper));
+        let (key, value) = match (known, &holds[..]) {
+            (Some(known), _) => *known,
+            (None, [only]) if alone => *only,
+            _ => return None,
+        };
+        let others = holds.iter().map(|(key, _)| short(key)).filter(|other| other != key).collect();
+        Some((key.to_owned(), value, others))
+    }
+    /// Whether there is a tensor somewhere below.
+    fn has_tensor(&self, root: Id) -> bool {
+        let values = &self.pickle.values;
+        let mut seen = vec![false; values.len()];
+        let mut work = vec![(root, 0)];
+        while let Some((id, depth)) = work.pop() {
+            match values.get(id) {
+                Value::Tensor(_) => return true,
+                Value::Dict(dict) if depth < MAX_DEPTH && !std::mem::replace(&mut seen[id as usize], true) => {
+                    work.extend(values.pairs(dict).flatten().map(|(_, value)| (value, depth + 1)));
+                }
+                _ => {}
+            }
+        }
+        false
+    }
+    /// The dictionary under a key of the outermost one, or under several joined by dots.
+    fn under(&self, key: &str) -> Result<Id, Fault> {
+        let values = &self.pickle.values;
+        let mut at = self.pickle.root;
+        let mut rest = Some(key);
+        while let Some(path) = rest {
+            let Value::Dict(dict) = values.get(at) else {
+                return Err(broken(format!("it holds {}, which has no key {path:?}", values.describe(at))));
+            };
+            let (first, after) = path.split_once('.').map_or((path, None), |(first, after)| (first, Some(after)));
+            (at, rest) = match (values.entry(dict, path), values.entry(dict, first)) {
+                (Some(whole), _) => (whole, None),
+                (None, Some(inside)) => (inside, after),
+                (None, None) => return Err(broken(format!("it has no key {first:?}, only {}", self.keys(dict)))),
+            };
         }
         Ok(at)
     }
-    fn wrapped(&mut self, id: Id) -> Result<Option<Id>, Fault> {
+    /// The first keys of a dictionary, for people.
+    fn keys(&self, dict: &Dict) -> String {
         let values = &self.pickle.values;
-        let Value::Dict(dict) = values.get(id) else { return Ok(None) };
-        for wrapper in WRAPPERS {
-            let inside = values.entry(dict, wrapper).filter(|&inside| matches!(values.get(inside), Value::Dict(_)));
-            if let Some(inside) = inside
-                && !self.flat(inside)?.tensors.is_empty()
-            {
-                return Ok(Some(inside));
-            }
-        }
-        Ok(None)
-    }
-    /// The dictionary under a key of the outermost one.
-    fn under(&self, key: &str) -> Result<Id, Fault> {
-        let values = &self.pickle.values;
-        let Value::Dict(dict) = values.get(self.pickle.root) else {
-            return Err(broken(format!("it holds {}, which has no key {key}", values.describe(self.pickle.root))));
-        };
-        values.entry(dict, key).ok_or_else(|| {
-            let text = |&(key, _): &(Id, Id)| match values.get(key) {
-                Value::Text(text) => Some(format!("{text:?}")),
-                _ => None,
-            };
-            let keys: Vec<String> = dict.iter().filter_map(text).take(12).collect();
-            broken(format!("it has no key {key:?}, only {}", keys.join(", ")))
-        })
+        let texts = values.pairs(dict).flatten().filter_map(|(key, _)| values.text(key));
+        let keys: Vec<String> = texts.take(12).map(|key| format!("\"{}\"", short(key))).collect();
+        keys.join(", ")
     }
     /// All tensors below a value. Plain values and texts beside them are left out silently, unknown objects by name.
     fn flat(&mut self, root: Id) -> Result<Found<'p>, Fault> {
         let values = &self.pickle.values;
-        let mut found = Found::default();
+        let most = MAX_VISITS.0 + MAX_VISITS.1 * values.len();
+        let mut found = Found { values: Some(values), ..Found::default() };
         let mut work = vec![(root, String::new(), 0)];
         while let Some((id, name, depth)) = work.pop() {
-            self.visits += 1;
-            if self.visits > MAX_VISITS || depth > MAX_DEPTH || name.len() > MAX_NAME {
-                return Err(broken("its dictionaries are nested beyond measure".into()));
+            if depth > MAX_DEPTH {
+                return Err(beyond());
             }
             match values.get(id) {
                 Value::Dict(dict) => {
-                    let entries = dict
-                        .iter()
-                        .rev()
-                        .filter_map(|&(key, value)| Some((value, self.joined(&name, key)?, depth + 1)));
-                    work.extend(entries);
+                    let first = work.len();
+                    for pair in values.pairs(dict) {
+                        let (key, value) =
+                            pair.ok_or_else(|| broken("a dictionary is made of what are not pairs".into()))?;
+                        self.visits += 1;
+                        if self.visits > most {
+                            return Err(beyond());
+                        }
+                        if let Some(name) = self.joined(&name, key)? {
+                            work.push((value, name, depth + 1));
+                        }
+                    }
+                    work[first..].reverse();
                 }
                 Value::Tensor(tensor) if depth > 0 => {
+                    if found.tensors.contains_key(&name) {
+                        return Err(broken(format!("two of its tensors are called {}", short(&name))));
+                    }
                     found.tensors.insert(name, tensor);
                 }
-                Value::Placeholder(class) => {
-                    if class.module.starts_with("torch") || class.module.starts_with("numpy") {
-                        let name = if name.is_empty() { "its content" } else { &name };
-                        return Err(broken(format!(
-                            "{name} is made by {class}, expected a tensor that is dense and whole"
-                        )));
-                    }
-                    found.left_out.insert(name, format!("an object of {class}"));
+                Value::Placeholder(class) if class.is_tensor() => {
+                    let name = if name.is_empty() { "its content".into() } else { short(&name) };
+                    return Err(broken(format!(
+                        "{name} is made by {class}, expected a tensor that is dense and whole"
+                    )));
                 }
-                Value::List(_) | Value::Tuple(_) if depth > 0 => {
-                    found.left_out.insert(name, values.describe(id));
-                }
+                Value::Placeholder(class) => found.leave_out(name, || class.object()),
+                Value::List(_) | Value::Tuple(_) if depth > 0 => found.leave_out(name, || values.describe(id)),
                 _ => {}
             }
         }
         Ok(found)
     }
-    fn joined(&self, name: &str, key: Id) -> Option<String> {
-        let key = match self.pickle.values.get(key) {
-            Value::Text(text) => (*text).to_owned(),
-            Value::Int(number) => number.to_string(),
-            _ => return None,
+    /// The name of an entry; nothing where its key is neither a text nor a number.
+    fn joined(&mut self, name: &str, key: Id) -> Result<Option<String>, Fault> {
+        let key: Cow<str> = match self.pickle.values.get(key) {
+            Value::Text(text) => Cow::Borrowed(text),
+            Value::Int(number) => number.to_string().into(),
+            _ => return Ok(None),
         };
-        Some(if name.is_empty() { key } else { format!("{name}.{key}") })
+        let length = name.len() + 1 + key.len();
+        self.names += length;
+        if length > MAX_NAME || self.names > MAX_NAMES.0 + MAX_NAMES.1 * self.pickle.length {
+            return Err(beyond());
+        }
+        Ok(Some(if name.is_empty() { key.into_owned() } else { format!("{name}.{key}") }))
     }
+}
+
+impl Found<'_> {
+    fn leave_out(&mut self, name: String, what: impl FnOnce() -> String) {
+        match self.left_out.len() < MAX_LEFT_OUT {
+            true => drop(self.left_out.insert(name, what())),
+            false => self.more_left_out += 1,
+        }
+    }
+    /// What there is instead of tensors.
+    fn hint(&self) -> String {
+        match self.left_out.iter().find(|(name, _)| !name.is_empty()) {
+            Some((name, what)) => format!(": {} is {what}", short(name)),
+            None => String::new(),
+        }
+    }
+}
+
+fn beyond() -> Fault {
+    broken("its dictionaries are nested beyond measure".into())
 }
 
 fn broken(what: String) -> Fault {
     Fault::Broken(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::common;
+
+    #[test]
+    fn prefixes_that_all_names_share_are_counted() {
+        let shared = |names: &[&str]| common(names.iter().copied());
+        assert_eq!(shared(&["module._orig_mod.a", "module._orig_mod.b"]), 17);
+        assert_eq!(shared(&["module.module.a", "module.b"]), 7);
+        assert_eq!(shared(&["module.a", "b"]), 0);
+        assert_eq!(shared(&["module.", "module.a"]), 0);
+        assert_eq!(shared(&[]), 0);
+    }
 }

@@ -3,96 +3,48 @@
 //! ```text
 //!   zip archive (since PyTorch 1.6)              legacy, one pickle after the other
 //!     NAME/data.pkl   the pickle                   magic number, protocol, machine
-//!     NAME/byteorder  little                       the pickle
+//!     NAME/byteorder  little or big                the pickle
 //!     NAME/data/0     numbers of storage 0         keys of the storages
 //!     NAME/data/1     …                            per storage: count, numbers
 //! ```
 //!
 //! The [pickle machine](pickle) says which tensors there are and which part of which storage each is; here the
-//! storages get their places in the file, and every part is held against them. Numbers lie uncompressed in
-//! both formats, so a tensor is read as one of a safetensors file is; a compressed entry is refused, which leaves
-//! nothing that could be inflated. Names of entries are looked up and never become paths.
+//! storages get their places in the file, and every part is held against them. A tensor is then read as one of a
+//! safetensors file is.
 
 mod dicts;
+mod lines;
+mod names;
 mod pickle;
 mod value;
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;
 
-use super::{Contents, Fault, Stored};
+use super::{
+    Contents, Fault, Keys, Stored,
+    blocks::{self, Block},
+};
 use pickle::Pickle;
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{BufReader, Read, Seek, SeekFrom},
+    io::{Read, Seek, SeekFrom},
 };
-use value::{Storage, TensorAt, Value};
-use zip::{CompressionMethod, ZipArchive};
+use value::{TensorAt, Value, Values};
 
-/// Bytes by which the format is recognised.
-pub const MAGIC_BYTES: u64 = 14;
 /// The longest pickle believed, in bytes.
 const MAX_PICKLE: u64 = 64 << 20;
 /// The bytes that all tensors together may have, whatever the file's size; shared storages and strides of 0
 /// make more of a file than it holds.
 const ALWAYS_BELIEVED: u64 = 1 << 30;
 
-/// How a checkpoint is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// A zip archive.
-    Zip,
-    /// Pickles and storages in a row.
-    Legacy,
-}
-
-impl Format {
-    /// The format of a file that begins so; nothing where it is none of these.
-    pub fn of(magic: &[u8]) -> Option<Format> {
-        // The pickled number 0x1950a86a20f9469cfc6c.
-        let legacy = [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
-        match magic {
-            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Format::Zip),
-            [0x80, _, rest @ ..] if rest == legacy => Some(Format::Legacy),
-            _ => None,
-        }
-    }
-}
-
-/// Where a storage's numbers lie: first byte, number of bytes.
-type Places = BTreeMap<String, (u64, u64)>;
-
-/// Reads which tensors a checkpoint holds, and where; those under `key`, or under the usual names.
-pub(super) fn contents(file: &mut File, format: Format, key: Option<&str>) -> Result<Contents, Fault> {
-    match format {
-        Format::Zip => zip(file, key),
-        Format::Legacy => legacy(file, key),
-    }
-}
-
-fn zip(file: &mut File, key: Option<&str>) -> Result<Contents, Fault> {
+/// Which tensors a zip archive holds, and where; those under `key`, or under the usual names.
+pub(super) fn zipped(file: &mut File, entries: Vec<Block>, key: Option<&str>) -> Result<Contents, Fault> {
     let size = file.metadata()?.len();
-    let damaged = |what: String| broken(format!("damaged or truncated, its zip archive cannot be read: {what}"));
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| damaged(error.to_string()))?;
-    let mut places = Places::new();
-    for index in 0..archive.len() {
-        let entry = archive.by_index_raw(index).map_err(|error| damaged(error.to_string()))?;
-        let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
-        let stored = entry.compression() == CompressionMethod::Stored && !entry.encrypted();
-        if !stored || entry.size() != entry.compressed_size() {
-            return Err(broken(format!(
-                "its entry {name:?} is compressed or encrypted, expected plain bytes as PyTorch writes"
-            )));
-        }
-        let start = entry.data_start().ok_or_else(|| damaged(format!("entry {name:?} has no place")))?;
-        if start.checked_add(entry.size()).is_none_or(|end| end > size) {
-            return Err(damaged(format!("entry {name:?} ends behind the file")));
-        }
-        let length = entry.size();
-        places.insert(name, (start, length));
-    }
-    let pickles: Vec<&str> = places.keys().filter_map(|name| name.strip_suffix("data.pkl")).collect();
+    let pickles: Vec<&str> = entries.iter().filter_map(|entry| entry.name.strip_suffix("data.pkl")).collect();
     let folder = match pickles[..] {
         [folder] if folder.is_empty() || folder.ends_with('/') => folder.to_owned(),
         _ => {
@@ -102,21 +54,35 @@ fn zip(file: &mut File, key: Option<&str>) -> Result<Contents, Fault> {
             )));
         }
     };
-    if places.contains_key(&format!("{folder}constants.pkl")) {
+    let places: BTreeMap<&str, usize> = entries.iter().enumerate().map(|(i, entry)| (entry.name.as_str(), i)).collect();
+    let entry = |name: &str| places.get(format!("{folder}{name}").as_str()).copied();
+    if entry("constants.pkl").is_some() {
         return Err(broken("a TorchScript program, expected a checkpoint: torch.save(model.state_dict(), …)".into()));
     }
-    let mut file = archive.into_inner();
-    let mut bytes = |name: &str| read(&mut file, places.get(&format!("{folder}{name}")).copied());
-    if bytes("byteorder")?.is_some_and(|order| order != b"little") {
-        return Err(broken("its numbers are big-endian, expected little-endian".into()));
-    }
-    let pickle = bytes("data.pkl")?.unwrap_or_default();
+    let mut bytes = |name: &str, most: u64| match entry(name) {
+        Some(at) => blocks::content(file, &entries[at], most).map(Some),
+        None => Ok(None),
+    };
+    let swapped = match bytes("byteorder", 64)?.as_deref() {
+        None | Some(b"little") => false,
+        Some(b"big") => true,
+        Some(_) => return Err(broken("its byte order is neither little nor big".into())),
+    };
+    let pickle = bytes("data.pkl", MAX_PICKLE)?.unwrap_or_default();
     let pickle = load(&pickle, 0)?;
-    let place = |storage: &Storage| places.get(&format!("{folder}data/{}", storage.key)).copied();
-    dicts::contents(&pickle, key)?.placed(place, size)
+    let found = dicts::contents(&pickle, key)?;
+    let place = |key: &str| {
+        let at = entry(&format!("data/{key}"))?;
+        Some((at, 0, entries[at].length))
+    };
+    let mut contents = found.placed(place, size)?;
+    contents.tensors.values_mut().for_each(|stored| stored.swapped = swapped);
+    contents.blocks = entries;
+    Ok(contents)
 }
 
-fn legacy(file: &mut File, key: Option<&str>) -> Result<Contents, Fault> {
+/// The same of a file in the legacy format.
+pub(super) fn legacy(file: &mut File, key: Option<&str>) -> Result<Contents, Fault> {
     let size = file.metadata()?.len();
     let mut bytes = Vec::new();
     file.take(MAX_PICKLE).read_to_end(&mut bytes)?;
@@ -133,9 +99,9 @@ fn legacy(file: &mut File, key: Option<&str>) -> Result<Contents, Fault> {
         return Err(broken("damaged: its storages are not listed".into()));
     };
     let known = pickle.values.storages();
-    let mut places = Places::new();
+    let mut places = BTreeMap::new();
     for &id in list {
-        let Value::Text(key) = keys.values.get(id) else {
+        let Some(key) = keys.values.text(id) else {
             return Err(broken("damaged: a storage has no name".into()));
         };
         let Some(storage) = known.get(key) else {
@@ -147,43 +113,68 @@ fn legacy(file: &mut File, key: Option<&str>) -> Result<Contents, Fault> {
         file.read_exact(&mut count).map_err(|_| broken(format!("truncated: storage {key:?} is missing")))?;
         let length = u64::from_le_bytes(count).checked_mul(width).filter(|&length| length <= size);
         let end = length.and_then(|length| (next + 8).checked_add(length)).filter(|&end| end <= size);
-        let end = end.ok_or_else(|| broken(format!("truncated: storage {key:?} ends behind the file")))?;
-        places.insert((*key).to_owned(), (next + 8, end - next - 8));
+        let end = end.ok_or_else(|| broken(format!("truncated: storage {key:?} ends after the file")))?;
+        if places.insert(key, (0, next + 8, end - next - 8)).is_some() {
+            return Err(broken(format!("damaged: storage {key:?} is listed twice")));
+        }
         next = end;
     }
-    dicts::contents(&pickle, key)?.placed(|storage| places.get(storage.key).copied(), size)
+    let mut contents = dicts::contents(&pickle, key)?.placed(|key| places.get(key).copied(), size)?;
+    contents.blocks = vec![Block::plain(0, size)];
+    Ok(contents)
+}
+
+/// A pickle that PyTorch did not write: it is read to say what it holds.
+pub(super) fn plain(file: &mut File, key: Option<&str>) -> Result<Contents, Fault> {
+    let size = file.metadata()?.len();
+    let mut bytes = Vec::new();
+    file.take(MAX_PICKLE).read_to_end(&mut bytes)?;
+    let pickle = load(&bytes, 0)?;
+    let why = match dicts::contents(&pickle, key) {
+        Ok(found) => return found.placed(|_| None, size),
+        Err(Fault::Broken(what)) => what,
+        Err(other) => return Err(other),
+    };
+    Err(broken(format!("a pickle that PyTorch did not write: {why}; save tensors by torch.save or as safetensors")))
 }
 
 /// Tensors by name, without their places.
 #[derive(Debug, Default)]
 struct Found<'p> {
-    tensors: BTreeMap<String, &'p TensorAt<'p>>,
+    values: Option<&'p Values<'p>>,
+    tensors: BTreeMap<String, &'p TensorAt>,
     left_out: BTreeMap<String, String>,
+    more_left_out: usize,
+    keys: Keys,
 }
 
 impl Found<'_> {
-    /// The same with places, each held against its storage, and all of them against a file of `size` bytes.
-    fn placed(self, place: impl Fn(&Storage) -> Option<(u64, u64)>, size: u64) -> Result<Contents, Fault> {
+    /// The same with places (block, first byte, bytes), each held against its storage, and all of them against a file
+    /// of `size` bytes.
+    fn placed(self, place: impl Fn(&str) -> Option<(usize, u64, u64)>, size: u64) -> Result<Contents, Fault> {
         let (mut tensors, mut total) = (BTreeMap::new(), 0u64);
+        let Some(values) = self.values else { return Ok(Contents::default()) };
         for (name, tensor) in self.tensors {
-            let storage = &tensor.storage;
-            let width = storage.dtype.bitsize() as u64 / 8;
-            let (start, found) = place(storage)
-                .ok_or_else(|| broken(format!("tensor {name} lies in storage {:?}, which is missing", storage.key)))?;
-            let expected = storage.elements * width;
+            let storage = values.storage(tensor);
+            let key = values.text(storage.key).unwrap_or_default();
+            let (block, start, found) =
+                place(key).ok_or_else(|| broken(format!("tensor {name} lies in storage {key:?}, which is missing")))?;
+            let expected = storage.elements * (storage.dtype.bitsize() as u64 / 8);
             if found < expected {
                 return Err(broken(format!(
-                    "tensor {name} lies in storage {:?} of {found} bytes, expected {expected}",
-                    storage.key
+                    "tensor {name} lies in storage {key:?} of {found} bytes, expected {expected}"
                 )));
             }
-            let strides = (!is_row_major(&tensor.shape, &tensor.strides)).then(|| tensor.strides.clone());
-            let stored = Stored {
-                dtype: storage.dtype,
-                shape: tensor.shape.clone(),
-                start: start + tensor.first * width,
-                strides,
-            };
+            if tensor.conjugated {
+                return Err(broken(format!(
+                    "tensor {name} is conjugated when it is read, expected tensor.resolve_conj()"
+                )));
+            }
+            let dtype = values.dtype(tensor);
+            let [shape, strides] = values.layout(tensor);
+            let strides = (!is_row_major(&shape, &strides)).then_some(strides);
+            let start = start + tensor.first * (dtype.bitsize() as u64 / 8);
+            let stored = Stored { strides, negated: tensor.negated, ..Stored::plain(dtype, shape, block, start) };
             total = total.saturating_add(stored.bytes());
             tensors.insert(name, stored);
         }
@@ -192,7 +183,8 @@ impl Found<'_> {
             return Err(broken(format!("its tensors have {total} bytes, expected at most {most} in a file of {size}")));
         }
         let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
-        Ok(Contents { tensors, metadata, left_out: self.left_out })
+        let (left_out, more_left_out, keys) = (self.left_out, self.more_left_out, self.keys);
+        Ok(Contents { tensors, metadata, left_out, more_left_out, keys, blocks: Vec::new() })
     }
 }
 
@@ -205,17 +197,6 @@ fn is_row_major(shape: &[usize], strides: &[usize]) -> bool {
             step *= extent;
             fits
         })
-}
-
-fn read(file: &mut (impl Read + Seek), place: Option<(u64, u64)>) -> Result<Option<Vec<u8>>, Fault> {
-    let Some((start, length)) = place else { return Ok(None) };
-    if length > MAX_PICKLE {
-        return Err(broken(format!("its pickle has {length} bytes, expected at most {MAX_PICKLE}")));
-    }
-    file.seek(SeekFrom::Start(start))?;
-    let mut bytes = vec![0; length as usize];
-    file.read_exact(&mut bytes)?;
-    Ok(Some(bytes))
 }
 
 fn load(bytes: &[u8], at: usize) -> Result<Pickle<'_>, Fault> {

@@ -1,7 +1,7 @@
 //! The pickle machine: reads the description of a checkpoint's tensors and can do nothing else.
 //!
 //! A pickle is a program for a machine with a stack. Python's machine imports and calls whatever the program
-//! names, so that a checkpoint can run anything. This one knows protocols 2 to 5, builds [`Values`], and treats a
+//! names, so that a checkpoint can run anything. This one knows protocols 0 to 5, builds [`Values`], and treats a
 //! name as a word (see [`super::value`]):
 //!
 //! ```text
@@ -10,10 +10,15 @@
 //! ```
 //!
 //! It runs in one loop: nothing recurses, each opcode takes time and memory in proportion to its own bytes and
-//! to what it takes from the stack, and the number of values is bounded.
+//! to what it takes from the stack, and the number of values is bounded. Protocols 0 and 1 write numbers and texts as
+//! lines, which [`super::lines`] reads.
 
-use super::value::{Id, Name, Value, Values};
-use std::collections::BTreeMap;
+use super::{
+    lines,
+    names::Name,
+    value::{self, Dict, Id, Value, Values},
+};
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// What was read.
 #[derive(Debug)]
@@ -35,14 +40,8 @@ pub struct Refusal {
 
 /// Reads the pickle at the beginning of `bytes`.
 pub fn load(bytes: &[u8]) -> Result<Pickle<'_>, Refusal> {
-    let mut machine = Machine {
-        bytes,
-        at: 0,
-        values: Values::default(),
-        stack: Vec::new(),
-        marks: Vec::new(),
-        memo: BTreeMap::new(),
-    };
+    let mut machine =
+        Machine { bytes, at: 0, values: Values::new(), stack: Vec::new(), marks: Vec::new(), memo: BTreeMap::new() };
     loop {
         let at = machine.at;
         match machine.step() {
@@ -72,39 +71,48 @@ impl<'a> Machine<'a> {
             b'.' => return self.pop().map(Some),
             0x80 => self.protocol()?,
             0x95 => drop(self.take(8)?),
-            b'N' | 0x88 | 0x89 => self.push(Value::Plain)?,
+            b'N' => self.push(Value::Plain)?,
+            0x88 => self.push(Value::Bool(true))?,
+            0x89 => self.push(Value::Bool(false))?,
             code @ (b'K' | b'M' | b'J' | 0x8a | 0x8b | b'G') => self.number(code)?,
+            code @ (b'I' | b'L' | b'F' | b'S' | b'V') => {
+                let line = self.line()?;
+                self.push(lines::value(code, line)?)?;
+            }
             code @ (b'X' | 0x8c | 0x8d | b'U' | b'T') => self.text(code)?,
             code @ (b'C' | b'B' | 0x8e | 0x96) => {
                 let length = self.length(code)?;
                 self.take(length)?;
                 self.push(Value::Plain)?;
             }
-            code @ (b'q' | b'r' | 0x94 | b'h' | b'j') => self.remember(code)?,
+            code @ (b'q' | b'r' | 0x94 | b'h' | b'j' | b'p' | b'g') => self.remember(code)?,
             b'(' => self.marks.push(self.stack.len()),
-            b'0' => drop(self.pop()?),
+            b'0' => self.discard()?,
             b'1' => drop(self.above_mark()?),
             b'2' => self.stack.push(self.top()?),
             code @ (b')' | b't' | 0x85..=0x87 | b']' | b'l' | b'}' | b'd' | 0x8f | 0x91) => self.collection(code)?,
             code @ (b'a' | b'e' | b's' | b'u' | 0x90) => self.fill(code)?,
             b'c' => {
-                let (module, name) = (self.line()?, self.line()?);
-                self.name(module, name)?;
+                let name = self.global()?;
+                self.push(Value::Name(name))?;
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
-                match (self.values.get(module), self.values.get(name)) {
-                    (Value::Text(module), Value::Text(name)) => self.name(module, name)?,
-                    _ => return Err("names something by what is no text".into()),
-                }
+                let name = match (self.values.get(module), self.values.get(name)) {
+                    (Value::Text(Cow::Borrowed(module)), Value::Text(Cow::Borrowed(name))) => named(module, name)?,
+                    _ => return Err("names something by what is not a plain text".into()),
+                };
+                self.push(Value::Name(name))?;
             }
             code @ (b'R' | 0x81 | 0x92) => self.call(code)?,
+            code @ (b'i' | b'o') => self.instance(code)?,
             b'b' => self.build()?,
             b'Q' => {
                 let id = self.pop()?;
                 let value = self.values.persistent(id)?;
                 self.push(value)?;
             }
+            b'P' => self.persistent_line()?,
             code => return Err(refused(code)),
         }
         Ok(None)
@@ -112,8 +120,8 @@ impl<'a> Machine<'a> {
 
     fn protocol(&mut self) -> Step<()> {
         match self.byte()? {
-            2..=5 => Ok(()),
-            version => Err(format!("has protocol {version}, expected 2 to 5")),
+            0..=5 => Ok(()),
+            version => Err(format!("has protocol {version}, expected 0 to 5")),
         }
     }
     fn number(&mut self, code: u8) -> Step<()> {
@@ -144,7 +152,7 @@ impl<'a> Machine<'a> {
         let length = self.length(code)?;
         let bytes = self.take(length)?;
         match std::str::from_utf8(bytes) {
-            Ok(text) => self.push(Value::Text(text)),
+            Ok(text) => self.push(Value::Text(Cow::Borrowed(text))),
             // Texts of Python 2 may be any bytes, numbers of a random generator for example.
             Err(_) if matches!(code, b'U' | b'T') => self.push(Value::Plain),
             Err(_) => Err("has a text that is not UTF-8".into()),
@@ -165,9 +173,10 @@ impl<'a> Machine<'a> {
         let slot = match code {
             b'q' | b'h' => u32::from(self.byte()?),
             b'r' | b'j' => u32::from_le_bytes(self.array()?),
+            b'p' | b'g' => lines::slot(self.line()?)?,
             _ => self.memo.len() as u32,
         };
-        if matches!(code, b'h' | b'j') {
+        if matches!(code, b'h' | b'j' | b'g') {
             let known = self.memo.get(&slot).copied();
             self.stack.push(known.ok_or_else(|| format!("recalls value {slot}, which was never stored"))?);
         } else {
@@ -180,11 +189,15 @@ impl<'a> Machine<'a> {
         let value = match code {
             b')' => Value::Tuple(Vec::new()),
             b']' => Value::List(Vec::new()),
-            b'}' => Value::Dict(Vec::new()),
+            b'}' => Value::Dict(Dict::default()),
             0x8f => Value::Plain,
             b't' => Value::Tuple(self.above_mark()?),
             b'l' => Value::List(self.above_mark()?),
-            b'd' => Value::Dict(pairs(&self.above_mark()?)?),
+            b'd' => {
+                let mut dict = Dict::default();
+                extend(&mut dict, &self.above_mark()?)?;
+                Value::Dict(dict)
+            }
             0x91 => {
                 self.above_mark()?;
                 Value::Plain
@@ -208,26 +221,20 @@ impl<'a> Machine<'a> {
             _ => self.above_mark()?,
         };
         let into = self.top()?;
-        let found = self.values.describe(into);
         match (code, self.values.get_mut(into)) {
             (_, Value::Placeholder(_)) | (0x90, Value::Plain) => Ok(()),
             (b'a' | b'e', Value::List(list)) => {
                 list.extend(items);
                 Ok(())
             }
-            (b's' | b'u', Value::Dict(dict)) => {
-                dict.extend(pairs(&items)?);
-                Ok(())
-            }
-            _ => Err(format!("adds items to {found}")),
+            (b's' | b'u', Value::Dict(dict)) => extend(dict, &items),
+            _ => Err(format!("adds items to {}", self.values.describe(into))),
         }
     }
-    fn name(&mut self, module: &'a str, name: &'a str) -> Step<()> {
-        let name = Name { module, name };
-        match name.is_hostile() {
-            true => Err(format!("asks for {name}, which no checkpoint needs; nothing was run")),
-            false => self.push(Value::Name(name)),
-        }
+    /// A module and a name, a line each.
+    fn global(&mut self) -> Step<Name<'a>> {
+        let (module, name) = (self.line()?, self.line()?);
+        named(module, name)
     }
     /// `REDUCE`, and the ways that objects without a constructor are made.
     fn call(&mut self, code: u8) -> Step<()> {
@@ -237,6 +244,33 @@ impl<'a> Machine<'a> {
         let (arguments, called) = (self.pop()?, self.pop()?);
         let value = self.values.call(called, arguments)?;
         self.push(value)
+    }
+    /// `INST` and `OBJ`: an object of a class, its arguments above the mark.
+    fn instance(&mut self, code: u8) -> Step<()> {
+        let (class, arguments) = match code {
+            b'i' => {
+                let class = self.global()?;
+                (class, self.above_mark()?)
+            }
+            _ => {
+                let mut parts = self.above_mark()?;
+                let class = if parts.is_empty() { None } else { Some(parts.remove(0)) };
+                match class.map(|class| self.values.get(class)) {
+                    Some(Value::Name(class)) => (*class, parts),
+                    _ => return Err("makes an object of what is not a class".into()),
+                }
+            }
+        };
+        let value = self.values.made(class, &arguments)?;
+        self.push(value)
+    }
+    /// `PERSID`: a storage as Python prints its tuple.
+    fn persistent_line(&mut self) -> Step<()> {
+        let line = self.line()?;
+        let (class, key, elements) = lines::persistent(line)?;
+        let class = named(class.module, class.name)?;
+        let key = self.values.push(Value::Text(Cow::Borrowed(key))).ok_or_else(too_many)?;
+        self.push(value::storage(class, key, elements)?)
     }
     /// An object's state, which no tensor needs.
     fn build(&mut self) -> Step<()> {
@@ -249,8 +283,16 @@ impl<'a> Machine<'a> {
     }
 
     fn push(&mut self, value: Value<'a>) -> Step<()> {
-        let id = self.values.push(value).ok_or_else(|| format!("has more than {} values", Values::MOST))?;
+        let id = self.values.push(value).ok_or_else(too_many)?;
         self.stack.push(id);
+        Ok(())
+    }
+    /// `POP`, which takes a mark where that is on top.
+    fn discard(&mut self) -> Step<()> {
+        match self.marks.last() {
+            Some(&mark) if mark == self.stack.len() => drop(self.marks.pop()),
+            _ => drop(self.pop()?),
+        }
         Ok(())
     }
     fn pop(&mut self) -> Step<Id> {
@@ -267,7 +309,7 @@ impl<'a> Machine<'a> {
     /// Everything above the last mark, which goes too.
     fn above_mark(&mut self) -> Step<Vec<Id>> {
         let mark = self.marks.pop().ok_or("looks for a mark, but none was set")?;
-        Ok(self.stack.split_off(mark))
+        Ok(self.stack.drain(mark..).collect())
     }
     fn byte(&mut self) -> Step<u8> {
         Ok(self.take(1)?[0])
@@ -288,36 +330,42 @@ impl<'a> Machine<'a> {
     fn line(&mut self) -> Step<&'a str> {
         let end = self.bytes[self.at..].iter().position(|&byte| byte == b'\n').ok_or("is cut off")?;
         let line = self.take(end + 1)?;
-        std::str::from_utf8(&line[..end]).map_err(|_| "has a name that is not UTF-8".into())
+        std::str::from_utf8(&line[..end]).map_err(|_| "has a line that is not UTF-8".into())
     }
 }
 
-/// Keys and values in turn.
-fn pairs(items: &[Id]) -> Step<Vec<(Id, Id)>> {
+/// A name, if a checkpoint may have it.
+fn named<'a>(module: &'a str, name: &'a str) -> Step<Name<'a>> {
+    let name = Name { module, name };
+    match name.is_hostile() {
+        true => Err(format!("asks for {name}, which no checkpoint needs; nothing was run")),
+        false => Ok(name),
+    }
+}
+
+/// Adds keys and values in turn.
+fn extend(dict: &mut Dict, items: &[Id]) -> Step<()> {
     let (pairs, rest) = items.as_chunks::<2>();
     match rest {
-        [] => Ok(pairs.iter().map(|&[key, value]| (key, value)).collect()),
+        [] => {
+            dict.added.extend(pairs.iter().map(|&[key, value]| (key, value)));
+            Ok(())
+        }
         _ => Err("has a key without a value".into()),
     }
+}
+
+fn too_many() -> String {
+    format!("has more than {} values", Values::MOST)
 }
 
 /// Why an opcode that checkpoints do not need is not executed.
 fn refused(code: u8) -> String {
     let name = match code {
-        b'i' => "INST",
-        b'o' => "OBJ",
-        b'P' => "PERSID",
         0x82..=0x84 => "EXT",
         0x97 => "NEXT_BUFFER",
         0x98 => "READONLY_BUFFER",
-        b'F' => "FLOAT",
-        b'I' => "INT",
-        b'L' => "LONG",
-        b'S' => "STRING",
-        b'V' => "UNICODE",
-        b'g' => "GET",
-        b'p' => "PUT",
-        _ => return format!("is {code:#04x}, which is no opcode"),
+        _ => return format!("is {code:#04x}, which is not an opcode"),
     };
-    format!("is {name}, which is not executed: checkpoints of protocol 2 to 5 do not have it")
+    format!("is {name}, which is not executed: checkpoints do not have it")
 }
