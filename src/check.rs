@@ -10,6 +10,7 @@
 use crate::{
     choices::{self, Settled},
     errors::{Error, Result},
+    memory,
     pipeline::{self, Recipe, Trace},
     room, values,
     weights::{Weights, leaf},
@@ -149,8 +150,15 @@ fn prepare<'a>(job: &Job<'a>, trace: &mut Trace) -> Result<Box<Reference<'a>>> {
             }))
         }
         Device::Interpreter => {
+            memory::afford(job.graph)?;
             pipeline::check_leaves(job.graph, job.weights, trace)?;
             let (kernels, weights) = (pipeline::kernels(job.graph, job.recipe.clone(), trace)?, job.weights);
+            let buffers: u64 = kernels.buffers.values().map(|buffer| buffer.len.saturating_mul(8)).sum();
+            if !memory::is_given(buffers) {
+                let why =
+                    format!("the buffers of {} take {buffers} bytes as f64, which the system refuses", job.graph.name);
+                return Err(Error::Failed(why));
+            }
             Ok(Box::new(move |inputs| {
                 let ports = inputs.iter().zip(&kernels.inputs);
                 let inputs: Vec<Tensor> =

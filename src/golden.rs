@@ -7,7 +7,7 @@
 //!   argmax_histogram    pixels of each class, where the model gives a class per pixel
 //! ```
 //!
-//! Model, seed and input shape are in the file's metadata; weights and image follow from the seed. The
+//! Model, seed, input shape and options are in the file's metadata; weights and image follow from the seed. The
 //! program that users get keeps no inner modules, so `logits` is checked on that one and the modules on a
 //! *tapped* program, the same graph with the modules as further outputs.
 //!
@@ -20,6 +20,7 @@ use crate::{
     check::{self, Device, TOLERANCE},
     choices::{self, Settled},
     errors::Result,
+    memory,
     pipeline::{self, Recipe, Trace},
     values,
     weights::Synthetic,
@@ -32,6 +33,8 @@ use regard_ir::{
 use regard_models::{Config, synthetic};
 use std::{collections::BTreeMap, path::Path};
 
+/// What the names of tensors about modules begin with.
+const ABOUT: [&str; 3] = ["sample.", "index.", "norm."];
 /// The tensor that counts pixels.
 const HISTOGRAM: &str = "argmax_histogram";
 
@@ -44,6 +47,8 @@ pub struct Golden {
     pub seed: u64,
     /// Batch, channels, height, width.
     pub input_shape: [usize; 4],
+    /// Options of the model.
+    options: BTreeMap<String, String>,
     /// Shape of each module's whole output.
     feature_shapes: BTreeMap<String, Vec<usize>>,
     archive: Archive,
@@ -118,10 +123,17 @@ impl Golden {
         let wrong = |key: &str, found: &str| archive.error(format!("its metadata have `{key}` = `{found}`"));
         let (seed, shape) = (metadata("seed")?, metadata("input_shape")?);
         let features = archive.metadata("feature_shapes").unwrap_or("{}");
+        let input_shape: [usize; 4] = serde_json::from_str(shape).map_err(|_| wrong("input_shape", shape))?;
+        if input_shape.iter().try_fold(1usize, |n, &extent| n.checked_mul(extent)).is_none_or(|n| n == 0) {
+            return Err(wrong("input_shape", shape));
+        }
+        compares_something(&archive)?;
+        let options = archive.metadata("options").unwrap_or("{}");
         Ok(Golden {
+            options: serde_json::from_str(options).map_err(|_| wrong("options", options))?,
             model: metadata("model")?.to_owned(),
             seed: seed.parse().map_err(|_| wrong("seed", seed))?,
-            input_shape: serde_json::from_str(shape).map_err(|_| wrong("input_shape", shape))?,
+            input_shape,
             feature_shapes: serde_json::from_str(features).map_err(|_| wrong("feature_shapes", features))?,
             archive,
         })
@@ -133,8 +145,19 @@ impl Golden {
     pub fn graph(&self) -> Result<Graph> {
         let [batch, _, height, width] = self.input_shape;
         let classes = self.archive.stored("logits").ok().and_then(|stored| stored.shape.last().copied());
-        let config = Config { batch, size: Some((height, width)), classes, ..Config::default() };
-        regard_models::build(&self.model, &config).map_err(|error| self.archive.error(error.to_string()))
+        let config = Config { batch, size: Some((height, width)), classes, options: self.options.clone() };
+        let graph =
+            regard_models::build(&self.model, &config).map_err(|error| self.archive.error(error.to_string()))?;
+        let found = graph.inputs().first().map_or(&[][..], |&input| &graph.ty(input).shape);
+        match found == self.input_shape {
+            true => Ok(graph),
+            false => {
+                let (found, expected) = (ShapeText(&self.input_shape), ShapeText(found));
+                Err(self
+                    .archive
+                    .error(format!("its metadata have `input_shape` = {found}, {} takes {expected}", self.model)))
+            }
+        }
     }
     /// Names of the modules that the file has samples of.
     pub fn modules(&self) -> Vec<&str> {
@@ -171,6 +194,7 @@ impl Golden {
     ) -> Result<Vec<Line>> {
         let recipe = recipe.into();
         let graph = self.graph()?;
+        memory::afford(&graph)?;
         let weights = Synthetic { seed: self.seed };
         let image: Vec<f64> =
             synthetic::image(self.input_shape.iter().product(), self.seed).into_iter().map(f64::from).collect();
@@ -289,6 +313,29 @@ impl Golden {
             true => Ok(()),
             false => Err(self.archive.error(format!("{tensor} has {expected} values, computed were {found}"))),
         }
+    }
+}
+
+/// Every tensor of a golden file is one that is compared, and there is at least one.
+fn compares_something(archive: &Archive) -> Result<()> {
+    let mut compared = 0;
+    for (name, stored) in archive.tensors() {
+        let about = ABOUT.iter().find_map(|about| name.strip_prefix(about));
+        match about {
+            None if name != "logits" && name != HISTOGRAM => {
+                let known = format!("logits, {HISTOGRAM}, sample.MODULE, index.MODULE, norm.MODULE");
+                return Err(archive.error(format!("its tensor {name} is compared with nothing, expected {known}")));
+            }
+            Some(module) if !archive.tensors().contains_key(&format!("sample.{module}")) => {
+                return Err(archive.error(format!("its tensor {name} has no sample.{module} beside it")));
+            }
+            _ if stored.elements() == 0 => return Err(archive.error(format!("its tensor {name} is empty"))),
+            _ => compared += 1,
+        }
+    }
+    match compared {
+        0 => Err(archive.error("it has neither logits nor samples of modules, so there is nothing to compare")),
+        _ => Ok(()),
     }
 }
 

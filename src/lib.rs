@@ -38,6 +38,7 @@ pub mod cli;
 pub mod errors;
 pub mod files;
 mod json;
+mod memory;
 pub mod progress;
 pub mod report;
 mod room;

@@ -56,7 +56,11 @@ impl Source {
             }
             Source::File(path) => {
                 let text = files::read_text(path, MAX_TEXT)?;
-                parse(&text, &path.display().to_string())
+                let graph = parse(&text, &path.display().to_string())?;
+                match graph.outputs.is_empty() {
+                    true => Err(Error::Failed(format!("{} returns nothing, expected `return %name`", path.display()))),
+                    false => Ok(graph),
+                }
             }
         }
     }

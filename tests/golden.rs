@@ -27,7 +27,7 @@ fn all_hold(device: Device, tolerance: f64, programs: [Program; 2]) {
         let golden = Golden::open(&path).unwrap();
         let target = pipeline::executable_target(None).unwrap();
         let lines = golden.check(device, target, 2, &mut Trace::new(Progress::hidden())).unwrap();
-        let compared = |lines: usize| lines >= 2 * golden.modules().len().max(1);
+        let compared = |lines: usize| lines >= (2 * golden.modules().len()).max(1);
         assert!(compared(lines.len()), "{}: a module or the result is not compared", path.display());
         for line in lines {
             let holds = line.holds() && line.error < tolerance;

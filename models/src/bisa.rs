@@ -43,7 +43,7 @@ pub const SWIN: Entry = Entry {
     name: "swin_tiny_bisa",
     summary: "Swin-T, bidirectional attention in the first stage",
     source: "NeurIPS 2022 workshop, Stoica et al.",
-    options: &[BLOCKS],
+    options: &[BLOCKS, swin::RULES],
     build: |config| swin::build("swin_tiny_bisa", config, &chosen(config, false)?),
     ..swin::TINY
 };

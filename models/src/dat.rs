@@ -123,7 +123,7 @@ fn window_attention(net: &mut Layers, x: NodeId, name: &str, shift: usize) -> No
     let heads = channels / HEAD_DIM;
     let windows = net.b.window_partition(x, WINDOW, shift);
     let [q, k, v] = net.qkv(windows, &format!("{name}.proj_qkv"), heads);
-    let bias = net.window_bias(name, heads, [batch, h, w], WINDOW, shift);
+    let bias = net.window_bias(name, heads, [batch, h, w], WINDOW, [shift; 2]);
     let attended = net.b.attention(q, k, v, Some(bias), (HEAD_DIM as f64).powf(-0.5));
     let merged = net.b.merge_heads(attended);
     let out = net.linear(merged, &format!("{name}.proj_out"), channels);

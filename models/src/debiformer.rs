@@ -122,6 +122,10 @@ impl Shape {
             let (channels, groups) = (width << stage, groups[stage]);
             return Err(format!("{channels} channels of stage {} do not split into {groups} groups", stage + 1));
         }
+        if let Some(stage) = (0..4).find(|&stage| !((width << stage) / HEAD_DIM).is_multiple_of(groups[stage])) {
+            let (heads, groups) = ((width << stage) / HEAD_DIM, groups[stage]);
+            return Err(format!("{heads} heads of stage {} do not split into {groups} groups", stage + 1));
+        }
         let kernels = config.four("kernels", self.kernels, 63)?;
         if let Some(even) = kernels.iter().find(|kernel| kernel.is_multiple_of(2)) {
             return Err(format!("option kernels has {even}, expected odd numbers"));

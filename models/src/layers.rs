@@ -22,7 +22,7 @@ pub struct Layers {
 impl Layers {
     /// An empty model.
     pub fn new(name: &str) -> Self {
-        Self { b: Builder::new(name), prefix: "" }
+        Self { b: Builder::refusing(name), prefix: "" }
     }
     /// The same; what comes now has that before its names.
     pub fn called(self, prefix: &'static str) -> Self {
@@ -152,6 +152,24 @@ impl Layers {
             }
         })
     }
+    /// The first elements of two axes, so that both extents become multiples of `unit`.
+    pub fn cut_axes(&mut self, x: NodeId, axes: [i64; 2], unit: usize) -> NodeId {
+        axes.into_iter().fold(x, |x, axis| {
+            let shape = self.b.shape(x);
+            let extent = shape[shape.len() - axis.unsigned_abs() as usize];
+            match extent % unit {
+                0 => x,
+                rest => self.b.slice(x, axis, 0..extent - rest),
+            }
+        })
+    }
+    /// A map rolled up and left by `shifts`, or back.
+    pub fn rolled(&mut self, x: NodeId, shifts: [usize; 2], back: bool) -> NodeId {
+        [-3, -2].into_iter().zip(shifts).fold(x, |x, (axis, shift)| match shift as i64 {
+            0 => x,
+            shift => self.b.roll(x, axis, if back { shift } else { -shift }),
+        })
+    }
     /// The first rows and columns.
     pub fn crop(&mut self, x: NodeId, height: usize, width: usize) -> NodeId {
         let [_, h, w, _] = self.axes::<4>(x);
@@ -193,13 +211,20 @@ impl Layers {
     }
     /// The score term of attention inside windows of a map `[B, H, W]`, its table called
     /// `name.relative_position_bias_table`: `[heads, w², w²]`, with all windows in front where they are shifted.
-    pub fn window_bias(&mut self, name: &str, heads: usize, map: [usize; 3], window: usize, shift: usize) -> NodeId {
+    pub fn window_bias(
+        &mut self,
+        name: &str,
+        heads: usize,
+        map: [usize; 3],
+        window: usize,
+        shifts: [usize; 2],
+    ) -> NodeId {
         let table = format!("{name}.relative_position_bias_table");
         let table = self.weight(&table, &[(2 * window - 1).pow(2), heads]);
         let bias = self.b.push(RelativeBias { height: window, width: window }, &[table]);
-        match shift {
-            0 => bias,
-            _ => self.b.masked_shifted_windows(bias, map, window, shift),
+        match shifts {
+            [0, 0] => bias,
+            _ => self.b.masked_windows_shifted_by(bias, map, window, shifts),
         }
     }
 }

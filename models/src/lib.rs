@@ -24,7 +24,7 @@ pub mod upernet;
 
 pub use options::ModelOption;
 
-use regard_ir::graph::Graph;
+use regard_ir::graph::{Graph, attempt};
 use std::{collections::BTreeMap, fmt};
 
 /// The shapes of a checkpoint's tensors by name.
@@ -156,7 +156,9 @@ pub fn build(name: &str, config: &Config) -> Result<Graph, ModelError> {
         return Err(ModelError::Config("the number of classes must lie between 1 and 1048576".to_string()));
     }
     options::check(entry.name, config, entry.options).map_err(ModelError::Config)?;
-    (entry.build)(config).map_err(ModelError::Config)
+    // What an op refuses, a tensor that is too large for example, is refused here in its words.
+    let refused = |why| format!("{} cannot be built so: {why}", entry.name);
+    attempt(|| (entry.build)(config)).map_err(refused).and_then(|built| built).map_err(ModelError::Config)
 }
 
 #[cfg(test)]
@@ -260,7 +262,7 @@ mod tests {
 
     #[test]
     fn options_that_a_model_lacks_are_refused() {
-        let why = build("swin_tiny", &Config::default().with("k", "7")).unwrap_err().to_string();
-        assert_eq!(why, "swin_tiny has no option `k`, it has none");
+        let why = build("levit_128s", &Config::default().with("k", "7")).unwrap_err().to_string();
+        assert_eq!(why, "levit_128s has no option `k`, it has none");
     }
 }

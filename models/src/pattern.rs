@@ -160,7 +160,7 @@ fn windows(net: &mut Layers, x: NodeId, pattern: Pattern, name: &str, shift: usi
     // A map that is one window has nothing to shift.
     let shift = if height.min(width) > SIDE { shift } else { 0 };
     let cut = net.b.window_partition(x, SIDE, shift);
-    let bias = net.window_bias(name, heads, map, SIDE, shift);
+    let bias = net.window_bias(name, heads, map, SIDE, [shift; 2]);
     let out = if pattern == Pattern::Bidirectional {
         let operands = net.qkv(cut, &format!("{name}.qkv"), heads);
         let layer = Layer { name, operands, bias, scale: scale(), norm: false };
@@ -176,7 +176,7 @@ fn grid(net: &mut Layers, x: NodeId, name: &str) -> NodeId {
     let [batch, height, width, channels] = net.axes(x);
     let map = [batch, height, width];
     let cut = net.b.grid_partition(x, SIDE);
-    let bias = net.window_bias(name, channels / HEAD_DIM, map, SIDE, 0);
+    let bias = net.window_bias(name, channels / HEAD_DIM, map, SIDE, [0; 2]);
     let out = tokens(net, cut, name, Some(bias));
     net.b.grid_reverse(out, map, SIDE)
 }

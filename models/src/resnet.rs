@@ -227,6 +227,10 @@ pub fn layout(depth: usize, config: &Config) -> Result<Layout, String> {
         let Layout { width, heads, .. } = layout;
         return Err(format!("{width} channels do not split into {heads} heads, expected a multiple of {unit}"));
     }
+    if layout.stem != Stem::Convolution && !layout.width.is_multiple_of(stem::HEADS) {
+        let (width, heads) = (layout.width, stem::HEADS);
+        return Err(format!("{width} channels do not split into {heads} heads of the stem; stem=conv has none"));
+    }
     Ok(layout)
 }
 
@@ -255,7 +259,7 @@ fn named(name: &str, depth: usize, config: &Config, preset: &[(&str, &str)]) -> 
 fn build(name: &str, layout: &Layout, config: &Config) -> Result<Graph, String> {
     const UNIT: usize = 32;
     let [height, width] = config.divided_size(name, RESNET50.size, UNIT, "the map is halved five times")?;
-    let mut net = Net { b: Builder::new(name), layout };
+    let mut net = Net { b: Builder::refusing(name), layout };
     let image = net.b.input("image", TensorType::f32([config.batch, 3, height, width]));
     let mut x = net.stem(image);
     for (group, &depth) in layout.depths.iter().enumerate() {

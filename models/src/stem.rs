@@ -20,7 +20,7 @@ use regard_ir::{
 /// Rows and columns of a block.
 const BLOCK: usize = 4;
 const PIXELS: usize = BLOCK * BLOCK;
-const HEADS: usize = 4;
+pub(crate) const HEADS: usize = 4;
 /// Matrices that are mixed.
 const MIXED: usize = 4;
 /// Length of the embedding of a row, a column and a matrix.

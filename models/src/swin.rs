@@ -11,17 +11,22 @@
 //! microsoft/Swin-Transformer: q is scaled by 32^(−1/2) before the product, the relative-position bias is
 //! added to the scores, and pairs of tokens that the cyclic shift brought together get −100.
 //!
+//! Where windows do not fit the map, libraries that have these weights differ: [`rules`].
+//!
 //! As the backbone of a dense head it takes maps of any size: the image is padded to whole patches, each block pads its
 //! normed map to whole windows and crops, and every stage gives a normed map of its own ([`dense`]).
 //!
 //! Some blocks may have bidirectional attention instead ([`crate::bisa`]).
 
+mod rules;
+
 use crate::{
-    Config, Entry,
+    Config, Entry, ModelOption,
     bisa::{self, Bidirectional, Layer},
     layers::Layers,
 };
 use regard_ir::graph::{Graph, NodeId};
+use rules::Rules;
 
 /// The zoo's row.
 pub const TINY: Entry = Entry {
@@ -31,10 +36,13 @@ pub const TINY: Entry = Entry {
     size: (224, 224),
     classes: 1000,
     aliases: &[],
-    options: &[],
-    fit: None,
+    options: &[RULES],
+    fit: Some(rules::fit),
     build: |config| build("swin_tiny", config, &Bidirectional::default()),
 };
+
+/// Whose rules apply where windows do not fit the map.
+pub const RULES: ModelOption = rules::OPTION;
 
 const WINDOW: usize = 7;
 const PATCH: usize = 4;
@@ -50,15 +58,17 @@ const EPS: f64 = 1e-5;
 /// Where the image cannot be cut into patches and windows, or a block that is named does not exist.
 pub fn build(name: &str, config: &Config, bidirectional: &Bidirectional) -> Result<Graph, String> {
     check_blocks(name, bidirectional)?;
-    // Three mergings by 2.
-    let unit = (PATCH << (DEPTHS.len() - 1)) * WINDOW;
-    let why = "patches of 4, three mergings by 2 and windows of 7 must divide";
-    let size = config.divided_size(name, TINY.size, unit, why)?;
-    let mut net = Swin { layers: Layers::new(name), dense: false, bidirectional };
+    let rules = Rules::of(config)?;
+    let size = rules.size(name, config, TINY.size)?;
+    let mut net = Swin { layers: Layers::new(name), rules, bidirectional };
     let image = net.layers.image(config.batch, size);
     let mut x = net.patch_embed(image);
+    let planned = size.map(|side| side / PATCH);
+    let [height, width] = size;
     for stage in 0..DEPTHS.len() {
-        x = net.blocks(x, stage);
+        x = net
+            .blocks(x, stage, planned.map(|side| side >> stage))
+            .map_err(|why| format!("{name} cannot take images of {height}x{width}: {why}"))?;
         if stage + 1 < DEPTHS.len() {
             x = net.merge(x, stage);
         }
@@ -85,10 +95,10 @@ pub fn check_blocks(name: &str, bidirectional: &Bidirectional) -> Result<(), Str
 /// The backbone of a dense head: from an image `[B, 3, H, W]` of any size four maps `[B, C, H/4…, W/4…]`, each side
 /// halved and rounded up from one to the next. Parameters and modules are called `backbone.…`.
 pub fn dense(layers: Layers, image: NodeId, bidirectional: &Bidirectional) -> (Layers, [NodeId; 4]) {
-    let mut net = Swin { layers: layers.called("backbone."), dense: true, bidirectional };
+    let mut net = Swin { layers: layers.called("backbone."), rules: Rules::Dense, bidirectional };
     let mut x = net.patch_embed(image);
     let maps = [0, 1, 2, 3].map(|stage| {
-        x = net.blocks(x, stage);
+        x = net.blocks(x, stage, [0; 2]).expect("a dense head takes maps of any size");
         let normed = net.layers.norm(x, &format!("norm{stage}"), EPS);
         if stage + 1 < DEPTHS.len() {
             x = net.merge(x, stage);
@@ -102,15 +112,17 @@ pub fn dense(layers: Layers, image: NodeId, bidirectional: &Bidirectional) -> (L
 /// Swin under construction; maps are `[B, H, W, C]`.
 struct Swin<'a> {
     layers: Layers,
-    /// Whether maps may have any size.
-    dense: bool,
+    rules: Rules,
     bidirectional: &'a Bidirectional,
 }
 
 impl Swin<'_> {
     /// `[B, 3, H, W]` → `[B, H/4, W/4, 96]`.
     fn patch_embed(&mut self, image: NodeId) -> NodeId {
-        let image = self.layers.pad_axes(image, [-2, -1], PATCH);
+        let image = match self.rules.pads_image() {
+            true => self.layers.pad_axes(image, [-2, -1], PATCH),
+            false => self.layers.cut_axes(image, [-2, -1], PATCH),
+        };
         let weight = self.layers.weight("patch_embed.proj.weight", &[WIDTH, 3, PATCH, PATCH]);
         let bias = self.layers.weight("patch_embed.proj.bias", &[WIDTH]);
         let patches = self.layers.b.patch_embedding(image, weight, Some(bias));
@@ -119,37 +131,42 @@ impl Swin<'_> {
         x
     }
 
-    /// All blocks of a stage.
-    fn blocks(&mut self, x: NodeId, stage: usize) -> NodeId {
-        (0..DEPTHS[stage]).fold(x, |x, block| self.block(x, stage, block))
+    /// All blocks of a stage, whose map is planned to have those sides.
+    fn blocks(&mut self, x: NodeId, stage: usize, planned: [usize; 2]) -> Result<NodeId, String> {
+        (0..DEPTHS[stage]).try_fold(x, |x, block| self.block(x, stage, block, planned))
     }
 
     /// `[B, H, W, C]` → the same.
-    fn block(&mut self, x: NodeId, stage: usize, block: usize) -> NodeId {
+    fn block(&mut self, x: NodeId, stage: usize, block: usize, planned: [usize; 2]) -> Result<NodeId, String> {
         let [batch, height, width, _] = self.layers.axes(x);
         let name = format!("layers.{stage}.blocks.{block}");
-        let shifted = block % 2 == 1 && (self.dense || height.min(width) > WINDOW);
-        let shift = if shifted { WINDOW / 2 } else { 0 };
+        let cut = self.rules.cut(block % 2 == 1, [height, width], planned)?;
+        let (before, after) = if cut.pad_last { (cut.shift, [0; 2]) } else { ([0; 2], cut.shift) };
         let normed = self.layers.norm(x, &format!("{name}.norm1"), EPS);
-        // Padded behind the norm: such tokens are zeros, which attend and are attended to.
-        let whole = self.layers.pad(normed, WINDOW);
+        let rolled = self.layers.rolled(normed, before, false);
+        // Padded after the norm: such tokens are zeros, which attend and are attended to.
+        let whole = self.layers.pad(rolled, WINDOW);
         let [_, down, across, _] = self.layers.axes(whole);
-        let windows = self.layers.b.window_partition(whole, WINDOW, shift);
+        let rolled = self.layers.rolled(whole, after, false);
+        let windows = self.layers.b.window_partition(rolled, WINDOW, 0);
         let bidirectional = self.bidirectional.blocks.contains(&(stage, block));
-        let attended = self.attention(windows, &format!("{name}.attn"), bidirectional, [batch, down, across], shift);
-        let map = self.layers.b.window_reverse(attended, [batch, down, across], WINDOW, shift);
+        let map = [batch, down, across];
+        let attended = self.attention(windows, &format!("{name}.attn"), bidirectional, map, cut.shift);
+        let map = self.layers.b.window_reverse(attended, map, WINDOW, 0);
+        let map = self.layers.rolled(map, after, true);
         let map = self.layers.crop(map, height, width);
+        let map = self.layers.rolled(map, before, true);
         let x = self.layers.b.add(x, map);
         let normed = self.layers.norm(x, &format!("{name}.norm2"), EPS);
         let names = [format!("{name}.mlp.fc1"), format!("{name}.mlp.fc2")];
         let out = self.layers.mlp(normed, &names, MLP_RATIO);
         let x = self.layers.b.add(x, out);
         self.layers.tap_tokens(x, &name);
-        x
+        Ok(x)
     }
 
     /// Window attention, `[B·windows, 49, C]` → the same; the windows are those of a map `[B, H, W]`.
-    fn attention(&mut self, x: NodeId, name: &str, bidirectional: bool, map: [usize; 3], shift: usize) -> NodeId {
+    fn attention(&mut self, x: NodeId, name: &str, bidirectional: bool, map: [usize; 3], shift: [usize; 2]) -> NodeId {
         let [.., channels] = self.layers.axes::<3>(x);
         let heads = channels / HEAD_DIM;
         let operands = self.layers.qkv(x, &format!("{name}.qkv"), heads);

@@ -8,7 +8,7 @@
 //! A shard lies beside its index: the index names files, never ways to other directories.
 
 use super::{
-    Contents, Fault,
+    Contents,
     open::{One, single},
 };
 use crate::errors::{Error, Result};
@@ -46,14 +46,16 @@ pub fn index(path: &Path, text: &str, key: Option<&str>) -> Result<(Vec<File>, C
     let names: BTreeSet<&str> = wanted.values().copied().collect();
     let folder = path.parent().unwrap_or(Path::new(""));
     let paths: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).collect();
-    let (files, mut all) = together(path, &paths, key, |name, file| {
+    let (files, all) = together(path, &paths, key, |name, file| {
         wanted.get(name).is_some_and(|wanted| Path::new(wanted) == file.file_name().map_or(Path::new(""), Path::new))
     })?;
     if let Some((name, file)) = wanted.iter().find(|(name, _)| !all.tensors.contains_key(**name)) {
         return Err(broken(format!("its index places {name} in {file}, which has no such tensor")));
     }
-    all.metadata.remove("total_size");
-    Ok((files, all))
+    match all.tensors.is_empty() {
+        true => Err(broken("its `weight_map` is empty".into())),
+        false => Ok((files, all)),
+    }
 }
 
 /// The checkpoint in a directory.
@@ -126,9 +128,6 @@ fn together(
         all.metadata.extend(contents.metadata);
         all.left_out.extend(contents.left_out);
         all.more_left_out += contents.more_left_out;
-    }
-    if all.tensors.is_empty() {
-        return Err(Fault::Broken("it has no tensors".into()).at(path));
     }
     Ok((files, all))
 }

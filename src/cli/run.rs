@@ -5,6 +5,7 @@ use crate::{
     check::{self, Reference},
     errors::{Error, Result},
     inference::{self, Classifier},
+    memory,
     progress::Progress,
     report::{self, Labels},
     source,
@@ -115,6 +116,7 @@ pub fn execute(
     reference: Option<&Reference>,
     out: &mut dyn Write,
 ) -> Result<()> {
+    memory::afford_ports(session.program())?;
     if let Some(raw) = &how.raw {
         if !images.is_empty() {
             return Err(Error::Usage("--raw takes the place of images".into()));

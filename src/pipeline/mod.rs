@@ -19,6 +19,7 @@ pub use trace::Trace;
 
 use crate::{
     errors::{Error, Result},
+    memory,
     weights::{self, Weights},
 };
 use regard_ir::{
@@ -116,7 +117,20 @@ pub fn code(program: Program<Kernel>, target: &Target, trace: &mut Trace) -> Res
 /// # Errors
 /// Where a weight cannot be read.
 pub fn constants<K: Sync>(program: &Program<K>, weights: &dyn Weights, trace: &mut Trace) -> Result<Constants> {
-    trace.stage("weights", || weights::bind(program, weights))
+    trace.stage("weights", || {
+        let bytes = program.constant_bytes;
+        match memory::is_given(bytes) {
+            true => weights::bind(program, weights),
+            false => {
+                let largest = program.folds.outputs.iter().max_by_key(|&&output| program.folds.ty(output).elements());
+                let largest =
+                    largest.map_or_else(String::new, |&output| format!(", among them {}", program.folds.ty(output)));
+                Err(Error::Failed(format!(
+                    "the constants take {bytes} bytes of memory{largest}, which the system refuses"
+                )))
+            }
+        }
+    })
 }
 
 /// What a session needs besides the graph.
@@ -134,6 +148,7 @@ pub struct Options<'a> {
 /// # Errors
 /// Where the weights do not fit the graph, or any stage fails.
 pub fn session(graph: &Graph, options: &Options, trace: &mut Trace) -> Result<(Session, Program<Kernel>)> {
+    memory::afford(graph)?;
     check_leaves(graph, options.weights, trace)?;
     let kernels = kernels(graph, options.recipe.clone(), trace)?;
     let constants = constants(&kernels, options.weights, trace)?;

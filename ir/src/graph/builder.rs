@@ -26,12 +26,17 @@ use crate::{
     types::{DType, TensorType},
     view::View,
 };
-use std::ops::Range;
+use std::{
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+};
 
 /// A graph under construction.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     graph: Graph,
+    /// Whether an op that does not fit ends the construction without being a broken invariant.
+    refusing: bool,
 }
 
 macro_rules! unary {
@@ -69,11 +74,28 @@ binary! {
     and And "Both.", or Or "Either.",
 }
 
+/// Why a construction ended.
+struct Refusal(String);
+
+/// What `construct` returns, or the sentence of the op that a [refusing](Builder::refusing) builder could not append. The
+/// unwinding in between reaches nobody else; other panics go on.
+pub fn attempt<T>(construct: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(construct)).map_err(|payload| match payload.downcast::<Refusal>() {
+        Ok(refusal) => refusal.0,
+        Err(other) => resume_unwind(other),
+    })
+}
+
 /// The graph and its leaves.
 impl Builder {
     /// An empty graph of that name.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { graph: Graph::new(name) }
+        Self { graph: Graph::new(name), refusing: false }
+    }
+    /// The same for graphs that depend on what people ask for: an op that does not fit ends the construction, and
+    /// [`attempt`] around it returns the sentence.
+    pub fn refusing(name: impl Into<String>) -> Self {
+        Self { graph: Graph::new(name), refusing: true }
     }
     /// The graph, returning `outputs`.
     pub fn finish(mut self, outputs: &[NodeId]) -> Graph {
@@ -89,6 +111,9 @@ impl Builder {
         let op = op.into();
         self.graph.push(op.clone(), operands).unwrap_or_else(|message| {
             let attrs: Vec<String> = op.attrs().iter().map(|(name, value)| format!("{name} = {value}")).collect();
+            if self.refusing {
+                resume_unwind(Box::new(Refusal(message)));
+            }
             panic!("{} {operands:?} {{ {} }} in graph {}: {message}", op.name(), attrs.join(", "), self.graph.name)
         })
     }

@@ -14,6 +14,9 @@ use crate::{
     text::NodeText,
 };
 
+/// Tensors that take so many bytes are asked for before they are computed.
+const LARGE: usize = 64 << 20;
+
 /// Why a graph has no value: a leaf without one, or an op that cannot compute on what it was given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}: {message}")]
@@ -89,6 +92,12 @@ fn value(
     values: &IdVec<NodeId, Option<Tensor>>,
     leaf: &mut dyn FnMut(NodeId, &Node) -> Result<Tensor, EvalError>,
 ) -> Result<Tensor, EvalError> {
+    // A tensor, and what its op computes it by.
+    let bytes = node.ty.elements().saturating_mul(2 * size_of::<f64>());
+    if bytes >= LARGE && Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
+        let message = format!("takes {bytes} bytes to be computed as f64, which the system refuses");
+        return Err(EvalError::new(graph, id, message));
+    }
     if matches!(node.op, Op::Input(_) | Op::Weight(_)) {
         let tensor = leaf(id, node)?;
         return match tensor.ty == node.ty && tensor.data.len() == node.ty.elements() {

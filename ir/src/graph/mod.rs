@@ -25,7 +25,7 @@ mod tests;
 mod windows;
 
 pub use bound::{Bounded, eval_bounded};
-pub use builder::Builder;
+pub use builder::{Builder, attempt};
 pub use eval::{EvalError, eval, eval_nodes};
 pub use tensor::Tensor;
 

@@ -83,9 +83,20 @@ impl Builder {
     /// A score term `[heads, w², w²]` plus the mask of shifted windows of a map `[B, H, W]`: →
     /// `[B·H/w·W/w, heads, w², w²]`, the windows of every image alike.
     pub fn masked_shifted_windows(&mut self, bias: NodeId, map: [usize; 3], window: usize, shift: usize) -> NodeId {
+        self.masked_windows_shifted_by(bias, map, window, [shift; 2])
+    }
+
+    /// The same where rows and columns are rolled by `shifts`, one of which may be 0.
+    pub fn masked_windows_shifted_by(
+        &mut self,
+        bias: NodeId,
+        map: [usize; 3],
+        window: usize,
+        shifts: [usize; 2],
+    ) -> NodeId {
         let [batch, height, width] = map;
         let (windows, tokens) = ((height / window) * (width / window), window * window);
-        let mask = self.shifted_window_mask(height, width, window, shift);
+        let mask = self.window_mask([height, width], window, shifts);
         let mask = self.reshape(mask, &[1, windows, 1, tokens, tokens]);
         let all = self.expand(mask, &[batch, windows, 1, tokens, tokens]);
         let mask = self.reshape(all, &[batch * windows, 1, tokens, tokens]);
@@ -95,11 +106,15 @@ impl Builder {
     /// 0 where two tokens of a shifted window come from the same piece of the map, else −100:
     /// `[H/w·W/w, w·w, w·w]`.
     pub fn shifted_window_mask(&mut self, height: usize, width: usize, window: usize, shift: usize) -> NodeId {
+        self.window_mask([height, width], window, [shift; 2])
+    }
+
+    fn window_mask(&mut self, [height, width]: [usize; 2], window: usize, shifts: [usize; 2]) -> NodeId {
         let [down, across] = [height / window, width / window];
         let tokens = window * window;
-        let row = self.piece([down, window], height, shift);
+        let row = self.piece([down, window], height, shifts[0]);
         let row = self.reshape(row, &[down, 1, window, 1]);
-        let column = self.piece([across, window], width, shift);
+        let column = self.piece([across, window], width, shifts[1]);
         let column = self.reshape(column, &[1, across, 1, window]);
         let row = self.scale(row, 3.0);
         let piece = self.add(row, column);
