@@ -150,8 +150,8 @@ fn prepare<'a>(job: &Job<'a>, trace: &mut Trace) -> Result<Box<Reference<'a>>> {
             }))
         }
         Device::Interpreter => {
-            memory::afford(job.graph)?;
             pipeline::check_leaves(job.graph, job.weights, trace)?;
+            memory::afford(job.graph)?;
             let (kernels, weights) = (pipeline::kernels(job.graph, job.recipe.clone(), trace)?, job.weights);
             let buffers: u64 = kernels.buffers.values().map(|buffer| buffer.len.saturating_mul(8)).sum();
             if !memory::is_given(buffers) {

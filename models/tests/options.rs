@@ -1,7 +1,7 @@
 //! Options, sizes, batches and numbers of classes drawn for every model: a builder answers with a graph or with a sentence.
 
 use proptest::prelude::*;
-use regard_models::{Config, Entry, ZOO, build};
+use regard_models::{Config, Entry, Shapes, ZOO, build, fitted, names::Style};
 use std::panic::catch_unwind;
 
 /// Words and numbers as people may write them for any option.
@@ -76,4 +76,36 @@ fn seeds_that_once_failed() {
         let config = options.iter().fold(Config::default(), |config, (name, value)| config.with(name, value));
         assert!(build(model, &config).unwrap_err().to_string().contains(" split into "), "{model}");
     }
+}
+
+/// A checkpoint says the structure, and may say anything.
+#[test]
+fn no_shapes_of_a_checkpoint_make_a_builder_panic() {
+    let graph = build("debiformer_tiny", &Config::default()).unwrap();
+    let stored: Shapes = graph.weights().iter().map(|&id| (graph.text_name(id), graph.ty(id).shape.clone())).collect();
+    let names: Vec<String> = stored.keys().filter(|name| name.contains(".0.")).cloned().collect();
+    let extent = prop::sample::select(vec![0usize, 1, 2, 3, 5, 7, 24, 32, 64, 96, 100, 4096, 8191, usize::MAX / 2]);
+    let change = (prop::sample::select(names), 0usize..4, extent);
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let outcome = runner.run(&prop::collection::vec(change, 1..4), |changes| {
+        let mut stored = stored.clone();
+        for (name, axis, extent) in &changes {
+            if let Some(shape) = stored.get_mut(name).and_then(|shape| shape.get_mut(*axis)) {
+                *shape = *extent;
+            }
+        }
+        for style in Style::ALL {
+            let built = catch_unwind(|| {
+                let config = fitted("debiformer_tiny", &Config::default(), &stored, style);
+                build("debiformer_tiny", &config).is_ok()
+            });
+            prop_assert!(built.is_ok(), "panics on {changes:?}");
+        }
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
 }

@@ -8,6 +8,7 @@
 use crate::{
     check,
     errors::Result,
+    memory,
     pipeline::{self, Trace},
     values,
     weights::Weights,
@@ -36,6 +37,7 @@ impl Timed {
         weights: &dyn Weights,
         trace: &mut Trace,
     ) -> Result<Timed> {
+        memory::afford(graph)?;
         let constants = pipeline::constants(&kernels, weights, trace)?;
         let code = pipeline::code(kernels, target, trace)?;
         let session = pipeline::start(code, constants, 1)?;

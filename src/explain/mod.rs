@@ -13,6 +13,7 @@ mod compact;
 
 use crate::{
     errors::Result,
+    memory,
     pipeline::Recipe,
     progress::Progress,
     report::{self, femtoseconds},
@@ -222,6 +223,7 @@ fn add<'a>(links: &mut Vec<Link<'a>>, step: &'a Step, place: &str) {
 /// # Errors
 /// Where a graph cannot be evaluated at all.
 pub fn replay(links: &[Link], weights: &dyn Weights, progress: &Progress) -> Result<Replay> {
+    links.iter().try_for_each(|link| memory::afford(link.before))?;
     progress.say(format!("replaying {} links", links.len()));
     let given = |kind: Kind, graph: &Graph, id: NodeId, node: &Node| -> Tensor {
         let own = |id, node: &Node| leaf(graph, weights, |_, _| None)(id, node).ok();

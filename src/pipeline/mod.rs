@@ -148,8 +148,8 @@ pub struct Options<'a> {
 /// # Errors
 /// Where the weights do not fit the graph, or any stage fails.
 pub fn session(graph: &Graph, options: &Options, trace: &mut Trace) -> Result<(Session, Program<Kernel>)> {
-    memory::afford(graph)?;
     check_leaves(graph, options.weights, trace)?;
+    memory::afford(graph)?;
     let kernels = kernels(graph, options.recipe.clone(), trace)?;
     let constants = constants(&kernels, options.weights, trace)?;
     let code = code(kernels.clone(), options.recipe.target, trace)?;

@@ -121,3 +121,68 @@ fn hostile_and_broken_checkpoints_get_one_sentence() {
     assert!(regard(&["convert", &dir.arg("absent.pth"), "--list"]).fails(1).contains("absent.pth"));
     regard(&["convert", &dir.arg("text.pt")]).fails(2);
 }
+
+/// [`LINEAR`] with the names that `lightning.ckpt` has behind its prefix.
+fn bare_linear() -> String {
+    LINEAR.replace("%\"0.weight\"", "%weight").replace("%\"0.bias\"", "%bias")
+}
+
+#[test]
+fn prefixes_and_wrappers_are_found_and_said() {
+    let dir = Dir::new();
+    let graph = dir.file("linear.rg", bare_linear());
+    let check = |more: &[&str]| regard(&[&["check", &graph, "--trials", "1"][..], more].concat());
+    for file in ["lightning.ckpt", "deflated.ckpt"] {
+        let said = check(&["--weights", &format!("{CHECKPOINTS}/{file}")]).ok();
+        assert!(said.contains("from its `state_dict`, all 2 begin with `model.`"), "{said}");
+    }
+    let both: [(&str, &[usize], Vec<f32>); 4] = [
+        ("model.weight", &[2, 3], wave(6, 0.1)),
+        ("model.bias", &[2], wave(2, 0.2)),
+        ("ema.weight", &[2, 3], wave(6, 0.3)),
+        ("ema.bias", &[2], wave(2, 0.4)),
+    ];
+    let file = dir.file("both.safetensors", tensors(&both));
+    let said = check(&["--weights", &file]).ok();
+    assert!(said.contains("2 of 4 begin with `model.`") && said.contains("--prefix ema."), "{said}");
+    check(&["--weights", &file, "--prefix", "ema."]).ok();
+    let why = check(&["--weights", &file, "--prefix", "net."]).fails(1);
+    assert!(why.contains("none of its 4 tensors has a name that begins with `net.`"), "{why}");
+    assert!(check(&["--weights", &file, "--key", "model"]).fails(1).contains("has no keys"));
+    assert!(check(&["--prefix", "model."]).fails(2).contains("--prefix is about a checkpoint"));
+    let converted = dir.arg("model.safetensors");
+    regard(&["convert", &file, "--prefix", "model.", "-o", &converted]).ok();
+    let archive = Archive::open(Path::new(&converted)).unwrap();
+    assert!(archive.tensors().keys().eq(["bias", "weight"]));
+}
+
+#[test]
+fn of_many_faults_ten_are_listed() {
+    let dir = Dir::new();
+    let file = dir.file("other.safetensors", tensors(&[("x", &[2], wave(2, 0.1))]));
+    let why = regard(&["run", "swin_tiny", "--weights", &file]).fails(1);
+    assert!(why.contains("174 faults") && why.contains("and 164 more"), "{why}");
+    assert_eq!(why.lines().filter(|line| line.starts_with("  ")).count(), 12, "{why}");
+}
+
+#[test]
+fn another_number_of_classes_is_suggested() {
+    let dir = Dir::new();
+    let graph =
+        models::build("levit_128s", &Config { classes: Some(7), size: Some((32, 32)), ..Config::default() }).unwrap();
+    let stored: Vec<(String, Vec<usize>, Vec<f32>)> = graph
+        .weights()
+        .iter()
+        .map(|&id| {
+            let (name, shape) = (graph.text_name(id), graph.ty(id).shape.clone());
+            let values = synthetic::parameter(&name, &shape, 0);
+            (format!("module.{name}"), shape, values)
+        })
+        .collect();
+    let list: Vec<(&str, &[usize], Vec<f32>)> = stored.iter().map(|(n, s, v)| (&n[..], &s[..], v.clone())).collect();
+    let weights = dir.file("seven.safetensors", tensors(&list));
+    let args = ["check", "levit_128s", "--size", "32x32", "--trials", "1", "--weights", &weights];
+    let why = regard(&args).fails(1);
+    assert!(why.contains("its head has 7 classes") && why.contains("--classes 7"), "{why}");
+    regard(&[&args[..], &["--classes", "7"]].concat()).ok();
+}

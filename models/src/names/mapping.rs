@@ -91,7 +91,7 @@ impl Mapping {
     }
 }
 
-/// What stands before names of a style in a checkpoint: nothing, and what occurs most often, the shortest first.
+/// What stands before names of a style in a checkpoint: nothing, and what occurs most often, the shortest first but for averages.
 fn prefixes<'a>(origins: &[(Origin, &[usize])], stored: &'a Shapes) -> Vec<&'a str> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     // Names with many parts are the least likely to occur by chance.
@@ -108,7 +108,9 @@ fn prefixes<'a>(origins: &[(Origin, &[usize])], stored: &'a Shapes) -> Vec<&'a s
     frequent.sort_by_key(|&(prefix, count)| (Reverse(count), prefix.len(), prefix));
     frequent.truncate(MOST);
     let mut prefixes: Vec<&str> = frequent.into_iter().map(|(prefix, _)| prefix).collect();
-    prefixes.sort_by_key(|prefix| (prefix.len(), *prefix));
+    // Of two copies, the one that was trained goes before one that was averaged.
+    let averaged = |prefix: &str| ["ema", "teacher", "swa", "averag"].iter().any(|word| prefix.contains(word));
+    prefixes.sort_by_key(|prefix| (averaged(prefix), prefix.len(), *prefix));
     prefixes.insert(0, "");
     prefixes
 }

@@ -90,8 +90,12 @@ impl Style {
     }
 }
 
-/// Tensors in checkpoints that are functions of the configuration, and therefore not parameters.
+/// Tensors in checkpoints that are functions of the configuration, and therefore not parameters, and those that their own
+/// library never reads: transformers keeps the norm of a classifier in backbones, too.
 pub fn is_derived(name: &str) -> bool {
+    if name.contains("backbone.") && name.contains("swin.layernorm.") {
+        return true;
+    }
     let last = name.rsplit('.').next().unwrap_or(name);
     matches!(last, "relative_position_index" | "attn_mask" | "num_batches_tracked" | "attention_bias_idxs")
 }
