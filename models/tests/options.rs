@@ -62,7 +62,7 @@ fn never_panics(entry: &'static Entry, cases: u32) {
 #[test]
 fn no_options_make_a_builder_panic() {
     for entry in ZOO {
-        never_panics(entry, if entry.options.is_empty() { 8 } else { 100 });
+        never_panics(entry, if entry.options.is_empty() { 4 } else { 24 });
     }
 }
 
@@ -87,7 +87,7 @@ fn no_shapes_of_a_checkpoint_make_a_builder_panic() {
     let extent = prop::sample::select(vec![0usize, 1, 2, 3, 5, 7, 24, 32, 64, 96, 100, 4096, 8191, usize::MAX / 2]);
     let change = (prop::sample::select(names), 0usize..4, extent);
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
-        cases: 200,
+        cases: 40,
         failure_persistence: None,
         ..ProptestConfig::default()
     });

@@ -83,7 +83,7 @@ impl Stored {
         piece: &mut dyn FnMut(&[u8]) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         let size = self.element_bytes();
-        if self.dtype.bitsize() % 8 != 0 {
+        if !self.dtype.bitsize().is_multiple_of(8) {
             return self.read_plain(blocks, 0..self.bytes(), piece);
         }
         let mut ordered = |bytes: &mut [u8]| {

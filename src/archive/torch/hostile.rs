@@ -258,7 +258,7 @@ fn names_occur_once() {
     assert!(why.contains("two entries of the same name"), "{why}");
     // {"w": tensor, "w": tensor}
     let tensor = &pickle[3..pickle.len() - 2];
-    let both = [&b"\x80\x02}("[..], &tensor[..], &tensor[..], b"u."].concat();
+    let both = [&b"\x80\x02}("[..], tensor, tensor, b"u."].concat();
     let why = open("x.pth", &archive(&[("x/data.pkl", &both), ("x/data/0", &[0; 16])])).unwrap_err();
     assert!(why.contains("two of its tensors are called w"), "{why}");
 }
