@@ -148,6 +148,13 @@ pub fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
         .collect()
 }
 
+/// Whether f32 holds the number to its full precision: 0, the infinities and NaN, normal numbers, and smaller ones that
+/// need no rounding.
+pub fn fits_f32(value: f64) -> bool {
+    let single = value as f32;
+    !value.is_finite() || single.is_normal() || f64::from(single) == value
+}
+
 /// A real attribute. Equality, order and hash are those of the bits, so it can be a key; its text form
 /// is the shortest decimal that reads back to the same f64.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
