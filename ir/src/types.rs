@@ -47,8 +47,8 @@ impl DType {
     pub fn round(self, value: f64) -> f64 {
         match self {
             DType::F32 => f64::from(value as f32),
-            DType::Bf16 => half::bf16::from_f64(value).to_f64(),
-            DType::F16 => half::f16::from_f64(value).to_f64(),
+            DType::Bf16 => half::bf16::from_f64_const(value).to_f64(),
+            DType::F16 => half::f16::from_f64_const(value).to_f64(),
             DType::I32 | DType::Bool => value,
         }
     }
