@@ -9,8 +9,9 @@ use crate::{
 use clap::Args;
 use regard_ir::types::ShapeText;
 use std::{
-    io::{self, Write},
-    path::PathBuf,
+    fs::File,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
 };
 
 /// Turn a checkpoint of PyTorch or NumPy into a safetensors file, without Python, or list what it holds
@@ -42,9 +43,15 @@ pub struct Convert {
 impl Convert {
     pub fn places(&self) -> Places {
         // A safetensors file becomes what it was: it may replace itself.
-        let is_copy = self.input.extension().is_some_and(|extension| extension == "safetensors");
+        let is_copy = is_safetensors(&self.input);
         Places::default().reads((!is_copy).then_some(&self.input)).writes(&self.output)
     }
+}
+
+/// Whether a file begins as a safetensors file: its header is an object.
+fn is_safetensors(path: &Path) -> bool {
+    let mut start = [0; 9];
+    path.is_file() && File::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok()) && start[8] == b'{'
 }
 
 /// Lists, copies, and says on standard error what was left out.

@@ -40,7 +40,7 @@ impl Timed {
         memory::afford(graph)?;
         let constants = pipeline::constants(&kernels, weights, trace)?;
         let code = pipeline::code(kernels, target, trace)?;
-        let session = pipeline::start(code, constants, 1)?;
+        let session = pipeline::start(code, constants, target, 1)?;
         let ports = session.program().inputs.iter();
         let values = check::inputs(graph, 0);
         let inputs = values.iter().zip(ports).map(|(values, port)| values::encode(port.ty.dtype, values)).collect();

@@ -153,7 +153,7 @@ pub fn session(graph: &Graph, options: &Options, trace: &mut Trace) -> Result<(S
     let kernels = kernels(graph, options.recipe.clone(), trace)?;
     let constants = constants(&kernels, options.weights, trace)?;
     let code = code(kernels.clone(), options.recipe.target, trace)?;
-    let session = trace.stage("session", || start(code, constants, options.threads))?;
+    let session = trace.stage("session", || start(code, constants, options.recipe.target, options.threads))?;
     Ok((session, kernels))
 }
 

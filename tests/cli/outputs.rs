@@ -135,6 +135,9 @@ fn an_output_that_is_an_input_is_refused() {
     let own = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
     refused(&mut with(&own(&["compile", &block, "--emit", "rg", "-o"]), "soft.rg"));
     refused(&mut with(&own(&["convert", "p.pth", "-o"]), "hard.pth"));
+    fs::hard_link(dir.path("p.pth"), dir.path("p.safetensors")).unwrap();
+    refused(&mut with(&own(&["convert", "p.safetensors", "-o"]), "p.safetensors"));
+    fs::remove_file(dir.path("p.safetensors")).unwrap();
     refused(&mut with(&own(&["compile", &block, "--labels", "in.safetensors", "-o"]), "in.safetensors"));
     refused(&mut with(
         &own(&["compile", &block, "--weights", "in.safetensors", "--emit", "rg", "-o"]),
