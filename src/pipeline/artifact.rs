@@ -75,7 +75,8 @@ fn group_text(graph: &Graph, group: &Group) -> String {
         }
         Body::Attend(a) => {
             let extents = [a.batch, a.queries, a.keys];
-            format!("{} {extents:?} over {} values", a.name(), a.value_dim)
+            let seen = a.seen.map_or(String::new(), |seen| format!(", seeing {:.0} % of the keys", 100.0 * seen));
+            format!("{} {extents:?} over {} values{seen}", a.name(), a.value_dim)
         }
     };
     let cones = group.body.cones();

@@ -7,7 +7,6 @@ mod chain;
 
 mod attention;
 mod bidirectional;
-mod half;
 mod large;
 mod maps;
 mod masks;

@@ -242,6 +242,68 @@ fn masks_are_not_stored() {
     }
 }
 
+/// Masks put together of parts: positions under borders are computed, too.
+#[test]
+fn masks_of_parts_are_computed() {
+    let parts = |n: usize| {
+        [
+            format!(
+                "%e = const {{ value = 1 }} : bool[{n}, 64]\n%t = le %j, %i\n\
+                 %h = slice %t {{ axis = 1, start = 64, stop = {n}, step = 1 }}\n%c = concat %e, %h {{ axis = 1 }}"
+            ),
+            format!(
+                "%t = lt %j, %i\n%h = slice %t {{ axis = 1, start = 0, stop = {}, step = 1 }}\n\
+                 %c = pad %h {{ axis = 1, low = 1, high = 0, value = 1 }}",
+                n - 1
+            ),
+        ]
+    };
+    for added in [false, true] {
+        parts(300).iter().for_each(|condition| check(&masked(condition, (300, 300), added)));
+        for condition in parts(512) {
+            let graph = masked(&condition, (512, 512), added);
+            let plan = planned(&graph, v4());
+            assert!(attend(&plan).seen.is_some_and(|seen| seen < 0.7), "{condition}");
+            assert!(lowered(&graph, v4()).constant_bytes < 1 << 12, "{condition}");
+        }
+    }
+}
+
+/// Exponentials of positions are dearer to compute than to read, while they fit a cache.
+#[test]
+fn tables_of_costly_functions_lie_in_memory() {
+    let table = |n: usize| {
+        parse(&format!(
+            "%x = input : f32[{n}, 64]\n%i = iota {{ axis = 0 }} : i32[{n}, 1]\n%j = iota {{ axis = 1 }} : i32[1, 64]\n\
+             %p = mul %i, %j\n%f = cast %p {{ to = f32 }}\n%h = mul %f, -0.001\n%e = exp %h\n%y = mul %x, %e\nreturn %y"
+        ))
+    };
+    check(&table(37));
+    for (n, least, most) in [(4096, 1 << 20, 2 << 20), (1 << 20, 0, 1 << 12)] {
+        let bytes = lowered(&table(n), v4()).constant_bytes;
+        assert!((least..=most).contains(&bytes), "{n}: {bytes} bytes of constants");
+    }
+}
+
+/// A table gathered by distance is larger than any cache for long inputs, and then gathered where it is read.
+#[test]
+fn biases_of_long_inputs_are_gathered_where_they_are_read() {
+    let biased = |n: usize| {
+        parse(&format!(
+            "%q = input : f32[3, {n}, 4]\n%k = input : f32[3, {n}, 4]\n%v = input : f32[3, {n}, 5]\n\
+             %table = weight : f32[32, 3]\n%i = iota {{ axis = 0 }} : i32[{n}, 1]\n%j = iota {{ axis = 1 }} : i32[1, {n}]\n\
+             %d = sub %i, %j\n%a = abs %d\n%h = div %a, 4\n%bucket = min %h, 31\n%g = gather %table, %bucket\n\
+             %b = transpose %g {{ order = [-1, -3, -2] }}\n%s = scores %q, %k\n%c = le %j, %i\n%t = add %s, %b\n\
+             %m = select %c, %t, -inf\n%y = attend %m, %v {{ axis = -1 }}\nreturn %y"
+        ))
+    };
+    check(&biased(270));
+    for target in targets() {
+        let bytes = lowered(&biased(1 << 14), &target).constant_bytes;
+        assert!(bytes < 1 << 12, "{bytes} bytes of constants");
+    }
+}
+
 /// Scores that are never stored are not limited; what is stored is, and says so.
 #[test]
 fn only_tensors_in_memory_are_limited() {

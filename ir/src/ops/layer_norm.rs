@@ -6,7 +6,7 @@
 
 use super::{
     Attr, AttrReader, OpDef,
-    shape::{common_float, named},
+    shape::{float, named, same_dtype},
 };
 use crate::{
     graph::Tensor,
@@ -35,10 +35,11 @@ impl OpDef for LayerNorm {
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let x = operands[0];
-        let dtype = common_float("layer_norm", operands)?;
+        float("layer_norm", "operand", x)?;
+        same_dtype("layer_norm", operands)?;
         let channels = &x.shape[x.axis(-1)?..];
         match operands[1..].iter().find(|ty| ty.shape != channels) {
-            None => Ok(TensorType::new(dtype, x.shape.clone())),
+            None => Ok(x.clone()),
             Some(ty) => Err(format!("layer_norm of {x} is scaled or shifted by {ty}, expected [{}]", channels[0])),
         }
     }

@@ -18,12 +18,12 @@
 
 use super::{
     Attr, AttrReader, OpDef,
-    shape::{common_float, named, narrowed, sized},
+    shape::{named, sized},
     softmax,
 };
 use crate::{
     graph::Tensor,
-    types::{Real, TensorType},
+    types::{DType, Real, TensorType},
 };
 
 /// What lies around the map.
@@ -47,8 +47,8 @@ impl Border {
     }
 }
 
-/// `neighbourhood_attention %q, %k, %v, %row, %column { heads = 8, size = 7, scale = 1.0, border = zero }`: q and k
-/// `[B, C, H, W]`, v `[B, D, H, W]` → `[B, D, H, W]`, floats of any types, the result of their common one; the tables `[size, C/heads/2]`, `[2·size − 1, C/heads/2]` with
+/// `neighbourhood_attention %q, %k, %v, %row, %column { heads = 8, size = 7, scale = 1.0, border = zero }`: q and k f32
+/// `[B, C, H, W]`, v `[B, D, H, W]` → `[B, D, H, W]`; the tables `[size, C/heads/2]`, `[2·size − 1, C/heads/2]` with
 /// `clamp`. Without the tables there are no relative terms; without k (four operands) there are no others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NeighbourhoodAttention {
@@ -107,7 +107,9 @@ impl NeighbourhoodAttention {
     fn extents(&self, operands: &[&TensorType]) -> Result<Extents, String> {
         let name = self.name();
         let roles = Roles::of(operands);
-        common_float(name, operands)?;
+        if let Some(ty) = operands.iter().find(|ty| ty.dtype != DType::F32) {
+            return Err(format!("{name} has {ty}, expected f32"));
+        }
         let axes = |role: &str, ty: &TensorType| -> Result<[usize; 4], String> {
             ty.shape.clone().try_into().map_err(|_| format!("{role} of {name} is {ty}, expected 4 axes"))
         };
@@ -128,9 +130,9 @@ impl NeighbourhoodAttention {
             ));
         }
         if let Some(k) = roles.k
-            && k.shape != roles.q.shape
+            && k != roles.q
         {
-            return Err(format!("{name} has queries {} and keys {k}, expected the same shape", roles.q));
+            return Err(format!("{name} has queries {} and keys {k}, expected the same type", roles.q));
         }
         if value != [batch, value[1], height, width] {
             return Err(format!(
@@ -318,8 +320,7 @@ impl OpDef for NeighbourhoodAttention {
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let e = self.extents(operands)?;
-        let dtype = common_float(self.name(), operands)?;
-        sized(dtype, vec![e.batch, e.heads * e.value_dim, e.map[0], e.map[1]])
+        sized(DType::F32, vec![e.batch, e.heads * e.value_dim, e.map[0], e.map[1]])
     }
     /// Scores and their scaling, relative terms by row and column and their two sums, softmax, values.
     fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {
@@ -399,14 +400,13 @@ impl OpDef for NeighbourhoodAttention {
             _ => logits,
         };
         text += &read(&e, "v", "values", e.value_dim);
-        let (narrow, result) = narrowed(common_float(self.name(), operands).ok()?);
         text += &format!(
             "
   %sums = attend %{logits}, %values {{ axis = -1 }}
   %pixels = reshape %sums {{ shape = [{batch}, {heads}, {height}, {width}, {vd}] }}
   %channels = transpose %pixels {{ order = [-1, -3, -2] }}
-  %y = reshape %channels {{ shape = [{batch}, {}, {height}, {width}] }}{narrow}
-  return %{result}
+  %y = reshape %channels {{ shape = [{batch}, {}, {height}, {width}] }}
+  return %y
 }}
 ",
             heads * e.value_dim,

@@ -282,7 +282,11 @@ impl Sink<'_> {
         for operand in operands {
             let shape = self.graph.ty(operand).shape.clone();
             let behind = ty.shape[axis] - start - shape[axis];
-            let padded = self.at(operand, View::pad(&shape, axis, start, behind, Real::new(0.0)))?;
+            let padded = match &self.graph.nodes[operand].op {
+                // A number is the same in every shape.
+                Op::Const(c) => self.push(ops::Const { ty: ty.clone(), value: c.value }, &[])?,
+                _ => self.at(operand, View::pad(&shape, axis, start, behind, Real::new(0.0)))?,
+            };
             whole = Some(match whole {
                 None => padded,
                 Some(before) => {

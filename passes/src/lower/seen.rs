@@ -36,6 +36,7 @@ impl Attend {
 /// Emits the body of the block with tile `tile` of the queries.
 pub(super) fn emit(b: &mut Builder, block: &Block, mask: &Mask, tile: Val, output: Buf) {
     let (queries, mr) = (block.tiles.queries as i64, block.tiles.mr as i64);
+    let tile = alternate(b, tile, block.tiles.grid(block.attend)[1] as i64);
     let start = b.mul_const(tile, queries);
     let bound = b.add_const(start, queries);
     let all = b.i64(block.attend.queries as i64);
@@ -51,6 +52,20 @@ pub(super) fn emit(b: &mut Builder, block: &Block, mask: &Mask, tile: Val, outpu
         seen.apply(b, end, output);
         Vec::new()
     });
+}
+
+/// First and last in turn, then what is left: neighbouring blocks, which one worker runs, then see about as much as others
+/// where late queries see more than early ones.
+fn alternate(b: &mut Builder, block: Val, blocks: i64) -> Val {
+    if blocks <= 2 {
+        return block;
+    }
+    let (two, zero) = (b.i64(2), b.i64(0));
+    let (half, odd) = (b.bin(BinOp::Div, block, two), b.bin(BinOp::Rem, block, two));
+    let last = b.i64(blocks - 1);
+    let late = b.sub(last, half);
+    let even = b.cmp(CmpOp::Eq, odd, zero);
+    b.select(even, half, late)
 }
 
 /// Tiles of keys.

@@ -181,24 +181,48 @@ impl<A: Arithmetic> Walk<'_, A> {
         integers.map(|bounds| bounds.map(|bound| self.arithmetic.real_of(bound)))
     }
 
-    /// Where a view reads.
+    /// Where a view reads, or its fill.
     fn place(&mut self, view: &View) -> Option<Bounds<A::Value>> {
         let mut total = [self.arithmetic.integer(0); 2];
+        let (mut inside, mut outside) = (None, None);
         for coord in &view.coords {
-            let at = self.coordinate(coord, view)?;
+            let mut at = self.coordinate(coord, view)?;
+            if coord.bounded {
+                let [within, beyond] = self.clamp(&mut at, coord.extent as i64);
+                inside = inside.map_or(Some(within), |inside| self.both(Some(inside), Some(within)));
+                outside = self.either(outside, Some(beyond));
+            }
             let stride = self.arithmetic.integer(coord.stride as i64);
             for (total, at) in total.iter_mut().zip(at) {
                 let step = self.arithmetic.binary(BinOp::Mul, at, stride);
                 *total = self.arithmetic.binary(BinOp::Add, *total, step);
             }
         }
-        Some(total)
+        let (Some(inside), Some(outside)) = (inside, outside) else { return Some(total) };
+        let fill = self.arithmetic.integer(view.fill.get() as i64);
+        Some([BinOp::Min, BinOp::Max].map(|op| {
+            let here = total[usize::from(op == BinOp::Max)];
+            let any = self.arithmetic.binary(op, here, fill);
+            let any = self.arithmetic.choose(outside, fill, any);
+            self.arithmetic.choose(inside, here, any)
+        }))
     }
 
+    /// Brings bounds between 0 and `extent` − 1; whether all of them were, and whether none was.
+    fn clamp(&mut self, bounds: &mut Bounds<A::Value>, extent: i64) -> [A::Value; 2] {
+        let (zero, last) = (self.arithmetic.integer(0), self.arithmetic.integer(extent - 1));
+        let [low, high] = *bounds;
+        let ends = [self.arithmetic.compare(CmpOp::Le, zero, low), self.arithmetic.compare(CmpOp::Le, high, last)];
+        let beyond = [self.arithmetic.compare(CmpOp::Lt, high, zero), self.arithmetic.compare(CmpOp::Lt, last, low)];
+        *bounds = [low, high].map(|bound| {
+            let bound = self.arithmetic.binary(BinOp::Max, bound, zero);
+            self.arithmetic.binary(BinOp::Min, bound, last)
+        });
+        [self.arithmetic.binary(BinOp::And, ends[0], ends[1]), self.arithmetic.binary(BinOp::Or, beyond[0], beyond[1])]
+    }
+
+    /// A coordinate, bounded or not.
     fn coordinate(&mut self, coord: &Coord, view: &View) -> Option<Bounds<A::Value>> {
-        if coord.bounded {
-            return None;
-        }
         let mut sum = [self.arithmetic.integer(coord.offset); 2];
         for digit in &coord.digits {
             let [low, high] = self.digit(digit, view.shape[digit.axis])?;
@@ -209,11 +233,8 @@ impl<A: Arithmetic> Walk<'_, A> {
                 *sum = self.arithmetic.binary(BinOp::Add, *sum, step);
             }
         }
-        if !coord.cyclic {
-            return Some(sum);
-        }
         // Below twice the extent: the box wraps around nowhere, everywhere, or in between.
-        Some(self.remainder(sum, coord.extent as i64))
+        Some(if coord.cyclic { self.remainder(sum, coord.extent as i64) } else { sum })
     }
 
     /// `⌊place/div⌋ mod extent`.

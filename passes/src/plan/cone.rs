@@ -5,7 +5,7 @@ use super::{
     expr::{Cone, Expr, ExprId, Term, axes_of, lift, reduction_view, truncate},
     lanes_are_contiguous,
 };
-use crate::core::is_costly;
+use crate::core::{is_costly, is_pointwise};
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
@@ -25,8 +25,6 @@ pub struct Context<'a> {
     pub graph: &'a Graph,
     /// Nodes whose value is a buffer.
     pub materialized: &'a IdVec<NodeId, bool>,
-    /// The element type of each node in memory.
-    pub held: &'a IdVec<NodeId, DType>,
     /// Nodes that depend on no input.
     pub constant: &'a IdVec<NodeId, bool>,
     /// Which of them lie in memory.
@@ -214,11 +212,15 @@ impl<'a> ConeBuilder<'a> {
             let axis = node.ty.axis(iota.axis).map_err(|_| Cut(id))?;
             let place = position(&node.ty.shape, axis).and_then(|place| place.then(view));
             let whole = |place: &View| !place.has_fill() || place.fill.get().fract() == 0.0;
-            let place = place.filter(whole).ok_or(Cut(id))?;
+            let counted = |place: &View| i32::try_from(place.len).is_ok() && whole(place);
+            let place = place.filter(counted).ok_or(Cut(id))?;
             return Ok(self.term(Expr::Position(place), dtype));
         }
         if self.is_leaf(id) {
-            return Ok(self.term(Expr::Load { node: id, view: view.clone() }, self.context.held[id]));
+            return Ok(self.term(Expr::Load { node: id, view: view.clone() }, dtype));
+        }
+        if view.has_fill() && self.computes(id) && i32::try_from(view.len).is_ok() {
+            return self.filled(id, view).map_err(|_| Cut(id));
         }
         let read = axes_of(view);
         let points: usize =
@@ -227,6 +229,38 @@ impl<'a> ConeBuilder<'a> {
         if view.has_fill() || (repeats && is_costly(&node.op) && Some(id) != self.whole) {
             return Err(Cut(id));
         }
+        self.operation(id, view)
+    }
+
+    /// Whether a node is made of positions and numbers, so that it has a value anywhere.
+    fn computes(&self, id: NodeId) -> bool {
+        let Context { graph, constant, constants, .. } = self.context;
+        let op = &graph.nodes[id].op;
+        constant[id] && constants.of_positions(id) && (is_pointwise(op) || matches!(op, Op::Const(_) | Op::ViewOp(_)))
+    }
+
+    /// A node made of positions under a view that fills: the fill where the view reads nothing.
+    fn filled(&mut self, id: NodeId, view: &View) -> Result<ExprId, Cut> {
+        let node = &self.context.graph.nodes[id];
+        if matches!(node.op, Op::ViewOp(_)) {
+            return self.operation(id, view);
+        }
+        let (dtype, outside) = (node.ty.dtype, Real::new(-1.0));
+        let place = self.term(Expr::Position(View { fill: outside, ..view.clone() }), DType::I32);
+        let zero = self.term(Expr::Const(Real::new(0.0)), DType::I32);
+        let inside = self.term(Expr::Binary(BinaryOp::Le, zero, place), DType::Bool);
+        let value = match &node.op {
+            Op::Const(c) => self.term(Expr::Const(c.value), dtype),
+            _ => self.operation(id, view)?,
+        };
+        let fill = self.term(Expr::Const(view.fill), dtype);
+        Ok(self.term(Expr::Select(inside, value, fill), dtype))
+    }
+
+    /// What a node computes of its operands, all read through the same view.
+    fn operation(&mut self, id: NodeId, view: &View) -> Result<ExprId, Cut> {
+        let node = &self.context.graph.nodes[id];
+        let dtype = node.ty.dtype;
         match &node.op {
             Op::ViewOp(inner) => {
                 let both = inner.map.then(view).ok_or(Cut(id))?;
@@ -326,7 +360,7 @@ impl<'a> ConeBuilder<'a> {
         if let Some(node) = self.reduction_below(row) {
             return Err(Cut(node));
         }
-        Ok(self.term(Expr::Gather { table: source, rows, place, row, inner }, self.context.held[source]))
+        Ok(self.term(Expr::Gather { table: source, rows, place, row, inner }, node.ty.dtype))
     }
 
     /// The tensor in memory that a gather's table is, and where in it the table's elements are.

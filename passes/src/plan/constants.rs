@@ -1,7 +1,7 @@
 //! Constants: which of them are computed once, when weights are bound, and which wherever they are read.
 //!
 //! ```text
-//!   bias[h, i, j] = table[index[i, j], h]         a gather of weights: once, and kept in memory
+//!   bias[h, i, j] = table[index[i, j], h]         a gather of weights: once, and kept in memory where it fits a cache
 //!   mask[i, j] = select(i − j < 256, 0, −∞)       4096² elements of three operations each: in the kernel
 //! ```
 //!
@@ -9,7 +9,7 @@
 //! where it is small, where it is smaller than what it is made of, or where it takes more operations than reading it
 //! from a cache takes time. Many positions ([`Op::Iota`]) are what a kernel loops by, and are not read.
 
-use crate::core::is_pointwise;
+use crate::core::{is_costly, is_pointwise};
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
@@ -50,11 +50,14 @@ impl Constants {
             let (folds, positions, here) = match &node.op {
                 Op::ViewOp(_) => (false, of_positions, below),
                 Op::Iota(_) if counted => (elements <= SMALL, true, below),
-                Op::Const(_) => (true, true, below),
+                Op::Const(_) => (elements <= SMALL, true, below),
                 op if is_pointwise(op) => {
-                    let here = Made { operations: below.operations.saturating_add(1), ..below };
+                    let own = if is_costly(op) { COSTLY } else { 1 };
+                    let here = Made { operations: below.operations.saturating_add(own), ..below };
                     (is_worth_memory(elements, here), of_positions, here)
                 }
+                // A reader can gather, too, if slowly: what is larger than any cache it does.
+                Op::Gather(_) => (elements <= below.memory.max(LARGEST), false, below),
                 _ => (true, false, Made { memory: elements, operations: 0 }),
             };
             let in_memory = folds && !matches!(node.op, Op::Const(_) | Op::Iota(_));
@@ -65,6 +68,11 @@ impl Constants {
         all
     }
 
+    /// Whether a constant is made of positions and numbers only.
+    pub fn of_positions(&self, id: NodeId) -> bool {
+        self.positions[id]
+    }
+
     /// Whether a constant is read from memory; `computes` says that the reader would rather compute what is made of
     /// positions.
     pub fn folds(&self, id: NodeId, computes: bool) -> bool {
@@ -72,13 +80,16 @@ impl Constants {
     }
 }
 
+/// Operations that an exponential or the like counts as.
+const COSTLY: usize = 16;
 /// Elements that are always worth their memory.
 const SMALL: usize = 1 << 15;
+/// Most elements of a constant that a reader could make: 16 MiB.
+const LARGEST: usize = 1 << 22;
 
 /// Whether a constant of so many elements is worth its memory.
 fn is_worth_memory(elements: usize, made: Made) -> bool {
     const LARGE: usize = 1 << 18;
-    const LARGEST: usize = 1 << 22;
     const CHEAP: usize = 3;
     const DEAR: usize = 8;
     let most = match made.operations {
