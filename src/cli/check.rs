@@ -18,7 +18,8 @@ use std::{
 
 /// Compare compiled code with the f64 reference, or with golden files; fails where the contract is broken
 #[derive(Args)]
-#[command(after_help = "The contract: the relative L2 error of every output stays below 1e-5.
+#[command(after_help = "The contract: the relative L2 error of every output stays below 1e-5. What an output of bf16 or f16 loses where it is
+stored is not counted.
 
 Devices: cpu runs machine code. With random inputs, interpreter runs the same kernels on the kernel
 interpreter, which also finds accesses outside buffers and races; with --golden it evaluates the graph in f64.
