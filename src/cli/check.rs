@@ -18,7 +18,8 @@ use std::{
 
 /// Compare compiled code with the f64 reference, or with golden files; fails where the contract is broken
 #[derive(Args)]
-#[command(after_help = "The contract: the relative L2 error of every output stays below 1e-5. What an output of bf16 or f16 loses where it is
+#[command(
+    after_help = "The contract: the relative L2 error of every output stays below 1e-5. What an output of bf16 or f16 loses where it is
 stored is not counted.
 
 Devices: cpu runs machine code. With random inputs, interpreter runs the same kernels on the kernel
@@ -30,7 +31,8 @@ it as written to its optimised form. A rule that applies to hardly any draw is b
 Examples:
   regard check block.rg --trials 10
   regard check --rules --mutate
-  regard check swin_tiny --golden tests/golden/swin_tiny_1x224x224_seed0.safetensors")]
+  regard check swin_tiny --golden tests/golden/swin_tiny_1x224x224_seed0.safetensors"
+)]
 pub struct Check {
     /// A model or a .rg file
     #[arg(value_name = "MODEL|FILE.rg", required_unless_present_any = ["golden", "check_rules"])]

@@ -138,6 +138,12 @@ pub const PROOFS: &[Proof] = &[
     Proof { mutant: "left scores becomes matmul at 6", rules: &["sum-of-scaled-softmax"], because: FINITE },
     Proof { mutant: "left mul becomes add at 5", rules: &["sum-of-scaled-softmax"], because: FINITE },
     Proof {
+        mutant: "left mul becomes div at 5",
+        rules: &["sum-of-scaled-softmax"],
+        because: "weights sum to one wherever scores are finite, as quotients by a number other than zero are; those by zero \
+                  are infinite or no numbers, of which the trials say nothing",
+    },
+    Proof {
         mutant: "right view at 7 becomes its child 1",
         rules: &["project-what-is-attended-of-heads"],
         because: "where weights have as many columns as a head there is one head, and c moves nothing",
