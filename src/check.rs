@@ -5,6 +5,7 @@
 //!          └─▶ program, on a device ─────▶ found    ┴─▶ ‖found − expected‖ / ‖expected‖ < 10⁻⁵
 //! ```
 //!
+//! An output of bf16 or f16 is rounded where it is stored, which is no error: only what lies beyond counts.
 //! Devices are the processor and the kernel interpreter, which runs the same launch list.
 
 use crate::{
@@ -41,7 +42,7 @@ pub struct OutputError {
     pub seed: u64,
     /// Name of the output.
     pub output: String,
-    /// Relative L2 error; NaN where numbers met none.
+    /// Relative L2 error beyond what the output's own type rounds; NaN where numbers met none.
     pub error: f64,
     /// Choices that the reference hardly preferred to the program's, which it then followed.
     pub near_ties: usize,
@@ -91,13 +92,13 @@ pub fn check(job: &Job, trials: u64, trace: &mut Trace) -> Result<Vec<OutputErro
         trace.progress().say(format!("trial {} of {trials}: reference", seed + 1));
         let expected = reference(job.graph, job.weights, &inputs)?;
         let pairs = found.iter().zip(&expected);
-        let mut trial: Vec<f64> = pairs.map(|(found, expected)| values::relative_error(found, expected)).collect();
+        let mut trial = errors_of(job.graph, pairs);
         let mut near_ties = 0;
         if !trial.iter().all(|error| *error < TOLERANCE)
             && let Some(settled) = settle(job, choices::is_choice, &inputs, trace)?
             && settled.is_near()
         {
-            trial = choices::errors(&settled);
+            trial = errors_of(job.graph, settled.found.iter().zip(&settled.expected));
             near_ties = settled.others.len();
         }
         for (output, error) in job.graph.output_names().into_iter().zip(trial) {
@@ -106,6 +107,12 @@ pub fn check(job: &Job, trials: u64, trace: &mut Trace) -> Result<Vec<OutputErro
     }
     trace.progress().clear();
     Ok(errors)
+}
+
+/// The error of each output.
+fn errors_of<'a>(graph: &Graph, pairs: impl Iterator<Item = (&'a Vec<f64>, &'a Vec<f64>)>) -> Vec<f64> {
+    let types = graph.outputs.iter().map(|&output| graph.ty(output).dtype);
+    types.zip(pairs).map(|(dtype, (found, expected))| values::output_error(dtype, found, expected)).collect()
 }
 
 /// Does a job again with the choices that its program makes at some ops.

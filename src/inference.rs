@@ -145,7 +145,7 @@ pub fn raw(
     if let Some(reference) = reference {
         let expected = reference(&inputs)?;
         for ((port, bytes), expected) in session.program().outputs.iter().zip(&outputs).zip(&expected) {
-            let line = output_error(&values::decode(port.ty.dtype, bytes), expected)?;
+            let line = output_error(port, &values::decode(port.ty.dtype, bytes), expected)?;
             writeln!(out, "{} : {}  {line}", port.name, port.ty)?;
         }
     }
@@ -173,8 +173,8 @@ fn timed(session: &Session, inputs: &[Vec<f64>]) -> Result<(Vec<Vec<u8>>, Durati
 }
 
 /// What an output is off the reference by, as text.
-fn output_error(found: &[f64], expected: &[f64]) -> Result<String> {
-    let error = values::relative_error(found, expected);
+fn output_error(port: &Port, found: &[f64], expected: &[f64]) -> Result<String> {
+    let error = values::output_error(port.ty.dtype, found, expected);
     match error < TOLERANCE {
         true => Ok(format!("error {error:.1e} against the f64 reference (below 1e-5)")),
         false => Err(Error::Failed(format!("error {error:.1e} against the f64 reference, expected below 1e-5"))),
@@ -216,7 +216,7 @@ pub fn synthetic(
         let dots = if found.len() > 4 { ", …" } else { "" };
         writeln!(out, "{} : {}  norm {:.6}  [{}{dots}]", port.name, port.ty, values::norm(&found), head.join(", "))?;
         if let Some(expected) = &expected {
-            writeln!(out, "  {}", output_error(&found, &expected[i])?)?;
+            writeln!(out, "  {}", output_error(port, &found, &expected[i])?)?;
         }
     }
     match output {

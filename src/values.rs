@@ -11,8 +11,8 @@ use regard_models::synthetic;
 pub fn put(dtype: DType, value: f64, to: &mut [u8]) {
     match dtype {
         DType::F32 => to.copy_from_slice(&(value as f32).to_le_bytes()),
-        DType::Bf16 => to.copy_from_slice(&bf16::from_f64(value).to_le_bytes()),
-        DType::F16 => to.copy_from_slice(&f16::from_f64(value).to_le_bytes()),
+        DType::Bf16 => to.copy_from_slice(&bf16::from_f64_const(value).to_le_bytes()),
+        DType::F16 => to.copy_from_slice(&f16::from_f64_const(value).to_le_bytes()),
         DType::I32 => to.copy_from_slice(&(value as i32).to_le_bytes()),
         DType::Bool => to[0] = u8::from(value != 0.0),
     }
@@ -68,6 +68,33 @@ pub fn relative_error(found: &[f64], expected: &[f64]) -> f64 {
     if scale == 0.0 { difference.sqrt() } else { (difference / scale).sqrt() }
 }
 
+/// The same for an output of that type. What an output of bf16 or f16 loses where it is stored, half the distance of
+/// neighbours, is no error of the program: it counts only what lies beyond.
+pub fn output_error(dtype: DType, found: &[f64], expected: &[f64]) -> f64 {
+    let beyond = |(&found, &expected): (&f64, &f64)| {
+        let stored = dtype.round(expected);
+        let distance = (found - expected).abs() - half_distance(dtype, expected);
+        match () {
+            () if found == stored || distance <= 0.0 => expected,
+            // A NaN, and what is too large for one of the two, stay what they are.
+            () if !distance.is_finite() => found,
+            () => expected + distance,
+        }
+    };
+    relative_error(&found.iter().zip(expected).map(beyond).collect::<Vec<_>>(), expected)
+}
+
+/// Half the distance of neighbours in a half type around a value; 0 for other types.
+fn half_distance(dtype: DType, value: f64) -> f64 {
+    let (digits, least) = match dtype {
+        DType::Bf16 => (8, -126),
+        DType::F16 => (11, -14),
+        DType::F32 | DType::I32 | DType::Bool => return 0.0,
+    };
+    let exponent = if value == 0.0 { least } else { (value.abs().log2().floor() as i32).max(least) };
+    2f64.powi(exponent - digits)
+}
+
 /// The L2 norm.
 pub fn norm(values: &[f64]) -> f64 {
     values.iter().map(|v| v * v).sum::<f64>().sqrt()
@@ -99,6 +126,22 @@ mod tests {
         assert!(!relative_error(&[infinite, 1.0], &[1.0, 1.0]).is_finite());
         assert!(!relative_error(&[infinite], &[f64::INFINITY]).is_finite());
         assert_eq!(norm(&[3.0, 4.0]), 5.0);
+    }
+
+    #[test]
+    fn rounding_of_an_output_is_no_error_and_a_wrong_digit_is() {
+        let expected = [1.0 + 1.0 / 512.0, 3.1, -2e-7, 1e6, 0.0];
+        for dtype in [DType::Bf16, DType::F16] {
+            let found = expected.map(|x| dtype.round(x));
+            assert_eq!(output_error(dtype, &found, &expected), 0.0, "{dtype}");
+            let off = [dtype.round(1.05), found[1], found[2], found[3], found[4]];
+            assert!(output_error(dtype, &off[..3], &expected[..3]) > 1e-3, "{dtype}");
+            assert!(output_error(dtype, &[f64::NAN], &[1.0]).is_nan());
+        }
+        assert!(output_error(DType::F16, &[f64::INFINITY], &[6e4]) > 1.0);
+        assert_eq!(output_error(DType::F32, &[1.5], &[1.0]), 0.5);
+        // The error of a wider neighbourhood than a bf16's own shows.
+        assert!(output_error(DType::Bf16, &[1.0 + 1.0 / 128.0], &[1.0]) > 3e-3);
     }
 
     #[test]

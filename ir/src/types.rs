@@ -47,8 +47,8 @@ impl DType {
     pub fn round(self, value: f64) -> f64 {
         match self {
             DType::F32 => f64::from(value as f32),
-            DType::Bf16 => half::bf16::from_f64(value).to_f64(),
-            DType::F16 => half::f16::from_f64(value).to_f64(),
+            DType::Bf16 => half::bf16::from_f64_const(value).to_f64(),
+            DType::F16 => half::f16::from_f64_const(value).to_f64(),
             DType::I32 | DType::Bool => value,
         }
     }
@@ -146,6 +146,13 @@ pub fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
             _ => None,
         })
         .collect()
+}
+
+/// Whether f32 holds the number to its full precision: 0, the infinities and NaN, normal numbers, and smaller ones that
+/// need no rounding.
+pub fn fits_f32(value: f64) -> bool {
+    let single = value as f32;
+    !value.is_finite() || single.is_normal() || f64::from(single) == value
 }
 
 /// A real attribute. Equality, order and hash are those of the bits, so it can be a key; its text form

@@ -12,6 +12,7 @@ pub mod core;
 pub mod egraph;
 pub mod error;
 pub mod lower;
+pub mod memory;
 pub mod merge;
 pub mod plan;
 pub mod replay;

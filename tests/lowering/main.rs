@@ -7,6 +7,7 @@ mod chain;
 
 mod attention;
 mod bidirectional;
+mod half;
 mod large;
 mod maps;
 mod masks;

@@ -43,6 +43,19 @@ pub fn eval_bounded(
     graph: &Graph,
     leaf: &mut dyn FnMut(NodeId, &Node) -> Result<Tensor, EvalError>,
 ) -> Result<Vec<Bounded>, EvalError> {
+    eval_bounded_stored(graph, leaf, &|_| None)
+}
+
+/// The same where some nodes lie in memory as elements of the type that `stored` gives. Their values are rounded so, and
+/// the bound grows by what f32 loses, whatever the type: more shows as a difference.
+///
+/// # Errors
+/// As [`eval_bounded`].
+pub fn eval_bounded_stored(
+    graph: &Graph,
+    leaf: &mut dyn FnMut(NodeId, &Node) -> Result<Tensor, EvalError>,
+    stored: &dyn Fn(NodeId) -> Option<DType>,
+) -> Result<Vec<Bounded>, EvalError> {
     let mut readers = graph.use_counts();
     let mut all: IdVec<NodeId, Option<Bounded>> = IdVec::new();
     for (id, node) in graph.nodes.iter() {
@@ -62,7 +75,11 @@ pub fn eval_bounded(
                         true => *error,
                     };
                 }
-                Bounded { value, error }
+                let mut bounded = Bounded { value, error };
+                if let Some(dtype) = stored(id) {
+                    store(&mut bounded, dtype);
+                }
+                bounded
             }
         };
         all.push(Some(bounded));
@@ -74,6 +91,14 @@ pub fn eval_bounded(
         }
     }
     Ok(graph.outputs.iter().map(|&output| all[output].clone().expect("outputs are kept")).collect())
+}
+
+fn store(bounded: &mut Bounded, dtype: DType) {
+    for (value, error) in bounded.value.data.iter_mut().zip(&mut bounded.error.data) {
+        let lost = if value.is_finite() { f64::from(f32::EPSILON / 2.0) * value.abs() } else { 0.0 };
+        *error += lost + f64::from(f32::from_bits(1));
+        *value = dtype.round(*value);
+    }
 }
 
 fn exact(value: Tensor) -> Bounded {

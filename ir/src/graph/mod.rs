@@ -24,7 +24,7 @@ mod tensor;
 mod tests;
 mod windows;
 
-pub use bound::{Bounded, eval_bounded};
+pub use bound::{Bounded, eval_bounded, eval_bounded_stored};
 pub use builder::{Builder, attempt};
 pub use eval::{EvalError, eval, eval_nodes};
 pub use tensor::Tensor;

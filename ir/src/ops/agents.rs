@@ -10,15 +10,13 @@
 use super::{
     Attr, AttrReader, OpDef, defined_flops,
     grid_sample::MOST,
-    shape::{named, sized},
+    shape::{common_float, named, sized},
     taps::{Align, taps},
 };
-use crate::{
-    graph::Tensor,
-    types::{DType, TensorType},
-};
+use crate::{graph::Tensor, types::TensorType};
 
-/// `agents %map, %positions`: map `[b, h, w, c]`, positions `[b, g, i, j, 2]` → `[b, i, j, c]`, where g divides c; all f32.
+/// `agents %map, %positions`: map `[b, h, w, c]`, positions `[b, g, i, j, 2]` → `[b, i, j, c]`, where g divides c;
+/// floats, the result of their common type.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Agents;
 
@@ -37,17 +35,16 @@ impl OpDef for Agents {
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let [map, positions] = [operands[0], operands[1]];
-        let (DType::F32, &[b, h, w, c]) = (map.dtype, &map.shape[..]) else {
-            return Err(format!("map of agents is {map}, expected f32 with axes batch, height, width, channels"));
+        let dtype = common_float("agents", operands)?;
+        let [b, h, w, c] = map.shape[..] else {
+            return Err(format!("map of agents is {map}, expected axes batch, height, width, channels"));
         };
         if h.saturating_mul(w) > MOST {
             return Err(format!("map of agents is {map}, expected at most 2^24 places"));
         }
-        match (positions.dtype, &positions.shape[..]) {
-            (DType::F32, &[batch, g, i, j, 2]) if batch == b && c.is_multiple_of(g) => {
-                sized(DType::F32, vec![b, i, j, c])
-            }
-            _ => Err(format!("positions of agents are {positions}, expected f32[{b}, a divisor of {c}, …, …, 2]")),
+        match positions.shape[..] {
+            [batch, g, i, j, 2] if batch == b && c.is_multiple_of(g) => sized(dtype, vec![b, i, j, c]),
+            _ => Err(format!("positions of agents are {positions}, expected [{b}, a divisor of {c}, …, …, 2]")),
         }
     }
     fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {

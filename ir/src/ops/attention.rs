@@ -12,7 +12,7 @@
 use super::{
     Attr, AttrReader, OpDef,
     gemm::products,
-    shape::{batched, float, matrix, named, same_dtype},
+    shape::{batched, common_float, matrix, named, narrowed},
     softmax,
     walk::{Walk, around, broadcast_strides},
 };
@@ -22,35 +22,27 @@ use crate::{
 };
 
 /// `attention %q, %k, %v { scale = 0.17 }` or with an additive bias as fourth operand:
-/// q `[…, n, d]`, k `[…, m, d]`, v `[…, m, c]`, bias broadcast to `[…, n, m]` → `[…, n, c]`; all f32.
+/// q `[…, n, d]`, k `[…, m, d]`, v `[…, m, c]`, bias broadcast to `[…, n, m]` → `[…, n, c]`; all
+/// floats. Computed in f32; the result has the type of q, k and v, f32 where these differ.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Attention {
     /// Multiplies q·k before the bias is added.
     pub scale: Real,
 }
 
-/// `scores %q, %k`: q `[…, n, d]`, k `[…, m, d]` of one float type → f32 `[…, n, m]`.
+/// `scores %q, %k`: q `[…, n, d]`, k `[…, m, d]`, floats → f32 `[…, n, m]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scores;
 
-/// `attend %s, %v { axis = -1 }`: s `[…, n, m]`, v `[…, m, c]` → `[…, n, c]`; all f32.
+/// `attend %s, %v { axis = -1 }`: s `[…, n, m]`, v `[…, m, c]`, floats → f32 `[…, n, c]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Attend {
     /// −1: softmax over keys; −2: over queries (inverse attention).
     pub axis: i64,
 }
 
-/// Demands f32 operands.
-pub(super) fn all_f32(name: &str, operands: &[&TensorType]) -> Result<(), String> {
-    match operands.iter().find(|ty| ty.dtype != DType::F32) {
-        None => Ok(()),
-        Some(ty) => Err(format!("{name} has {ty}, expected f32")),
-    }
-}
-
 fn scores_type(name: &str, q: &TensorType, k: &TensorType) -> Result<TensorType, String> {
-    same_dtype(name, &[q, k])?;
-    float(name, "query", q)?;
+    common_float(name, &[q, k])?;
     let (q_lead, n, d) = matrix(name, "query", q)?;
     let (k_lead, m, key_dim) = matrix(name, "key", k)?;
     if key_dim != d {
@@ -165,7 +157,7 @@ impl OpDef for Attend {
         if !matches!(self.axis, -1 | -2) {
             return Err(format!("attend has axis {}, expected -1 (keys) or -2 (queries)", self.axis));
         }
-        all_f32("attend", operands)?;
+        common_float("attend", operands)?;
         attend_type("attend", operands[0], operands[1])
     }
     fn flops(&self, operands: &[&TensorType], result: &TensorType) -> u64 {
@@ -204,9 +196,10 @@ impl OpDef for Attention {
         named(name == "attention", || Ok(Self { scale: attrs.real("scale")? }))
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
-        all_f32("attention", operands)?;
+        common_float("attention", operands)?;
         let scores = biased_type("attention", [operands[0], operands[1]], operands.get(3))?;
-        attend_type("attention", &scores, operands[2])
+        let result = attend_type("attention", &scores, operands[2])?;
+        Ok(TensorType { dtype: common_float("attention", &operands[..3])?, ..result })
     }
     /// Scores, their scaling, the bias, then as [`Attend`].
     fn flops(&self, operands: &[&TensorType], result: &TensorType) -> u64 {
@@ -227,6 +220,7 @@ impl OpDef for Attention {
             None => (String::new(), "scaled", ""),
         };
         let scale = self.scale;
+        let (narrow, result) = narrowed(common_float("attention", &operands[..3]).ok()?);
         Some(format!(
             "graph attention {{
   %q = input : {q}
@@ -234,8 +228,8 @@ impl OpDef for Attention {
   %v = input : {v}{input}
   %s = scores %q, %k
   %scaled = mul %s, {scale}{sum}
-  %y = attend %{scores}, %v {{ axis = -1 }}
-  return %y
+  %y = attend %{scores}, %v {{ axis = -1 }}{narrow}
+  return %{result}
 }}
 "
         ))

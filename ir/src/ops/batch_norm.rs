@@ -9,7 +9,7 @@
 
 use super::{
     Attr, AttrReader, OpDef,
-    shape::{float, named, same_dtype},
+    shape::{common_float, named},
     walk::around,
 };
 use crate::{
@@ -41,11 +41,10 @@ impl OpDef for BatchNorm {
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let x = operands[0];
-        float("batch_norm", "operand", x)?;
-        same_dtype("batch_norm", operands)?;
+        let dtype = common_float("batch_norm", operands)?;
         let channels = x.shape[x.axis(self.axis)?];
         match operands[1..].iter().find(|ty| ty.shape != [channels]) {
-            None => Ok(x.clone()),
+            None => Ok(TensorType::new(dtype, x.shape.clone())),
             Some(ty) => Err(format!("batch_norm of {x} on axis {} is given {ty}, expected [{channels}]", self.axis)),
         }
     }
@@ -66,19 +65,19 @@ impl OpDef for BatchNorm {
         Ok(Tensor::new(result.clone(), data))
     }
     fn definition(&self, operands: &[&TensorType]) -> Option<String> {
-        let (x, channels) = (operands[0], operands[1]);
+        let [x, gamma, beta, mean, variance] = [0, 1, 2, 3, 4].map(|i| operands[i]);
         let axis = x.axis(self.axis).ok()?;
         let (eps, behind) = (self.eps, x.rank() - 1 - axis);
-        let mut shape = vec![channels.shape[0]];
+        let mut shape = vec![gamma.shape[0]];
         shape.resize(1 + behind, 1);
         let shape = Attr::sizes(&shape);
         Some(format!(
             "graph batch_norm {{
   %x = input : {x}
-  %gamma = input : {channels}
-  %beta = input : {channels}
-  %mean = input : {channels}
-  %variance = input : {channels}
+  %gamma = input : {gamma}
+  %beta = input : {beta}
+  %mean = input : {mean}
+  %variance = input : {variance}
   %positive = add %variance, {eps}
   %root = rsqrt %positive
   %scale = mul %gamma, %root

@@ -15,7 +15,7 @@
 use super::{
     Attr, AttrReader, OpDef,
     gemm::products,
-    shape::{float, named, same_dtype, sized},
+    shape::{common_float, named, sized},
     unfold::pieces,
     walk::collect,
 };
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// `conv2d %x, %w, %b { stride = [2, 2], padding = [1, 1], dilation = [1, 1], groups = 1 }`: x `[B, C, H, W]`,
-/// w `[O, C/groups, kh, kw]` of one float type, b f32 `[O]` or absent → f32 `[B, O, OH, OW]`.
+/// w `[O, C/groups, kh, kw]`, b `[O]` or absent, all floats → f32 `[B, O, OH, OW]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Conv2d {
     /// Distance of neighbouring patches in rows and columns.
@@ -188,13 +188,12 @@ impl OpDef for Conv2d {
         })
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
-        same_dtype("conv2d", &operands[..2])?;
-        float("conv2d", "operand", operands[0])?;
+        common_float("conv2d", operands)?;
         let e = self.extents(operands)?;
         if let Some(bias) = operands.get(2)
-            && **bias != TensorType::f32([e.out])
+            && bias.shape != [e.out]
         {
-            return Err(format!("conv2d to {} channels has bias {bias}, expected f32[{}]", e.out, e.out));
+            return Err(format!("conv2d to {} channels has bias {bias}, expected [{}]", e.out, e.out));
         }
         sized(DType::F32, vec![e.batch, e.out, e.rows, e.columns])
     }
@@ -228,7 +227,7 @@ impl OpDef for Conv2d {
         let (input, mut last) = (operands.get(2).map(|bias| format!("  %b = input : {bias}\n")), "sums");
         let mut finish = String::new();
         // Products of a narrow type are f32, sums over taps are not.
-        if e.is_depthwise() && x.dtype != DType::F32 {
+        if e.is_depthwise() && common_float("conv2d", &[x, w]).ok()? != DType::F32 {
             finish += "  %wide = cast %sums { to = f32 }\n";
             last = "wide";
         }

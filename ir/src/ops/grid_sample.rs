@@ -9,16 +9,13 @@
 
 use super::{
     Attr, AttrReader, OpDef, defined_flops,
-    shape::{named, sized},
+    shape::{common_float, named, sized},
     taps::{Align, corners, lines, taps},
 };
-use crate::{
-    graph::Tensor,
-    types::{DType, TensorType},
-};
+use crate::{graph::Tensor, types::TensorType};
 
 /// `grid_sample %map, %rows, %columns { align = corners }`: map `[b, h, w, c]`, positions `[b, n]` each → `[b, n, c]`; all
-/// f32.
+/// floats, the result of their common type.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GridSample {
     /// What −1 and 1 mean.
@@ -43,15 +40,16 @@ impl OpDef for GridSample {
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let [map, rows, columns] = [operands[0], operands[1], operands[2]];
-        let (DType::F32, &[b, h, w, c]) = (map.dtype, &map.shape[..]) else {
-            return Err(format!("map of grid_sample is {map}, expected f32 with axes batch, height, width, channels"));
+        let dtype = common_float("grid_sample", operands)?;
+        let [b, h, w, c] = map.shape[..] else {
+            return Err(format!("map of grid_sample is {map}, expected axes batch, height, width, channels"));
         };
         if h.saturating_mul(w) > MOST {
             return Err(format!("map of grid_sample is {map}, expected at most 2^24 places"));
         }
-        match (rows.dtype, &rows.shape[..]) {
-            (DType::F32, &[batch, n]) if batch == b && rows == columns => sized(DType::F32, vec![b, n, c]),
-            _ => Err(format!("positions of grid_sample are {rows} and {columns}, expected both f32[{b}, …]")),
+        match rows.shape[..] {
+            [batch, n] if batch == b && rows == columns => sized(dtype, vec![b, n, c]),
+            _ => Err(format!("positions of grid_sample are {rows} and {columns}, expected both [{b}, …]")),
         }
     }
     fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {

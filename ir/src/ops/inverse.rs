@@ -15,9 +15,9 @@
 
 use super::{
     Attr, AttrReader, MatMul, OpDef,
-    attention::{all_f32, attend, attend_flops, attend_type, biased_flops, biased_scores, biased_type},
+    attention::{attend, attend_flops, attend_type, biased_flops, biased_scores, biased_type},
     gemm::products,
-    shape::{batched, matrix, named},
+    shape::{batched, common_float, matrix, named, narrowed},
 };
 use crate::{
     graph::Tensor,
@@ -26,7 +26,8 @@ use crate::{
 
 /// `inverse_attention %q, %k, %l, %c, %g, %b { scale = 0.17 }` or with an additive bias as seventh operand:
 /// q and k `[…, n, d]`, local l `[…, n, a]`, context c `[…, n, e]`, generator g `[a·b, e]`, bias generator
-/// `[b, e]`, bias broadcast to `[…, n, n]` → `[…, n, b]`; all f32.
+/// `[b, e]`, bias broadcast to `[…, n, n]` → `[…, n, b]`; all floats. Computed in f32;
+/// the result has the type of the first six, f32 where these differ.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InverseAttention {
     /// Multiplies q·k before the bias is added.
@@ -53,7 +54,7 @@ struct Types {
 
 fn types(operands: &[&TensorType]) -> Result<Types, String> {
     let [q, k, l, c, g, shift] = *operands.first_chunk::<6>().ok_or("too few operands")?;
-    all_f32(NAME, operands)?;
+    common_float(NAME, operands)?;
     let scores = biased_type(NAME, [q, k], operands.get(6))?;
     let (l_lead, n, a) = matrix(NAME, "local operand", l)?;
     let (c_lead, context, e) = matrix(NAME, "context", c)?;
@@ -100,7 +101,8 @@ impl OpDef for InverseAttention {
         named(name == NAME, || Ok(Self { scale: attrs.real("scale")? }))
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
-        types(operands).map(|types| types.result)
+        let result = types(operands)?.result;
+        Ok(TensorType { dtype: common_float(NAME, &operands[..6])?, ..result })
     }
     /// Scores, the generated matrices and their products, the softmax and its sum, the bias generator, the sum.
     fn flops(&self, operands: &[&TensorType], result: &TensorType) -> u64 {
@@ -138,6 +140,7 @@ impl OpDef for InverseAttention {
         };
         let scale = self.scale;
         let (a, b) = (l.shape[l.rank() - 1], shift.shape[0]);
+        let (narrow, result) = narrowed(common_float(NAME, &operands[..6]).ok()?);
         let list = |ty: &TensorType| ty.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
         let row = list(&per_row(l, [1, a]));
         let matrices = list(&per_row(&ty.generated, [a, b]));
@@ -161,8 +164,8 @@ impl OpDef for InverseAttention {
   %summary = attend %{scores}, %c {{ axis = -2 }}
   %shifts = transpose %b {{ order = [-1, -2] }}
   %shift = matmul %summary, %shifts
-  %y = add %transformed, %shift
-  return %y
+  %y = add %transformed, %shift{narrow}
+  return %{result}
 }}
 "
         ))

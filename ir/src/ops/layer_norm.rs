@@ -6,7 +6,7 @@
 
 use super::{
     Attr, AttrReader, OpDef,
-    shape::{float, named, same_dtype},
+    shape::{common_float, named},
 };
 use crate::{
     graph::Tensor,
@@ -35,11 +35,10 @@ impl OpDef for LayerNorm {
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let x = operands[0];
-        float("layer_norm", "operand", x)?;
-        same_dtype("layer_norm", operands)?;
+        let dtype = common_float("layer_norm", operands)?;
         let channels = &x.shape[x.axis(-1)?..];
         match operands[1..].iter().find(|ty| ty.shape != channels) {
-            None => Ok(x.clone()),
+            None => Ok(TensorType::new(dtype, x.shape.clone())),
             Some(ty) => Err(format!("layer_norm of {x} is scaled or shifted by {ty}, expected [{}]", channels[0])),
         }
     }

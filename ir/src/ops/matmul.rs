@@ -10,15 +10,15 @@
 use super::{
     Attr, AttrReader, OpDef,
     gemm::products,
-    shape::{batched, float, matrix, named, same_dtype},
+    shape::{batched, common_float, matrix, named},
 };
 use crate::{
     graph::Tensor,
     types::{DType, ShapeText, TensorType},
 };
 
-/// `matmul %a, %b`: `[…, m, k]` × `[…, k, n]` → f32 `[…, m, n]`; operands of one float type, leading axes
-/// broadcast.
+/// `matmul %a, %b`: `[…, m, k]` × `[…, k, n]` → f32 `[…, m, n]`; operands of any float types, leading axes
+/// broadcast. The result is what is accumulated; a cast hands it out in half.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MatMul;
 
@@ -37,8 +37,7 @@ impl OpDef for MatMul {
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let [a, b] = [operands[0], operands[1]];
-        same_dtype("matmul", operands)?;
-        float("matmul", "operand", a)?;
+        common_float("matmul", operands)?;
         let (a_lead, m, k) = matrix("matmul", "left operand", a)?;
         let (b_lead, rows, n) = matrix("matmul", "right operand", b)?;
         if rows != k {
@@ -59,8 +58,8 @@ impl OpDef for MatMul {
         let result = self.infer(operands).ok()?;
         let rows = ShapeText(&[a_lead, &[m, 1, k]].concat()).to_string();
         let columns = ShapeText(&[b_lead, &[1, n, k]].concat()).to_string();
-        let (left, right, casts) = match a.dtype {
-            DType::F32 => ("r", "c", ""),
+        let (left, right, casts) = match (a.dtype, b.dtype) {
+            (DType::F32, DType::F32) => ("r", "c", ""),
             _ => ("left", "right", "\n  %left = cast %r { to = f32 }\n  %right = cast %c { to = f32 }"),
         };
         Some(format!(

@@ -9,7 +9,7 @@
 use super::{
     Attr, AttrReader, OpDef,
     pointwise::UnaryOp,
-    shape::{broadcast_all, float, named, same_dtype, sized},
+    shape::{broadcast_all, common_dtype, float, named, sized},
     walk::{Walk, broadcast_strides},
 };
 use crate::{graph::Tensor, types::TensorType};
@@ -33,7 +33,7 @@ impl OpDef for Mix {
         named(name == "mix", || Ok(Self))
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
-        let dtype = same_dtype("mix", operands)?;
+        let dtype = common_dtype("mix", operands)?;
         float("mix", "operand", operands[0])?;
         sized(dtype, broadcast_all("mix", operands)?)
     }

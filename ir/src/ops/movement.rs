@@ -2,7 +2,7 @@
 
 use super::{
     Attr, AttrReader, OpDef,
-    shape::{named, representable, same_dtype, shape_of, sized},
+    shape::{common_dtype, named, representable, shape_of, sized},
     walk::{around, broadcast_strides, collect},
 };
 use crate::{
@@ -274,8 +274,8 @@ impl OpDef for Concat {
         named(name == "concat", || Ok(Self { axis: attrs.int("axis")? }))
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
-        same_dtype("concat", operands)?;
-        let first = operands[0];
+        let dtype = common_dtype("concat", operands)?;
+        let first = &TensorType { dtype, ..operands[0].clone() };
         let axis = first.axis(self.axis)?;
         let fits = |ty: &TensorType| {
             ty.rank() == first.rank() && (0..ty.rank()).all(|i| i == axis || ty.shape[i] == first.shape[i])

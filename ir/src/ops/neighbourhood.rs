@@ -18,12 +18,12 @@
 
 use super::{
     Attr, AttrReader, OpDef,
-    shape::{named, sized},
+    shape::{common_float, named, narrowed, sized},
     softmax,
 };
 use crate::{
     graph::Tensor,
-    types::{DType, Real, TensorType},
+    types::{Real, TensorType},
 };
 
 /// What lies around the map.
@@ -47,8 +47,8 @@ impl Border {
     }
 }
 
-/// `neighbourhood_attention %q, %k, %v, %row, %column { heads = 8, size = 7, scale = 1.0, border = zero }`: q and k f32
-/// `[B, C, H, W]`, v `[B, D, H, W]` → `[B, D, H, W]`; the tables `[size, C/heads/2]`, `[2·size − 1, C/heads/2]` with
+/// `neighbourhood_attention %q, %k, %v, %row, %column { heads = 8, size = 7, scale = 1.0, border = zero }`: q and k
+/// `[B, C, H, W]`, v `[B, D, H, W]` → `[B, D, H, W]`, floats of any types, the result of their common one; the tables `[size, C/heads/2]`, `[2·size − 1, C/heads/2]` with
 /// `clamp`. Without the tables there are no relative terms; without k (four operands) there are no others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NeighbourhoodAttention {
@@ -107,9 +107,7 @@ impl NeighbourhoodAttention {
     fn extents(&self, operands: &[&TensorType]) -> Result<Extents, String> {
         let name = self.name();
         let roles = Roles::of(operands);
-        if let Some(ty) = operands.iter().find(|ty| ty.dtype != DType::F32) {
-            return Err(format!("{name} has {ty}, expected f32"));
-        }
+        common_float(name, operands)?;
         let axes = |role: &str, ty: &TensorType| -> Result<[usize; 4], String> {
             ty.shape.clone().try_into().map_err(|_| format!("{role} of {name} is {ty}, expected 4 axes"))
         };
@@ -130,9 +128,9 @@ impl NeighbourhoodAttention {
             ));
         }
         if let Some(k) = roles.k
-            && k != roles.q
+            && k.shape != roles.q.shape
         {
-            return Err(format!("{name} has queries {} and keys {k}, expected the same type", roles.q));
+            return Err(format!("{name} has queries {} and keys {k}, expected the same shape", roles.q));
         }
         if value != [batch, value[1], height, width] {
             return Err(format!(
@@ -320,7 +318,8 @@ impl OpDef for NeighbourhoodAttention {
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let e = self.extents(operands)?;
-        sized(DType::F32, vec![e.batch, e.heads * e.value_dim, e.map[0], e.map[1]])
+        let dtype = common_float(self.name(), operands)?;
+        sized(dtype, vec![e.batch, e.heads * e.value_dim, e.map[0], e.map[1]])
     }
     /// Scores and their scaling, relative terms by row and column and their two sums, softmax, values.
     fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {
@@ -400,13 +399,14 @@ impl OpDef for NeighbourhoodAttention {
             _ => logits,
         };
         text += &read(&e, "v", "values", e.value_dim);
+        let (narrow, result) = narrowed(common_float(self.name(), operands).ok()?);
         text += &format!(
             "
   %sums = attend %{logits}, %values {{ axis = -1 }}
   %pixels = reshape %sums {{ shape = [{batch}, {heads}, {height}, {width}, {vd}] }}
   %channels = transpose %pixels {{ order = [-1, -3, -2] }}
-  %y = reshape %channels {{ shape = [{batch}, {}, {height}, {width}] }}
-  return %y
+  %y = reshape %channels {{ shape = [{batch}, {}, {height}, {width}] }}{narrow}
+  return %{result}
 }}
 ",
             heads * e.value_dim,

@@ -13,7 +13,7 @@
 
 use super::{
     Attr, AttrReader, OpDef, defined_flops,
-    shape::{named, sized},
+    shape::{float, named, sized},
 };
 use crate::{
     graph::Tensor,
@@ -40,7 +40,7 @@ pub enum Limit {
     Range,
 }
 
-/// `offset_positions %o { reference = centres, limit = clamp, factor = 0.0 }`: o `[b, h, w, 1]` or `[b, h, w, 2]`, f32 →
+/// `offset_positions %o { reference = centres, limit = clamp, factor = 0.0 }`: o `[b, h, w, 1]` or `[b, h, w, 2]` →
 /// `[b, h, w, 2]`, row and column of each point, normalised.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OffsetPositions {
@@ -106,10 +106,9 @@ impl OpDef for OffsetPositions {
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let o = operands[0];
-        let (DType::F32, &[b, h, w, 1 | 2]) = (o.dtype, &o.shape[..]) else {
-            return Err(format!(
-                "operand of offset_positions is {o}, expected f32 with axes batch, height, width and 1 or 2"
-            ));
+        float("offset_positions", "operand", o)?;
+        let [b, h, w, 1 | 2] = o.shape[..] else {
+            return Err(format!("operand of offset_positions is {o}, expected axes batch, height, width and 1 or 2"));
         };
         if self.reference == Reference::Stretched && (h == 1 || w == 1) {
             return Err(format!("offset_positions of {o} is stretched, expected 2 rows and columns or more"));

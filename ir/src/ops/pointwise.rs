@@ -2,7 +2,7 @@
 
 use super::{
     Attr, AttrReader, OpDef,
-    shape::{broadcast_all, float, named, same_dtype, sized},
+    shape::{broadcast_all, common_dtype, float, named, sized},
     special::erf,
     walk::{Walk, broadcast_strides},
 };
@@ -38,7 +38,7 @@ pub struct Unary {
     pub op: UnaryOp,
 }
 
-/// Two operands of one element type. Comparisons give bool; `And`, `Or` take bool; `Rem` and `Div` of
+/// Two operands of one element type; floats of several types meet in f32. Comparisons give bool; `And`, `Or` take bool; `Rem` and `Div` of
 /// integers round towards minus infinity, `Rem` takes integers only; `Min`, `Max` are `a < b ? a : b` and
 /// `b < a ? a : b`. Integers wrap around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -253,7 +253,7 @@ impl OpDef for Binary {
         BinaryOp::ALL.iter().find(|(_, n)| *n == name).map(|&(op, _)| Ok(Self { op }))
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
-        let dtype = same_dtype(self.name(), operands)?;
+        let dtype = common_dtype(self.name(), operands)?;
         if let Some(expected) = self.op.expected(dtype) {
             return Err(format!("operand of {} is {}, expected {expected}", self.name(), operands[0]));
         }
@@ -289,7 +289,7 @@ impl OpDef for Select {
         if operands[0].dtype != DType::Bool {
             return Err(format!("condition of select is {}, expected bool", operands[0]));
         }
-        let dtype = same_dtype("select", &operands[1..])?;
+        let dtype = common_dtype("select", &operands[1..])?;
         sized(dtype, broadcast_all("select", operands)?)
     }
     fn flops(&self, _: &[&TensorType], _: &TensorType) -> u64 {

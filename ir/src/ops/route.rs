@@ -10,7 +10,7 @@
 
 use super::{
     Attr, AttrReader, OpDef, defined_flops,
-    shape::{float, named, same_dtype, sized},
+    shape::{common_float, named, sized},
     top_k::largest,
 };
 use crate::{
@@ -48,8 +48,7 @@ impl OpDef for Route {
         named(name == "route", || Ok(Self { k: attrs.size("k")? }))
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
-        same_dtype("route", operands)?;
-        float("route", "query", operands[0])?;
+        common_float("route", operands)?;
         let (lead, [r, _, c]) = regions("queries", operands[0])?;
         let (key_lead, [s, _, key_c]) = regions("keys", operands[1])?;
         if lead != key_lead || c != key_c {

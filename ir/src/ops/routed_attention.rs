@@ -10,7 +10,7 @@
 
 use super::{
     Attr, AttrReader, OpDef, defined_flops,
-    shape::{named, sized},
+    shape::{common_float, named, sized},
     softmax,
 };
 use crate::{
@@ -19,7 +19,8 @@ use crate::{
 };
 
 /// `routed_attention %q, %k, %v, %y { heads = 2, scale = 0.125 }`: q `[b, r, n, c]`, k `[b, s, m, c]`,
-/// v `[b, s, m, e]`, all f32, and regions y i32 `[b, r, t]` with numbers below s → `[b, r, n, e]`.
+/// v `[b, s, m, e]`, floats, and regions y i32 `[b, r, t]` with numbers below s → `[b, r, n, e]` of the common type of
+/// q, k and v.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoutedAttention {
     /// Heads; divides the channels of keys and values.
@@ -30,11 +31,11 @@ pub struct RoutedAttention {
 
 /// Batch, regions, tokens or choices, channels.
 fn four(role: &str, ty: &TensorType) -> Result<[usize; 4], String> {
-    match (ty.dtype, &ty.shape[..]) {
-        (DType::F32, &[b, r, n, c]) => Ok([b, r, n, c]),
-        _ => {
-            Err(format!("{role} of routed_attention are {ty}, expected f32 with axes batch, regions, tokens, channels"))
-        }
+    match ty.shape[..] {
+        [b, r, n, c] if ty.dtype.is_float() => Ok([b, r, n, c]),
+        _ => Err(format!(
+            "{role} of routed_attention are {ty}, expected floats with axes batch, regions, tokens, channels"
+        )),
     }
 }
 
@@ -68,7 +69,9 @@ impl OpDef for RoutedAttention {
             ));
         }
         match (y.dtype, &y.shape[..]) {
-            (DType::I32, &[batch, regions, _]) if [batch, regions] == [b, r] => sized(DType::F32, vec![b, r, n, e]),
+            (DType::I32, &[batch, regions, _]) if [batch, regions] == [b, r] => {
+                sized(common_float(self.name(), &operands[..3])?, vec![b, r, n, e])
+            }
             _ => Err(format!("regions of routed_attention are {y}, expected i32[{b}, {r}, …]")),
         }
     }

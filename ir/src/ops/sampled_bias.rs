@@ -11,7 +11,7 @@
 use super::{
     Attr, AttrReader, OpDef, defined_flops,
     grid_sample::MOST,
-    shape::{named, sized},
+    shape::{float, named, sized},
     taps::{Align, corners, lines, taps},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// `sampled_bias %table, %positions { height = 14, width = 14, query = corners }`: table `[m, r, s]` for m heads,
-/// positions `[b, g, i, j, 2]` with g dividing m → `[b, m, height·width, i·j]`; all f32. Tokens stand on
+/// positions `[b, g, i, j, 2]` with g dividing m → f32 `[b, m, height·width, i·j]`. Tokens stand on
 /// corners or centres of their cells.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SampledBias {
@@ -51,8 +51,9 @@ impl OpDef for SampledBias {
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let [table, positions] = [operands[0], operands[1]];
-        let (DType::F32, &[heads, ..], 3) = (table.dtype, &table.shape[..], table.rank()) else {
-            return Err(format!("table of sampled_bias is {table}, expected f32 with axes heads, rows, columns"));
+        operands.iter().try_for_each(|ty| float("sampled_bias", "operand", ty))?;
+        let [heads, _, _] = table.shape[..] else {
+            return Err(format!("table of sampled_bias is {table}, expected axes heads, rows, columns"));
         };
         if table.elements() > MOST {
             return Err(format!("table of sampled_bias is {table}, expected at most 2^24 entries"));
@@ -62,13 +63,11 @@ impl OpDef for SampledBias {
             let [h, w] = [self.height, self.width];
             return Err(format!("sampled_bias has tokens on {h}x{w}, expected {least} rows and columns or more"));
         }
-        match (positions.dtype, &positions.shape[..]) {
-            (DType::F32, &[b, g, i, j, 2]) if heads.is_multiple_of(g) => {
+        match positions.shape[..] {
+            [b, g, i, j, 2] if heads.is_multiple_of(g) => {
                 sized(DType::F32, vec![b, heads, self.height * self.width, i * j])
             }
-            _ => Err(format!(
-                "positions of sampled_bias are {positions}, expected f32[…, a divisor of {heads}, …, …, 2]"
-            )),
+            _ => Err(format!("positions of sampled_bias are {positions}, expected […, a divisor of {heads}, …, …, 2]")),
         }
     }
     fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {

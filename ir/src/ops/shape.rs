@@ -42,11 +42,26 @@ pub(crate) fn float(name: &str, role: &str, ty: &TensorType) -> Result<(), Strin
     if ty.dtype.is_float() { Ok(()) } else { Err(format!("{role} of {name} is {ty}, expected f32, bf16 or f16")) }
 }
 
-/// Demands operands of one element type and returns it.
-pub(crate) fn same_dtype(name: &str, operands: &[&TensorType]) -> Result<DType, String> {
+/// Demands operands of one element type and returns it; where floats of several types meet, that is f32.
+pub(crate) fn common_dtype(name: &str, operands: &[&TensorType]) -> Result<DType, String> {
     match operands.iter().find(|ty| ty.dtype != operands[0].dtype) {
         None => Ok(operands[0].dtype),
+        Some(_) if operands.iter().all(|ty| ty.dtype.is_float()) => Ok(DType::F32),
         Some(ty) => Err(format!("{name} has {} and {ty}, expected one element type", operands[0])),
+    }
+}
+
+/// Demands float operands and returns their common type.
+pub(crate) fn common_float(name: &str, operands: &[&TensorType]) -> Result<DType, String> {
+    operands.iter().try_for_each(|ty| float(name, "operand", ty))?;
+    common_dtype(name, operands)
+}
+
+/// Text that hands out a result `y`, which is f32, in that type, and the name that it has then.
+pub(crate) fn narrowed(dtype: DType) -> (String, &'static str) {
+    match dtype {
+        DType::F32 => (String::new(), "y"),
+        dtype => (format!("\n  %narrow = cast %y {{ to = {dtype} }}"), "narrow"),
     }
 }
 

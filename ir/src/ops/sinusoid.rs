@@ -15,15 +15,15 @@
 
 use super::{
     Attr, AttrReader, OpDef, defined_flops,
-    shape::{named, sized},
+    shape::{float, named, narrowed, sized},
 };
 use crate::{
     graph::Tensor,
-    types::{DType, Real, TensorType},
+    types::{Real, TensorType},
 };
 use std::f64::consts::{FRAC_1_PI, FRAC_PI_2, PI};
 
-/// `sinusoid %x { base = 10000.0 }`: x f32 `[B, C, H, W]` with an even number of channels → the same type.
+/// `sinusoid %x { base = 10000.0 }`: x a float `[B, C, H, W]` with an even number of channels → the same type.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sinusoid {
     /// Ratio of the longest wave to the shortest; above 1.
@@ -59,10 +59,9 @@ impl OpDef for Sinusoid {
     }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let x = operands[0];
-        let (DType::F32, &[_, channels, _, _]) = (x.dtype, &x.shape[..]) else {
-            return Err(format!(
-                "operand of sinusoid is {x}, expected f32 with axes batch, channels, height and width"
-            ));
+        float("sinusoid", "operand", x)?;
+        let [_, channels, _, _] = x.shape[..] else {
+            return Err(format!("operand of sinusoid is {x}, expected axes batch, channels, height and width"));
         };
         if channels % 2 != 0 {
             return Err(format!("sinusoid has {channels} channels, expected an even number"));
@@ -70,7 +69,7 @@ impl OpDef for Sinusoid {
         if !(self.base.get() > 1.0 && self.base.get().is_finite()) {
             return Err(format!("sinusoid has base {}, expected a number above 1", self.base));
         }
-        sized(DType::F32, x.shape.clone())
+        sized(x.dtype, x.shape.clone())
     }
     fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {
         defined_flops(self, operands)
@@ -95,13 +94,14 @@ impl OpDef for Sinusoid {
         for (axis, place, spread) in [("row", -2, format!("{height}, 1")), ("column", -1, format!("1, {width}"))] {
             text += &self.axis(axis, half, place, &spread);
         }
+        let (narrow, result) = narrowed(x.dtype);
         text += &format!(
             "
   %row_waves = expand %row {{ shape = [{half}, {height}, {width}] }}
   %column_waves = expand %column {{ shape = [{half}, {height}, {width}] }}
   %waves = concat %row_waves, %column_waves {{ axis = 0 }}
-  %y = add %x, %waves
-  return %y
+  %y = add %x, %waves{narrow}
+  return %{result}
 }}
 "
         );

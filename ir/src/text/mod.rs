@@ -18,7 +18,8 @@
 //! serves this text, and printing counts anew. [`parse`] gives a graph that the op's own rules accept, and
 //! `parse(graph.to_string())` is the graph again, node by node. Every error is a [`SourceError`] at the offending text.
 //!
-//! Text may come from anyone: nothing here recurses, and types beyond 32 axes or 2^40 elements are errors.
+//! Text may come from anyone: nothing here recurses, and types beyond 32 axes or 2^40 elements are errors, and so are numbers
+//! that f32 does not hold.
 
 mod nearest;
 mod parse;
@@ -27,6 +28,7 @@ mod print;
 mod tests;
 
 pub use nearest::op_names;
+pub(crate) use parse::real_in_f32;
 pub use parse::{MAX_RANK, graph, tensor_type};
 pub use print::NodeText;
 

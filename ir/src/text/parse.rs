@@ -5,7 +5,7 @@ use crate::{
     graph::{Graph, NodeId},
     ops::{Attr, AttrReader, Const, Op, OpDef},
     source::{Lexer, SourceError, Token, quote},
-    types::{DType, Real, TensorType},
+    types::{DType, Real, TensorType, fits_f32},
     view::View,
 };
 use std::{collections::BTreeMap, fmt, ops::Range};
@@ -62,6 +62,21 @@ pub fn tensor_type(lexer: &mut Lexer) -> Result<TensorType> {
         return Err(SourceError::new(span, "a type of more than 2^40 elements"));
     }
     Ok(TensorType::new(dtype, shape))
+}
+
+/// Reads a real number that f32, in which kernels compute, holds; `what` is expected there.
+pub(crate) fn real_in_f32(lexer: &mut Lexer, what: &str) -> Result<f64> {
+    if let Token::Number(digits) = *lexer.peek()
+        && digits != "-inf"
+        && let Ok(value) = digits.parse::<f64>()
+        && (value.is_infinite() || !fits_f32(value))
+    {
+        let (least, most) = (f32::MIN_POSITIVE, f32::MAX);
+        let size = if value.abs() < 1.0 { "small" } else { "large" };
+        let error = SourceError::new(lexer.span(), format!("{digits} is too {size} for f32"));
+        return Err(error.expecting(format!("0 or a magnitude from {least:e} to {most:e}")));
+    }
+    lexer.real(what)
 }
 
 /// What stands behind `%`.
@@ -195,7 +210,7 @@ impl<'a> Parser<'a, '_> {
             return Ok((Operand::Node(node), span));
         }
         let span = self.lexer.span();
-        Ok((Operand::Literal(self.lexer.real("an operand: a name such as `%q` or a number")?), span))
+        Ok((Operand::Literal(real_in_f32(self.lexer, "an operand: a name such as `%q` or a number")?), span))
     }
 
     fn node(&mut self, written: &Written) -> Result<NodeId> {
@@ -287,7 +302,7 @@ fn attr(lexer: &mut Lexer) -> Result<AttrText> {
     let what = "a value: a number, a list of integers, a word or a quoted string";
     let value = match lexer.peek().clone() {
         Token::Number(n) if n == "-inf" || n.contains(['.', 'e', 'E']) && !n.contains("0x") => {
-            Attr::Real(Real::new(lexer.real(what)?))
+            Attr::Real(Real::new(real_in_f32(lexer, what)?))
         }
         Token::Number(_) => Attr::Int(lexer.integer(what)?),
         Token::Ident("inf" | "nan" | "NaN") => Attr::Real(Real::new(lexer.real(what)?)),

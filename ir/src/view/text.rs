@@ -13,6 +13,7 @@
 use super::{Coord, Digit, View, normal::Draft};
 use crate::{
     source::{Lexer, SourceError, Token},
+    text::real_in_f32,
     types::{Real, ShapeText},
 };
 use std::{fmt, ops::Range, str::FromStr};
@@ -94,7 +95,7 @@ fn view(lexer: &mut Lexer) -> Result<View, SourceError> {
     }
     let span = lexer.span_from(start.start);
     if lexer.eat("else") {
-        draft.fill = Real::new(lexer.real("the fill value")?);
+        draft.fill = Real::new(real_in_f32(lexer, "the fill value")?);
     }
     let empty = shape.contains(&0);
     let view = draft.finish();

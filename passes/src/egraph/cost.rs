@@ -8,6 +8,8 @@
 //!   constant   one: it is computed before the first run
 //! ```
 //!
+//! A constant that is computed is f32 in memory, so half weights that take up a factor are read at twice the bytes.
+//!
 //! Only anchors matter; the rest orders terms whose anchors cost the same. Costs are integers, so sums do not
 //! depend on their order.
 
@@ -15,10 +17,13 @@ use super::{
     maps,
     term::{Egraph, Fact, Term, op_of},
 };
-use crate::core::is_pointwise;
+use crate::{
+    core::is_pointwise,
+    memory::{self, is_half},
+};
 use egg::{Id, Language};
 use regard_ir::{
-    graph::Graph,
+    graph::{Graph, Node, NodeId},
     ops::{Op, OpDef},
     target::Target,
     types::TensorType,
@@ -43,6 +48,8 @@ pub struct Price {
 pub struct Prices<'a> {
     egraph: &'a Egraph,
     target: &'a Target,
+    /// Constants of half precision that lie in memory as they are; those that are computed are f32 there.
+    given: BTreeSet<Id>,
     /// Classes that are scores, or pointwise in them.
     of_scores: BTreeSet<Id>,
 }
@@ -50,14 +57,19 @@ pub struct Prices<'a> {
 impl<'a> Prices<'a> {
     /// Prices on a target.
     pub fn new(egraph: &'a Egraph, target: &'a Target) -> Self {
-        Self { egraph, target, of_scores: of_scores(egraph) }
+        Self { egraph, target, given: given(egraph), of_scores: of_scores(egraph) }
     }
 
     /// The price of a term of a class. A view of a class that can be computed from scores in its own shape keeps them
     /// from their attend, which computes scores only where it reads them as they are; so does a product behind an attend
     /// over queries.
     pub fn of(&self, term: &Term, class: Id) -> Price {
-        let mut price = price(term, &self.egraph[class].data, |c| &self.egraph[c].data, self.target);
+        let widened = |c: Id| {
+            let fact = &self.egraph[c].data;
+            let ty = fact.tensor().filter(|ty| fact.is_constant() && is_half(ty.dtype))?;
+            (!self.given.contains(&self.egraph.find(c))).then(|| TensorType::f32(&ty.shape[..]))
+        };
+        let mut price = price(term, &self.egraph[class].data, |c| &self.egraph[c].data, &widened, self.target);
         let parted = is(term, "view") && self.of_scores.contains(&class);
         if parted || self.behind_inverse(term) {
             price.cost += APART;
@@ -76,6 +88,30 @@ impl<'a> Prices<'a> {
 
 fn is(term: &Term, wanted: &str) -> bool {
     matches!(term, Term::Op(name, _) if *name == wanted)
+}
+
+/// Half constants that are leaves or movement of leaves.
+fn given(egraph: &Egraph) -> BTreeSet<Id> {
+    let half = |class: &&egg::EClass<Term, Fact>| {
+        class.data.is_constant() && class.data.tensor().is_some_and(|ty| is_half(ty.dtype))
+    };
+    let classes: Vec<_> = egraph.classes().filter(half).collect();
+    let mut found = BTreeSet::new();
+    let mut before = None;
+    while before != Some(found.len()) {
+        before = Some(found.len());
+        for class in &classes {
+            let moves = |term: &Term| match term {
+                Term::Leaf(_) => true,
+                Term::Op("view", children) => children.last().is_some_and(|&c| found.contains(&egraph.find(c))),
+                _ => false,
+            };
+            if class.nodes.iter().any(moves) {
+                found.insert(egraph.find(class.id));
+            }
+        }
+    }
+    found
 }
 
 fn of_scores(egraph: &Egraph) -> BTreeSet<Id> {
@@ -98,13 +134,20 @@ fn of_scores(egraph: &Egraph) -> BTreeSet<Id> {
     found
 }
 
-/// The price of a term whose children are `fact`.
-fn price<'a>(term: &Term, result: &Fact, fact: impl Fn(Id) -> &'a Fact + Copy, target: &Target) -> Price {
+/// The price of a term whose children are `fact`; `widened` says which of them memory holds in another type.
+fn price<'a>(
+    term: &Term,
+    result: &Fact,
+    fact: impl Fn(Id) -> &'a Fact + Copy,
+    widened: &dyn Fn(Id) -> Option<TensorType>,
+    target: &Target,
+) -> Price {
     let (Some(Ok((op, operands))), Fact::Tensor { ty, constant }) = (op_of(term, fact), result) else {
         return Price { cost: 0, rank: 0 };
     };
-    let types: Vec<&TensorType> = operands.iter().filter_map(|&o| fact(o).tensor()).collect();
-    of_op(&op, &types, ty, *constant, target)
+    let others: Vec<Option<TensorType>> = operands.iter().map(|&o| widened(o)).collect();
+    let types = operands.iter().zip(&others).filter_map(|(&o, other)| other.as_ref().or(fact(o).tensor()));
+    of_op(&op, &types.collect::<Vec<_>>(), ty, *constant, target)
 }
 
 fn of_op(op: &Op, operands: &[&TensorType], result: &TensorType, constant: bool, target: &Target) -> Price {
@@ -121,9 +164,17 @@ fn of_op(op: &Op, operands: &[&TensorType], result: &TensorType, constant: bool,
 
 /// What a graph costs, in femtoseconds: the sum of its nodes.
 pub fn cost_of(graph: &Graph, target: &Target) -> u64 {
-    let constant = graph.constants();
+    let (constant, held) = (graph.constants(), memory::inside(graph));
+    let ty = |id: NodeId| match constant[id] {
+        true => TensorType::new(held[id], graph.ty(id).shape.clone()),
+        false => graph.ty(id).clone(),
+    };
+    let cost = |(id, node): (NodeId, &Node)| {
+        let operands: Vec<TensorType> = node.operands.iter().map(|&o| ty(o)).collect();
+        of_op(&node.op, &operands.iter().collect::<Vec<_>>(), &node.ty, constant[id], target).cost
+    };
     let computed = graph.nodes.iter().filter(|(_, node)| !matches!(node.op, Op::Input(_) | Op::Weight(_)));
-    computed.map(|(id, node)| of_op(&node.op, &graph.operand_types(id), &node.ty, constant[id], target).cost).sum()
+    computed.map(cost).sum()
 }
 
 fn anchor(op: &Op, operands: &[&TensorType], result: &TensorType, target: &Target) -> u64 {

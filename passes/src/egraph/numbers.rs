@@ -12,7 +12,7 @@ use regard_ir::{
     graph::{Graph, Node, NodeId, Tensor},
     id::IdVec,
     ops::{Const, Op, OpDef},
-    types::{Real, TensorType},
+    types::{Real, TensorType, fits_f32},
 };
 
 /// What folding gives.
@@ -73,9 +73,9 @@ fn value(out: &Graph, node: &Node, operands: &[NodeId]) -> Option<Real> {
             let types: Vec<&TensorType> = numbers.iter().map(|n| &n.ty).collect();
             let ty = op.infer(&types).ok()?;
             let result = op.eval(&numbers.iter().collect::<Vec<_>>(), &ty).ok()?;
-            // A number that its own type cannot hold stays as it was written.
+            // A number that its own type cannot hold, or the f32 that kernels compute in, stays as it was written.
             let value = Real::new(result.data[0]);
-            Const { ty, value }.infer(&[]).ok().map(|_| value)
+            (fits_f32(value.get()) && Const { ty, value }.infer(&[]).is_ok()).then_some(value)
         }
         _ => None,
     }
@@ -113,6 +113,15 @@ mod tests {
             })
             .collect();
         assert_eq!((values, folded.nodes.len()), (vec![0.125], 3));
+    }
+
+    #[test]
+    fn a_number_that_f32_does_not_hold_stays_as_it_was_written() {
+        let mut b = Builder::new("tiny");
+        let c = b.constant(1e-25, DType::F32);
+        let y = b.mul(c, c);
+        let graph = b.finish(&[y]);
+        assert_eq!(fold(&graph).expect("nothing folds").graph.nodes.len(), graph.nodes.len());
     }
 
     #[test]

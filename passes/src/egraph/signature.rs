@@ -7,8 +7,8 @@
 //!
 //! A lower-case letter is one dimension, `h*d` the product of two that are known, a digit that many, a capital any
 //! number of dimensions; `B'` is anything that broadcasts with B. The same letter is the same extent everywhere. `const x`
-//! depends on no input, `var x` on some, plain `x` may be either; trials draw f32, for `bool x` and `half x` truth values
-//! and f16. `map` is the attribute of a view from one shape to another, `axis` an axis of a tensor of that shape,
+//! depends on no input, `var x` on some, plain `x` may be either; trials draw one type for all,
+//! mostly f32, but for `bool x` and `half x` truth values and f16. `map` is the attribute of a view from one shape to another, `axis` an axis of a tensor of that shape,
 //! `type` the type of a constant, `number` its finite value (what follows are the values that trials draw). `word`
 //! and `mode` are attributes that are words; `size`, `stride`, `padding` and `dilation` are pairs, of rows and columns.
 //!

@@ -4,14 +4,18 @@
 //!   weights ─(folded γ·W, gathered bias, mask…)─▶ one output per constant ─layout─▶ bytes
 //! ```
 //!
+//! What is computed lies there in f32, also where the graph gives it a half type ([`crate::memory`]).
+//!
 //! Only the part of the graph that constants need is copied; it is evaluated once, when weights are bound.
 
 use super::{Buffers, Source, panel_layout};
 use crate::error::Error;
 use regard_ir::{
     graph::{Graph, NodeId},
+    id::IdVec,
     ops::{Op, ViewOp},
     program::{BUFFER_ALIGN, Constant, Layout, Place},
+    types::DType,
 };
 use std::collections::BTreeMap;
 
@@ -34,8 +38,8 @@ impl<'a> Folds<'a> {
         Self { graph, copied: BTreeMap::new(), out, constants: Vec::new(), bytes: 0 }
     }
 
-    /// Places a constant and says how it is made.
-    pub fn add(&mut self, source: &Source, buffers: &mut Buffers) -> Result<(), Error> {
+    /// Places a constant and says how it is made; `held` are the element types in memory.
+    pub fn add(&mut self, source: &Source, held: &IdVec<NodeId, DType>, buffers: &mut Buffers) -> Result<(), Error> {
         let (node, layout) = match source {
             Source::Dense(node) | Source::Gathered(node, _) => (*node, Layout::Dense),
             Source::Panels(node, width) => {
@@ -47,10 +51,9 @@ impl<'a> Folds<'a> {
         if let Source::Gathered(_, gather) = source {
             value = self.out.push(ViewOp { map: gather.clone() }, &[value]).map_err(Error::broken)?;
         }
-        let ty = self.out.ty(value);
-        let len = layout.stored(ty.elements()) as u64;
+        let len = layout.stored(self.out.ty(value).elements()) as u64;
         let name = self.graph.text_name(node);
-        let buffer = buffers.push(source.clone(), name, ty.dtype, len, Place::Constant(self.bytes));
+        let buffer = buffers.push(source.clone(), name, held[node], len, Place::Constant(self.bytes));
         self.bytes += buffers.rows[buffer].bytes().next_multiple_of(BUFFER_ALIGN);
         let output = self.out.outputs.iter().position(|&o| o == value).unwrap_or_else(|| {
             self.out.outputs.push(value);

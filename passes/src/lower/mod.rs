@@ -24,6 +24,7 @@ pub(crate) use value::function;
 use crate::{
     buffers::{self, Interval},
     error::Error,
+    memory,
     plan::{
         Body, Group, Plan, Right,
         expr::{Expr, Stage, Term},
@@ -75,6 +76,8 @@ struct Lowering<'a> {
     plan: &'a Plan,
     target: &'a Target,
     constant: IdVec<NodeId, bool>,
+    /// The element type of each node in memory.
+    held: IdVec<NodeId, DType>,
     kernels: IdVec<KernelId, Kernel>,
     known: HashMap<String, KernelId>,
     launches: Vec<(KernelId, Vec<Source>)>,
@@ -89,6 +92,7 @@ impl<'a> Lowering<'a> {
             plan,
             target,
             constant,
+            held: memory::held(&plan.graph),
             kernels: IdVec::new(),
             known: HashMap::new(),
             launches: Vec::new(),
@@ -149,7 +153,7 @@ impl<'a> Lowering<'a> {
         let mut sources: Vec<Source> = Vec::new();
         let mut context = Context { fma: self.target.fma, ..Context::default() };
         for (node, view) in loaded(&group.body) {
-            let dtype = self.plan.graph.ty(node).dtype;
+            let dtype = self.held[node];
             let mut param = |source: Source, len: usize| match sources.iter().position(|s| *s == source) {
                 Some(at) => Buf::new(at),
                 None => {
@@ -174,21 +178,21 @@ impl<'a> Lowering<'a> {
             && let Right::Constant(node) = p.right
         {
             let layout = panel_layout(p.k, p.n, t.width(lanes));
-            panels = Some(b.param("panels", self.plan.graph.ty(node).dtype, layout.stored(p.k * p.n) as u64));
+            panels = Some(b.param("panels", self.held[node], layout.stored(p.k * p.n) as u64));
             sources.push(Source::Panels(node, t.width(lanes)));
         }
         let stages: Vec<&Stage> = group.body.cones().into_iter().flat_map(|cone| &cone.stages).collect();
         for stage in stages.iter().filter(|stage| stage.kept) {
             let ty = self.plan.graph.ty(stage.node);
             let name = format!("kept{}", context.kept.len());
-            context.kept.insert(stage.node, b.param(name, ty.dtype, ty.elements() as u64));
+            context.kept.insert(stage.node, b.param(name, self.held[stage.node], ty.elements() as u64));
             sources.push(Source::Dense(stage.node));
         }
-        let ty = self.plan.graph.ty(group.root);
-        let output = b.param("out", ty.dtype, ty.elements() as u64);
+        let elements = self.plan.graph.ty(group.root).elements();
+        let output = b.param("out", self.held[group.root], elements as u64);
         sources.push(Source::Dense(group.root));
         for (i, stage) in stages.iter().enumerate() {
-            let dtype = self.plan.graph.ty(stage.node).dtype;
+            let dtype = self.held[stage.node];
             context.buffers.insert(stage.node, b.scratch(format!("row{i}"), dtype, stage.extent as u64));
         }
         match (&group.body, tiles) {
@@ -202,7 +206,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn finish(self) -> Result<Program<Kernel>, Error> {
-        let graph = &self.plan.graph;
+        let (graph, held) = (&self.plan.graph, &self.held);
         let mut buffers = Buffers::default();
         let port =
             |node: NodeId, buffer: BufferId| Port { name: graph.text_name(node), ty: graph.ty(node).clone(), buffer };
@@ -210,13 +214,13 @@ impl<'a> Lowering<'a> {
             .inputs()
             .iter()
             .enumerate()
-            .map(|(i, &n)| port(n, buffers.dense(graph, n, Place::Input(i))))
+            .map(|(i, &n)| port(n, buffers.dense(graph, n, held[n], Place::Input(i))))
             .collect();
         let outputs = graph
             .outputs
             .iter()
             .enumerate()
-            .map(|(i, &n)| port(n, buffers.dense(graph, n, Place::Output(i))))
+            .map(|(i, &n)| port(n, buffers.dense(graph, n, held[n], Place::Output(i))))
             .collect();
         let mut folds = Folds::new(graph);
         let mut planned: Vec<(NodeId, Interval)> = Vec::new();
@@ -224,9 +228,10 @@ impl<'a> Lowering<'a> {
             match source {
                 inputs_and_outputs if buffers.placed.contains_key(inputs_and_outputs) => {}
                 Source::Dense(node) if !self.constant[*node] => {
-                    planned.push((*node, Interval { bytes: graph.ty(*node).bytes() as u64, first, last }));
+                    let bytes = (graph.ty(*node).elements() * held[*node].bytes()) as u64;
+                    planned.push((*node, Interval { bytes, first, last }));
                 }
-                constant => folds.add(constant, &mut buffers)?,
+                constant => folds.add(constant, held, &mut buffers)?,
             }
         }
         let intervals: Vec<Interval> = planned.iter().map(|p| p.1).collect();
@@ -235,7 +240,7 @@ impl<'a> Lowering<'a> {
             planned.iter().map(|&(node, Interval { first, .. })| at(self.replaced(first, node)?)).collect();
         let (offsets, arena_bytes) = buffers::place_in_turn(&intervals, &takes);
         for ((node, _), offset) in planned.iter().zip(offsets) {
-            buffers.dense(graph, *node, Place::Arena(offset));
+            buffers.dense(graph, *node, held[*node], Place::Arena(offset));
         }
         let launches = self.launches.iter().map(|(kernel, sources)| {
             let k = &self.kernels[*kernel];
@@ -273,7 +278,7 @@ impl Lowering<'_> {
         let fits = |term: &Term| match &term.expr {
             Expr::Load { node, view } => {
                 let &(first, last) = self.touched.get(&Source::Dense(*node))?;
-                let same = graph.ty(*node).dtype == ty.dtype && graph.ty(*node).elements() == ty.elements();
+                let same = self.held[*node] == self.held[root] && graph.ty(*node).elements() == ty.elements();
                 (first < launch && last == launch && same && *view == here && reads(*node) == 1).then_some(*node)
             }
             _ => None,
@@ -346,8 +351,8 @@ impl Buffers {
         self.placed.insert(source, id);
         id
     }
-    fn dense(&mut self, graph: &Graph, node: NodeId, place: Place) -> BufferId {
-        let ty = graph.ty(node);
-        self.push(Source::Dense(node), graph.text_name(node), ty.dtype, ty.elements() as u64, place)
+    fn dense(&mut self, graph: &Graph, node: NodeId, dtype: DType, place: Place) -> BufferId {
+        let elements = graph.ty(node).elements() as u64;
+        self.push(Source::Dense(node), graph.text_name(node), dtype, elements, place)
     }
 }

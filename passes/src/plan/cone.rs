@@ -25,6 +25,8 @@ pub struct Context<'a> {
     pub graph: &'a Graph,
     /// Nodes whose value is a buffer.
     pub materialized: &'a IdVec<NodeId, bool>,
+    /// The element type of each node in memory.
+    pub held: &'a IdVec<NodeId, DType>,
     /// Nodes that depend on no input.
     pub constant: &'a IdVec<NodeId, bool>,
     /// Which of them lie in memory.
@@ -217,7 +219,7 @@ impl<'a> ConeBuilder<'a> {
             return Ok(self.term(Expr::Position(place), dtype));
         }
         if self.is_leaf(id) {
-            return Ok(self.term(Expr::Load { node: id, view: view.clone() }, dtype));
+            return Ok(self.term(Expr::Load { node: id, view: view.clone() }, self.context.held[id]));
         }
         if view.has_fill() && self.computes(id) && i32::try_from(view.len).is_ok() {
             return self.filled(id, view).map_err(|_| Cut(id));
@@ -360,7 +362,7 @@ impl<'a> ConeBuilder<'a> {
         if let Some(node) = self.reduction_below(row) {
             return Err(Cut(node));
         }
-        Ok(self.term(Expr::Gather { table: source, rows, place, row, inner }, node.ty.dtype))
+        Ok(self.term(Expr::Gather { table: source, rows, place, row, inner }, self.context.held[source]))
     }
 
     /// The tensor in memory that a gather's table is, and where in it the table's elements are.

@@ -26,7 +26,7 @@ mod shared;
 
 pub use attend::{Attend, Keys};
 
-use crate::{core, error::Error};
+use crate::{core, error::Error, memory};
 use cone::{ConeBuilder, Context, Cut};
 use constants::Constants;
 use expr::{Cone, Expr, ExprId};
@@ -36,6 +36,7 @@ use regard_ir::{
     id::IdVec,
     ops::Op,
     target::Target,
+    types::DType,
     view::View,
 };
 use shared::recomputed;
@@ -136,6 +137,7 @@ pub fn plan_rows(graph: &Graph, target: &Target) -> Result<Plan, Error> {
 
 /// Groups a graph in core form.
 fn group(graph: Graph, target: &Target) -> Result<Plan, Error> {
+    let graph = memory::part_outputs(graph)?;
     let constants = Constants::of(&graph);
     let mut forced: IdVec<NodeId, bool> = graph.nodes.values().map(|n| matches!(n.op, Op::Input(_))).collect();
     graph.outputs.iter().for_each(|&o| forced[o] = true);
@@ -190,6 +192,7 @@ struct Planner<'a> {
     constant: IdVec<NodeId, bool>,
     constants: &'a Constants,
     materialized: IdVec<NodeId, bool>,
+    held: IdVec<NodeId, DType>,
     users: IdVec<NodeId, Vec<NodeId>>,
     /// The scores that an attend computes itself.
     scores: BTreeMap<NodeId, NodeId>,
@@ -213,8 +216,8 @@ impl<'a> Planner<'a> {
         let scores = attends.filter_map(|id| Some((id, core::scores_below(graph, id, &|below| forced[below])?)));
         let scores = scores.collect();
         let (materialized, lanes) = (forced.clone(), target.lanes as usize);
-        let partners = BTreeMap::new();
-        let mut planner = Self { graph, constant, constants, materialized, users, scores, partners, lanes };
+        let (held, partners) = (memory::held(graph), BTreeMap::new());
+        let mut planner = Self { graph, constant, constants, materialized, held, users, scores, partners, lanes };
         planner.partners = planner.partners();
         planner
     }
@@ -281,8 +284,8 @@ impl<'a> Planner<'a> {
     }
 
     fn context(&self) -> Context<'_> {
-        let Self { graph, constants, materialized, constant, .. } = self;
-        Context { graph, materialized, constant, constants }
+        let Self { graph, constants, materialized, held, constant, .. } = self;
+        Context { graph, materialized, held, constant, constants }
     }
 
     fn cone_under(&self, node: NodeId, view: View, space: &[usize], whole: Option<NodeId>) -> Result<Cone, Cut> {

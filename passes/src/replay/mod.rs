@@ -12,6 +12,10 @@
 //! as often; that and second-order terms are what the factor 2 is for. Where a bound is wider than 10⁻⁶ of its
 //! value nothing was decided, and the element is not counted.
 //!
+//! Real numbers are not all: kernels compute in f32, and constants lie in memory. So no number may appear that f32 does not
+//! hold, and where constants are made of half weights both sides are compared once more with each constant rounded as
+//! [memory](crate::memory) holds it; the bound then allows what f32 loses.
+//!
 //! Bounds double from layer to layer, so they say nothing of deep graphs, and large ones would take long. There random inputs
 //! are compared by norm, with the roundings on the longest path as tolerance.
 
@@ -21,10 +25,12 @@ mod tests;
 
 pub use inputs::Kind;
 
-use crate::{core, error::Error};
+use crate::{core, error::Error, memory};
 use regard_ir::{
-    graph::{Bounded, Graph, Node, NodeId, Tensor, eval, eval_bounded},
-    ops::{Op, OpDef},
+    graph::{Bounded, Graph, Node, NodeId, Tensor, eval, eval_bounded, eval_bounded_stored, eval_nodes},
+    id::IdVec,
+    ops::{Op, OpDef, Weight},
+    types::{DType, fits_f32},
 };
 use std::collections::BTreeMap;
 
@@ -51,6 +57,12 @@ pub enum Verdict {
     Broken(String),
 }
 
+/// In which element type memory holds each node of a graph.
+type Memory = fn(&Graph) -> IdVec<NodeId, DType>;
+
+/// What constants may cost, relative to the whole tensor, where only norms are compared: the contract of compiled code.
+const CONTRACT: f64 = 1e-5;
+
 /// What a leaf of a graph holds.
 pub type Leaf<'a> = dyn Fn(Kind, &Graph, NodeId, &Node) -> Tensor + Sync + 'a;
 
@@ -67,6 +79,10 @@ pub fn replay(before: &Graph, after: &Graph) -> Result<Verdict, Error> {
 /// # Errors
 /// Where a graph is broken.
 pub fn replay_with(before: &Graph, after: &Graph, leaf: &Leaf) -> Result<Verdict, Error> {
+    replay_in(before, after, leaf, memory::inside)
+}
+
+fn replay_in(before: &Graph, after: &Graph, leaf: &Leaf, memory: Memory) -> Result<Verdict, Error> {
     let types = |graph: &Graph| {
         let types: Vec<String> = graph.outputs.iter().map(|&o| graph.ty(o).to_string()).collect();
         types.join(", ")
@@ -74,11 +90,16 @@ pub fn replay_with(before: &Graph, after: &Graph, leaf: &Leaf) -> Result<Verdict
     if types(before) != types(after) {
         return Ok(Verdict::Broken(format!("outputs are {} before, {} after", types(before), types(after))));
     }
+    if let Some(number) = numbers_beyond_f32(after).find(|x| numbers_beyond_f32(before).all(|y| y != *x)) {
+        return Ok(Verdict::Broken(format!("the number {number:e} is none that f32 holds")));
+    }
     let flops = work(before) + work(after);
     if flops > MOST_FLOPS {
         return Ok(Verdict::Skipped(format!("{flops} operations are more than {MOST_FLOPS}")));
     }
-    let both = Both { before, after, defined: [defined(before)?, defined(after)?], leaf };
+    let defined = [defined(before)?, defined(after)?];
+    let stored = [stored(&defined[0], memory), stored(&defined[1], memory)];
+    let both = Both { before, after, defined, stored, leaf };
     if flops > BUDGET {
         return Ok(both.by_norm());
     }
@@ -94,6 +115,9 @@ pub fn replay_with(before: &Graph, after: &Graph, leaf: &Leaf) -> Result<Verdict
                 doubtful += found.doubtful;
             }
         }
+    }
+    if let Some(broken) = [Kind::Random, Kind::Large].into_iter().find_map(|kind| both.differs_in_memory(kind)) {
+        return Ok(Verdict::Broken(broken));
     }
     Ok(match (elements, doubtful) {
         (0, 0) => Verdict::Skipped("the side that was written has no finite value".into()),
@@ -126,6 +150,8 @@ struct Both<'a> {
     before: &'a Graph,
     after: &'a Graph,
     defined: [Graph; 2],
+    /// The constants of each that lie in memory, with their types there.
+    stored: [BTreeMap<NodeId, DType>; 2],
     leaf: &'a Leaf<'a>,
 }
 
@@ -142,6 +168,26 @@ impl Given {
     /// The value of either side.
     fn value(&self, graph: &Graph) -> Result<Vec<Tensor>, String> {
         eval(graph, &mut |_, node| Ok(self.of(node))).map_err(|error| error.to_string())
+    }
+
+    fn stored(&self, graph: &Graph, stored: &BTreeMap<NodeId, DType>) -> Result<Vec<Bounded>, String> {
+        let stored = |id: NodeId| stored.get(&id).copied();
+        eval_bounded_stored(graph, &mut |_, node| Ok(self.of(node)), &stored).map_err(|error| error.to_string())
+    }
+
+    fn rounded(&self, graph: &Graph, stored: &BTreeMap<NodeId, DType>) -> Result<Vec<Tensor>, String> {
+        let ids: Vec<NodeId> = stored.keys().copied().collect();
+        let values = eval_nodes(graph, &ids, &mut |_, node| Ok(self.of(node))).map_err(|error| error.to_string())?;
+        let mut known = graph.clone();
+        let mut constants: BTreeMap<NodeId, Tensor> = BTreeMap::new();
+        for (id, mut value) in ids.into_iter().zip(values) {
+            value.data.iter_mut().for_each(|x| *x = stored[&id].round(*x));
+            known.nodes[id].op = Op::Weight(Weight { ty: value.ty.clone() });
+            known.nodes[id].operands.clear();
+            constants.insert(id, value);
+        }
+        let mut leaf = |id: NodeId, node: &Node| Ok(constants.get(&id).cloned().unwrap_or_else(|| self.of(node)));
+        eval(&known, &mut leaf).map_err(|error| error.to_string())
     }
 
     fn bounded(&self, graph: &Graph) -> Result<Vec<Bounded>, String> {
@@ -198,6 +244,46 @@ impl Both<'_> {
         Ok(found)
     }
 
+    /// How the sides differ where constants are as memory holds them, if any is made of half weights.
+    fn differs_in_memory(&self, kind: Kind) -> Option<String> {
+        let half = |(graph, stored): (&Graph, &BTreeMap<NodeId, DType>)| {
+            stored.keys().any(|&id| memory::is_half(graph.ty(id).dtype))
+        };
+        if !self.defined.iter().zip(&self.stored).any(half) {
+            return None;
+        }
+        let given = self.given(kind);
+        let value = |side: usize| given.stored(&self.defined[side], &self.stored[side]);
+        let (Ok(before), Ok(after)) = (value(0), value(1)) else { return None };
+        for (at, (before, after)) in before.iter().zip(&after).enumerate() {
+            for i in 0..before.value.data.len() {
+                let (x, y) = (before.value.data[i], after.value.data[i]);
+                let bound = 2.0 * (before.error.data[i] + after.error.data[i]);
+                if x.is_finite() && (!y.is_finite() || (x - y).abs() > bound) {
+                    let place = place(i, &before.value.ty.shape);
+                    return Some(format!(
+                        "inputs `{}`: with constants as memory holds them, element {place} of output {at} is {x:e} before \
+                         and {y:e} after, bound {bound:.1e}",
+                        kind.name()
+                    ));
+                }
+            }
+        }
+        None
+    }
+
+    /// What rounding the constants of the second side costs, if any is made of half weights and it is too much.
+    fn costs_in_memory(&self, given: &Given, exact: &[Tensor]) -> Option<String> {
+        let (graph, stored) = (&self.defined[1], &self.stored[1]);
+        if !stored.keys().any(|&id| memory::is_half(graph.ty(id).dtype)) {
+            return None;
+        }
+        let rounded = given.rounded(graph, stored).ok()?;
+        let off = |(exact, rounded): (&Tensor, &Tensor)| distance(&exact.data, &rounded.data);
+        let worst = exact.iter().zip(&rounded).map(off).find(|&error| error.is_nan() || error > CONTRACT)?;
+        Some(format!("constants as memory holds them cost {worst:.1e}, at most {CONTRACT:.0e} is allowed"))
+    }
+
     /// Random inputs, compared by norm: the tolerance is a rounding for each step of the longest path.
     fn by_norm(&self) -> Verdict {
         let given = self.given(Kind::Random);
@@ -208,9 +294,7 @@ impl Both<'_> {
         let tolerance = f64::EPSILON * (longest(&self.defined[0]) + longest(&self.defined[1]));
         let mut elements = 0;
         for (at, (before, after)) in before.iter().zip(&after).enumerate() {
-            let square = |sum: f64, x: f64| sum + x * x;
-            let difference = before.data.iter().zip(&after.data).map(|(x, y)| x - y).fold(0.0, square).sqrt();
-            let error = difference / before.data.iter().copied().fold(0.0, square).sqrt().max(f64::MIN_POSITIVE);
+            let error = distance(&before.data, &after.data);
             if error.is_nan() || error > tolerance {
                 return Verdict::Broken(format!(
                     "output {at} is off by {error:.1e}, at most {tolerance:.1e} is rounding"
@@ -218,8 +302,35 @@ impl Both<'_> {
             }
             elements += before.data.len();
         }
+        if let Some(broken) = self.costs_in_memory(&given, &after) {
+            return Verdict::Broken(broken);
+        }
         Verdict::Holds { elements, kinds: 1 }
     }
+}
+
+/// ‖x − y‖ / ‖x‖
+fn distance(x: &[f64], y: &[f64]) -> f64 {
+    let square = |sum: f64, x: f64| sum + x * x;
+    let difference = x.iter().zip(y).map(|(x, y)| x - y).fold(0.0, square).sqrt();
+    difference / x.iter().copied().fold(0.0, square).sqrt().max(f64::MIN_POSITIVE)
+}
+
+/// Numbers of a graph that f32 does not hold to its full precision, but for 0, infinities and NaN.
+fn numbers_beyond_f32(graph: &Graph) -> impl Iterator<Item = f64> {
+    graph.nodes.values().filter_map(|node| match &node.op {
+        Op::Const(c) if node.ty.dtype.is_float() && !fits_f32(c.value.get()) => Some(c.value.get()),
+        _ => None,
+    })
+}
+
+/// The constants that lie in memory, as their readers depend on inputs, with the types that they have there.
+fn stored(graph: &Graph, memory: Memory) -> BTreeMap<NodeId, DType> {
+    let (held, constant) = (memory(graph), graph.constants());
+    let computed = graph.nodes.iter().filter(|&(id, _)| !constant[id]);
+    let read = computed.flat_map(|(_, node)| node.operands.iter().copied());
+    let is_stored = |id: &NodeId| constant[*id] && graph.ty(*id).dtype.is_float();
+    read.filter(is_stored).map(|id| (id, held[id])).collect()
 }
 
 /// Roundings on the longest path to an output: as many as a product or sum is long, one for all else.

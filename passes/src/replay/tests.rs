@@ -1,11 +1,14 @@
 //! What replay finds, and what it must not find.
 
-use super::{Verdict, replay};
+use super::{Leaf, Verdict, replay, replay_in, replay_with};
 use crate::{Rules, Step, egraph::optimize};
 use regard_ir::{
-    graph::{Graph, random},
+    graph::{Graph, NodeId, Tensor, random},
+    id::IdVec,
+    ops::{Const, Op},
     target::Target,
     text,
+    types::{DType, Real},
 };
 
 fn graph(leaves: &str, body: &str) -> Graph {
@@ -117,4 +120,35 @@ fn every_link_of_random_graphs_holds() {
         let verdict = replay(before, after).expect("values");
         assert!(!matches!(verdict, Verdict::Broken(_)), "{}: {verdict:?}\n{before}\n{after}", step.rule);
     }
+}
+
+/// The fault of constants that are stored in the half type of what they are made of, and of numbers that f32 does not hold.
+#[test]
+fn constants_are_compared_as_memory_holds_them() {
+    let own: fn(&Graph) -> IdVec<NodeId, DType> = |graph| graph.nodes.values().map(|node| node.ty.dtype).collect();
+    let scale = 0.17677669529663687;
+    for dtype in ["bf16", "f16"] {
+        for rows in [4, 40_000] {
+            let leaves = format!("  %x = input : {dtype}[{rows}, 64]\n  %w = weight : {dtype}[64, 32]");
+            let before = graph(&leaves, &format!("  %m = matmul %x, %w\n  %y = mul %m, {scale}"));
+            let after = graph(&leaves, &format!("  %v = mul %w, {scale}\n  %y = matmul %x, %v"));
+            let leaf: &Leaf = &|kind, graph, id, node| {
+                let value = kind.leaf(graph, id, node);
+                Tensor::new(value.ty.clone(), value.data.iter().map(|&x| value.ty.dtype.round(x)).collect())
+            };
+            let as_held = replay_with(&before, &after, leaf).expect("values");
+            assert!(matches!(as_held, Verdict::Holds { .. }), "{as_held:?}");
+            let in_half = replay_in(&before, &after, leaf, own).expect("values");
+            assert!(matches!(&in_half, Verdict::Broken(how) if how.contains("as memory holds them")), "{in_half:?}");
+        }
+    }
+    let leaves = "  %x = input : f32[4]";
+    let tiny = verdict(leaves, "  %a = mul %x, 1e-25\n  %y = mul %a, 1e-25", "  %y = mul %x, 1e-30");
+    assert!(matches!(tiny, Verdict::Broken(_)));
+    let mut merged = graph(leaves, "  %y = mul %x, 1e-30");
+    let number = merged.nodes.ids().find(|&id| matches!(merged.nodes[id].op, Op::Const(_))).expect("a number");
+    merged.nodes[number].op = Op::Const(Const { ty: merged.ty(number).clone(), value: Real::new(1e-25 * 1e-25) });
+    let before = graph(leaves, "  %a = mul %x, 1e-25\n  %y = mul %a, 1e-25");
+    let beyond = replay(&before, &merged).expect("values");
+    assert!(matches!(&beyond, Verdict::Broken(how) if how.contains("none that f32 holds")), "{beyond:?}");
 }

@@ -13,7 +13,7 @@ graph sample_positions {
 ;    --> errors/sample_positions.rg:7:8
 ;     |
 ;   7 |   %y = grid_sample %map, %rows, %columns { align = corners }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected both f32[1, …]
+;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected both [1, …]
 ;    --> errors/sample_positions.rg:7:20
 ;     |
 ;   7 |   %y = grid_sample %map, %rows, %columns { align = corners }

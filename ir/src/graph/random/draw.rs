@@ -354,7 +354,7 @@ impl Grower {
     fn attention(&mut self) {
         let Some(q) = self.with_rank(2) else { return };
         let ty = self.graph.ty(q).clone();
-        if ty.dtype != DType::F32 {
+        if !ty.dtype.is_float() {
             return;
         }
         let (keys, width) = (self.dim(), self.dim());
@@ -374,7 +374,7 @@ impl Grower {
     fn attend(&mut self) {
         let Some(s) = self.with_rank(2) else { return };
         let ty = self.graph.ty(s).clone();
-        if ty.dtype == DType::F32 {
+        if ty.dtype.is_float() {
             let width = self.dim();
             let v = self.matrix(&ty, ty.shape[ty.rank() - 1], width);
             let axis = self.random.one(&[-1, -2]);
@@ -386,7 +386,7 @@ impl Grower {
         let Some(context) = self.with_rank(2) else { return };
         let ty = self.graph.ty(context).clone();
         let [.., tokens, e] = ty.shape[..] else { return };
-        if ty.dtype != DType::F32 {
+        if !ty.dtype.is_float() {
             return;
         }
         let (d, a, b) = (self.dim(), self.random.one(&[1, 2, 3]), self.random.one(&[1, 2, 3]));

@@ -63,6 +63,6 @@ fn what_does_not_fit_is_said() {
     says(&op, &[f(&[1, 4, 8]), f(&[6, 4, 3, 3])], "expected 4 axes");
     says(&op, &[f(&[1, 4, 2, 8]), f(&[6, 4, 3, 3])], "no room for one patch");
     says(&op.clone().in_groups(3), &[f(&[1, 4, 8, 8]), f(&[6, 4, 3, 3])], "3 groups");
-    says(&op, &[f(&[1, 4, 8, 8]), f(&[6, 4, 3, 3]), f(&[5])], "expected f32[6]");
+    says(&op, &[f(&[1, 4, 8, 8]), f(&[6, 4, 3, 3]), f(&[5])], "expected [6]");
     says(&Conv2d::new(0, 0), &[f(&[1, 4, 8, 8]), f(&[6, 4, 3, 3])], "stride [0, 0]");
 }

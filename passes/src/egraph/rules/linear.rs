@@ -106,7 +106,7 @@ fn sums() -> Vec<Rule> {
 
 /// Numbers leave products, and enter constant weights.
 fn numbers() -> Vec<Rule> {
-    let outside: super::Compute = |s| Some(vec![ty("u", s.root)]);
+    let outside: super::Compute = |s| s.may_move("c").and(Some(vec![ty("u", s.root)]));
     let left = "var x: B n k; y: B' k m; number c: 0.5; type t: B n k";
     let right = "x: B n k; var y: B' k m; number c: 0.5; type t: B' k m";
     vec![
@@ -115,7 +115,7 @@ fn numbers() -> Vec<Rule> {
             "x: B n k; const w: B' k m; number c: 0.5; type t: B n m",
             "(mul (matmul ?x ?w) (const ?c ?t))",
             "(matmul ?x (mul ?w (const ?c ?u)))",
-            |s| Some(vec![ty("u", s.ty("w")?)]),
+            |s| s.may_move("c").and(Some(vec![ty("u", s.ty("w")?)])),
         ),
         rule_with(
             "number-out-of-left-operand",
@@ -168,6 +168,7 @@ fn projections() -> Vec<Rule> {
     let inside: super::Compute = |s| {
         // A filled element is a number that no weight makes.
         s.filled_by_source("h")?;
+        s.may_move("c")?;
         Some(vec![ty("u", s.ty("w")?)])
     };
     vec![
@@ -193,6 +194,7 @@ fn projections() -> Vec<Rule> {
             |s| {
                 s.filled_by_source("h")?;
                 s.filled_by_source("r")?;
+                s.may_move("c")?;
                 Some(vec![ty("u", s.ty("w")?), ty("o", s.ty("b")?)])
             },
         ),
@@ -224,7 +226,7 @@ fn means() -> Vec<Rule> {
             "x: S; number c: 0.5; type t: S; axis a: S",
             &format!("(reduce op={op} ?a (mul ?x (const ?c ?t)))"),
             &format!("(mul (reduce op={op} ?a ?x) (const ?c ?u))"),
-            |s| Some(vec![ty("u", s.root)]),
+            |s| s.may_move("c").and(Some(vec![ty("u", s.root)])),
         ));
     }
     rules.push(rule_with(

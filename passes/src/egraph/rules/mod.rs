@@ -141,6 +141,20 @@ impl<'a> Scope<'a> {
             _ => None,
         }
     }
+    /// A number made of others. It must be one that f32 holds in full: kernels compute in f32, where the numbers it was
+    /// made of might have been applied one after the other without leaving its range.
+    fn made(&self, of: &'static str, name: &'static str, value: f64) -> Option<(&'static str, Term)> {
+        let holds = value == 0.0 || (value as f32).is_normal();
+        self.require(of, "makes a number that f32 holds", holds)?;
+        Some(number(name, value))
+    }
+    /// A number that may change places with other factors: what stands between is larger or smaller by it afterwards, and
+    /// of the 2^±126 that f32 has it may take 2^±32.
+    fn may_move(&self, name: &'static str) -> Option<()> {
+        let size = self.number(name)?.abs();
+        let moderate = size == 0.0 || (2f64.powi(-32)..=2f64.powi(32)).contains(&size);
+        self.require(name, "is of moderate size", moderate)
+    }
     /// An element type.
     fn dtype(&self, name: &str) -> Option<DType> {
         match self.fact(name)? {

@@ -59,16 +59,33 @@ fn outwards() -> Vec<Rule> {
     }
     let left = "var x: S; y: S; number c: 0.5; type t: S";
     let right = "x: S; var y: S; number c: 0.5; type t: S";
+    let moved: super::Compute = |s| s.may_move("c").map(|()| Vec::new());
     rules.extend([
-        rule("number-out-of-left-factor", left, "(mul (mul ?x (const ?c ?t)) ?y)", "(mul (mul ?x ?y) (const ?c ?t))"),
-        rule("number-out-of-right-factor", right, "(mul ?x (mul ?y (const ?c ?t)))", "(mul (mul ?x ?y) (const ?c ?t))"),
+        rule_with(
+            "number-out-of-left-factor",
+            left,
+            "(mul (mul ?x (const ?c ?t)) ?y)",
+            "(mul (mul ?x ?y) (const ?c ?t))",
+            moved,
+        ),
+        rule_with(
+            "number-out-of-right-factor",
+            right,
+            "(mul ?x (mul ?y (const ?c ?t)))",
+            "(mul (mul ?x ?y) (const ?c ?t))",
+            moved,
+        ),
         rule_with(
             "number-out-of-dividend",
             left,
             "(div (mul ?x (const ?c ?t)) ?y)",
             "(mul (div ?x ?y) (const ?c ?t))",
             // A quotient of integers is rounded.
-            |s| s.require("x", "is real", s.root.dtype.is_float()).map(|()| Vec::new()),
+            |s| {
+                s.require("x", "is real", s.root.dtype.is_float())?;
+                s.may_move("c")?;
+                Some(Vec::new())
+            },
         ),
         rule_with(
             "mean-from-sum",
@@ -97,7 +114,7 @@ fn inverses() -> Vec<Rule> {
         rule_with("over-number", number_of, "(div ?x (const ?c ?t))", "(mul ?x (const ?d ?t))", |s| {
             let c = s.number("c")?;
             s.require("x", "is real", s.root.dtype.is_float())?;
-            Some(vec![number("d", 1.0 / c)])
+            Some(vec![s.made("c", "d", 1.0 / c)?])
         }),
         rule_with(
             "minus-constant",
@@ -126,8 +143,8 @@ fn merged(op: &str) -> Vec<Rule> {
     let left = format!("({op} ({op} ?x (const ?a ?t)) (const ?b ?t))");
     let right = format!("({op} ?x (const ?c ?t))");
     let both: super::Compute = match op {
-        "add" => |s| Some(vec![number("c", s.number("a")? + s.number("b")?)]),
-        _ => |s| Some(vec![number("c", s.number("a")? * s.number("b")?)]),
+        "add" => |s| Some(vec![s.made("a", "c", s.number("a")? + s.number("b")?)?]),
+        _ => |s| Some(vec![s.made("a", "c", s.number("a")? * s.number("b")?)?]),
     };
     vec![
         rule_with(format!("{op}-numbers"), numbers, &left, &right, both),
@@ -157,7 +174,14 @@ fn merged(op: &str) -> Vec<Rule> {
             "var x: S; const a: G; map m: G -> S; number b: 0.5; type t: S",
             &format!("({op} ({op} ?x (view ?m ?a)) (const ?b ?t))"),
             &format!("({op} ?x (view ?m ({op} ?a (const ?b ?u))))"),
-            |s| s.filled_by_source("m").and(Some(vec![ty("u", s.ty("a")?)])),
+            match op {
+                "add" => |s| s.filled_by_source("m").and(Some(vec![ty("u", s.ty("a")?)])),
+                _ => |s| {
+                    s.filled_by_source("m")?;
+                    s.may_move("b")?;
+                    Some(vec![ty("u", s.ty("a")?)])
+                },
+            },
         ),
     ]
 }

@@ -86,7 +86,7 @@ fn spellings() -> Vec<Rule> {
             "attend-in-another-type",
             "var s: B n k; half v: C k m; axis a: B n k; word to: f16 bf16",
             "(matmul (cast ?to (softmax ?a ?s)) ?v)",
-            "(attend ?key ?s (cast to=f32 ?v))",
+            "(attend ?key ?s ?v)",
             |s| Some(vec![axis("key", key_axis(s)?)]),
         ),
         rule_with(

@@ -84,7 +84,11 @@ fn key_bias() -> Vec<Rule> {
             "; number c: 0.5; type t: B n m",
             "(mul (add ?x ?E) (const ?c ?t))",
             "(add (mul ?x (const ?c ?t)) (view ?e (scores ?q (mul ?b (const ?c ?u)))))",
-            |s| s.filled_by_source("e").and(Some(vec![ty("u", s.ty("b")?)])),
+            |s| {
+                s.filled_by_source("e")?;
+                s.may_move("c")?;
+                Some(vec![ty("u", s.ty("b")?)])
+            },
         ),
         outwards("key-bias-through-term", "; z: B n m", "(add (add ?x ?E) ?z)", "(add (add ?x ?z) ?E)", always),
         outwards("term-through-key-bias", "; z: B n m", "(add ?z (add ?x ?E))", "(add (add ?z ?x) ?E)", always),

@@ -8,12 +8,17 @@
 //!   x: B n k       f32[2, 3, 3]          extents 1 to 5, often 1 or one drawn before
 //!   const g: G     f32[3]                often one that broadcasts to a shape drawn before
 //!   map r: G -> B n k                    repeats, reshapes, rolls, slices, pads, transposes…
-//!   number c: 0.5                        0.5, −0.5, or 0, 1, −3, ∞
+//!   number c: 0.5                        0.5, −0.5, 0.3, or 0, 1, −3, ∞; in one draw of seven 10^±25 or 3·10³⁸
 //! ```
+//!
+//! Two draws of eleven are of half precision, bf16 and f16.
 
-use crate::egraph::{
-    signature::{Dim, Dims, Kind, Letters, Signature},
-    term::{Leaf, Term},
+use crate::{
+    egraph::{
+        signature::{Dim, Dims, Kind, Letters, Signature},
+        term::{Leaf, Term},
+    },
+    memory::is_half,
 };
 use regard_ir::{
     graph::random::Random,
@@ -33,12 +38,17 @@ pub struct Draw {
     /// The stream that goes on where the draw ended.
     pub random: Random,
     dtype: DType,
+    /// Whether numbers are near the ends of what f32 holds.
+    extreme: bool,
     letters: Letters,
     shapes: Vec<Vec<usize>>,
     /// Letters of axes that a map cuts in two.
     cut: BTreeSet<char>,
     leads: Vec<Vec<usize>>,
 }
+
+/// Numbers that f32 holds, but not all of their products, sums and quotients.
+const EXTREMES: [f64; 8] = [1e-25, 1e25, 3e38, -1e-25, 3e38, -1e25, 1e-25, 3e38];
 
 /// From `B n m` to `B g n d`: the last axis is cut in two.
 fn cuts(from: &Dims, to: &Dims) -> bool {
@@ -62,6 +72,8 @@ pub fn draw(signature: &Signature, seed: u64) -> Option<Draw> {
         0 | 1 => DType::I32,
         2 => DType::Bf16,
         3 => DType::Bool,
+        _ if seed % 11 == 5 => DType::F16,
+        _ if seed % 11 == 8 => DType::Bf16,
         _ => DType::F32,
     };
     let mut draw = Draw {
@@ -69,6 +81,7 @@ pub fn draw(signature: &Signature, seed: u64) -> Option<Draw> {
         terms: BTreeMap::new(),
         random,
         dtype,
+        extreme: seed % 7 == 3 && dtype.is_float(),
         letters: Letters::default(),
         shapes: Vec::new(),
         cut: signature.items.iter().filter_map(|(_, kind)| cut_letter(kind)).collect(),
@@ -109,7 +122,12 @@ impl Draw {
     /// A number of the list, its negative, or a special one.
     fn number(&mut self, list: &[f64]) -> f64 {
         let listed = list[self.random.below(list.len())];
+        if self.extreme {
+            return self.random.one(&EXTREMES);
+        }
         match self.random.below(8) {
+            // Half a bf16 is a bf16, three tenths of one are not.
+            0..4 if is_half(self.dtype) => 0.3,
             0 => -listed,
             1 => self.random.one(&[0.0, 1.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN]),
             2 => self.random.one(&[2.0, -3.0]),

@@ -9,7 +9,8 @@
 //! A trial draws operands from the signature of a row, and where the row applies it makes a claim: left equals right.
 //! The claim is *broken* where
 //!
-//! * an element of the right side is further from the left one than rounding explains (`value`),
+//! * an element of the right side is further from the left one than rounding explains, in f64 and as kernels compute it
+//!   (`value`),
 //! * the right side has no value where the left one has,
 //! * the right side does more work than the left, in ops and in FLOPs, constants not counted,
 //! * the right side broadcasts implicitly, which core form does not; left sides that do are not drawn.
@@ -35,7 +36,7 @@ use crate::core::is_pointwise;
 use draw::{Draw, draw};
 use egg::{Id, RecExpr};
 use regard_ir::{
-    graph::random::Random,
+    graph::{Tensor, random::Random},
     ops::{Op, OpDef},
     types::TensorType,
 };
@@ -43,7 +44,9 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
 };
-use value::{Verdict, compare, tensors, value};
+use value::{Verdict, compare, single, tensors, value, wide};
+
+use value::Memory;
 
 /// Most draws per trial asked for; a row that needs more is hardly tested at all.
 const DRAWS: u64 = 150;
@@ -139,6 +142,19 @@ pub(super) struct Claim {
     pub computed: Vec<(String, Term)>,
     /// Whether more work is allowed.
     pub detour: bool,
+}
+
+#[cfg(test)]
+impl Claim {
+    /// The half types of constants that the right side makes.
+    pub(super) fn made_in_half(&self) -> Vec<regard_ir::types::DType> {
+        value::made_in_half(&self.right, &self.leaves)
+    }
+
+    /// Whether it would break for values of that seed, did memory hold constants in those types.
+    pub(super) fn breaks_in(&self, seed: u64, memory: Memory) -> bool {
+        matches!(self.judge_in(seed, memory), Verdict::Differ(_))
+    }
 }
 
 /// The claim of a rule for that seed.
@@ -238,6 +254,11 @@ impl std::fmt::Display for Claim {
 impl Claim {
     /// Whether it holds for values of that seed.
     fn judge(&self, seed: u64) -> Verdict {
+        self.judge_in(seed, crate::memory::inside)
+    }
+
+    /// The same where memory holds constants in those types.
+    fn judge_in(&self, seed: u64, memory: Memory) -> Verdict {
         if !is_core(&self.right, &self.leaves) {
             return Verdict::Differ("the right side broadcasts implicitly".to_string());
         }
@@ -254,8 +275,28 @@ impl Claim {
             return Verdict::Nothing;
         }
         match value(&self.right, &self.leaves, &tensors) {
-            Ok(right) => compare(&left, &right, masked),
+            Ok(right) => match compare(&left, &right, masked) {
+                Verdict::Agree(error) if !masked => match self.differs_in_f32(&tensors, memory) {
+                    Some(why) => Verdict::Differ(format!("in f32, {why}")),
+                    None => Verdict::Agree(error),
+                },
+                verdict => verdict,
+            },
             Err(why) => Verdict::Differ(format!("the left side has a value, the right side has none: {why}")),
+        }
+    }
+}
+
+impl Claim {
+    /// How the right side differs as kernels compute it, where f32 holds all of the left side.
+    fn differs_in_f32(&self, tensors: &[Tensor], memory: Memory) -> Option<String> {
+        let left = wide(&self.left, &self.leaves, tensors).ok().filter(|left| left.in_range)?;
+        match single(&self.right, &self.leaves, tensors, memory) {
+            Ok(right) => match compare(&left, &right, false) {
+                Verdict::Differ(why) => Some(why),
+                Verdict::Agree(_) | Verdict::Nothing => None,
+            },
+            Err(why) => Some(format!("the right side has no value: {why}")),
         }
     }
 }

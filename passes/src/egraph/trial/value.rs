@@ -9,20 +9,39 @@
 //!   Σ x, n     ε = n·εx + n²·u·|x|                      1/x      ε = εx / min|x|² + u·|1/x|
 //! ```
 //!
+//! The same once more in f32, u = 2⁻²⁴: the right side as kernels compute it, with the constants that it makes as
+//! [memory](crate::memory) holds them. So a constant that loses digits there differs, and so does a number, or a value
+//! on the way, that f32 does not hold though the left side stays within its range.
+//!
 //! Two sides agree where they differ by no more than the sum of their bounds. Where a bound is infinite (rounding
 //! may tip a comparison) or the left side is no number, nothing is claimed.
 
-use crate::egraph::term::{Leaf, Term, decode};
+use crate::{
+    egraph::term::{Leaf, Term, decode},
+    memory::is_half,
+};
 use egg::RecExpr;
 use regard_ir::{
-    graph::{Graph, Node, NodeId, Tensor, eval_nodes, random::Random},
+    graph::{Graph, Node, NodeId, Tensor, random::Random},
     id::{Id, IdVec},
-    ops::{BinaryOp, Input, Op, OpDef, ReduceOp, UnaryOp},
+    ops::{Attr, BinaryOp, Input, Op, OpDef, ReduceOp, UnaryOp, Weight},
     types::{DType, TensorType},
 };
 
-/// Four roundings to the nearest f64: elementary functions are a few ulps off.
-const UNIT: f64 = 4.0 * f64::EPSILON;
+/// How far one step may be off, relative to its result.
+#[derive(Clone, Copy)]
+struct Rounding {
+    /// Four roundings to the nearest: elementary functions are a few ulps off.
+    unit: f64,
+    /// What a number loses that is written in a graph.
+    number: f64,
+}
+
+const F64: Rounding = Rounding { unit: 4.0 * f64::EPSILON, number: 0.0 };
+const F32: Rounding = Rounding { unit: 4.0 * f32::EPSILON as f64, number: f32::EPSILON as f64 };
+
+/// The element type in which memory holds each node of a graph.
+pub type Memory = fn(&Graph) -> IdVec<NodeId, DType>;
 
 /// A value with the bound of its error.
 pub struct Value {
@@ -32,17 +51,21 @@ pub struct Value {
     pub error: f64,
     /// Whether a logarithm is taken of exponentials that f64 does not hold.
     pub overflows: bool,
+    /// Whether f32 holds every value on the way to its full precision.
+    pub in_range: bool,
 }
 
 /// Tensors for the leaves of an expression. Each is drawn in one temper: ordinary dyadic numbers, logits of ±10⁴, ties,
-/// zeros, or, where −∞ has a meaning, rows and elements that a mask has set to −∞.
+/// zeros, or, where −∞ has a meaning, rows and elements that a mask has set to −∞. Beside numbers near the ends of f32,
+/// tensors are large and small, too.
 pub fn tensors(expr: &RecExpr<Term>, leaves: &[Leaf], random: &mut Random) -> Vec<Tensor> {
     let masked = may_be_masked(expr, leaves.len());
     let hot = random.below(3) == 0;
     let tempers = |at: usize| if masked[at] { 6 } else { 4 };
+    let extreme = expr.as_ref().iter().any(is_extreme);
     let draw = |(at, leaf): (usize, &Leaf)| {
         let temper = if hot { random.below(tempers(at)) } else { 0 };
-        tensor(&leaf.ty, temper, random)
+        tensor(&leaf.ty, if extreme && leaf.ty.dtype != DType::F16 { EXTREME } else { temper }, random)
     };
     leaves.iter().enumerate().map(draw).collect()
 }
@@ -71,50 +94,166 @@ fn may_be_masked(expr: &RecExpr<Term>, leaves: usize) -> Vec<bool> {
     masked
 }
 
+/// The temper of tensors beside numbers near the ends of f32.
+const EXTREME: usize = 7;
+
+/// Whether a term is a number near the ends of f32. The lowest one is not: it stands in clamps.
+fn is_extreme(term: &Term) -> bool {
+    match term {
+        Term::Attr("value", Attr::Real(x)) => {
+            let size = x.get().abs();
+            size.is_finite() && size > 0.0 && size != f64::from(f32::MAX) && !(1e-12..=1e12).contains(&size)
+        }
+        _ => false,
+    }
+}
+
 fn tensor(ty: &TensorType, temper: usize, random: &mut Random) -> Tensor {
     let row = ty.shape.last().copied().unwrap_or(1).max(1);
     let masked = random.below(4);
-    Tensor::from_fn(ty.clone(), |i| match (ty.dtype, temper) {
+    let scale = [1.0, 2f64.powi(80), 2f64.powi(-80), -1.5 * 2f64.powi(127)][masked];
+    let element = |i: usize| match (ty.dtype, temper) {
         (DType::Bool, _) => random.below(2) as f64,
         (DType::I32, 1) => random.below(1 << 20) as f64 * 4096.0 - 2f64.powi(31),
         (DType::I32, _) => random.below(9) as f64 - 4.0,
+        (_, EXTREME) => scale * (1.0 + random.below(32) as f64 / 128.0),
         (_, 1) => 1e4 * (random.below(5) as f64 - 2.0) / 2.0,
         (_, 2) => random.below(2) as f64,
         (_, 3) => 0.0,
         (_, 4 | 5) if i / row % 4 == masked || random.below(4) == 0 => f64::NEG_INFINITY,
-        _ => random.below(33) as f64 / 8.0 - 2.0,
-    })
+        (DType::F32, _) => random.below(33) as f64 / 8.0 - 2.0,
+        _ => random.below(4097) as f64 / 1024.0 - 2.0,
+    };
+    // What memory of a half type holds has few digits.
+    let mut tensor = Tensor::from_fn(ty.clone(), element);
+    if is_half(ty.dtype) {
+        tensor.data.iter_mut().for_each(|x| *x = ty.dtype.round(*x));
+    }
+    tensor
+}
+
+/// An expression as a graph.
+struct Side {
+    graph: Graph,
+    leaves: Vec<NodeId>,
+    root: NodeId,
+}
+
+impl Side {
+    fn of(expr: &RecExpr<Term>, leaves: &[Leaf]) -> Result<Side, String> {
+        let mut graph = Graph::new("side");
+        let op = |leaf: &Leaf| match leaf.constant {
+            true => Op::Weight(Weight { ty: leaf.ty.clone() }),
+            false => Op::Input(Input { ty: leaf.ty.clone() }),
+        };
+        let leaves: Vec<NodeId> = leaves.iter().map(|leaf| graph.push(op(leaf), &[])).collect::<Result<_, _>>()?;
+        let terms = decode(expr.as_ref(), &mut graph, |i| leaves[i as usize])?;
+        let root = terms.last().copied().flatten().ok_or("the root is no tensor")?;
+        Ok(Side { graph, leaves, root })
+    }
+
+    /// The value of every node; `keep` says what becomes of it.
+    fn values(
+        &self,
+        tensors: &[Tensor],
+        keep: impl Fn(NodeId, Tensor) -> Tensor,
+    ) -> Result<IdVec<NodeId, Tensor>, String> {
+        let mut values: IdVec<NodeId, Tensor> = IdVec::new();
+        for (id, node) in self.graph.nodes.iter() {
+            let value = match self.leaves.iter().position(|&leaf| leaf == id) {
+                Some(at) => tensors[at].clone(),
+                None => {
+                    let operands: Vec<&Tensor> = node.operands.iter().map(|&o| &values[o]).collect();
+                    node.op.eval(&operands, &node.ty)?
+                }
+            };
+            values.push(keep(id, value));
+        }
+        Ok(values)
+    }
+
+    /// The root with its bound.
+    fn value(self, values: IdVec<NodeId, Tensor>, rounding: Rounding) -> Value {
+        let graph = &self.graph;
+        let ranges: IdVec<NodeId, Range> = values.values().map(Range::of).collect();
+        let mut errors: IdVec<NodeId, f64> = IdVec::new();
+        for (id, node) in graph.nodes.iter() {
+            errors.push(match &node.op {
+                Op::Argmax(argmax) => greatest(&values[node.operands[0]], argmax.axis, errors[node.operands[0]]),
+                _ => error(graph, node, &ranges, &errors, ranges[id], rounding),
+            });
+        }
+        let lost = |op: UnaryOp, is_lost: fn(f64, f64) -> bool| {
+            graph.nodes.iter().any(|(id, node)| {
+                let pairs = || values[node.operands[0]].data.iter().zip(&values[id].data);
+                matches!(&node.op, Op::Unary(unary) if unary.op == op) && pairs().any(|(&x, &y)| is_lost(x, y))
+            })
+        };
+        let overflows = lost(UnaryOp::Log, |_, y| y.is_infinite())
+            && lost(UnaryOp::Exp, |x, y| x.is_finite() && (y == 0.0 || y.is_infinite()));
+        let held = |x: &f64| *x == 0.0 || (*x as f32).is_normal();
+        let in_range = values.values().all(|value| !value.ty.dtype.is_float() || value.data.iter().all(held));
+        let error = errors[self.root];
+        let tensor = values.into_values().nth(self.root.index()).expect("every node has a value");
+        Value { tensor, error, overflows, in_range }
+    }
+}
+
+/// The half types of constants that an expression makes, which lose digits were they stored in these.
+#[cfg(test)]
+pub fn made_in_half(expr: &RecExpr<Term>, leaves: &[Leaf]) -> Vec<DType> {
+    let Ok(Side { graph, root, .. }) = Side::of(expr, leaves) else { return Vec::new() };
+    let (held, constant) = (crate::memory::inside(&graph), graph.constants());
+    if constant[root] {
+        return Vec::new();
+    }
+    // Numbers lie in no memory.
+    let is_number = |node: &Node| matches!(node.op, Op::Const(_));
+    let made = graph.nodes.iter().filter(|&(id, node)| constant[id] && held[id] != node.ty.dtype && !is_number(node));
+    made.map(|(_, node)| node.ty.dtype).collect()
+}
+
+/// The value of an expression, with the bound of rounding in f32 in place of that in f64.
+pub fn wide(expr: &RecExpr<Term>, leaves: &[Leaf], tensors: &[Tensor]) -> Result<Value, String> {
+    let side = Side::of(expr, leaves)?;
+    let values = side.values(tensors, |_, value| value)?;
+    Ok(side.value(values, F32))
+}
+
+/// The value of an expression as kernels compute it: numbers and what depends on inputs in f32, constants in f64 and then
+/// as memory holds them. A number below the normal ones is zero: there are machines that flush it.
+pub fn single(expr: &RecExpr<Term>, leaves: &[Leaf], tensors: &[Tensor], memory: Memory) -> Result<Value, String> {
+    let side = Side::of(expr, leaves)?;
+    let (held, constant) = (memory(&side.graph), side.graph.constants());
+    let mut stored: IdVec<NodeId, bool> = side.graph.nodes.ids().map(|id| id == side.root).collect();
+    for (id, node) in side.graph.nodes.iter().filter(|&(id, _)| !constant[id]) {
+        node.operands.iter().for_each(|&operand| stored[operand] = true);
+        stored[id] = false;
+    }
+    let normal = |x: f64| if (x as f32).is_subnormal() { 0.0 } else { x };
+    let keep = |id: NodeId, value: Tensor| {
+        let node = &side.graph.nodes[id];
+        let round = |x: f64| match node.op {
+            Op::Input(_) | Op::Weight(_) => x,
+            Op::Const(_) => normal(DType::F32.round(x)),
+            _ if !constant[id] => DType::F32.round(x),
+            _ if stored[id] => normal(held[id].round(x)),
+            _ => x,
+        };
+        match node.ty.dtype.is_float() {
+            true => Tensor::new(value.ty.clone(), value.data.iter().map(|&x| round(x)).collect()),
+            false => value,
+        }
+    };
+    let values = side.values(tensors, keep)?;
+    Ok(side.value(values, F32))
 }
 
 /// The value of an expression; one sentence where it has none.
 pub fn value(expr: &RecExpr<Term>, leaves: &[Leaf], tensors: &[Tensor]) -> Result<Value, String> {
-    let mut graph = Graph::new("side");
-    let inputs: Vec<NodeId> =
-        leaves.iter().map(|l| graph.push(Input { ty: l.ty.clone() }, &[])).collect::<Result<_, _>>()?;
-    let terms = decode(expr.as_ref(), &mut graph, |i| inputs[i as usize])?;
-    let root = terms.last().copied().flatten().ok_or("the root is no tensor")?;
-    let ids: Vec<NodeId> = graph.nodes.ids().collect();
-    let given = |id: NodeId| tensors[inputs.iter().position(|&i| i == id).expect("leaves are the inputs")].clone();
-    let values = eval_nodes(&graph, &ids, &mut |id, _| Ok(given(id))).map_err(|e| e.to_string())?;
-    let ranges: IdVec<NodeId, Range> = values.iter().map(Range::of).collect();
-    let mut errors: IdVec<NodeId, f64> = IdVec::new();
-    for (id, node) in graph.nodes.iter() {
-        errors.push(match &node.op {
-            Op::Argmax(argmax) => greatest(&values[node.operands[0].index()], argmax.axis, errors[node.operands[0]]),
-            _ => error(&graph, node, &ranges, &errors, ranges[id]),
-        });
-    }
-    let at = |id: NodeId| ids.iter().position(|&other| other == id).expect("a node of the graph");
-    let lost = |op: UnaryOp, is_lost: fn(f64, f64) -> bool| {
-        graph.nodes.iter().any(|(id, node)| {
-            let pairs = || values[at(node.operands[0])].data.iter().zip(&values[at(id)].data);
-            matches!(&node.op, Op::Unary(unary) if unary.op == op) && pairs().any(|(&x, &y)| is_lost(x, y))
-        })
-    };
-    let overflows = lost(UnaryOp::Log, |_, y| y.is_infinite())
-        && lost(UnaryOp::Exp, |x, y| x.is_finite() && (y == 0.0 || y.is_infinite()));
-    let tensor = values.into_iter().nth(at(root)).expect("every node has a value");
-    Ok(Value { tensor, error: errors[root], overflows })
+    let side = Side::of(expr, leaves)?;
+    let values = side.values(tensors, |_, value| value)?;
+    Ok(side.value(values, F64))
 }
 
 /// Smallest and largest magnitude among finite elements that are not zero.
@@ -134,11 +273,19 @@ impl Range {
     }
 }
 
-fn error(graph: &Graph, node: &Node, ranges: &IdVec<NodeId, Range>, errors: &IdVec<NodeId, f64>, y: Range) -> f64 {
+fn error(
+    graph: &Graph,
+    node: &Node,
+    ranges: &IdVec<NodeId, Range>,
+    errors: &IdVec<NodeId, f64>,
+    y: Range,
+    rounding: Rounding,
+) -> f64 {
+    let unit = rounding.unit;
     let x = |i: usize| ranges[node.operands[i]];
     let e = |i: usize| errors[node.operands[i]];
     let all = || node.operands.iter().map(|&o| errors[o]).fold(0.0, f64::max);
-    let rounded = UNIT * y.most;
+    let rounded = unit * y.most;
     let extent = |i: usize, back: usize| {
         let shape = &graph.ty(node.operands[i]).shape;
         shape[shape.len() - back] as f64
@@ -149,7 +296,9 @@ fn error(graph: &Graph, node: &Node, ranges: &IdVec<NodeId, Range>, errors: &IdV
     // What is exact stays exact where its error is divided by zero.
     let times = |e: f64, factor: f64| if e == 0.0 { 0.0 } else { e * factor };
     match &node.op {
-        Op::Input(_) | Op::Weight(_) | Op::Const(_) | Op::Iota(_) => 0.0,
+        Op::Input(_) | Op::Weight(_) | Op::Iota(_) => 0.0,
+        Op::Const(c) if DType::F32.round(c.value.get()) == c.value.get() => 0.0,
+        Op::Const(_) => rounding.number * y.most,
         Op::ViewOp(_) => e(0),
         Op::Select(_) if e(0) == 0.0 => e(1).max(e(2)),
         Op::Binary(op) => match op.op {
@@ -173,7 +322,7 @@ fn error(graph: &Graph, node: &Node, ranges: &IdVec<NodeId, Range>, errors: &IdV
             UnaryOp::Erf | UnaryOp::Tanh | UnaryOp::Sigmoid => 1.2 * e(0) + rounded,
             UnaryOp::Floor | UnaryOp::Round | UnaryOp::Not => tips(e(0)),
         },
-        Op::Gelu(_) => 1.2 * e(0) + UNIT * x(0).most,
+        Op::Gelu(_) => 1.2 * e(0) + unit * x(0).most,
         Op::Cast(cast) => {
             if cast.to.is_float() {
                 e(0)
@@ -185,29 +334,29 @@ fn error(graph: &Graph, node: &Node, ranges: &IdVec<NodeId, Range>, errors: &IdV
             let n = graph.ty(node.operands[0]).elements() as f64 / node.ty.elements() as f64;
             match op.op {
                 ReduceOp::Max | ReduceOp::Min => e(0),
-                ReduceOp::Sum => n * e(0) + n * n * UNIT * x(0).most,
-                ReduceOp::Mean => e(0) + n * UNIT * x(0).most,
+                ReduceOp::Sum => n * e(0) + n * n * unit * x(0).most,
+                ReduceOp::Mean => e(0) + n * unit * x(0).most,
             }
         }
-        Op::MatMul(_) | Op::Scores(_) => product(extent(0, 1), [x(0).most, x(1).most], [e(0), e(1)]),
-        Op::Softmax(_) => 2.0 * e(0) + node.ty.elements() as f64 * UNIT,
+        Op::MatMul(_) | Op::Scores(_) => product(extent(0, 1), [x(0).most, x(1).most], [e(0), e(1)], unit),
+        Op::Softmax(_) => 2.0 * e(0) + node.ty.elements() as f64 * unit,
         Op::Attend(_) => {
-            let weights = 2.0 * e(0) + graph.ty(node.operands[0]).elements() as f64 * UNIT;
-            product(extent(0, 1), [1.0, x(1).most], [weights, e(1)])
+            let weights = 2.0 * e(0) + graph.ty(node.operands[0]).elements() as f64 * unit;
+            product(extent(0, 1), [1.0, x(1).most], [weights, e(1)], unit)
         }
         // Any other op is a sum of products of its operands.
         op => {
             let types: Vec<&TensorType> = node.operands.iter().map(|&o| graph.ty(o)).collect();
             let steps = 1.0 + op.flops(&types, &node.ty) as f64;
             let most = node.operands.iter().map(|&o| ranges[o].most.max(1.0)).product::<f64>();
-            steps * (all() * most + steps * UNIT * most.max(y.most))
+            steps * (all() * most + steps * unit * most.max(y.most))
         }
     }
 }
 
 /// Of a sum of k products.
-fn product(k: f64, [a, b]: [f64; 2], [ea, eb]: [f64; 2]) -> f64 {
-    k * (ea * b + eb * a + (k + 1.0) * UNIT * a * b)
+fn product(k: f64, [a, b]: [f64; 2], [ea, eb]: [f64; 2], unit: f64) -> f64 {
+    k * (ea * b + eb * a + (k + 1.0) * unit * a * b)
 }
 
 /// Of the place of the greatest: none where it stays ahead of all others along its axis.
