@@ -296,6 +296,7 @@ fn approximates(graph: &Graph) -> bool {
     graph.nodes.values().any(|node| match &node.op {
         Op::Unary(u) => transcendental(u.op),
         Op::Activation(a) => a.op == ActivationOp::GeluTanh,
+        Op::Binary(b) => b.op == BinaryOp::Pow,
         Op::Softmax(_) | Op::Gelu(_) | Op::Mix(_) => true,
         Op::Attention(_) | Op::InverseAttention(_) | Op::NeighbourhoodAttention(_) | Op::Attend(_) => true,
         Op::RoutedAttention(_) | Op::OffsetPositions(_) | Op::Sinusoid(_) => true,
@@ -304,7 +305,8 @@ fn approximates(graph: &Graph) -> bool {
 }
 
 fn transcendental(op: UnaryOp) -> bool {
-    matches!(op, UnaryOp::Exp | UnaryOp::Log | UnaryOp::Erf | UnaryOp::Tanh | UnaryOp::Sigmoid)
+    use UnaryOp::{Cos, Erf, Exp, Log, Sigmoid, Sin, Tanh};
+    matches!(op, Exp | Log | Erf | Tanh | Sigmoid | Sin | Cos)
 }
 
 /// Whether a jump (floor, comparison, conversion to an integer) depends on a real number that rounding may move.
@@ -315,7 +317,7 @@ fn decides(graph: &Graph) -> bool {
         let real = node.operands.iter().any(|&o| graph.ty(o).dtype.is_float());
         let jumps = match &node.op {
             Op::Unary(u) => matches!(u.op, UnaryOp::Floor | UnaryOp::Round),
-            Op::Binary(b) => matches!(b.op, BinaryOp::Lt | BinaryOp::Le | BinaryOp::Eq),
+            Op::Binary(b) => matches!(b.op, BinaryOp::Lt | BinaryOp::Le | BinaryOp::Eq | BinaryOp::Rem),
             Op::Cast(c) => !c.to.is_float(),
             Op::Argmax(_) | Op::TopK(_) => true,
             _ => false,
@@ -327,7 +329,7 @@ fn decides(graph: &Graph) -> bool {
         let rounds = match &node.op {
             Op::Unary(_) | Op::Binary(_) | Op::Reduce(_) if narrow => true,
             Op::Unary(u) => transcendental(u.op) || matches!(u.op, UnaryOp::Rsqrt | UnaryOp::Recip | UnaryOp::Sqrt),
-            Op::Binary(b) => real && matches!(b.op, BinaryOp::Mul | BinaryOp::Div),
+            Op::Binary(b) => real && matches!(b.op, BinaryOp::Mul | BinaryOp::Div | BinaryOp::Rem | BinaryOp::Pow),
             Op::Reduce(r) => r.op == ReduceOp::Mean,
             Op::Cast(_) => narrow,
             Op::MatMul(_) | Op::Scores(_) | Op::Conv2d(_) => true,

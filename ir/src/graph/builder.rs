@@ -53,7 +53,8 @@ macro_rules! unary {
 unary! {
     neg Neg "−x.", abs Abs "|x|.", exp Exp "eˣ.", log Log "Natural logarithm.", sqrt Sqrt "√x.",
     rsqrt Rsqrt "1/√x.", recip Recip "1/x.", floor Floor "⌊x⌋.", round Round "Nearest integer, ties to even.",
-    erf Erf "Error function.", tanh Tanh "Hyperbolic tangent.", sigmoid Sigmoid "1/(1 + e⁻ˣ).",
+    erf Erf "Error function.", tanh Tanh "Hyperbolic tangent.", sin Sin "Sine of radians.",
+    cos Cos "Cosine of radians.", sigmoid Sigmoid "1/(1 + e⁻ˣ).",
     not Not "Logical negation.",
 }
 
@@ -69,7 +70,8 @@ macro_rules! binary {
     };
 }
 binary! {
-    add Add "x + y.", sub Sub "x − y.", mul Mul "x · y.", div Div "x / y.", rem Rem "x − y·⌊x/y⌋, integers.",
+    add Add "x + y.", sub Sub "x − y.", mul Mul "x · y.", div Div "x / y.", rem Rem "x − y·⌊x/y⌋.",
+    pow Pow "xʸ, floats.",
     min Min "The smaller.", max Max "The larger.", lt Lt "x < y.", le Le "x ≤ y.", eq Eq "x = y.",
     and And "Both.", or Or "Either.",
 }

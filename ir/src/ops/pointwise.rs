@@ -27,20 +27,27 @@ pub enum UnaryOp {
     Erf,
     Tanh,
     Sigmoid,
+    Sin,
+    Cos,
     Not,
 }
 
 /// `exp %x` and its like. `Not` takes bool; `Neg`, `Abs` numbers; the rest floats. `Round` is to nearest
-/// even.
+/// even; `Sin`, `Cos` of radians are NaN at infinities.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Unary {
     /// Which.
     pub op: UnaryOp,
 }
 
-/// Two operands of one element type; floats of several types meet in f32. Comparisons give bool; `And`, `Or` take bool; `Rem` and `Div` of
-/// integers round towards minus infinity, `Rem` takes integers only; `Min`, `Max` are `a < b ? a : b` and
-/// `b < a ? a : b`. Integers wrap around.
+/// Two operands of one element type; floats of several types meet in f32. Comparisons give bool; `And`, `Or` take bool;
+/// `Div` of integers rounds towards minus infinity. Integers wrap around.
+///
+/// * `Rem` has the sign of the divisor, as PyTorch's `remainder`: of floats it is exact but for one rounding where the
+///   operands' signs differ, −0 where a negative number is a multiple, and NaN where the divisor is 0.
+/// * `Pow` of floats has the values of C and PyTorch's `pow` of two tensors: `pow(x, 0)` and `pow(1, y)` are 1 for NaN
+///   too, a negative base has powers with integral exponents only, and `pow(-inf, 0.5)` is infinite.
+/// * `Min`, `Max` are `a < b ? a : b` and `b < a ? a : b`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)] // the names say it
 pub enum BinaryOp {
@@ -49,6 +56,7 @@ pub enum BinaryOp {
     Mul,
     Div,
     Rem,
+    Pow,
     Min,
     Max,
     Lt,
@@ -80,7 +88,7 @@ pub struct Cast {
 
 impl UnaryOp {
     /// Every member with its name.
-    pub const ALL: [(UnaryOp, &'static str); 13] = [
+    pub const ALL: [(UnaryOp, &'static str); 15] = [
         (UnaryOp::Neg, "neg"),
         (UnaryOp::Abs, "abs"),
         (UnaryOp::Exp, "exp"),
@@ -93,6 +101,8 @@ impl UnaryOp {
         (UnaryOp::Erf, "erf"),
         (UnaryOp::Tanh, "tanh"),
         (UnaryOp::Sigmoid, "sigmoid"),
+        (UnaryOp::Sin, "sin"),
+        (UnaryOp::Cos, "cos"),
         (UnaryOp::Not, "not"),
     ];
 
@@ -111,6 +121,8 @@ impl UnaryOp {
             UnaryOp::Erf => erf(x),
             UnaryOp::Tanh => x.tanh(),
             UnaryOp::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+            UnaryOp::Sin => x.sin(),
+            UnaryOp::Cos => x.cos(),
             UnaryOp::Not => 1.0 - x,
         }
     }
@@ -118,12 +130,13 @@ impl UnaryOp {
 
 impl BinaryOp {
     /// Every member with its name.
-    pub const ALL: [(BinaryOp, &'static str); 12] = [
+    pub const ALL: [(BinaryOp, &'static str); 13] = [
         (BinaryOp::Add, "add"),
         (BinaryOp::Sub, "sub"),
         (BinaryOp::Mul, "mul"),
         (BinaryOp::Div, "div"),
         (BinaryOp::Rem, "rem"),
+        (BinaryOp::Pow, "pow"),
         (BinaryOp::Min, "min"),
         (BinaryOp::Max, "max"),
         (BinaryOp::Lt, "lt"),
@@ -143,7 +156,7 @@ impl BinaryOp {
         match self {
             BinaryOp::Eq => None,
             BinaryOp::And | BinaryOp::Or => (dtype != DType::Bool).then_some("bool"),
-            BinaryOp::Rem => (dtype != DType::I32).then_some("i32"),
+            BinaryOp::Pow => (!dtype.is_float()).then_some("f32, bf16 or f16"),
             _ => (dtype == DType::Bool).then_some("numbers"),
         }
     }
@@ -155,7 +168,8 @@ impl BinaryOp {
             BinaryOp::Sub => zip(a, b, shape, |x, y| x - y),
             BinaryOp::Mul => zip(a, b, shape, |x, y| x * y),
             BinaryOp::Div => zip(a, b, shape, |x, y| x / y),
-            BinaryOp::Rem => zip(a, b, shape, f64::rem_euclid),
+            BinaryOp::Rem => zip(a, b, shape, remainder),
+            BinaryOp::Pow => zip(a, b, shape, f64::powf),
             BinaryOp::Min => zip(a, b, shape, |x, y| if x < y { x } else { y }),
             BinaryOp::Max => zip(a, b, shape, |x, y| if y < x { x } else { y }),
             BinaryOp::Lt => zip(a, b, shape, |x, y| truth(x < y)),
@@ -182,6 +196,12 @@ impl BinaryOp {
             _ => self.zip(a, b, shape),
         })
     }
+}
+
+/// x less a multiple of y, with the sign of y.
+pub(crate) fn remainder(x: f64, y: f64) -> f64 {
+    let rest = x % y;
+    if rest != 0.0 && (rest < 0.0) != (y < 0.0) { rest + y } else { rest }
 }
 
 /// `f` over two operands broadcast to `shape`; one loop per way of walking a row.

@@ -20,7 +20,7 @@ pub enum ReduceOp {
     Min,
 }
 
-/// `reduce %x { op = mean, axis = -1 }`.
+/// `reduce %x { op = mean, axis = -1 }`. Of bools, `max` says whether any is true and `min` whether all are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reduce {
     /// How.
@@ -66,7 +66,7 @@ impl OpDef for Reduce {
         let mut ty = operands[0].clone();
         match (self.op, ty.dtype) {
             (ReduceOp::Mean, _) => float("mean", "operand", &ty)?,
-            (_, DType::Bool) => return Err(format!("operand of {} is {ty}, expected numbers", self.op.name())),
+            (ReduceOp::Sum, DType::Bool) => return Err(format!("operand of sum is {ty}, expected numbers")),
             _ => {}
         }
         let axis = ty.axis(self.axis)?;

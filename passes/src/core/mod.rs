@@ -42,8 +42,13 @@ pub fn is_heavy(op: &Op) -> bool {
 
 /// Whether the op takes so long per element that no element is computed twice.
 pub fn is_costly(op: &Op) -> bool {
-    use UnaryOp::{Erf, Exp, Log, Sigmoid, Tanh};
-    matches!(op, Op::Gelu(_)) || matches!(op, Op::Unary(u) if matches!(u.op, Exp | Log | Erf | Tanh | Sigmoid))
+    use UnaryOp::{Cos, Erf, Exp, Log, Sigmoid, Sin, Tanh};
+    match op {
+        Op::Gelu(_) => true,
+        Op::Unary(u) => matches!(u.op, Exp | Log | Erf | Tanh | Sigmoid | Sin | Cos),
+        Op::Binary(b) => b.op == BinaryOp::Pow,
+        _ => false,
+    }
 }
 
 /// What rules speak about beside primitives.

@@ -19,7 +19,7 @@ pub use attend::AttendTiles;
 pub use product::{ProductTiles, direct_rows, packs_across};
 pub use row::{RowTiles, lane_extent};
 pub use slide::SlideTiles;
-pub(crate) use value::function;
+pub(crate) use value::{binary, function};
 
 use crate::{
     buffers::{self, Interval},

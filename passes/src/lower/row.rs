@@ -17,12 +17,11 @@
 
 use super::{
     index::{Access, DigitAt, Point, access, active_lanes},
-    value::{Context, Scope, combine, finish, neutral},
+    value::{Context, Scope, across, combine, finish, neutral},
 };
 use crate::plan::expr::{Cone, Expr, ExprId, Stage, Term};
 use regard_ir::{
-    kernel::{BinOp, Buf, Builder, IdAxis, ReduceOp as Horizontal, Val},
-    ops::ReduceOp,
+    kernel::{BinOp, Buf, Builder, IdAxis, Val},
     view::View,
 };
 
@@ -141,13 +140,7 @@ impl Context {
             }
             vec![combine(b, op, carried[0], value)]
         });
-        let horizontal = match op {
-            ReduceOp::Sum | ReduceOp::Mean => Horizontal::Sum,
-            ReduceOp::Max => Horizontal::Max,
-            ReduceOp::Min => Horizontal::Min,
-        };
-        let scalar = b.reduce(horizontal, total[0]);
-        let all = b.splat(scalar);
+        let all = across(b, op, total[0]);
         finish(b, op, extent, all)
     }
 }

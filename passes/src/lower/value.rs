@@ -8,7 +8,7 @@ use crate::plan::expr::{Cone, Expr, ExprId};
 use regard_ir::{
     graph::NodeId,
     id::IdVec,
-    kernel::{BinOp, Buf, Builder, CastOp, CmpOp, Const, Elem, Type, UnOp, Val, math},
+    kernel::{BinOp, Buf, Builder, CastOp, CmpOp, Const, Elem, ReduceOp as Horizontal, Type, UnOp, Val, math},
     ops::{BinaryOp, ReduceOp, UnaryOp},
     types::{DType, Real},
     view::View,
@@ -92,11 +92,13 @@ impl Context {
             }
             Expr::Binary(op, x, y) => {
                 let divisor = scope.cone.positive_constant(*y);
+                let integers = term.dtype == DType::I32 && !divisor;
+                let number = scope.cone.number(*y);
                 let (x, y) = (self.value(b, scope, *x), self.value(b, scope, *y));
                 match op {
-                    BinaryOp::Div if term.dtype == DType::I32 && !divisor => integer::divide(b, x, y).0,
-                    BinaryOp::Rem if !divisor => integer::divide(b, x, y).1,
-                    op => binary(b, *op, x, y),
+                    BinaryOp::Div if integers => integer::divide(b, x, y).0,
+                    BinaryOp::Rem if integers => integer::divide(b, x, y).1,
+                    op => binary(b, *op, (x, y), number, self.fma),
                 }
             }
             Expr::Select(c, x, y) => {
@@ -242,6 +244,8 @@ pub fn function(b: &mut Builder, op: UnaryOp, a: Val, fma: bool) -> Val {
         UnaryOp::Erf => math::erf(b, a, fma),
         UnaryOp::Tanh => math::tanh(b, a, fma),
         UnaryOp::Sigmoid => math::sigmoid(b, a, fma),
+        UnaryOp::Sin => math::sin(b, a, fma),
+        UnaryOp::Cos => math::cos(b, a, fma),
     }
 }
 
@@ -297,13 +301,16 @@ pub fn constant(b: &mut Builder, value: Real, dtype: DType) -> Val {
     b.splat(scalar)
 }
 
-fn binary(b: &mut Builder, op: BinaryOp, x: Val, y: Val) -> Val {
+/// A pointwise function of two operands, of which the second may be a known number.
+pub fn binary(b: &mut Builder, op: BinaryOp, (x, y): (Val, Val), number: Option<f64>, fma: bool) -> Val {
     match op {
         BinaryOp::Add => b.add(x, y),
         BinaryOp::Sub => b.sub(x, y),
         BinaryOp::Mul => b.mul(x, y),
         BinaryOp::Div => b.bin(BinOp::Div, x, y),
+        BinaryOp::Rem if b.ty(x) == Type::Vector(Elem::F32) => math::remainder(b, x, y, fma),
         BinaryOp::Rem => b.bin(BinOp::Rem, x, y),
+        BinaryOp::Pow => number.and_then(|n| math::pow_of(b, x, n)).unwrap_or_else(|| math::pow(b, x, y, fma)),
         BinaryOp::Min => b.bin(BinOp::Min, x, y),
         BinaryOp::Max => b.bin(BinOp::Max, x, y),
         BinaryOp::And => b.bin(BinOp::And, x, y),
@@ -351,6 +358,10 @@ fn cast(b: &mut Builder, a: Val, to: DType) -> Val {
 /// What a reduction starts with, in all lanes.
 pub fn neutral(b: &mut Builder, op: ReduceOp, dtype: DType) -> Val {
     match (op, dtype) {
+        (op, DType::Bool) => {
+            let start = b.constant(Const::Bool(op == ReduceOp::Min));
+            b.splat(start)
+        }
         (ReduceOp::Sum | ReduceOp::Mean, DType::I32) => b.vi32(0),
         (ReduceOp::Max, DType::I32) => b.vi32(i32::MIN),
         (ReduceOp::Min, DType::I32) => b.vi32(i32::MAX),
@@ -363,10 +374,30 @@ pub fn neutral(b: &mut Builder, op: ReduceOp, dtype: DType) -> Val {
 /// One step of a reduction.
 pub fn combine(b: &mut Builder, op: ReduceOp, total: Val, value: Val) -> Val {
     match op {
+        ReduceOp::Max if b.ty(total) == Type::Vector(Elem::Bool) => b.bin(BinOp::Or, total, value),
+        ReduceOp::Min if b.ty(total) == Type::Vector(Elem::Bool) => b.bin(BinOp::And, total, value),
         ReduceOp::Sum | ReduceOp::Mean => b.add(total, value),
         ReduceOp::Max => b.bin(BinOp::Max, total, value),
         ReduceOp::Min => b.bin(BinOp::Min, total, value),
     }
+}
+
+/// All lanes of a reduction's total combined, in all lanes.
+pub fn across(b: &mut Builder, op: ReduceOp, total: Val) -> Val {
+    let horizontal = match op {
+        ReduceOp::Sum | ReduceOp::Mean => Horizontal::Sum,
+        ReduceOp::Max => Horizontal::Max,
+        ReduceOp::Min => Horizontal::Min,
+    };
+    if b.ty(total) != Type::Vector(Elem::Bool) {
+        let scalar = b.reduce(horizontal, total);
+        return b.splat(scalar);
+    }
+    let numbers = b.cast(CastOp::BoolToI32, total);
+    let number = b.reduce(horizontal, numbers);
+    let zero = b.const_like(number, 0.0);
+    let scalar = b.cmp(CmpOp::Ne, number, zero);
+    b.splat(scalar)
 }
 
 /// The end of a reduction: a mean divides by the extent.

@@ -171,9 +171,16 @@ impl Cone {
         }
         self.reductions().into_iter().filter(|&id| below[id]).collect()
     }
+    /// The term's value where it is a number.
+    pub fn number(&self, term: ExprId) -> Option<f64> {
+        match self.terms[term].expr {
+            Expr::Const(value) => Some(value.get()),
+            _ => None,
+        }
+    }
     /// Whether the term is a number above zero.
     pub fn positive_constant(&self, term: ExprId) -> bool {
-        matches!(self.terms[term].expr, Expr::Const(value) if value.get() > 0.0)
+        self.number(term).is_some_and(|value| value > 0.0)
     }
     /// The root as a plain element of a tensor, where it is nothing else.
     pub fn plain_load(&self) -> Option<(NodeId, &View)> {

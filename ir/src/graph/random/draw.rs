@@ -180,24 +180,32 @@ impl Grower {
         let op = self.random.one(&UnaryOp::ALL).0;
         let mut x = self.any();
         if matches!(op, UnaryOp::Log | UnaryOp::Sqrt | UnaryOp::Rsqrt | UnaryOp::Recip) {
-            // Most ranges contain 0; |x| + 1 does not.
-            let one = Const { ty: TensorType::new(self.graph.ty(x).dtype, []), value: Real::new(1.0) };
-            let Some(size) = self.keep(Unary { op: UnaryOp::Abs }, &[x]) else { return };
-            let Some(one) = self.keep(one, &[]) else { return };
-            let Some(apart) = self.keep(Binary { op: BinaryOp::Add }, &[size, one]) else { return };
+            let Some(apart) = self.apart(x) else { return };
             x = apart;
         }
         self.keep(Unary { op }, &[x]);
+    }
+
+    /// |x| + 1: most ranges contain 0, and this does not.
+    fn apart(&mut self, x: NodeId) -> Option<NodeId> {
+        let one = Const { ty: TensorType::new(self.graph.ty(x).dtype, []), value: Real::new(1.0) };
+        let size = self.keep(Unary { op: UnaryOp::Abs }, &[x])?;
+        let one = self.keep(one, &[])?;
+        self.keep(Binary { op: BinaryOp::Add }, &[size, one])
     }
 
     fn binary(&mut self) {
         let op = self.random.one(&BinaryOp::ALL).0;
         let dtype = match op {
             BinaryOp::And | BinaryOp::Or => DType::Bool,
-            BinaryOp::Rem => DType::I32,
+            BinaryOp::Pow => DType::F32,
             _ => self.random.one(&DType::ALL),
         };
-        let x = self.of_type(dtype).unwrap_or_else(|| self.any());
+        let mut x = self.of_type(dtype).unwrap_or_else(|| self.any());
+        if op == BinaryOp::Pow && self.random.below(2) == 0 {
+            let Some(apart) = self.apart(x) else { return };
+            x = apart;
+        }
         let dtype = self.graph.ty(x).dtype;
         let value = Real::new(if dtype == DType::Bool { 1.0 } else { 1.0 + self.random.below(3) as f64 });
         let y = match self.random.below(2) {

@@ -101,7 +101,7 @@ fn unary(op: UnaryOp, (low, high): Range) -> Option<Range> {
         UnaryOp::Recip if low >= APART || high <= -APART => (1.0 / high, 1.0 / low),
         UnaryOp::Recip => return None,
         UnaryOp::Floor | UnaryOp::Round => (low.floor(), high.ceil()),
-        UnaryOp::Erf | UnaryOp::Tanh => (-1.0, 1.0),
+        UnaryOp::Erf | UnaryOp::Tanh | UnaryOp::Sin | UnaryOp::Cos => (-1.0, 1.0),
         UnaryOp::Sigmoid | UnaryOp::Not => (0.0, 1.0),
     })
 }
@@ -120,6 +120,9 @@ fn binary(op: BinaryOp, dtype: DType, a: Range, b: Range) -> Option<Range> {
         BinaryOp::Div if apart => corners(|x, y| x / y),
         BinaryOp::Rem if apart => Some(around(size(b))),
         BinaryOp::Div | BinaryOp::Rem => None,
+        BinaryOp::Pow if a.0 >= APART => corners(f64::powf),
+        BinaryOp::Pow if b.0 == b.1 && b.0 >= 1.0 && b.0.fract() == 0.0 => Some(around(size(a).powf(b.0))),
+        BinaryOp::Pow => None,
         BinaryOp::Min => corners(f64::min),
         BinaryOp::Max => corners(f64::max),
         BinaryOp::Lt | BinaryOp::Le | BinaryOp::Eq | BinaryOp::And | BinaryOp::Or => Some((0.0, 1.0)),

@@ -20,12 +20,23 @@
 //! | [`gelu`] | 4 ulp where x > 0 (3.3 near 0.06), else 10⁻⁷ absolute | the lower tail below 2⁻¹²⁶ |
 //! | [`tanh`] | 3 ulp | |
 //! | [`sigmoid`], [`rsqrt`], [`recip`] | 3 ulp, 2 roundings, 1 rounding | sigmoid below 2⁻¹²⁸ |
+//! | [`sin`], [`cos`] | 2 ulp for every f32 | |
+//! | [`pow`] | 2 ulp | |
+//! | [`remainder`] | 0, or 1 rounding where the signs of the operands differ | |
 //!
 //! A NaN gives NaN. The polynomials are weighted minimax fits (Lawson's iteration) whose coefficients were
 //! rounded to f32 one after the other, refitting the rest, so f32 and f64 evaluate the same polynomial.
 
+mod exact;
+mod power;
+mod remainder;
 #[cfg(test)]
 mod tests;
+mod trigonometry;
+
+pub use power::{pow, pow_of};
+pub use remainder::remainder;
+pub use trigonometry::{cos, sin};
 
 use super::{BinOp, Builder, CastOp, CmpOp, ReduceOp, UnOp, Val};
 
@@ -167,6 +178,33 @@ pub fn exp(b: &mut Builder, x: Val, fma: bool) -> Val {
 /// With x = m·2^k, √½ ≤ m < √2 and s = (m − 1)/(m + 1): ln x = 2 artanh(s) + k ln 2.
 pub fn log(b: &mut Builder, x: Val, fma: bool) -> Val {
     let one = b.const_like(x, 1.0);
+    let Normalised { m, exponent, small } = normalised(b, x, one);
+    let above = b.sub(m, one);
+    let below = b.add(m, one);
+    let s = b.bin(BinOp::Div, above, below);
+    let z = b.mul(s, s);
+    let p = polynomial(b, z, &ARTANH, fma);
+    let k = binary_exponent(b, x, exponent, small);
+    let (high, low) = (b.const_like(x, LN2.0), b.const_like(x, LN2.1));
+    let cube = b.mul(s, z);
+    let tail = b.mul(k, low);
+    let tail = mul_add(b, cube, p, tail, fma);
+    let two = b.const_like(x, 2.0);
+    let sum = mul_add(b, s, two, tail, fma);
+    let finite = mul_add(b, k, high, sum, fma);
+    log_edges(b, x, finite)
+}
+
+/// A positive number as m·2^k with √½ ≤ m < √2.
+struct Normalised {
+    m: Val,
+    /// k + 64 where the number is below 1, else k − 64; i32.
+    exponent: Val,
+    /// Whether it is below 1.
+    small: Val,
+}
+
+fn normalised(b: &mut Builder, x: Val, one: Val) -> Normalised {
     let (up, down) = (b.const_like(x, 2f64.powi(64)), b.const_like(x, 2f64.powi(-64)));
     // Brings every positive number, subnormal ones included, to where exponents are easily negated.
     let small = b.cmp(CmpOp::Lt, x, one);
@@ -182,23 +220,15 @@ pub fn log(b: &mut Builder, x: Val, fma: bool) -> Val {
     let inverse = b.bin(BinOp::Shl, inverse, width);
     let inverse = b.cast(CastOp::BitsF32, inverse);
     let m = b.mul(near, inverse);
-    let above = b.sub(m, one);
-    let below = b.add(m, one);
-    let s = b.bin(BinOp::Div, above, below);
-    let z = b.mul(s, s);
-    let p = polynomial(b, z, &ARTANH, fma);
-    let k = b.cast(CastOp::I32ToF32, k);
+    Normalised { m, exponent: k, small }
+}
+
+/// k of a [`Normalised`] number `x`, as f32.
+fn binary_exponent(b: &mut Builder, x: Val, exponent: Val, small: Val) -> Val {
+    let k = b.cast(CastOp::I32ToF32, exponent);
     let (plus, minus) = (b.const_like(x, 64.0), b.const_like(x, -64.0));
     let shift = b.select(small, minus, plus);
-    let k = b.add(k, shift);
-    let (high, low) = (b.const_like(x, LN2.0), b.const_like(x, LN2.1));
-    let cube = b.mul(s, z);
-    let tail = b.mul(k, low);
-    let tail = mul_add(b, cube, p, tail, fma);
-    let two = b.const_like(x, 2.0);
-    let sum = mul_add(b, s, two, tail, fma);
-    let finite = mul_add(b, k, high, sum, fma);
-    log_edges(b, x, finite)
+    b.add(k, shift)
 }
 
 /// Puts in what `log` is outside 0 < x < ∞.

@@ -6,6 +6,7 @@ use crate::types::DType;
 use proptest::prelude::*;
 
 type Function = fn(&mut Builder, Val, bool) -> Val;
+type Function2 = fn(&mut Builder, Val, Val, bool) -> Val;
 
 /// Applies a function to `count` numbers, as vectors of 8 lanes or as scalars.
 fn kernel(f: Function, fma: bool, count: usize, scalar: bool) -> Kernel {
@@ -37,8 +38,35 @@ fn apply(f: Function, fma: bool, scalar: bool, x: &[f32]) -> Vec<f32> {
     floats.take(x.len()).collect()
 }
 
+/// Applies a function of two numbers, as vectors of 8 lanes or as scalars.
+pub(super) fn apply2(f: Function2, fma: bool, scalar: bool, x: &[f32], y: &[f32]) -> Vec<f32> {
+    let count = x.len().next_multiple_of(8);
+    let step = if scalar { 1 } else { 8 };
+    let mut b = Builder::new("apply", Unit::Core, 8, [(count / step) as u64, 1, 1]);
+    let [p, q, r] = ["x", "y", "z"].map(|name| b.param(name, DType::F32, count as u64));
+    let block = b.id(IdAxis::G0);
+    let at = b.mul_const(block, step as i64);
+    if scalar {
+        let (v, w) = (b.load_scalar(b.addr(p, at)), b.load_scalar(b.addr(q, at)));
+        let v = f(&mut b, v, w, fma);
+        b.store_scalar(v, b.addr(r, at));
+    } else {
+        let (v, w) = (b.load(b.addr(p, at)), b.load(b.addr(q, at)));
+        let v = f(&mut b, v, w, fma);
+        b.store(v, b.addr(r, at));
+    }
+    let bytes = |values: &[f32]| {
+        let padded = values.iter().copied().chain(std::iter::repeat(1.0)).take(count);
+        padded.flat_map(f32::to_le_bytes).collect::<Vec<u8>>()
+    };
+    let mut buffers = [bytes(x), bytes(y), vec![0; 4 * count]];
+    eval::run(&b.finish(), &mut buffers).unwrap_or_else(|fault| panic!("{fault}"));
+    let floats = buffers[2].chunks_exact(4).map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]]));
+    floats.take(x.len()).collect()
+}
+
 /// Half the distance from `exact` to where f32 changes twice: one unit in the last place of the nearest f32.
-fn ulp(exact: f64) -> f64 {
+pub(super) fn ulp(exact: f64) -> f64 {
     let exponent = (exact.abs().max(f64::from(f32::MIN_POSITIVE)).to_bits() >> 52) as i32 - 1023;
     2f64.powi(exponent - 23)
 }
@@ -74,7 +102,7 @@ fn exact_gelu(x: f64) -> f64 {
     0.5 * x * crate::ops::special::erfc(-x / std::f64::consts::SQRT_2)
 }
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 10] = [
     Case {
         name: "exp",
         function: exp,
@@ -137,6 +165,22 @@ const CASES: [Case; 8] = [
         exact: |x| 1.0 / x.sqrt(),
         even: (0.0, 4.0),
         powers: (-149.0, 127.9, false),
+        allowed: |_, y| 2.0 * ulp(y),
+    },
+    Case {
+        name: "sin",
+        function: sin,
+        exact: f64::sin,
+        even: (-10.0, 10.0),
+        powers: (-149.0, 127.9, true),
+        allowed: |_, y| 2.0 * ulp(y),
+    },
+    Case {
+        name: "cos",
+        function: cos,
+        exact: f64::cos,
+        even: (-10.0, 10.0),
+        powers: (-149.0, 127.9, true),
         allowed: |_, y| 2.0 * ulp(y),
     },
 ];
@@ -259,4 +303,38 @@ fn ties_go_to_the_lowest_index() {
     let mut buffers = [vec![1.0, 3.0, -2.0, 0.0, 3.0, 2.5, 3.0, -7.0], vec![0.0], vec![0.0]];
     eval::run_f64(&b.finish(), &mut buffers).unwrap();
     assert_eq!((buffers[1][0], buffers[2][0]), (3.0, 1.0));
+}
+
+/// The f32 that lie nearest to multiples of π/2, and what is left of them, in every binade: the worst of them are
+/// within 2⁻³⁰ of a multiple.
+#[test]
+fn sines_keep_their_bits_near_multiples_of_a_quarter_turn() {
+    let mut points =
+        vec![16367173.0 * 2f32.powi(72), 13.0e32, 1.0e38, f32::MAX, 102_900.0, 102_900.01, 400.0, 400.00003];
+    for exponent in 0..127 {
+        for k in 0..40 {
+            let turns = (2f64.powi(exponent) * (1.0 + f64::from(k) / 40.0)).floor();
+            let near = (turns * std::f64::consts::FRAC_PI_2) as f32;
+            points.extend([near, f32::from_bits(near.to_bits() + 1), -near]);
+        }
+    }
+    for case in CASES.iter().filter(|case| ["sin", "cos"].contains(&case.name)) {
+        for fma in [true, false] {
+            check(case, fma, false, &points);
+            check(case, fma, true, &points[..400]);
+        }
+    }
+}
+
+#[test]
+fn sines_of_edges() {
+    for f in [sin as Function, cos] {
+        for x in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+            assert!(apply(f, true, false, &[1.0, x, 2.0, 1e30])[1].is_nan());
+            assert!(apply(f, false, true, &[x])[0].is_nan());
+        }
+    }
+    assert_eq!(at(sin, 0.0).to_bits(), 0);
+    assert_eq!(at(sin, -0.0).to_bits(), (-0.0f32).to_bits());
+    assert_eq!((at(cos, 0.0), at(cos, -0.0), at(sin, 1e-40)), (1.0, 1.0, 1e-40));
 }

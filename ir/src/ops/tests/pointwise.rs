@@ -11,6 +11,7 @@ fn float_reference(op: BinaryOp, x: f64, y: f64) -> f64 {
         BinaryOp::Mul => x * y,
         BinaryOp::Div => x / y,
         BinaryOp::Rem => x - y * (x / y).floor(),
+        BinaryOp::Pow => x.powf(y),
         BinaryOp::Min => x.min(y),
         BinaryOp::Max => x.max(y),
         BinaryOp::Lt => truth(x < y),
@@ -31,12 +32,11 @@ fn same(found: f64, expected: f64) -> bool {
 
 proptest! {
     #[test]
-    fn binary_ops_broadcast(shape in shapes(), choice: (u64, u64), which in 0usize..12, whole: bool) {
+    fn binary_ops_broadcast(shape in shapes(), choice: (u64, u64), which in 0usize..13, whole: bool) {
         let op = BinaryOp::ALL[which].0;
         let make = |choice: u64, divisor| match op {
             BinaryOp::And | BinaryOp::Or => truths(&shrunk(&shape, choice), choice),
-            BinaryOp::Rem => integers(&shrunk(&shape, choice), choice, divisor),
-            _ if whole => integers(&shrunk(&shape, choice), choice, divisor),
+            _ if whole && op != BinaryOp::Pow => integers(&shrunk(&shape, choice), choice, divisor),
             _ => tensor(&shrunk(&shape, choice), choice),
         };
         let (a, b) = (make(choice.0, false), make(choice.1, true));
@@ -78,6 +78,8 @@ fn unary_values() {
     assert_eq!(values(UnaryOp::Round, &[0.5, 1.5, 2.5, -0.75]), [0.0, 2.0, 2.0, -1.0]);
     assert_eq!(values(UnaryOp::Erf, &[0.0, 9.0]), [0.0, 1.0]);
     assert_eq!(values(UnaryOp::Tanh, &[0.0, 1e3]), [0.0, 1.0]);
+    assert_eq!(values(UnaryOp::Sin, &[0.0, 0.5, f64::INFINITY])[..2], [0.0, 0.479425538604203]);
+    assert_eq!(values(UnaryOp::Cos, &[0.0, 0.5]), [1.0, 0.8775825618903728]);
     assert_eq!(values(UnaryOp::Sigmoid, &[0.0, 1e4, -1e4]), [0.5, 1.0, 0.0]);
     let flags = Tensor::new(TensorType::new(DType::Bool, [2]), vec![0.0, 1.0]);
     assert_eq!(run(Unary { op: UnaryOp::Not }, &[&flags]).data, [1.0, 0.0]);
@@ -123,9 +125,48 @@ fn wrong_types_are_rejected_in_one_sentence() {
         rejection(Binary { op: BinaryOp::Mul }, &[b.clone(), b.clone()]),
         "operand of mul is bool[2], expected numbers"
     );
-    assert_eq!(rejection(Binary { op: BinaryOp::Rem }, &[f(&[2]), f(&[2])]), "operand of rem is f32[2], expected i32");
+    assert_eq!(
+        rejection(Binary { op: BinaryOp::Pow }, &[i.clone(), i.clone()]),
+        "operand of pow is i32[2], expected f32, bf16 or f16"
+    );
     assert_eq!(rejection(Unary { op: UnaryOp::Exp }, &[i]), "operand of exp is i32[2], expected f32, bf16 or f16");
     assert_eq!(rejection(Unary { op: UnaryOp::Not }, &[f(&[2])]), "operand of not is f32[2], expected bool");
     assert_eq!(rejection(Unary { op: UnaryOp::Neg }, &[b]), "operand of neg is bool[2], expected numbers");
     assert_eq!(rejection(Select, &[f(&[2]), f(&[2]), f(&[2])]), "condition of select is f32[2], expected bool");
+}
+
+#[test]
+fn remainders_and_powers_are_those_of_pytorch() {
+    let values = |op, xs: &[f64], ys: &[f64]| {
+        let tensor = |data: &[f64]| Tensor::new(TensorType::f32([data.len()]), data.to_vec());
+        run(Binary { op }, &[&tensor(xs), &tensor(ys)]).data
+    };
+    let (inf, nan) = (f64::INFINITY, f64::NAN);
+    let rem = values(
+        BinaryOp::Rem,
+        &[-7.0, 7.0, -7.0, 5.0, -5.0, 6.0, 1.0, inf],
+        &[3.0, -3.0, -3.0, inf, inf, 3.0, 0.0, 2.0],
+    );
+    assert_eq!(rem[..6], [2.0, -2.0, -1.0, 5.0, inf, 0.0]);
+    assert!(rem[6].is_nan() && rem[7].is_nan());
+    let pow = values(
+        BinaryOp::Pow,
+        &[nan, 1.0, -2.0, -2.0, 0.0, -0.0, -0.0, -1.0, -inf, -8.0, nan],
+        &[0.0, nan, 3.0, -2.0, -1.0, -1.0, 2.0, inf, 0.5, 0.5, 1.0],
+    );
+    assert_eq!(pow[..9], [1.0, 1.0, -8.0, 0.25, inf, -inf, 0.0, 1.0, inf]);
+    assert!(pow[9].is_nan() && pow[10].is_nan());
+}
+
+#[test]
+fn reductions_of_bools_are_any_and_all() {
+    use crate::ops::{Reduce, ReduceOp};
+    let x = Tensor::new(TensorType::new(DType::Bool, [2, 2]), vec![1.0, 0.0, 0.0, 0.0]);
+    assert_eq!(run(Reduce { op: ReduceOp::Max, axis: -1 }, &[&x]).data, [1.0, 0.0]);
+    assert_eq!(run(Reduce { op: ReduceOp::Min, axis: 0 }, &[&x]).data, [0.0, 0.0]);
+    assert_eq!(run(Reduce { op: ReduceOp::Max, axis: 0 }, &[&x]).ty, TensorType::new(DType::Bool, [1, 2]));
+    assert_eq!(
+        rejection(Reduce { op: ReduceOp::Sum, axis: 0 }, &[x.ty]),
+        "operand of sum is bool[2, 2], expected numbers"
+    );
 }

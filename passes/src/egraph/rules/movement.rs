@@ -11,12 +11,14 @@ use super::{Bindings, Rule, Scope, axis, map, rule_with, ty};
 use crate::egraph::maps;
 use regard_ir::view::View;
 
-const UNARY: [&str; 13] =
-    ["neg", "abs", "exp", "log", "sqrt", "rsqrt", "recip", "floor", "round", "erf", "tanh", "sigmoid", "gelu"];
-const BINARY: [&str; 9] = ["add", "sub", "mul", "div", "min", "max", "lt", "le", "eq"];
+const UNARY: [&str; 15] = [
+    "neg", "abs", "exp", "log", "sqrt", "rsqrt", "recip", "floor", "round", "erf", "tanh", "sigmoid", "sin", "cos",
+    "gelu",
+];
+const BINARY: [&str; 10] = ["add", "sub", "mul", "div", "pow", "min", "max", "lt", "le", "eq"];
 
 /// Ops that are not computed again for each repetition of an element.
-const COSTLY: [&str; 6] = ["exp", "log", "erf", "tanh", "sigmoid", "gelu"];
+const COSTLY: [&str; 9] = ["exp", "log", "erf", "tanh", "sigmoid", "sin", "cos", "pow", "gelu"];
 
 /// Ops that make of one value with itself that value, or of one that two types hold the same: a fill stays what it is.
 const KEEPS_FILL: [&str; 4] = ["min", "max", "select", "cast"];

@@ -24,6 +24,8 @@ fn neutral() -> Vec<Rule> {
         rule("plus-zero", "x: S; type t: S", "(add ?x (const value=0.0 ?t))", "?x"),
         rule("minus-zero", "x: S; type t: S", "(sub ?x (const value=0.0 ?t))", "?x"),
         rule("over-one", "x: S; type t: S", "(div ?x (const value=1.0 ?t))", "?x"),
+        rule("power-of-one", "x: S; type t: S", "(pow ?x (const value=1.0 ?t))", "?x"),
+        rule("square", "x: S; type t: S", "(pow ?x (const value=2.0 ?t))", "(mul ?x ?x)"),
         rule("negated-twice", "x: S", "(neg (neg ?x))", "?x"),
         // Types decide: the row applies where the cast changes nothing.
         rule("cast-in-place", "x: S; word to: f32 i32", "(cast ?to ?x)", "?x"),

@@ -51,7 +51,17 @@ pub const PROOFS: &[Proof] = &[
     },
     Proof {
         mutant: "not asked whether m repeats nothing",
-        rules: &["view-of-exp", "view-of-log", "view-of-erf", "view-of-tanh", "view-of-sigmoid", "view-of-gelu"],
+        rules: &[
+            "view-of-exp",
+            "view-of-log",
+            "view-of-erf",
+            "view-of-tanh",
+            "view-of-sigmoid",
+            "view-of-sin",
+            "view-of-cos",
+            "view-of-pow",
+            "view-of-gelu",
+        ],
         because: "true of every view; asked so that no costly op is computed for each repetition",
     },
     Proof {

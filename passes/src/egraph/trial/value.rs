@@ -308,6 +308,8 @@ fn error(
                 times(e(0), x(1).least.recip()) + times(e(1), x(0).most / x(1).least.powi(2)) + rounded
             }
             BinaryOp::Min | BinaryOp::Max => all(),
+            BinaryOp::Pow if all() == 0.0 => rounded,
+            BinaryOp::Pow => f64::INFINITY,
             // However a value is rounded, it is compared with itself.
             _ if same(graph, node.operands[0], node.operands[1]) => 0.0,
             _ => tips(all()),
@@ -319,7 +321,7 @@ fn error(
             UnaryOp::Sqrt => times(e(0), y.least.recip()).min(e(0).sqrt()) + rounded,
             UnaryOp::Rsqrt => times(e(0), y.most.powi(3)) + rounded,
             UnaryOp::Recip => times(e(0), y.most.powi(2)) + rounded,
-            UnaryOp::Erf | UnaryOp::Tanh | UnaryOp::Sigmoid => 1.2 * e(0) + rounded,
+            UnaryOp::Erf | UnaryOp::Tanh | UnaryOp::Sigmoid | UnaryOp::Sin | UnaryOp::Cos => 1.2 * e(0) + rounded,
             UnaryOp::Floor | UnaryOp::Round | UnaryOp::Not => tips(e(0)),
         },
         Op::Gelu(_) => 1.2 * e(0) + unit * x(0).most,

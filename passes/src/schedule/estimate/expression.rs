@@ -10,7 +10,7 @@
 
 use super::Setting;
 use crate::{
-    lower::{function, lane_extent},
+    lower::{binary, function, lane_extent},
     plan::{
         expr::{Cone, Expr, Stage, Term},
         lanes_are_contiguous,
@@ -110,7 +110,7 @@ fn alone(cone: &Cone, (axis, extent): (usize, usize), walk: Walk, setting: &Sett
             .last()
             .filter(|_| !varies)
             .map_or((axis, inner), |&(axis, extent)| (axis, lane_extent(cone, axis, extent)));
-        let cost = term_cost(term, lane_axis, walk, setting);
+        let cost = term_cost(cone, term, lane_axis, walk, setting);
         match (varies, loops.is_empty()) {
             (true, _) => price.vector.add(cost, times as f64),
             (false, true) => price.row.add(cost, 1.0),
@@ -146,7 +146,7 @@ fn reduced_extents(cone: &Cone) -> Vec<(usize, usize)> {
     axes
 }
 
-fn term_cost(term: &Term, lane_axis: (usize, usize), walk: Walk, setting: &Setting) -> Cost {
+fn term_cost(cone: &Cone, term: &Term, lane_axis: (usize, usize), walk: Walk, setting: &Setting) -> Cost {
     let target = setting.target;
     let lanes = f64::from(target.lanes);
     let float = if term.dtype == DType::Bool || term.dtype == DType::I32 { 0.0 } else { lanes };
@@ -167,7 +167,11 @@ fn term_cost(term: &Term, lane_axis: (usize, usize), walk: Walk, setting: &Setti
         Expr::Unary(op, _) => function_cost(&|b, x| function(b, *op, x, target.fma), target),
         Expr::Gelu(_) => function_cost(&|b, x| math::gelu(b, x, target.fma), target),
         Expr::Binary(BinaryOp::Div, ..) => simple(DIVIDED * lanes, float),
-        Expr::Binary(BinaryOp::Rem, ..) => simple(DIVIDED * lanes, 0.0),
+        Expr::Binary(BinaryOp::Rem, ..) if float == 0.0 => simple(DIVIDED * lanes, 0.0),
+        Expr::Binary(op @ (BinaryOp::Rem | BinaryOp::Pow), _, y) => {
+            let number = cone.number(*y);
+            function_cost(&|b, x| binary(b, *op, (x, x), number, target.fma), target)
+        }
         Expr::Binary(BinaryOp::And | BinaryOp::Or | BinaryOp::Lt | BinaryOp::Le | BinaryOp::Eq, ..) => {
             simple(VECTOR, 0.0)
         }
