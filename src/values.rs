@@ -58,11 +58,11 @@ pub fn random_input(graph: &Graph, input: NodeId, index: usize, seed: u64) -> Ve
     }
 }
 
-/// ‖found − expected‖ / ‖expected‖; the norm of what was found where nothing is expected. NaN anywhere gives NaN.
-/// Infinities that agree count in neither norm.
+/// ‖found − expected‖ / ‖expected‖; the norm of what was found where nothing is expected. A NaN on one side gives NaN.
+/// Infinities and NaNs that agree count in neither norm.
 pub fn relative_error(found: &[f64], expected: &[f64]) -> f64 {
     let square = |x: f64| x * x;
-    let pairs = || found.iter().zip(expected).filter(|(f, e)| f != e || f.is_finite());
+    let pairs = || found.iter().zip(expected).filter(|(f, e)| (f != e || f.is_finite()) && !(f.is_nan() && e.is_nan()));
     let difference: f64 = pairs().map(|(f, e)| square(f - e)).sum();
     let scale: f64 = pairs().map(|(_, &e)| square(e)).sum();
     if scale == 0.0 { difference.sqrt() } else { (difference / scale).sqrt() }
@@ -121,6 +121,8 @@ mod tests {
         assert_eq!(relative_error(&[3.0, 4.5], &[3.0, 4.0]), 0.1);
         assert_eq!(relative_error(&[0.5], &[0.0]), 0.5);
         assert!(relative_error(&[f64::NAN], &[1.0]).is_nan());
+        assert!(relative_error(&[1.0], &[f64::NAN]).is_nan());
+        assert_eq!(relative_error(&[f64::NAN, 3.0, 4.5], &[f64::NAN, 3.0, 4.0]), 0.1);
         let infinite = f64::NEG_INFINITY;
         assert_eq!(relative_error(&[infinite, 3.0, 4.5], &[infinite, 3.0, 4.0]), 0.1);
         assert!(!relative_error(&[infinite, 1.0], &[1.0, 1.0]).is_finite());

@@ -8,6 +8,7 @@ mod chain;
 mod attention;
 mod bidirectional;
 mod half;
+mod hostile;
 mod large;
 mod maps;
 mod masks;

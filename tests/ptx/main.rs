@@ -148,6 +148,23 @@ fn bidirectional_sliding_and_staged_kernels_agree_and_assemble() {
     }
 }
 
+/// Long functions with branches that a warp takes for one of its lanes, and reductions of truth values.
+#[test]
+fn functions_and_truth_values_agree_and_assemble() {
+    for text in [
+        include_str!("../filetests/rows/sines.rg"),
+        include_str!("../filetests/rows/powers.rg"),
+        include_str!("../filetests/rows/remainders.rg"),
+        include_str!("../filetests/rows/any_and_all.rg"),
+        include_str!("../filetests/routing/top_k.rg"),
+    ] {
+        let kernels = lowered(&regard_ir::text::parse(text).expect("a graph"));
+        let module = ptx::module(&kernels, Sm::Sm80).expect("the kernels are emitted");
+        agree(&kernels, &module);
+        assemble(&[module]);
+    }
+}
+
 /// Two units exchange halves of a tile through scratch, `len` elements of it.
 fn exchange(len: u64) -> Kernel {
     let mut b = Builder::new(format!("exchange_{len}"), Unit::Warp, 32, [2, 3, 1]);

@@ -17,7 +17,7 @@
 //! ```
 //!
 //! The builder panics on ill-typed operands: that is a mistake of the compiler, never of its user.
-//! Functions longer than one instruction (exp, erf, gelu, argmax…) are in [`super::math`].
+//! Functions longer than one instruction (exp, erf, gelu, sin…) are in [`super::math`].
 
 use super::inst::*;
 use crate::{

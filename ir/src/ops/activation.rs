@@ -8,6 +8,7 @@
 
 use super::{
     Attr, AttrReader, OpDef,
+    pointwise::greater,
     shape::{float, named},
 };
 use crate::{graph::Tensor, types::TensorType};
@@ -39,7 +40,7 @@ impl ActivationOp {
 
     fn apply(self, x: f64) -> f64 {
         match self {
-            ActivationOp::Relu => x.max(0.0),
+            ActivationOp::Relu => greater(x, 0.0),
             ActivationOp::Hardswish => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
             ActivationOp::GeluTanh => x / 2.0 * (1.0 + (TANH_SCALE * x * (1.0 + TANH_CUBE * x * x)).tanh()),
         }

@@ -1,12 +1,12 @@
 //! The position of the greatest element along an axis.
 //!
 //! ```text
-//!   argmax(x) = min { i : x[i] = max x }        ties go to the lowest index
+//!   argmax(x) = min { i : x[i] = max x }        ties go to the lowest index; a NaN is greater than all numbers
 //! ```
 
 use super::{
     Attr, AttrReader, OpDef,
-    shape::{float, named},
+    shape::{float, named, places_fit},
     walk::around,
 };
 use crate::{
@@ -37,12 +37,14 @@ impl OpDef for Argmax {
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         float("argmax", "operand", operands[0])?;
         let mut shape = operands[0].shape.clone();
-        shape[operands[0].axis(self.axis)?] = 1;
+        let axis = operands[0].axis(self.axis)?;
+        places_fit("argmax", operands[0], axis)?;
+        shape[axis] = 1;
         Ok(TensorType::new(DType::I32, shape))
     }
-    /// A maximum and a comparison per element.
+    /// A maximum and two comparisons per element.
     fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {
-        2 * operands[0].elements() as u64
+        3 * operands[0].elements() as u64
     }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         let (_, extent, inner) = around(&operands[0].ty.shape, result.axis(self.axis)?);
@@ -50,21 +52,24 @@ impl OpDef for Argmax {
         for block in operands[0].data.chunks(extent * inner) {
             data.extend((0..inner).map(|column| {
                 let at = |i: usize| block[i * inner + column];
-                (1..extent).fold(0, |best, i| if at(i) > at(best) { i } else { best }) as f64
+                let ahead = |i: usize, best: usize| at(i) > at(best) || (at(i).is_nan() && !at(best).is_nan());
+                (1..extent).fold(0, |best, i| if ahead(i, best) { i } else { best }) as f64
             }));
         }
         Ok(Tensor::new(result.clone(), data))
     }
     fn definition(&self, operands: &[&TensorType]) -> Option<String> {
         let (x, axis) = (operands[0], self.axis);
-        // Where nothing equals the greatest, which is no number, the last index is one at least.
         let last = x.shape[x.axis(axis).ok()?] - 1;
         let positions = TensorType::new(DType::I32, x.shape.clone());
         Some(format!(
             "graph argmax {{
   %x = input : {x}
   %greatest = reduce %x {{ op = max, axis = {axis} }}
-  %is = eq %x, %greatest
+  %equal = eq %x, %greatest
+  %number = eq %x, %x
+  %nan = not %number
+  %is = or %equal, %nan
   %place = iota {{ axis = {axis} }} : {positions}
   %candidate = select %is, %place, {last}
   %y = reduce %candidate {{ op = min, axis = {axis} }}

@@ -16,7 +16,7 @@ use super::{
     Attr, AttrReader, OpDef,
     gemm::products,
     shape::{common_float, named, sized},
-    unfold::pieces,
+    unfold::{fit_patches, pieces},
     walk::collect,
 };
 use crate::{
@@ -100,6 +100,7 @@ impl Conv2d {
                  one patch"
             ));
         }
+        fit_patches("conv2d", x, self.padding, [kh, kw], [rows, columns])?;
         Ok(Extents { batch, channels, map: [height, width], kernel: [kh, kw], out, rows, columns, groups })
     }
 

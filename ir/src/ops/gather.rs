@@ -13,8 +13,10 @@ use crate::{
     types::{DType, TensorType},
 };
 
-/// `gather %table, %idx`: table `[n, c…]`, idx i32 `[i…]` → `[i…, c…]`; an index outside 0…n−1 is an error
-/// of the interpreter.
+/// `gather %table, %idx`: table `[n, c…]`, idx i32 `[i…]` → `[i…, c…]`.
+///
+/// An index outside 0…n−1, a negative one too, is an error of the interpreter, and so of `regard check`. Compiled code
+/// takes the nearest row, 0 or n−1, and never reads outside the table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Gather;
 

@@ -2,7 +2,7 @@
 
 use super::{
     Attr, AttrReader, OpDef,
-    shape::{named, representable, sized},
+    shape::{named, places_fit, representable, sized},
     walk::around,
 };
 use crate::{
@@ -112,8 +112,9 @@ impl OpDef for Iota {
         named(name == "iota", || Ok(Self { axis: attrs.int("axis")?, ty: attrs.ty()? }))
     }
     fn infer(&self, _: &[&TensorType]) -> Result<TensorType, String> {
-        self.ty.axis(self.axis)?;
+        let axis = self.ty.axis(self.axis)?;
         match self.ty.dtype {
+            DType::I32 => places_fit("iota", &self.ty, axis).and_then(|()| sized(DType::I32, self.ty.shape.clone())),
             DType::Bool => Err(format!("iota has type {}, expected numbers", self.ty)),
             dtype => sized(dtype, self.ty.shape.clone()),
         }

@@ -127,7 +127,7 @@ impl Transpose {
         }
         let mut axes: Vec<usize> = (0..rank - n).collect();
         for &from in &self.order {
-            let axis = (-(n as i64)..0).contains(&from).then_some((rank as i64 + from) as usize);
+            let axis = (-(n as i64)..0).contains(&from).then(|| (rank as i64 + from) as usize);
             axes.push(axis.filter(|a| !axes.contains(a)).ok_or_else(wrong)?);
         }
         Ok(axes)

@@ -18,7 +18,7 @@
 
 use super::{
     Attr, AttrReader, OpDef,
-    shape::{common_float, named, narrowed, sized},
+    shape::{common_float, countable, named, narrowed, sized},
     softmax,
 };
 use crate::{
@@ -139,6 +139,13 @@ impl NeighbourhoodAttention {
             ));
         }
         let head_dim = channels / heads;
+        let logits = [batch, heads, height, width, size, size];
+        countable(name, roles.q, &[&logits[..], &[head_dim.max(value[1] / heads)]].concat())?;
+        countable(
+            name,
+            roles.q,
+            &[batch, channels.max(value[1]), height.saturating_add(size), width.saturating_add(size)],
+        )?;
         if let Some(tables) = roles.tables {
             let expected = [self.offsets(), head_dim / 2];
             if head_dim % 2 != 0 {

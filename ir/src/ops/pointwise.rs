@@ -47,7 +47,7 @@ pub struct Unary {
 ///   operands' signs differ, −0 where a negative number is a multiple, and NaN where the divisor is 0.
 /// * `Pow` of floats has the values of C and PyTorch's `pow` of two tensors: `pow(x, 0)` and `pow(1, y)` are 1 for NaN
 ///   too, a negative base has powers with integral exponents only, and `pow(-inf, 0.5)` is infinite.
-/// * `Min`, `Max` are `a < b ? a : b` and `b < a ? a : b`.
+/// * `Min`, `Max` of floats are NaN where either operand is, as PyTorch's `minimum` and `maximum`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)] // the names say it
 pub enum BinaryOp {
@@ -170,8 +170,8 @@ impl BinaryOp {
             BinaryOp::Div => zip(a, b, shape, |x, y| x / y),
             BinaryOp::Rem => zip(a, b, shape, remainder),
             BinaryOp::Pow => zip(a, b, shape, f64::powf),
-            BinaryOp::Min => zip(a, b, shape, |x, y| if x < y { x } else { y }),
-            BinaryOp::Max => zip(a, b, shape, |x, y| if y < x { x } else { y }),
+            BinaryOp::Min => zip(a, b, shape, lesser),
+            BinaryOp::Max => zip(a, b, shape, greater),
             BinaryOp::Lt => zip(a, b, shape, |x, y| truth(x < y)),
             BinaryOp::Le => zip(a, b, shape, |x, y| truth(x <= y)),
             BinaryOp::Eq => zip(a, b, shape, |x, y| truth(x == y)),
@@ -196,6 +196,16 @@ impl BinaryOp {
             _ => self.zip(a, b, shape),
         })
     }
+}
+
+/// The smaller, NaN where either is.
+pub(crate) fn lesser(x: f64, y: f64) -> f64 {
+    if x < y || x.is_nan() { x } else { y }
+}
+
+/// The greater, NaN where either is.
+pub(crate) fn greater(x: f64, y: f64) -> f64 {
+    if y < x || x.is_nan() { x } else { y }
 }
 
 /// x less a multiple of y, with the sign of y.

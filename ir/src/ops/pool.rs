@@ -14,8 +14,9 @@
 
 use super::{
     Attr, AttrReader, OpDef,
+    pointwise::greater,
     shape::{float, named, sized},
-    unfold::pieces,
+    unfold::{fit_patches, pieces},
 };
 use crate::{
     graph::Tensor,
@@ -71,16 +72,18 @@ impl Patches<'_> {
     fn infer(&self, x: &TensorType) -> Result<TensorType, String> {
         let [batch, channels, height, width] = map_axes(self.name, x)?;
         let (kernel, padding) = (self.kernel, self.padding);
-        if (0..2).any(|i| 2 * padding[i].min(1 << 40) > kernel[i]) {
+        if (0..2).any(|i| padding[i].saturating_mul(2) > kernel[i]) {
             let [kernel, padding] = [kernel, padding].map(|p| Attr::sizes(&p));
             return Err(format!("{} has patches of {kernel}, padding {padding} is more than half of them", self.name));
         }
-        let count = |n: usize, i: usize| pieces(n.saturating_add(2 * padding[i]), kernel[i], self.stride[i], 1);
+        let count =
+            |n: usize, i: usize| pieces(n.saturating_add(padding[i].saturating_mul(2)), kernel[i], self.stride[i], 1);
         let (rows, columns) = (count(height, 0), count(width, 1));
         if rows == 0 || columns == 0 {
             let [kernel, stride] = [kernel, self.stride].map(|p| Attr::sizes(&p));
             return Err(format!("{} of {x} has no room for one patch of {kernel} at stride {stride}", self.name));
         }
+        fit_patches(self.name, x, padding, kernel, [rows, columns])?;
         sized(x.dtype, vec![batch, channels, rows, columns])
     }
 
@@ -162,7 +165,7 @@ impl OpDef for MaxPool {
         (result.elements() * self.kernel[0] * self.kernel[1]) as u64
     }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
-        let most = |patch: &[f64]| patch.iter().fold(f64::NEG_INFINITY, |a, &x| if x < a { a } else { x });
+        let most = |patch: &[f64]| patch.iter().copied().fold(f64::NEG_INFINITY, greater);
         Ok(self.patches().values(operands[0], result, most))
     }
     fn definition(&self, operands: &[&TensorType]) -> Option<String> {

@@ -2,6 +2,7 @@
 
 use super::{
     Attr, AttrReader, OpDef,
+    pointwise::{greater, lesser},
     shape::{float, named},
     walk::around,
 };
@@ -20,7 +21,7 @@ pub enum ReduceOp {
     Min,
 }
 
-/// `reduce %x { op = mean, axis = -1 }`. Of bools, `max` says whether any is true and `min` whether all are.
+/// `reduce %x { op = mean, axis = -1 }`. `max` and `min` are NaN where one of the elements is. Of bools, `max` says whether any is true and `min` whether all are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reduce {
     /// How.
@@ -81,8 +82,8 @@ impl OpDef for Reduce {
         let fold = |f: fn(f64, f64) -> f64| fold(&operands[0].data, extent, inner, f);
         let mut data = match self.op {
             ReduceOp::Sum | ReduceOp::Mean => fold(|x, y| x + y),
-            ReduceOp::Max => fold(|x, y| if y < x { x } else { y }),
-            ReduceOp::Min => fold(|x, y| if x < y { x } else { y }),
+            ReduceOp::Max => fold(greater),
+            ReduceOp::Min => fold(lesser),
         };
         match (self.op, result.dtype) {
             (ReduceOp::Mean, _) => data.iter_mut().for_each(|x| *x /= extent as f64),

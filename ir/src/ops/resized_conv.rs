@@ -12,7 +12,10 @@
 //! Resizing 64×64 to 128×128 under a 3×3 kernel, products fall to a quarter; what is added is 36 multiplications per
 //! element. A resized map is never stored: each element reads its 36 from z, lanes along channels.
 
-use super::{Attr, AttrReader, Conv2d, OpDef, Resize, ResizeMode, shape::named};
+use super::{
+    Attr, AttrReader, Conv2d, OpDef, Resize, ResizeMode,
+    shape::{countable, named},
+};
 use crate::{
     graph::Tensor,
     types::{DType, TensorType},
@@ -103,6 +106,9 @@ impl ResizedConv {
     }
 }
 
+/// The longest stride, padding and dilation.
+const MOST: usize = 1 << 14;
+
 impl OpDef for ResizedConv {
     fn name(&self) -> &'static str {
         "resized_conv"
@@ -126,7 +132,25 @@ impl OpDef for ResizedConv {
         if operands.iter().any(|ty| ty.dtype != DType::F32) {
             return Err(format!("resized_conv has {} and {}, expected f32", operands[0], operands[1]));
         }
-        self.parts().1.infer(&[&self.resized(operands[0])?, operands[1]])
+        let (x, w) = (operands[0], operands[1]);
+        let result = self.parts().1.infer(&[&self.resized(x)?, w])?;
+        // Bounds keep places of taps, and of their products in one table, inside 32 bits.
+        let [stride, padding, dilation] = [self.stride, self.padding, self.dilation];
+        if [stride, padding, dilation].iter().flatten().any(|&n| n > MOST) {
+            let [stride, padding, dilation] = [stride, padding, dilation].map(|pair| Attr::sizes(&pair));
+            return Err(format!(
+                "resized_conv has stride {stride}, padding {padding} and dilation {dilation}, expected at most {MOST}"
+            ));
+        }
+        let [_, out, rows, columns] = result.shape[..] else { return Ok(result) };
+        let [batch, _, height, width] = x.shape[..] else { return Ok(result) };
+        let (kh, kw, sides) = (w.shape[2], w.shape[3], self.sides());
+        countable("resized_conv", x, &[batch, height, width, kh, kw, out])?;
+        countable("resized_conv", x, &[batch, rows, columns, kh, kw, sides, sides, out])?;
+        if batch * height * width * kh * kw > 1 << 31 {
+            return Err(format!("resized_conv of {x} by {w} has more than 2^31 pixels times taps"));
+        }
+        Ok(result)
     }
     /// The product at the size before; per element a mixture of some pixels of every tap. Shares of rows and columns are
     /// a product and a difference each, and a product of both.

@@ -11,11 +11,11 @@
 use super::{
     Attr, AttrReader, OpDef, defined_flops,
     shape::{common_float, named, sized},
-    top_k::largest,
+    top_k::{TopK, largest},
 };
 use crate::{
     graph::Tensor,
-    types::{DType, ShapeText, TensorType},
+    types::{ShapeText, TensorType},
 };
 
 /// `route %q, %k { k = 4 }`: q `[…, r, n, c]`, k `[…, s, m, c]` with equal leading axes → i32 `[…, r, k]`, the
@@ -58,7 +58,8 @@ impl OpDef for Route {
         if self.k == 0 || self.k > s {
             return Err(format!("route has k = {}, expected 1 to {s}, the regions of {}", self.k, operands[1]));
         }
-        sized(DType::I32, [lead, &[r, self.k]].concat())
+        let logits = sized(operands[0].dtype, [lead, &[r, s]].concat())?;
+        TopK { k: self.k }.infer(&[&logits]).map_err(|message| format!("route: {message}"))
     }
     fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {
         defined_flops(self, operands)

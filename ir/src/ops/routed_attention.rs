@@ -10,7 +10,7 @@
 
 use super::{
     Attr, AttrReader, OpDef, defined_flops,
-    shape::{common_float, named, sized},
+    shape::{common_float, countable, named, sized},
     softmax,
 };
 use crate::{
@@ -69,7 +69,9 @@ impl OpDef for RoutedAttention {
             ));
         }
         match (y.dtype, &y.shape[..]) {
-            (DType::I32, &[batch, regions, _]) if [batch, regions] == [b, r] => {
+            (DType::I32, &[batch, regions, chosen]) if [batch, regions] == [b, r] => {
+                countable("routed_attention", q, &[b, r, self.heads, n, chosen, m])?;
+                countable("routed_attention", v, &[b, r, chosen, m, c.max(e)])?;
                 sized(common_float(self.name(), &operands[..3])?, vec![b, r, n, e])
             }
             _ => Err(format!("regions of routed_attention are {y}, expected i32[{b}, {r}, …]")),
@@ -114,7 +116,13 @@ impl OpDef for RoutedAttention {
             1 => (String::new(), "y"),
             _ => (
                 format!(
-                    "\n  %image = iota {{ axis = -3 }} : i32[{b}, 1, 1]\n  %before = mul %image, {s}\n  %row = add %y, %before"
+                    "
+  %image = iota {{ axis = -3 }} : i32[{b}, 1, 1]
+  %before = mul %image, {s}
+  %least = max %y, 0
+  %region = min %least, {}
+  %row = add %region, %before",
+                    s - 1
                 ),
                 "row",
             ),

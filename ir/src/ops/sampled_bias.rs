@@ -65,7 +65,7 @@ impl OpDef for SampledBias {
         }
         match positions.shape[..] {
             [b, g, i, j, 2] if heads.is_multiple_of(g) => {
-                sized(DType::F32, vec![b, heads, self.height * self.width, i * j])
+                sized(DType::F32, vec![b, heads, self.height.saturating_mul(self.width), i.saturating_mul(j)])
             }
             _ => Err(format!("positions of sampled_bias are {positions}, expected […, a divisor of {heads}, …, …, 2]")),
         }

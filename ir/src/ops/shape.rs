@@ -16,6 +16,24 @@ pub(crate) fn sized(dtype: DType, shape: Vec<usize>) -> Result<TensorType, Strin
     Ok(ty)
 }
 
+/// Demands that a tensor which the op `name` of `ty` passes through can be counted: the padded map, all patches.
+pub(crate) fn countable(name: &str, ty: &TensorType, through: &[usize]) -> Result<(), String> {
+    let elements = through.iter().try_fold(1u64, |n, &d| n.checked_mul(d as u64));
+    if elements.is_some_and(|n| n <= MAX_ELEMENTS) {
+        return Ok(());
+    }
+    Err(format!("{name} of {ty} reads {}, which has more than 2^40 elements", ShapeText(through)))
+}
+
+/// Demands that places along an axis of `ty` are numbers of i32.
+pub(crate) fn places_fit(name: &str, ty: &TensorType, axis: usize) -> Result<(), String> {
+    let (extent, most) = (ty.shape[axis], 1usize << 31);
+    if extent <= most {
+        return Ok(());
+    }
+    Err(format!("{name} of {ty} has {extent} places on axis {axis}, expected at most {most}, which i32 counts"))
+}
+
 /// The dimensions of an attribute as a shape.
 pub(crate) fn shape_of(dims: &[i64]) -> Result<Vec<usize>, String> {
     dims.iter()

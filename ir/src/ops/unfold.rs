@@ -12,7 +12,7 @@
 
 use super::{
     Attr, AttrReader, OpDef,
-    shape::{named, sized},
+    shape::{countable, named, sized},
     walk::collect,
 };
 use crate::{
@@ -37,6 +37,23 @@ pub struct Unfold {
 pub fn pieces(extent: usize, size: usize, stride: usize, dilation: usize) -> usize {
     let reach = size.saturating_sub(1).saturating_mul(dilation).saturating_add(1);
     if size == 0 || stride == 0 || dilation == 0 || reach > extent { 0 } else { (extent - reach) / stride + 1 }
+}
+
+/// Demands that the map `x` with `padding` zeros on either side and its patches of `kernel`, so many along rows and
+/// columns, can be counted.
+pub(super) fn fit_patches(
+    name: &str,
+    x: &TensorType,
+    padding: [usize; 2],
+    kernel: [usize; 2],
+    patches: [usize; 2],
+) -> Result<(), String> {
+    let [batch, channels, height, width] = x.shape[..] else { return Ok(()) };
+    let padded = |extent: usize, padding: usize| extent.saturating_add(padding.saturating_mul(2));
+    let (height, width) = (padded(height, padding[0]), padded(width, padding[1]));
+    countable(name, x, &[batch, channels, height, width])?;
+    countable(name, x, &[batch, channels, patches[0], kernel[0], width])?;
+    countable(name, x, &[batch, channels, patches[0], kernel[0], patches[1], kernel[1]])
 }
 
 impl OpDef for Unfold {

@@ -180,7 +180,7 @@ fn term(lexer: &mut Lexer, shape: &[usize]) -> Result<(i64, Option<Digit>), Sour
     let mut mul = 1i64;
     if let Token::Number(_) = lexer.peek() {
         mul = lexer.integer("a factor")?;
-        if mul.abs() > MOST {
+        if mul.unsigned_abs() > MOST as u64 {
             return Err(SourceError::new(start, format!("{mul} is out of range")).expecting("at most 2^40"));
         }
         if !lexer.eat("*") {

@@ -93,12 +93,12 @@ impl Context {
             Expr::Binary(op, x, y) => {
                 let divisor = scope.cone.positive_constant(*y);
                 let integers = term.dtype == DType::I32 && !divisor;
-                let number = scope.cone.number(*y);
+                let numbers = [scope.cone.number(*x), scope.cone.number(*y)];
                 let (x, y) = (self.value(b, scope, *x), self.value(b, scope, *y));
                 match op {
                     BinaryOp::Div if integers => integer::divide(b, x, y).0,
                     BinaryOp::Rem if integers => integer::divide(b, x, y).1,
-                    op => binary(b, *op, (x, y), number, self.fma),
+                    op => binary(b, *op, (x, y), numbers, self.fma),
                 }
             }
             Expr::Select(c, x, y) => {
@@ -301,8 +301,8 @@ pub fn constant(b: &mut Builder, value: Real, dtype: DType) -> Val {
     b.splat(scalar)
 }
 
-/// A pointwise function of two operands, of which the second may be a known number.
-pub fn binary(b: &mut Builder, op: BinaryOp, (x, y): (Val, Val), number: Option<f64>, fma: bool) -> Val {
+/// A pointwise function of two operands, which may be known numbers.
+pub fn binary(b: &mut Builder, op: BinaryOp, (x, y): (Val, Val), numbers: [Option<f64>; 2], fma: bool) -> Val {
     match op {
         BinaryOp::Add => b.add(x, y),
         BinaryOp::Sub => b.sub(x, y),
@@ -310,9 +310,15 @@ pub fn binary(b: &mut Builder, op: BinaryOp, (x, y): (Val, Val), number: Option<
         BinaryOp::Div => b.bin(BinOp::Div, x, y),
         BinaryOp::Rem if b.ty(x) == Type::Vector(Elem::F32) => math::remainder(b, x, y, fma),
         BinaryOp::Rem => b.bin(BinOp::Rem, x, y),
-        BinaryOp::Pow => number.and_then(|n| math::pow_of(b, x, n)).unwrap_or_else(|| math::pow(b, x, y, fma)),
-        BinaryOp::Min => b.bin(BinOp::Min, x, y),
-        BinaryOp::Max => b.bin(BinOp::Max, x, y),
+        BinaryOp::Pow => numbers[1].and_then(|n| math::pow_of(b, x, n)).unwrap_or_else(|| math::pow(b, x, y, fma)),
+        BinaryOp::Min | BinaryOp::Max => {
+            let how = if op == BinaryOp::Min { BinOp::Min } else { BinOp::Max };
+            match numbers.map(|number| number.is_some_and(|number| !number.is_nan())) {
+                [true, _] => b.bin(how, x, y),
+                [_, true] => b.bin(how, y, x),
+                _ => extremum(b, how, x, y),
+            }
+        }
         BinaryOp::And => b.bin(BinOp::And, x, y),
         BinaryOp::Or => b.bin(BinOp::Or, x, y),
         BinaryOp::Lt => b.cmp(CmpOp::Lt, x, y),
@@ -323,6 +329,17 @@ pub fn binary(b: &mut Builder, op: BinaryOp, (x, y): (Val, Val), number: Option<
         }
         BinaryOp::Eq => b.cmp(CmpOp::Eq, x, y),
     }
+}
+
+/// The greater or smaller of two, NaN where either is. The instruction gives the second operand where one is NaN, so
+/// with a number first it is enough by itself; else a NaN in the first is put back.
+fn extremum(b: &mut Builder, how: BinOp, x: Val, y: Val) -> Val {
+    let value = b.bin(how, x, y);
+    if b.ty(x) != Type::Vector(Elem::F32) {
+        return value;
+    }
+    let number = b.cmp(CmpOp::Eq, x, x);
+    b.select(number, value, x)
 }
 
 fn cast(b: &mut Builder, a: Val, to: DType) -> Val {
@@ -377,8 +394,9 @@ pub fn combine(b: &mut Builder, op: ReduceOp, total: Val, value: Val) -> Val {
         ReduceOp::Max if b.ty(total) == Type::Vector(Elem::Bool) => b.bin(BinOp::Or, total, value),
         ReduceOp::Min if b.ty(total) == Type::Vector(Elem::Bool) => b.bin(BinOp::And, total, value),
         ReduceOp::Sum | ReduceOp::Mean => b.add(total, value),
-        ReduceOp::Max => b.bin(BinOp::Max, total, value),
-        ReduceOp::Min => b.bin(BinOp::Min, total, value),
+        // A NaN in the total stays, as it comes second; the other check waits for no earlier step.
+        ReduceOp::Max => extremum(b, BinOp::Max, value, total),
+        ReduceOp::Min => extremum(b, BinOp::Min, value, total),
     }
 }
 
@@ -389,14 +407,31 @@ pub fn across(b: &mut Builder, op: ReduceOp, total: Val) -> Val {
         ReduceOp::Max => Horizontal::Max,
         ReduceOp::Min => Horizontal::Min,
     };
-    if b.ty(total) != Type::Vector(Elem::Bool) {
-        let scalar = b.reduce(horizontal, total);
-        return b.splat(scalar);
+    match b.ty(total) {
+        Type::Vector(Elem::F32) if horizontal != Horizontal::Sum => return across_with_nan(b, op, total),
+        Type::Vector(Elem::Bool) => {}
+        _ => {
+            let scalar = b.reduce(horizontal, total);
+            return b.splat(scalar);
+        }
     }
     let numbers = b.cast(CastOp::BoolToI32, total);
     let number = b.reduce(horizontal, numbers);
     let zero = b.const_like(number, 0.0);
     let scalar = b.cmp(CmpOp::Ne, number, zero);
+    b.splat(scalar)
+}
+
+/// The greatest or smallest lane in all lanes, NaN where one is: each lane with that whose number differs in one bit.
+fn across_with_nan(b: &mut Builder, op: ReduceOp, total: Val) -> Val {
+    let (mut all, mut distance) = (total, b.lanes() / 2);
+    while distance > 0 {
+        let partners = b.shuffle(all, (0..b.lanes()).map(|lane| (lane ^ distance) as u8).collect());
+        all = combine(b, op, all, partners);
+        distance /= 2;
+    }
+    // Lanes may differ in the sign of a zero.
+    let scalar = b.extract(all, 0);
     b.splat(scalar)
 }
 

@@ -13,7 +13,7 @@ graph batch_of_regions {
 }
 
 ; expect eval
-;   20202 flops
+;   20370 flops
 ;   %y : f32[3, 4, 5, 4] = -0.24642 -0.19180 -0.15500 -0.06726 -0.24646 -0.22502 … norm 3.31457
 ;   %routes : i32[3, 4, 3] = 3.00000 1.00000 6.00000 1.00000 0.00000 4.00000 … norm 22.33831
 
@@ -21,9 +21,9 @@ graph batch_of_regions {
 ;   plan batch_of_regions {
 ;     %13 = row [21, 6] reading %k
 ;     %15 = product [3, 4, 6] by [6, 7] reading %q, %13
-;     %23 = row [84, 1] reading %15, %7
-;     %routes = row [12, 3] reading %23, %8, %3
-;     %y = attend [24, 5, 9] over 2 values reading %routes, %33, %v, %q, %k
+;     %31 = row [84, 1] reading %15, %7
+;     %routes = row [12, 3] reading %31, %8, %3
+;     %y = attend [24, 5, 9] over 2 values reading %routes, %43, %v, %q, %k
 ;   }
 
 ; expect check

@@ -44,7 +44,7 @@ graph regions {
 ;   }
 
 ; expect eval
-;   256640 flops
+;   256672 flops
 ;   %y : f32[1, 8, 8, 16] = -0.21031 -0.76476 -1.10529 -0.06502 0.23219 0.55307 … norm 19.65317
 
 ; expect plan target=x86-64-v4
@@ -52,9 +52,9 @@ graph regions {
 ;     %qkv = product [1, 64, 16] by [16, 48], constant %w reading %x
 ;     %18 = row [4, 16] reading %qkv
 ;     %20 = product [1, 4, 16] by [16, 4] reading %qkv, %18
-;     %28 = row [16, 1] reading %20, %6
-;     %33 = row [4, 2] reading %28, %7, %2
-;     %y = attend [8, 16, 32] over 8 values reading %33, %qkv
+;     %36 = row [16, 1] reading %20, %6
+;     %41 = row [4, 2] reading %36, %7, %2
+;     %y = attend [8, 16, 32] over 8 values reading %41, %qkv
 ;   }
 
 ; expect buffers target=x86-64-v4
@@ -73,8 +73,8 @@ graph regions {
 ;   m6     arena                 0        12288      0..5  f32   qkv
 ;   m7     arena             12288          256      1..2  f32   18
 ;   m8     arena             12544           64      2..3  f32   20
-;   m9     arena             12288           64      3..4  i32   28
-;   m10    arena             12352           32      4..5  i32   33
+;   m9     arena             12288           64      3..4  i32   36
+;   m10    arena             12352           32      4..5  i32   41
 
 ; expect check
 ;   %y within 1e-5 of the reference

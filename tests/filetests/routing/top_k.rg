@@ -22,16 +22,16 @@ graph top_k {
 ;   }
 
 ; expect eval
-;   609 flops
+;   693 flops
 ;   %y : i32[3, 3] = 2.00000 5.00000 6.00000 0.00000 5.00000 4.00000 … norm 11.48913
 ;   %z : i32[3, 7] = 1.00000 2.00000 5.00000 6.00000 0.00000 3.00000 … norm 16.52271
 
 ; expect plan target=x86-64-v4
 ;   plan top_k {
-;     %16 = row [21, 1] reading %x, %5
-;     %y = row [3, 3] reading %16, %6, %1
-;     %30 = row [21, 1] reading %x, %5
-;     %z = row [3, 7] reading %30, %2, %1
+;     %22 = row [21, 1] reading %x, %5
+;     %y = row [3, 3] reading %22, %6, %1
+;     %42 = row [21, 1] reading %x, %5
+;     %z = row [3, 7] reading %42, %2, %1
 ;   }
 
 ; expect check

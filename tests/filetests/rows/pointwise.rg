@@ -58,7 +58,7 @@ graph pointwise {
 ;         v23 = abs v22
 ;         v24 = const f32 0.25
 ;         v25 = splat v24
-;         v26 = max v23, v25
+;         v26 = max v25, v23
 ;         v27 = sqrt v26
 ;         v28 = const i64 5
 ;         v29 = mul v14, v28

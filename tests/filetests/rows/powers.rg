@@ -47,7 +47,7 @@ graph powers {
 ;   ; %cube: 5 terms after 1 rounds, saturated; as written
 ;   ; %size: 2 terms after 1 rounds, saturated; as written
 ;   ; %root: 5 terms after 1 rounds, saturated; as written
-;   ; %any: 5 terms after 1 rounds, saturated; as written
+;   ; %any: 5 terms after 2 rounds, saturated; as written
 ;   ; %base: 5 terms after 1 rounds, saturated; as written
 ;   graph powers {
 ;     %x = input : f32[3, 10]

@@ -38,7 +38,7 @@ pub use power::{pow, pow_of};
 pub use remainder::remainder;
 pub use trigonometry::{cos, sin};
 
-use super::{BinOp, Builder, CastOp, CmpOp, ReduceOp, UnOp, Val};
+use super::{BinOp, Builder, CastOp, CmpOp, UnOp, Val};
 
 /// 2^r = 1 + r·q(r) on [0, 1], relative error 2.1·10⁻⁹.
 const POWER_OF_TWO: [f64; 6] = [
@@ -324,15 +324,4 @@ pub fn recip(b: &mut Builder, x: Val) -> Val {
 pub fn rsqrt(b: &mut Builder, x: Val) -> Val {
     let root = b.un(UnOp::Sqrt, x);
     recip(b, root)
-}
-
-/// The largest of a vector's lanes and the least of the numbers `indices` (v.i32) that belong to it. Where a
-/// lane is NaN the result is unspecified, but the index is one of `indices` or the largest i32.
-pub fn argmax(b: &mut Builder, values: Val, indices: Val) -> (Val, Val) {
-    let largest = b.reduce(ReduceOp::Max, values);
-    let everywhere = b.splat(largest);
-    let found = b.cmp(CmpOp::Eq, values, everywhere);
-    let none = b.const_like(indices, f64::from(i32::MAX));
-    let candidates = b.select(found, indices, none);
-    (largest, b.reduce(ReduceOp::Min, candidates))
 }

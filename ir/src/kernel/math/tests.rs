@@ -292,19 +292,6 @@ fn f64_shows_the_error_of_the_polynomials() {
     }
 }
 
-#[test]
-fn ties_go_to_the_lowest_index() {
-    let mut b = Builder::new("argmax", Unit::Core, 8, [1, 1, 1]);
-    let (x, y, i) = (b.param("x", DType::F32, 8), b.param("y", DType::F32, 1), b.param("i", DType::I32, 1));
-    let (values, lane) = (b.load(b.addr_off(x, None, 0)), b.lane());
-    let (largest, index) = argmax(&mut b, values, lane);
-    b.store_scalar(largest, b.addr_off(y, None, 0));
-    b.store_scalar(index, b.addr_off(i, None, 0));
-    let mut buffers = [vec![1.0, 3.0, -2.0, 0.0, 3.0, 2.5, 3.0, -7.0], vec![0.0], vec![0.0]];
-    eval::run_f64(&b.finish(), &mut buffers).unwrap();
-    assert_eq!((buffers[1][0], buffers[2][0]), (3.0, 1.0));
-}
-
 /// The f32 that lie nearest to multiples of π/2, and what is left of them, in every binade: the worst of them are
 /// within 2⁻³⁰ of a multiple.
 #[test]

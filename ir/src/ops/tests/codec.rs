@@ -15,7 +15,7 @@ use crate::{
 use std::collections::BTreeSet;
 
 /// One op of every variant and every family member, with attributes that differ from each other.
-fn samples() -> Vec<Op> {
+pub(super) fn samples() -> Vec<Op> {
     let ty = TensorType::new(DType::I32, [2, 3]);
     let mut ops: Vec<Op> = vec![
         Input { ty: ty.clone() }.into(),

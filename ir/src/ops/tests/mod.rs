@@ -7,6 +7,7 @@
 mod codec;
 mod composite;
 mod conv;
+mod extremes;
 mod maps;
 mod movement;
 mod neighbourhood;

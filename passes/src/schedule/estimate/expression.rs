@@ -169,8 +169,8 @@ fn term_cost(cone: &Cone, term: &Term, lane_axis: (usize, usize), walk: Walk, se
         Expr::Binary(BinaryOp::Div, ..) => simple(DIVIDED * lanes, float),
         Expr::Binary(BinaryOp::Rem, ..) if float == 0.0 => simple(DIVIDED * lanes, 0.0),
         Expr::Binary(op @ (BinaryOp::Rem | BinaryOp::Pow), _, y) => {
-            let number = cone.number(*y);
-            function_cost(&|b, x| binary(b, *op, (x, x), number, target.fma), target)
+            let numbers = [None, cone.number(*y)];
+            function_cost(&|b, x| binary(b, *op, (x, x), numbers, target.fma), target)
         }
         Expr::Binary(BinaryOp::And | BinaryOp::Or | BinaryOp::Lt | BinaryOp::Le | BinaryOp::Eq, ..) => {
             simple(VECTOR, 0.0)

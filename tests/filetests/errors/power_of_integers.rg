@@ -1,0 +1,22 @@
+; test error
+
+graph g {
+  %x = input : i32[4]
+  %y = pow %x, 2
+  return %y
+}
+
+; expect error
+;   error: operand of pow is i32[4]
+;    --> errors/power_of_integers.rg:5:8
+;     |
+;   5 |   %y = pow %x, 2
+;     |        ^^^^^^^^^ expected f32, bf16 or f16
+;    --> errors/power_of_integers.rg:5:12
+;     |
+;   5 |   %y = pow %x, 2
+;     |            ^^ this is i32[4]
+;    --> errors/power_of_integers.rg:5:16
+;     |
+;   5 |   %y = pow %x, 2
+;     |                ^ this is i32[]
