@@ -67,7 +67,7 @@ pub fn run(args: &Convert, out: &mut dyn Write) -> Result<()> {
     if archive.more_left_out() > 0 {
         writeln!(io::stderr(), "left out: {} more", archive.more_left_out())?;
     }
-    for line in found(&archive) {
+    for line in found(&archive, args.part.key.is_none()) {
         writeln!(io::stderr(), "{line}")?;
     }
     let tensors = archive.tensors().values();
@@ -83,10 +83,10 @@ pub fn run(args: &Convert, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-/// What was found out about the names, a line each.
-fn found(archive: &Archive) -> Vec<String> {
+/// What was found out about the names, a line each; `searched` where no key was asked for.
+fn found(archive: &Archive, searched: bool) -> Vec<String> {
     let (keys, mut lines) = (archive.keys(), Vec::new());
-    if !keys.entered.is_empty() {
+    if searched && !keys.entered.is_empty() {
         lines.push(format!("the tensors are from its `{}`", keys.entered));
     }
     if !keys.others.is_empty() {
