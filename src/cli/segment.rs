@@ -5,7 +5,7 @@ use crate::{
     errors::{Error, Result},
     files,
     images::{LabelMap, Picture},
-    pipeline,
+    memory, pipeline,
     report::{self, Labels},
     segment::{self, Segmenter},
     source::{self, Source},
@@ -78,6 +78,7 @@ pub fn run(args: &Segment, out: &mut dyn Write) -> Result<()> {
     let picture = Picture::open(&args.image)?;
     let names = read_labels(args.labels.as_deref())?;
     let session = session(args, package, &picture, out)?;
+    memory::afford_ports(session.program())?;
     let (map, time) = Segmenter::new(&session)?.run(&picture)?;
     writeln!(out, "{}", args.image.display())?;
     write!(out, "{}", shares(&map, args.top, names)?)?;
