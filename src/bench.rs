@@ -6,9 +6,9 @@ use crate::{
 };
 use regard_ir::{graph::Graph, id::Id};
 use regard_runtime::{Session, cpu};
+use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
-    fmt::Write,
     time::{Duration, Instant},
 };
 
@@ -46,8 +46,19 @@ pub struct Measured {
     pub constant_bytes: u64,
     /// The most memory the process has had; 0 where the system does not tell.
     pub peak_bytes: u64,
-    /// Nanoseconds of each kernel over one run, with its number of launches.
-    pub kernels: Vec<(String, usize, f64)>,
+    /// What each kernel takes, those first that take longest.
+    pub kernels: Vec<KernelTime>,
+}
+
+/// What the launches of one kernel take in one run.
+#[derive(Clone, Debug)]
+pub struct KernelTime {
+    /// Name of the kernel.
+    pub kernel: String,
+    /// What its launches compute, in order: names of groups.
+    pub modules: Vec<String>,
+    /// Nanoseconds of all launches together, the mean of several runs.
+    pub ns: f64,
 }
 
 /// Compiles a graph of `batch` images and measures runs of it on the inputs of seed 0.
@@ -55,7 +66,7 @@ pub struct Measured {
 /// # Errors
 /// Where the graph cannot be compiled or run.
 pub fn measure(graph: &Graph, batch: usize, options: &pipeline::Options, trace: &mut Trace) -> Result<Measured> {
-    let (session, program) = pipeline::session(graph, options, trace)?;
+    let (session, program, names) = pipeline::named_session(graph, options, trace)?;
     let stages = trace.times().to_vec();
     let inputs: Vec<Vec<u8>> = crate::check::inputs(graph, 0)
         .iter()
@@ -79,7 +90,7 @@ pub fn measure(graph: &Graph, batch: usize, options: &pipeline::Options, trace: 
         session.run(&inputs, &mut outputs)?;
         runs.push(begin.elapsed().as_secs_f64());
     }
-    let kernels = kernel_times(&session, &inputs, &mut outputs, runs.len().min(20))?;
+    let kernels = kernel_times(&session, &names, (&inputs, &mut outputs), runs.len().min(20))?;
     trace.progress().clear();
     Ok(Measured {
         model: graph.name.clone(),
@@ -101,23 +112,24 @@ pub fn measure(graph: &Graph, batch: usize, options: &pipeline::Options, trace: 
 /// Mean time per run of each kernel, longest first.
 fn kernel_times(
     session: &Session,
-    inputs: &[&[u8]],
-    outputs: &mut [&mut [u8]],
+    names: &[String],
+    (inputs, outputs): (&[&[u8]], &mut [&mut [u8]]),
     runs: usize,
-) -> Result<Vec<(String, usize, f64)>> {
+) -> Result<Vec<KernelTime>> {
     let program = session.program();
-    let mut totals: BTreeMap<usize, (usize, f64)> = BTreeMap::new();
+    let mut totals: BTreeMap<usize, KernelTime> = BTreeMap::new();
     for run in 0..runs {
-        for (launch, nanoseconds) in program.launches.iter().zip(session.run_timed(inputs, outputs)?) {
-            let total = totals.entry(launch.kernel.index()).or_default();
-            total.0 += usize::from(run == 0);
-            total.1 += nanoseconds as f64 / runs as f64;
+        let times = session.run_timed(inputs, outputs)?;
+        for ((launch, name), nanoseconds) in program.launches.iter().zip(names).zip(times) {
+            let kernel = &program.kernels[launch.kernel];
+            let new = || KernelTime { kernel: kernel.clone(), modules: Vec::new(), ns: 0.0 };
+            let total = totals.entry(launch.kernel.index()).or_insert_with(new);
+            total.modules.extend((run == 0).then(|| name.clone()));
+            total.ns += nanoseconds as f64 / runs as f64;
         }
     }
-    let name = |index: usize| program.kernels[Id::new(index)].clone();
-    let mut rows: Vec<_> =
-        totals.into_iter().map(|(kernel, (launches, time))| (name(kernel), launches, time)).collect();
-    rows.sort_by(|a, b| b.2.total_cmp(&a.2).then(a.0.cmp(&b.0)));
+    let mut rows: Vec<KernelTime> = totals.into_values().collect();
+    rows.sort_by(|a, b| b.ns.total_cmp(&a.ns).then_with(|| a.kernel.cmp(&b.kernel)));
     Ok(rows)
 }
 
@@ -141,28 +153,32 @@ impl Measured {
     pub fn gflop_per_s(&self) -> f64 {
         self.flops as f64 / 1e9 / self.median()
     }
-    /// One JSON object on one line.
-    pub fn json(&self) -> String {
-        let mut out = String::from("{");
-        let mut field = |key: &str, value: String| {
-            let comma = if out.len() == 1 { "" } else { ", " };
-            write!(out, "{comma}\"{key}\": {value}").expect("a string takes all text");
-        };
-        field("model", serde_json::Value::from(self.model.as_str()).to_string());
-        field("batch", self.batch.to_string());
-        field("threads", self.threads.to_string());
-        field("dtype", "\"f32\"".into());
-        field("device", serde_json::Value::from(self.device.as_str()).to_string());
-        field("median_ms", format!("{:.4}", self.median() * 1e3));
-        field("min_ms", format!("{:.4}", self.least() * 1e3));
-        field("compile_ms", format!("{:.1}", self.compile() * 1e3));
-        field("gflop", format!("{:.6}", self.flops as f64 / 1e9));
-        field("gflop_per_s", format!("{:.3}", self.gflop_per_s()));
-        field("launches", self.launches.to_string());
-        field("arena_bytes", self.arena_bytes.to_string());
-        field("peak_bytes", self.peak_bytes.to_string());
-        out.push('}');
-        out
+    /// One JSON object; with `kernels` also the time of each.
+    pub fn json(&self, kernels: bool) -> Value {
+        let rounded = |value: f64, digits: i32| (value * 10f64.powi(digits)).round() / 10f64.powi(digits);
+        let mut value = json!({
+            "model": self.model,
+            "batch": self.batch,
+            "threads": self.threads,
+            "dtype": "f32",
+            "device": self.device,
+            "median_ms": rounded(self.median() * 1e3, 4),
+            "min_ms": rounded(self.least() * 1e3, 4),
+            "compile_ms": rounded(self.compile() * 1e3, 1),
+            "gflop": rounded(self.flops as f64 / 1e9, 6),
+            "gflop_per_s": rounded(self.gflop_per_s(), 3),
+            "launches": self.launches,
+            "arena_bytes": self.arena_bytes,
+            "peak_bytes": self.peak_bytes,
+        });
+        if kernels {
+            let kernel = |time: &KernelTime| {
+                let KernelTime { kernel, modules, ns } = time;
+                json!({"kernel": kernel, "launches": modules.len(), "modules": modules, "ns": ns})
+            };
+            value["kernels"] = self.kernels.iter().map(kernel).collect();
+        }
+        value
     }
 }
 
@@ -197,7 +213,7 @@ mod tests {
 
     #[test]
     fn json_has_exactly_its_keys() {
-        let value: serde_json::Value = serde_json::from_str(&measured(&[0.5, 0.1, 0.2]).json()).unwrap();
+        let value = measured(&[0.5, 0.1, 0.2]).json(false);
         let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
         keys.sort_unstable();
         let mut expected = [

@@ -90,7 +90,7 @@ pub fn settle(job: &Job, of: fn(&Op) -> bool, inputs: &[Vec<f64>], run: &mut Run
         read = rest;
         let margin = margin(node, operands, made)?;
         if margin > 0.0 {
-            others.push((job.graph.text_name(choice), margin));
+            others.push((job.graph.names().of(choice).to_owned(), margin));
         }
     }
     let expected = outputs.iter().map(|tensor| tensor.data.clone()).collect();

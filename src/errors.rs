@@ -11,7 +11,13 @@ use regard_ir::{graph::EvalError, source::SourceError};
 use std::{fmt, io, path::PathBuf};
 use thiserror::Error as ThisError;
 
-use crate::weights::Faults;
+use crate::{
+    report::screen::{plain, shorten},
+    weights::Faults,
+};
+
+/// The most columns of a line of an error: names come from files that anyone may have written.
+const LONGEST: usize = 1000;
 
 /// Shorthand for results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -95,7 +101,11 @@ impl Error {
     pub fn render(&self, color: bool) -> String {
         match self {
             Error::Text(text) => text.render(color),
-            error => format!("error: {error}"),
+            error => {
+                let text = format!("error: {error}");
+                let lines = text.lines().map(|line| shorten(&plain(line), LONGEST).into_owned());
+                lines.collect::<Vec<_>>().join("\n")
+            }
         }
     }
     /// Whether the reader of standard output went away, which ends a command quietly.
@@ -144,7 +154,7 @@ impl TextError {
         for (span, note) in &error.labels {
             snippet = snippet.annotation(AnnotationKind::Context.span(clamp(span)).label(note));
         }
-        Level::ERROR.primary_title(&error.message).element(snippet)
+        Level::ERROR.primary_title(plain(&error.message)).element(snippet)
     }
 }
 

@@ -10,12 +10,12 @@ use crate::{
 };
 use regard_ir::{
     program::Port,
-    types::{DType, ShapeText},
+    types::{DType, ShapeText, TensorType},
 };
 use regard_models::synthetic;
 use regard_runtime::Session;
 use std::{
-    io::Write,
+    fmt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -102,11 +102,28 @@ pub fn per_image(images: usize, time: Duration) -> String {
     if images < 2 { String::new() } else { format!(", {} per image", report::duration(time / images as u32)) }
 }
 
-/// One line: class and error of a run against the reference.
+/// A run that agrees with the reference.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Agreement {
+    /// Relative error, below 1e-5.
+    pub error: f64,
+    /// Whether the classes are the reference's; otherwise the reference hardly prefers its own.
+    pub same_class: bool,
+}
+
+/// One line.
+impl fmt::Display for Agreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let class = if self.same_class { "same class" } else { "near tie" };
+        write!(f, "error {:.1e} against the f64 reference (below 1e-5), {class}", self.error)
+    }
+}
+
+/// Class and error of a run against the reference.
 ///
 /// # Errors
 /// Where the reference has no value, or the contract is broken.
-pub fn comparison(done: &Done, reference: &Reference) -> Result<String> {
+pub fn comparison(done: &Done, reference: &Reference) -> Result<Agreement> {
     let input: Vec<f64> = done.input.iter().map(|&v| f64::from(v)).collect();
     let expected = reference(&[input])?.swap_remove(0);
     let found: Vec<f64> = done.logits.iter().map(|&v| f64::from(v)).collect();
@@ -114,16 +131,47 @@ pub fn comparison(done: &Done, reference: &Reference) -> Result<String> {
     let error = values::relative_error(&found, expected);
     let classes = found.len() / done.names.len();
     let choices = found.chunks(classes).zip(expected.chunks(classes)).map(|(f, e)| golden::choice(f, e));
-    let same = choices.clone().all(|choice| matches!(choice, Choice::Same(_)));
+    let same_class = choices.clone().all(|choice| matches!(choice, Choice::Same(_)));
     let wrong = choices.into_iter().any(|choice| matches!(choice, Choice::Different { .. }));
-    let class = if same { "same class" } else { "near tie" };
     if wrong || error.is_nan() || error >= TOLERANCE {
-        let class = if wrong { "another class" } else { class };
+        let class = match (wrong, same_class) {
+            (true, _) => "another class",
+            (false, true) => "same class",
+            (false, false) => "near tie",
+        };
         return Err(Error::Failed(format!(
             "error {error:.1e} against the f64 reference, expected below 1e-5; {class}"
         )));
     }
-    Ok(format!("error {error:.1e} against the f64 reference (below 1e-5), {class}"))
+    Ok(Agreement { error, same_class })
+}
+
+/// An output of a run.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: TensorType,
+    /// Its L2 norm.
+    pub norm: f64,
+    /// Its first four values.
+    pub head: Vec<f64>,
+    /// The relative error against the reference, below 1e-5, where there is one.
+    pub error: Option<f64>,
+}
+
+/// Its type, its norm and its first values; a second line tells the error.
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head: Vec<String> = self.head.iter().map(|v| format!("{v:.5}")).collect();
+        let dots = if self.ty.elements() > head.len() { ", …" } else { "" };
+        write!(f, "{} : {}  norm {:.6}  [{}{dots}]", self.name, self.ty, self.norm, head.join(", "))?;
+        match self.error {
+            Some(error) => write!(f, "\n  error {error:.1e} against the f64 reference (below 1e-5)"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Runs a session on the tensors of a safetensors file and writes its outputs, in their own types, to another, after
@@ -136,21 +184,14 @@ pub fn raw(
     session: &Session,
     (input, output): (&Path, &Path),
     reference: Option<&Reference>,
-    out: &mut dyn Write,
-) -> Result<Duration> {
+) -> Result<(Duration, Vec<Output>)> {
     let archive = Archive::open(input)?;
     let ports = &session.program().inputs;
     let inputs = ports.iter().map(|port| raw_input(&archive, port)).collect::<Result<Vec<_>>>()?;
     let (outputs, time) = timed(session, &inputs)?;
-    if let Some(reference) = reference {
-        let expected = reference(&inputs)?;
-        for ((port, bytes), expected) in session.program().outputs.iter().zip(&outputs).zip(&expected) {
-            let line = output_error(port, &values::decode(port.ty.dtype, bytes), expected)?;
-            writeln!(out, "{} : {}  {line}", port.name, port.ty)?;
-        }
-    }
+    let described = described(session, &inputs, &outputs, reference)?;
     write_outputs(session, output, &outputs)?;
-    Ok(time)
+    Ok((time, described))
 }
 
 /// The values of an input.
@@ -172,13 +213,24 @@ fn timed(session: &Session, inputs: &[Vec<f64>]) -> Result<(Vec<Vec<u8>>, Durati
     Ok((outputs, start.elapsed()))
 }
 
-/// What an output is off the reference by, as text.
-fn output_error(port: &Port, found: &[f64], expected: &[f64]) -> Result<String> {
-    let error = values::output_error(port.ty.dtype, found, expected);
-    match error < TOLERANCE {
-        true => Ok(format!("error {error:.1e} against the f64 reference (below 1e-5)")),
-        false => Err(Error::Failed(format!("error {error:.1e} against the f64 reference, expected below 1e-5"))),
-    }
+/// The outputs of a run, compared with a reference where there is one.
+fn described(
+    session: &Session,
+    inputs: &[Vec<f64>],
+    outputs: &[Vec<u8>],
+    reference: Option<&Reference>,
+) -> Result<Vec<Output>> {
+    let expected = reference.map(|reference| reference(inputs)).transpose()?;
+    let describe = |(i, (port, bytes)): (usize, (&Port, &Vec<u8>))| {
+        let found = values::decode(port.ty.dtype, bytes);
+        let error = expected.as_ref().map(|all| values::output_error(port.ty.dtype, &found, &all[i]));
+        if let Some(error) = error.filter(|error| error.is_nan() || *error >= TOLERANCE) {
+            return Err(Error::Failed(format!("error {error:.1e} against the f64 reference, expected below 1e-5")));
+        }
+        let head = found.iter().take(4).copied().collect();
+        Ok(Output { name: port.name.clone(), ty: port.ty.clone(), norm: values::norm(&found), head, error })
+    };
+    session.program().outputs.iter().zip(outputs).enumerate().map(describe).collect()
 }
 
 fn write_outputs(session: &Session, path: &Path, outputs: &[Vec<u8>]) -> Result<()> {
@@ -190,7 +242,7 @@ fn write_outputs(session: &Session, path: &Path, outputs: &[Vec<u8>]) -> Result<
     archive::write(path, &tensors, &program.name)
 }
 
-/// Runs a session on synthetic inputs and prints each output's type, norm and first values.
+/// Runs a session on synthetic inputs and, where a path is given, writes its outputs.
 ///
 /// # Errors
 /// Where the outputs cannot be written, or the contract is broken.
@@ -198,8 +250,7 @@ pub fn synthetic(
     session: &Session,
     output: Option<&Path>,
     reference: Option<&Reference>,
-    out: &mut dyn Write,
-) -> Result<Duration> {
+) -> Result<(Duration, Vec<Output>)> {
     let program = session.program();
     let input = |(i, port): (usize, &Port)| -> Vec<f64> {
         let floats = synthetic::image(port.ty.elements(), (i as u64) << 40);
@@ -209,18 +260,9 @@ pub fn synthetic(
     };
     let inputs: Vec<Vec<f64>> = program.inputs.iter().enumerate().map(input).collect();
     let (outputs, time) = timed(session, &inputs)?;
-    let expected = reference.map(|reference| reference(&inputs)).transpose()?;
-    for (i, (port, bytes)) in program.outputs.iter().zip(&outputs).enumerate() {
-        let found = values::decode(port.ty.dtype, bytes);
-        let head: Vec<String> = found.iter().take(4).map(|v| format!("{v:.5}")).collect();
-        let dots = if found.len() > 4 { ", …" } else { "" };
-        writeln!(out, "{} : {}  norm {:.6}  [{}{dots}]", port.name, port.ty, values::norm(&found), head.join(", "))?;
-        if let Some(expected) = &expected {
-            writeln!(out, "  {}", output_error(port, &found, &expected[i])?)?;
-        }
-    }
+    let described = described(session, &inputs, &outputs, reference)?;
     match output {
-        Some(path) => write_outputs(session, path, &outputs).map(|()| time),
-        None => Ok(time),
+        Some(path) => write_outputs(session, path, &outputs).map(|()| (time, described)),
+        None => Ok((time, described)),
     }
 }

@@ -1,4 +1,9 @@
-//! Numbers for people.
+//! Human-readable formatting: units, tables, the most probable classes.
+
+pub mod screen;
+mod table;
+
+pub use table::{Column, Fitted, Table};
 
 use crate::errors::{Error, Result};
 use std::time::Duration;
@@ -39,20 +44,6 @@ pub fn flops(n: u64) -> String {
     }
 }
 
-/// Rows of cells as text, columns aligned, the first to the left and the others as `right` says.
-pub fn table(head: &[&str], right: &[bool], rows: &[Vec<String>]) -> String {
-    let width =
-        |c: usize| rows.iter().map(|row| row[c].chars().count()).chain([head[c].chars().count()]).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let line = |cells: &[&str]| {
-        let cells = cells.iter().zip(&widths).zip(right);
-        let cells = cells.map(|((cell, &w), &right)| if right { format!("{cell:>w$}") } else { format!("{cell:<w$}") });
-        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
-    };
-    let body = rows.iter().map(|row| line(&row.iter().map(String::as_str).collect::<Vec<_>>()));
-    std::iter::once(line(head)).chain(body).collect()
-}
-
 /// Names of classes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Labels(Vec<String>);
@@ -85,9 +76,12 @@ pub fn top(logits: &[f32], k: usize) -> Vec<(usize, f64)> {
     order.into_iter().take(k).map(|class| (class, weights[class] / total)).collect()
 }
 
-/// The lines of [`top`], for people.
-pub fn top_lines(logits: &[f32], k: usize, labels: &Labels) -> String {
-    top(logits, k).into_iter().map(|(class, p)| format!("  {:6.2} %  {}\n", 100.0 * p, labels.name(class))).collect()
+/// The lines of [`top`]; names lose their middle beyond `width`.
+pub fn top_lines(logits: &[f32], k: usize, labels: &Labels, width: Option<usize>) -> String {
+    let name = |class| {
+        screen::shorten(&screen::plain(&labels.name(class)), width.map_or(usize::MAX / 16, |w| w - 12)).into_owned()
+    };
+    top(logits, k).into_iter().map(|(class, p)| format!("  {:6.2} %  {}\n", 100.0 * p, name(class))).collect()
 }
 
 #[cfg(test)]
@@ -117,11 +111,5 @@ mod tests {
         assert!(Labels::new(vec!["cat".into()], 2).unwrap_err().to_string().contains("1 lines"));
         assert_eq!(Labels::new(vec!["cat".into(), "dog".into()], 2).unwrap().name(1), "dog");
         assert_eq!(Labels::default().name(123), "class 123");
-    }
-
-    #[test]
-    fn columns_are_aligned() {
-        let text = table(&["a", "bb"], &[false, true], &[vec!["xyz".into(), "1".into()]]);
-        assert_eq!(text, "a    bb\nxyz   1\n");
     }
 }

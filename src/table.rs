@@ -10,7 +10,7 @@
 
 use crate::{
     errors::{Error, Result},
-    report,
+    report::{Column, Table, screen::wrapped},
 };
 use regard_ir::{
     graph::Graph,
@@ -111,8 +111,8 @@ pub fn rounds_to(ours: u64, text: &str) -> bool {
     printed(text).is_some_and(|(number, digit)| ((ours as f64 / digit).round() - (number / digit).round()).abs() < 0.5)
 }
 
-/// The lines as text.
-pub fn text(lines: &[Line]) -> String {
+/// The lines as text, at most `width` columns each.
+pub fn text(lines: &[Line], width: Option<usize>) -> String {
     let percent = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:+.1} %"));
     let words = |text: Option<&str>| text.unwrap_or("").to_owned();
     let row = |line: &Line| {
@@ -129,18 +129,28 @@ pub fn text(lines: &[Line]) -> String {
             line.counting.name().to_owned(),
         ]
     };
-    let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
-    let head = ["table", "row", "parameters", "printed", "", "operations", "printed", "", "counted"];
-    let right = [false, false, true, true, true, true, true, true, false];
-    let mut out = report::table(&head, &right, &rows);
+    let columns = [
+        Column::left("table"),
+        Column::name("row", 20),
+        Column::right("parameters"),
+        Column::right("printed").rank(2),
+        Column::right(""),
+        Column::right("operations"),
+        Column::right("printed").rank(3),
+        Column::right(""),
+        Column::prose("counted", 12).rank(1),
+    ];
+    let table = Table::new(columns).with(lines.iter().map(row)).fit(width);
+    let mut out = table.text.clone() + &table.note(width);
     for line in lines.iter().filter(|line| line.row.note.is_some()) {
-        out += &format!("{}: {}\n", line.row.row, line.row.note.unwrap_or_default());
+        let note = format!("{}: {}", line.row.row, line.row.note.unwrap_or_default());
+        out += &format!("{}\n", wrapped(&note, width, "  "));
     }
     out
 }
 
 /// The lines as a JSON array of objects.
-pub fn json(lines: &[Line]) -> String {
+pub fn json(lines: &[Line]) -> serde_json::Value {
     let object = |line: &Line| {
         serde_json::json!({
             "paper": line.row.paper,
@@ -153,8 +163,7 @@ pub fn json(lines: &[Line]) -> String {
             "convention": line.counting.name(),
         })
     };
-    let objects: Vec<String> = lines.iter().map(|line| format!("  {}", object(line))).collect();
-    format!("[\n{}\n]\n", objects.join(",\n"))
+    lines.iter().map(object).collect()
 }
 
 #[cfg(test)]

@@ -260,9 +260,20 @@ mod tests {
         }
     }
 
+    /// Every value of every model can be called after a module.
+    #[test]
+    fn every_node_has_the_name_of_a_module() {
+        for entry in ZOO {
+            let graph = build(entry.name, &Config::default()).unwrap();
+            let names = graph.names();
+            let numbered = graph.nodes.ids().filter(|&id| names.of(id).parse::<usize>().is_ok()).count();
+            assert_eq!(numbered, 0, "{} of {} nodes of {}", numbered, graph.nodes.len(), entry.name);
+        }
+    }
+
     #[test]
     fn options_that_a_model_lacks_are_refused() {
         let why = build("levit_128s", &Config::default().with("k", "7")).unwrap_err().to_string();
-        assert_eq!(why, "levit_128s has no option `k`, it has none");
+        assert_eq!(why, "levit_128s has no option `k`, this model has no options");
     }
 }

@@ -132,7 +132,11 @@ pub(crate) fn check(model: &str, config: &Config, known: &[ModelOption]) -> Resu
         return Ok(());
     };
     let names: Vec<&str> = known.iter().map(|option| option.name).collect();
-    let expected = if names.is_empty() { "it has none".to_owned() } else { format!("expected {}", names.join(", ")) };
+    let expected = if names.is_empty() {
+        "this model has no options".to_owned()
+    } else {
+        format!("expected {}", names.join(", "))
+    };
     Err(format!("{model} has no option `{name}`, {expected}"))
 }
 

@@ -92,11 +92,11 @@ pub enum SessionError {
         ty: String,
     },
     /// The system refused a resource.
-    #[error("the system refuses {what}: {source}")]
+    #[error("cannot {what}: {source}")]
     System {
-        /// Which one.
+        /// What cannot be done.
         what: String,
-        /// Its reason.
+        /// The system's reason.
         source: io::Error,
     },
 }
@@ -151,7 +151,7 @@ impl Session {
             return Err(SessionError::Constants { needs, given });
         }
         let blobs: Vec<&[u8]> = program.kernels.values().map(|code| code.bytes.as_slice()).collect();
-        let code = CodeMap::new(&blobs).map_err(refused("executable memory"))?;
+        let code = CodeMap::new(&blobs).map_err(refused("map executable memory"))?;
         let entries = (0..blobs.len()).map(|kernel| code.entry(kernel)).collect();
         let pool = match threads {
             0 | 1 => None,
@@ -262,7 +262,7 @@ impl Session {
         if let Some(workspace) = lock(&self.workspaces).pop() {
             return Ok(workspace);
         }
-        let new = |bytes: usize| memory::anonymous(bytes).map_err(refused(format!("{bytes} bytes of memory")));
+        let new = |bytes: usize| memory::anonymous(bytes).map_err(refused(format!("reserve {bytes} bytes of memory")));
         Ok(Workspace {
             arena: new(self.program.arena_bytes as usize)?,
             scratch: new(self.scratch_stride * self.threads)?,

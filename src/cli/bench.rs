@@ -1,12 +1,16 @@
 //! `regard bench`: time, memory and throughput of a model.
 
-use super::{MachineArgs, WorkArgs};
+use super::{JsonArgs, MachineArgs, WideArgs, WorkArgs};
 use crate::{
-    bench::{Measured, measure},
+    bench::{KernelTime, Measured, measure},
+    compare::text::pattern,
     errors::Result,
     pipeline::{self, Trace},
     progress::Progress,
-    report,
+    report::{
+        self, Column, Table,
+        screen::{shorten, wrapped},
+    },
 };
 use clap::Args;
 use std::{io::Write, time::Duration};
@@ -18,16 +22,17 @@ pub struct Bench {
     /// A model or a .rg file
     #[arg(value_name = "MODEL|FILE.rg")]
     model: std::ffi::OsString,
-    /// One JSON object instead of text
-    #[arg(long)]
-    json: bool,
     /// Also print the time of each kernel
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long)]
     kernels: bool,
     #[command(flatten)]
     work: WorkArgs,
     #[command(flatten)]
     machine: MachineArgs,
+    #[command(flatten)]
+    wide: WideArgs,
+    #[command(flatten)]
+    pub json: JsonArgs,
 }
 
 /// Measures and prints.
@@ -37,39 +42,40 @@ pub fn run(args: &Bench, out: &mut dyn Write) -> Result<()> {
     let mut trace = Trace::new(Progress::stderr());
     let options = pipeline::Options { recipe: args.work.recipe.open(target)?, weights: &*weights, threads };
     let measured = measure(&graph, args.work.config.batch, &options, &mut trace)?;
-    if args.json {
-        writeln!(out, "{}", measured.json())?;
+    if !args.json.write(|| measured.json(args.kernels))? {
         return Ok(());
     }
-    print(&measured, out)?;
+    let width = args.wide.width();
+    print(&measured, width, out)?;
     if args.kernels {
         let time = |seconds: f64| report::duration(Duration::from_secs_f64(seconds));
-        let total: f64 = measured.kernels.iter().map(|k| k.2).sum();
-        let row = |(name, launches, nanoseconds): &(String, usize, f64)| {
-            vec![
-                name.clone(),
-                launches.to_string(),
-                time(nanoseconds / 1e9),
-                format!("{:.1} %", 100.0 * nanoseconds / total),
-            ]
+        let total: f64 = measured.kernels.iter().map(|k| k.ns).sum();
+        let row = |KernelTime { kernel, modules, ns }: &KernelTime| {
+            let names: Vec<&str> = modules.iter().map(String::as_str).collect();
+            let share = format!("{:.1} %", 100.0 * ns / total);
+            vec![share, time(ns / 1e9), modules.len().to_string(), pattern(&names), kernel.clone()]
         };
-        let rows: Vec<Vec<String>> = measured.kernels.iter().map(row).collect();
-        write!(
-            out,
-            "\n{}",
-            report::table(&["kernel", "launches", "time", "share"], &[false, true, true, true], &rows)
-        )?;
+        let columns = [
+            Column::right("share"),
+            Column::right("time"),
+            Column::right("launches"),
+            Column::name("module", 20),
+            Column::name("kernel", 18).rank(1),
+        ];
+        write!(out, "\n{}", Table::new(columns).with(measured.kernels.iter().map(row)).fit(width).text)?;
     }
     Ok(())
 }
 
-fn print(m: &Measured, out: &mut dyn Write) -> Result<()> {
+fn print(m: &Measured, width: Option<usize>, out: &mut dyn Write) -> Result<()> {
     let time = |seconds: f64| report::duration(Duration::from_secs_f64(seconds));
-    writeln!(out, "{}, batch {}, {} threads, f32, {}", m.model, m.batch, m.threads, m.device)?;
+    let model = shorten(&m.model, 40);
+    writeln!(out, "{model}, batch {}, {} threads, f32, {}", m.batch, m.threads, m.device)?;
     writeln!(out, "  run       median {}, fastest {} of {}", time(m.median()), time(m.least()), m.runs.len())?;
     writeln!(out, "  work      {}, {:.1} GFLOP/s, {} launches", report::flops(m.flops), m.gflop_per_s(), m.launches)?;
     let stages = m.stages.iter().map(|(name, took)| format!("{name} {}", report::duration(*took)));
-    writeln!(out, "  compile   {} ({})", time(m.compile()), stages.collect::<Vec<_>>().join(", "))?;
+    let compile = format!("  compile   {} ({})", time(m.compile()), stages.collect::<Vec<_>>().join(", "));
+    writeln!(out, "{}", wrapped(&compile, width, "            "))?;
     let (arena, sum) = (report::bytes(m.arena_bytes), report::bytes(m.intermediate_bytes));
     writeln!(
         out,

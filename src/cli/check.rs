@@ -1,19 +1,24 @@
 //! `regard check`: compiled code against the reference, or the optimiser's rules against the interpreter.
 
-use super::{MachineArgs, WorkArgs, trials};
+use super::{JsonArgs, MachineArgs, WideArgs, WorkArgs, trials};
 use crate::{
-    check::{self, Device},
+    check::{self, Device, OutputError, TOLERANCE},
     errors::{Error, Result},
     golden::{Choice, Golden, Line, Program},
     pipeline::Trace,
     progress::Progress,
-    report,
+    report::{
+        Column, Table,
+        screen::{self, shorten},
+    },
 };
 use clap::{Args, ValueEnum};
+use regard_ir::target::Target;
+use serde_json::{Value, json};
 use std::{
     ffi::{OsStr, OsString},
     io::Write,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 /// Compare compiled code with the f64 reference, or with golden files; fails where the contract is broken
@@ -56,12 +61,25 @@ pub struct Check {
     work: WorkArgs,
     #[command(flatten)]
     machine: MachineArgs,
+    #[command(flatten)]
+    wide: WideArgs,
+    #[command(flatten)]
+    pub json: JsonArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Which {
     Interpreter,
     Cpu,
+}
+
+impl Which {
+    fn word(self) -> &'static str {
+        match self {
+            Which::Interpreter => "interpreter",
+            Which::Cpu => "cpu",
+        }
+    }
 }
 
 impl From<Which> for Device {
@@ -79,13 +97,14 @@ pub fn run(args: &Check, out: &mut dyn Write) -> Result<()> {
         return Err(Error::Usage("--trials is 0, expected at least 1".into()));
     }
     if args.check_rules {
-        let Check { model, work: WorkArgs { config, recipe, .. }, machine, mutate, .. } = args;
+        let Check { model, work: WorkArgs { config, recipe, .. }, machine, mutate, wide, json, .. } = args;
         if let (None, Some(flag)) = (model, config.given().or(machine.target.given())) {
             return Err(Error::Usage(format!("{flag} is about a model, and --rules alone checks all rules")));
         }
+        let (model, rules) = (model.as_deref(), &recipe.rules);
         let trials = args.trials.unwrap_or(trials::TRIALS);
         return trials::run(
-            &trials::Trials { model: model.as_deref(), config, rules: &recipe.rules, machine, trials, mutate: *mutate },
+            &trials::Trials { model, config, rules, machine, trials, mutate: *mutate, width: wide.width(), json },
             out,
         );
     }
@@ -116,28 +135,53 @@ fn random(args: &Check, model: &OsStr, out: &mut dyn Write) -> Result<()> {
     };
     let mut trace = Trace::new(Progress::stderr());
     let errors = check::check(&job, trials, &mut trace)?;
-    let what = if args.device == Which::Cpu { "machine code" } else { "kernel interpreter" };
-    writeln!(
-        out,
-        "{} on the {what} for {}, against the graph in f64; {}",
-        graph.name,
-        target.name,
-        args.work.weights.note(&*weights)
-    )?;
-    let mut broken = 0;
-    for name in graph.output_names() {
-        let worst = errors.iter().filter(|e| e.output == name).max_by(|a, b| rank(a.error).total_cmp(&rank(b.error)));
-        let Some(worst) = worst else { continue };
-        let verdict = match (worst.holds(), worst.near_ties) {
-            (false, _) => "BROKEN".to_owned(),
-            (true, 0) => "ok".to_owned(),
-            (true, choices) => format!("ok{}", near_ties(choices)),
-        };
-        broken += usize::from(!worst.holds());
-        let (error, seed) = (worst.error, worst.seed);
-        writeln!(out, "  {name}  worst relative error {error:.2e} of {trials} trials (seed {seed})  {verdict}")?;
+    let names = graph.output_names();
+    let worst = |name: &String| {
+        let of_output = errors.iter().filter(|e| e.output == *name);
+        of_output.max_by(|a, b| rank(a.error).total_cmp(&rank(b.error)))
+    };
+    let worst: Vec<&OutputError> = names.iter().filter_map(worst).collect();
+    let broken = worst.iter().filter(|worst| !worst.holds()).count();
+    let weights = args.work.weights.note(&*weights);
+    let value = || {
+        json!({
+            "model": graph.name,
+            "target": target.name,
+            "device": args.device.word(),
+            "weights": weights,
+            "trials": trials,
+            "tolerance": TOLERANCE,
+            "holds": broken == 0,
+            "outputs": worst.iter().map(|worst| output_json(worst)).collect::<Vec<_>>(),
+        })
+    };
+    if args.json.write(value)? {
+        let what = if args.device == Which::Cpu { "machine code" } else { "kernel interpreter" };
+        let model = shorten(&graph.name, 40);
+        let width = args.wide.width();
+        let head = format!("{model} on the {what} for {}, against the graph in f64\n{weights}\n", target.name);
+        write!(out, "{}", screen::wrapped_lines(&head, width))?;
+        let width = width.unwrap_or(usize::MAX);
+        worst.iter().try_for_each(|worst| output_line(worst, trials, width, out))?;
     }
     verdict(broken, graph.outputs.len(), "output")
+}
+
+fn output_json(worst: &OutputError) -> Value {
+    let OutputError { seed, output, error, near_ties } = worst;
+    json!({"name": output, "error": error, "seed": seed, "near_ties": near_ties, "holds": worst.holds()})
+}
+
+fn output_line(worst: &OutputError, trials: u64, width: usize, out: &mut dyn Write) -> Result<()> {
+    let verdict = match (worst.holds(), worst.near_ties) {
+        (false, _) => "BROKEN".to_owned(),
+        (true, 0) => "ok".to_owned(),
+        (true, choices) => format!("ok{}", near_ties(choices)),
+    };
+    let OutputError { seed, output, error, .. } = worst;
+    let rest = format!("  worst relative error {error:.2e} of {trials} trials (seed {seed})  {verdict}");
+    let name = shorten(output, width.saturating_sub(2 + screen::columns(&rest)).max(8));
+    Ok(writeln!(out, "  {name}{rest}")?)
 }
 
 fn near_ties(choices: usize) -> String {
@@ -150,7 +194,7 @@ fn rank(error: f64) -> f64 {
 }
 
 fn golden(args: &Check, model: Option<&OsStr>, out: &mut dyn Write) -> Result<()> {
-    let (mut broken, mut total) = (0, 0);
+    let (mut broken, mut total, mut files) = (0, 0, Vec::new());
     for path in &args.golden {
         let golden = Golden::open(path)?;
         let known = |name: &str| regard_models::find(name).map(|entry| entry.name);
@@ -164,27 +208,69 @@ fn golden(args: &Check, model: Option<&OsStr>, out: &mut dyn Write) -> Result<()
         let recipe = args.work.recipe.open(target)?;
         let mut trace = Trace::new(Progress::stderr());
         let lines = golden.check(args.device.into(), recipe, args.machine.threads()?, &mut trace)?;
+        broken += lines.iter().filter(|line| !line.holds()).count();
+        total += lines.len();
+        if args.json.alone() {
+            files.push(golden_json(args, path, &golden, &lines, target));
+            continue;
+        }
         let device = match args.device {
             Which::Interpreter => "the graph in f64".to_owned(),
             Which::Cpu => format!("machine code for {}", target.name),
         };
         let [b, c, h, w] = golden.input_shape;
-        writeln!(out, "{} {b}x{c}x{h}x{w} seed {} on {device}, against {}", golden.model, golden.seed, path.display())?;
-        let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
-        let table = report::table(&["tensor", "program", "error", "verdict"], &[false, false, true, false], &rows);
-        table.lines().try_for_each(|line| writeln!(out, "  {line}"))?;
-        broken += lines.iter().filter(|line| !line.holds()).count();
-        total += lines.len();
+        let model = shorten(&golden.model, 40);
+        let head = format!("{model} {b}x{c}x{h}x{w} seed {} on {device}, against", golden.seed);
+        let fits = |width| screen::columns(&head) + 1 + screen::columns(&path.display().to_string()) <= width;
+        let gap = if args.wide.width().is_none_or(fits) { ' ' } else { '\n' };
+        writeln!(out, "{head}{gap}{}", path.display())?;
+        let columns = [
+            Column::name("tensor", 24),
+            Column::left("program").rank(1),
+            Column::right("error"),
+            Column::prose("verdict", 12),
+        ];
+        let width = args.wide.width().map(|width| width - 2);
+        let table = Table::new(columns).with(lines.iter().map(row)).fit(width);
+        table.text.lines().try_for_each(|line| writeln!(out, "  {line}"))?;
+        files.push(golden_json(args, path, &golden, &lines, target));
     }
+    args.json.write(|| json!({"files": files, "tolerance": TOLERANCE, "holds": broken == 0}))?;
     verdict(broken, total, "tensor")
 }
 
-fn row(line: &Line) -> Vec<String> {
-    let program = match line.program {
+fn golden_json(args: &Check, path: &Path, golden: &Golden, lines: &[Line], target: &Target) -> Value {
+    let tensor = |line: &Line| {
+        let (class, expected) = match line.choice {
+            Some(Choice::Same(class)) => (Some(class), Some(class)),
+            Some(Choice::NearTie { found, expected } | Choice::Different { found, expected }) => {
+                (Some(found), Some(expected))
+            }
+            _ => (None, None),
+        };
+        let (name, program, error, holds) = (&line.tensor, program(line), line.error, line.holds());
+        json!({"name": name, "program": program, "error": error, "holds": holds, "class": class, "expected_class": expected})
+    };
+    json!({
+        "file": path.display().to_string(),
+        "model": golden.model,
+        "shape": golden.input_shape,
+        "seed": golden.seed,
+        "target": target.name,
+        "device": args.device.word(),
+        "tensors": lines.iter().map(tensor).collect::<Vec<_>>(),
+    })
+}
+
+fn program(line: &Line) -> &'static str {
+    match line.program {
         Program::Shipped => "shipped",
         Program::Tapped => "tapped",
         Program::Graph => "graph",
-    };
+    }
+}
+
+fn row(line: &Line) -> Vec<String> {
     let choice = match line.choice {
         None => String::new(),
         Some(Choice::Same(class)) => format!(", class {class} as expected"),
@@ -193,7 +279,7 @@ fn row(line: &Line) -> Vec<String> {
         Some(Choice::Different { found, expected }) => format!(", class {found}, expected {expected}"),
     };
     let verdict = if line.holds() { "ok" } else { "BROKEN" };
-    vec![line.tensor.clone(), program.into(), format!("{:.2e}", line.error), format!("{verdict}{choice}")]
+    vec![line.tensor.clone(), program(line).into(), format!("{:.2e}", line.error), format!("{verdict}{choice}")]
 }
 
 fn verdict(broken: usize, total: usize, what: &str) -> Result<()> {

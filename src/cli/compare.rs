@@ -1,8 +1,8 @@
 //! `regard compare`: schedules side by side, or models.
 
-use super::{ModelArgs, RuleArgs, TargetArgs, WeightArgs, places::Places};
+use super::{JsonArgs, ModelArgs, RuleArgs, TargetArgs, WeightArgs, WideArgs, places::Places};
 use crate::{
-    compare::{self, page, text},
+    compare::{self, json, page, text},
     errors::{Error, Result},
     files,
     pipeline::{Recipe, Trace},
@@ -44,6 +44,9 @@ pub struct Compare {
     /// Also run every schedule on one core, in turns, and print the least time of each launch
     #[arg(long)]
     measure: bool,
+    /// Print all kernels, not only the ten that take most of the time
+    #[arg(long)]
+    all: bool,
     /// Also write a page with graphs, roofline and bars
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -55,12 +58,16 @@ pub struct Compare {
     weights: WeightArgs,
     #[command(flatten)]
     target: TargetArgs,
+    #[command(flatten)]
+    wide: WideArgs,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 impl Compare {
     pub fn places(&self) -> Places {
         let models = self.names.iter().fold(Places::default(), Places::reads_model);
-        models.reads(&self.weights.weights).writes(&self.html)
+        models.reads(&self.weights.weights).writes(&self.html).writes(self.json.path())
     }
 }
 
@@ -97,11 +104,16 @@ pub fn run(args: &Compare, out: &mut dyn Write) -> Result<()> {
         comparison.measure(&*weights, &mut trace)?;
     }
     trace.progress().clear();
-    write!(out, "{}", text::text(&comparison))?;
+    let shown = args.json.write(|| json::json(&comparison))?;
+    if shown {
+        write!(out, "{}", text::text(&comparison, args.all, args.wide.width()))?;
+    }
     if let Some(path) = &args.html {
         let page = page::page(&comparison);
         files::write(path, page.as_bytes())?;
-        writeln!(out, "\n{}  {}", path.display(), report::bytes(page.len() as u64))?;
+        if shown {
+            writeln!(out, "\n{}  {}", path.display(), report::bytes(page.len() as u64))?;
+        }
     }
     Ok(())
 }
@@ -170,6 +182,8 @@ fn side_by_side(
         comparisons.push(comparison);
     }
     trace.progress().clear();
-    write!(out, "{}", text::side_by_side(&comparisons))?;
-    Ok(())
+    match args.json.write(|| json::side_by_side(&comparisons))? {
+        true => Ok(write!(out, "{}", text::side_by_side(&comparisons, args.wide.width()))?),
+        false => Ok(()),
+    }
 }

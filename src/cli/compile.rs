@@ -121,7 +121,7 @@ pub fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
         let weights = args.work.weights.note(&*weights);
         writeln!(
             out,
-            "{}: compiled for {} in {}; {weights}",
+            "{}: compiled for {} in {}\n{weights}",
             graph.name,
             target.name,
             report::duration(trace.total())

@@ -1,13 +1,14 @@
 //! `regard convert`: a checkpoint becomes a safetensors file, or a list.
 
-use super::{PartArgs, places::Places};
+use super::{JsonArgs, PartArgs, WideArgs, places::Places};
 use crate::{
     archive::{self, Archive, Stored},
     errors::Result,
-    report,
+    report::{self, Column, Table, screen::plain},
 };
 use clap::Args;
 use regard_ir::types::ShapeText;
+use serde_json::{Value, json};
 use std::{
     fs::File,
     io::{self, Read, Write},
@@ -38,13 +39,18 @@ pub struct Convert {
     list: bool,
     #[command(flatten)]
     part: PartArgs,
+    #[command(flatten)]
+    wide: WideArgs,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 impl Convert {
     pub fn places(&self) -> Places {
         // A safetensors file becomes what it was: it may replace itself.
         let is_copy = is_safetensors(&self.input);
-        Places::default().reads((!is_copy).then_some(&self.input)).writes(&self.output)
+        let places = Places::default().reads((!is_copy).then_some(&self.input)).writes(&self.output);
+        places.writes(self.json.path())
     }
 }
 
@@ -57,18 +63,21 @@ fn is_safetensors(path: &Path) -> bool {
 /// Lists, copies, and says on standard error what was left out.
 pub fn run(args: &Convert, out: &mut dyn Write) -> Result<()> {
     let archive = Archive::open_part(&args.input, args.part.part())?;
-    if args.list {
-        let rows: Vec<Vec<String>> = archive.tensors().iter().map(row).collect();
-        write!(out, "{}", report::table(&["tensor", "type", "shape", "bytes"], &[false, false, false, true], &rows))?;
+    let text = args.json.write(|| json_value(&archive))?;
+    if args.list && text {
+        let width = args.wide.width();
+        let columns =
+            [Column::name("tensor", 24), Column::left("type"), Column::name("shape", 12), Column::right("bytes")];
+        write!(out, "{}", Table::new(columns).with(archive.tensors().iter().map(row)).fit(width).text)?;
     }
     for (name, what) in archive.left_out() {
-        writeln!(io::stderr(), "left out: {name}, {what}")?;
+        writeln!(io::stderr(), "left out: {}, {}", plain(name), plain(what))?;
     }
     if archive.more_left_out() > 0 {
         writeln!(io::stderr(), "left out: {} more", archive.more_left_out())?;
     }
     for line in found(&archive, args.part.key.is_none()) {
-        writeln!(io::stderr(), "{line}")?;
+        writeln!(io::stderr(), "{}", plain(&line))?;
     }
     let tensors = archive.tensors().values();
     let (count, bytes) = (tensors.len(), tensors.map(Stored::bytes).sum());
@@ -76,9 +85,12 @@ pub fn run(args: &Convert, out: &mut dyn Write) -> Result<()> {
     match &args.output {
         Some(output) => {
             archive::copy(&archive, output)?;
-            writeln!(out, "{}: {total}", output.display())?;
+            if text {
+                writeln!(out, "{}: {total}", output.display())?;
+            }
         }
-        None => writeln!(out, "{total}")?,
+        None if text => writeln!(out, "{total}")?,
+        None => {}
     }
     Ok(())
 }
@@ -107,6 +119,15 @@ fn found(archive: &Archive, searched: bool) -> Vec<String> {
 fn common<'a>(a: &'a str, b: &str) -> &'a str {
     let end = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     &a[..a.floor_char_boundary(end)]
+}
+
+fn json_value(archive: &Archive) -> Value {
+    let tensor = |(name, stored): (&String, &Stored)| json!({"name": name, "type": stored.dtype.to_string(), "shape": stored.shape, "bytes": stored.bytes()});
+    let left_out = |(name, what): (&String, &String)| json!({"name": name, "what": what});
+    json!({
+        "tensors": archive.tensors().iter().map(tensor).collect::<Vec<_>>(),
+        "left_out": archive.left_out().iter().map(left_out).collect::<Vec<_>>(),
+    })
 }
 
 fn row((name, stored): (&String, &Stored)) -> Vec<String> {

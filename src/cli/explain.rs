@@ -1,15 +1,16 @@
 //! `regard explain`: the chain of rules from written to chosen, and whether every link holds.
 
-use super::{ModelArgs, RuleArgs, TargetArgs, WeightArgs};
+use super::{JsonArgs, ModelArgs, RuleArgs, TargetArgs, WeightArgs, WideArgs};
 use crate::{
     errors::{Error, Result},
-    explain::{Replay, explain},
+    explain::{Explanation, Replay, explain},
     pipeline::Recipe,
     progress::Progress,
+    report::screen::{wrapped, wrapped_lines},
     source,
 };
 use clap::Args;
-use regard_ir::graph::{Graph, NodeId};
+use regard_ir::graph::Graph;
 use std::io::Write;
 
 /// Print the chain of rules from the written graph to the chosen one, with costs before and after
@@ -37,6 +38,10 @@ pub struct Explain {
     rules: RuleArgs,
     #[command(flatten)]
     target: TargetArgs,
+    #[command(flatten)]
+    wide: WideArgs,
+    #[command(flatten)]
+    pub json: JsonArgs,
 }
 
 /// Explains, prints, and replays where that is asked for.
@@ -44,28 +49,30 @@ pub fn run(args: &Explain, out: &mut dyn Write) -> Result<()> {
     let target = args.target.known()?;
     let recipe = Recipe { rules: args.rules.rules()?, ..target.into() };
     let (graph, weights) = args.weights.opened(&args.model, &args.config)?;
-    let node = args.node.as_deref().map(|name| node(&graph, name)).transpose()?;
     let explained = explain(&graph, &recipe)?;
-    let region = match node {
-        None => None,
-        Some(node) => Some(explained.region_of(node).ok_or_else(|| {
-            let name = graph.text_name(node);
-            Error::Usage(format!("%{name} is computed by no region: it is given, or depends on no input"))
-        })?),
-    };
-    write!(out, "{}", explained.text(region))?;
-    if args.replay {
-        let progress = Progress::stderr();
-        let replay = explained.replay(region, &*weights, &progress)?;
-        verdict(&replay, out)?;
+    let region = args.node.as_deref().map(|name| region(&graph, &explained, name)).transpose()?;
+    let width = args.wide.width();
+    if !args.json.alone() {
+        write!(out, "{}", wrapped_lines(&explained.text(region), width))?;
     }
-    Ok(())
+    let replay = match args.replay {
+        true => Some(explained.replay(region, &*weights, &Progress::stderr())?),
+        false => None,
+    };
+    let text = args.json.write(|| explained.json(region, replay.as_ref()))?;
+    match replay {
+        Some(replay) => verdict(&replay, text.then_some(width), out),
+        None => Ok(()),
+    }
 }
 
-fn verdict(replay: &Replay, out: &mut dyn Write) -> Result<()> {
-    writeln!(out, "\nreplayed: {} links hold, on {} elements", replay.held, replay.elements)?;
-    for skipped in &replay.skipped {
-        writeln!(out, "  not decided: {skipped}")?;
+/// Says how many links hold, in lines of a width where text is wanted; an error where one does not.
+fn verdict(replay: &Replay, text: Option<Option<usize>>, out: &mut dyn Write) -> Result<()> {
+    if let Some(width) = text {
+        writeln!(out, "\nreplayed: {} links hold, on {} elements", replay.held, replay.elements)?;
+        for skipped in &replay.skipped {
+            writeln!(out, "{}", wrapped(&format!("  not decided: {skipped}"), width, "      "))?;
+        }
     }
     match &replay.broken {
         None => Ok(()),
@@ -73,14 +80,19 @@ fn verdict(replay: &Replay, out: &mut dyn Write) -> Result<()> {
     }
 }
 
-/// The node of that name, with or without `%`.
-fn node(graph: &Graph, name: &str) -> Result<NodeId> {
+/// The region that computes the node of that name, with or without `%`: a node of the graph as `regard show` prints it, or one
+/// that a region of the explanation computes.
+fn region(graph: &Graph, explained: &Explanation, name: &str) -> Result<usize> {
     let plain = name.trim_start_matches('%');
-    let names: Vec<(String, NodeId)> = graph.nodes.ids().map(|id| (graph.text_name(id), id)).collect();
-    if let Some((_, id)) = names.iter().find(|(other, _)| other == plain) {
-        return Ok(*id);
+    let names = graph.names();
+    if let Some(node) = graph.nodes.ids().find(|&id| names.of(id) == plain) {
+        let given = || Error::Usage(format!("%{plain} is computed by no region: it is given, or depends on no input"));
+        return explained.region_of(node).ok_or_else(given);
     }
-    let near = source::did_you_mean(plain, names.iter().map(|(name, _)| name.as_str()));
+    if let Some(region) = explained.region_called(plain) {
+        return Ok(region);
+    }
+    let near = source::did_you_mean(plain, graph.nodes.ids().map(|id| names.of(id)));
     let hint = near.unwrap_or_else(|| "`regard show` lists all".into());
     Err(Error::Usage(format!("{} has no node %{plain}: {hint}", graph.name)))
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   regard models | table | compile | run | check | show | compare | bench | optimize | explain | convert | score
-//!          | segment
+//!          | segment | completions | man
 //!   ./swin photo.jpg           an executable that `regard compile` wrote: this very program with a payload
 //! ```
 //!
@@ -15,8 +15,10 @@ mod compare;
 mod compile;
 mod convert;
 mod explain;
+mod generate;
 mod models;
 mod optimize;
+mod output;
 mod packaged;
 mod places;
 mod run;
@@ -31,11 +33,12 @@ use crate::{
     errors::{Error, Result},
     pipeline::{self, Recipe, Trace},
     progress::Progress,
-    report,
+    report::{self, screen::Plain},
     source::{self, Source},
     weights::{self, Weights},
 };
 use clap::{Args, Parser, Subcommand};
+use output::{JsonArgs, WideArgs};
 use places::Places;
 use regard_ir::{graph::Graph, target::Target};
 use regard_models::Config;
@@ -75,6 +78,8 @@ enum Command {
     Score(score::Arguments),
     Segment(segment::Segment),
     Table(table::Table),
+    Completions(generate::Completions),
+    Man(generate::Manual),
 }
 
 /// What the program does; the exit code of the process.
@@ -104,8 +109,9 @@ pub fn main() -> ExitCode {
 /// goes there.
 fn reporting(places: &Places, run: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     places.check()?;
-    let mut out: Box<dyn Write> = if places.prints() { Box::new(io::stderr()) } else { Box::new(io::stdout().lock()) };
-    run(&mut *out)?;
+    let out: Box<dyn Write> = if places.prints() { Box::new(io::stderr()) } else { Box::new(io::stdout().lock()) };
+    let mut out = Plain(out);
+    run(&mut out)?;
     out.flush()?;
     Ok(())
 }
@@ -125,6 +131,8 @@ fn run_command(command: Command, out: &mut dyn Write) -> Result<()> {
         Command::Convert(args) => convert::run(&args, out),
         Command::Score(args) => score::run(&args, out),
         Command::Segment(args) => segment::run(&args, out),
+        Command::Completions(args) => generate::completions(&args, out),
+        Command::Man(args) => generate::manual(&args, out),
     }
 }
 
@@ -134,8 +142,8 @@ struct ModelArgs {
     /// Images per run
     #[arg(long, value_name = "N", default_value_t = 1)]
     batch: usize,
-    /// Height and width of the images in pixels, for example 448x224; the model's own by default
-    #[arg(long, value_name = "HxW", value_parser = size)]
+    /// Height and width of the images in pixels, for example 448x224, or one number for both; the model's own by default
+    #[arg(long, value_name = "N|HxW", value_parser = size)]
     size: Option<(usize, usize)>,
     /// Number of classes; the model's own by default
     #[arg(long, value_name = "N")]
@@ -176,8 +184,10 @@ fn option(text: &str) -> std::result::Result<(String, String), String> {
 
 fn size(text: &str) -> std::result::Result<(usize, usize), String> {
     let side = |side: &str| side.parse::<usize>().ok().filter(|&n| n > 0);
-    let (height, width) = text.split_once(['x', '×']).ok_or("expected HEIGHTxWIDTH, for example 224x224")?;
-    side(height).zip(side(width)).ok_or_else(|| "expected two positive numbers, for example 224x224".into())
+    let (height, width) = text.split_once(['x', '×']).unwrap_or((text, text));
+    side(height)
+        .zip(side(width))
+        .ok_or_else(|| "expected one or two positive numbers, for example 224 or 224x448".into())
 }
 
 /// What the optimiser may do.
@@ -299,7 +309,7 @@ impl WeightArgs {
         match self.weights {
             Some(_) => format!("weights: {source}"),
             None => {
-                format!("weights: {source}, synthetic; classes mean nothing until --weights FILE gives trained ones")
+                format!("weights: {source} (random weights; use --weights FILE for real predictions)")
             }
         }
     }
@@ -342,7 +352,7 @@ impl WorkArgs {
         let (session, _) = pipeline::session(graph, &options, &mut trace)?;
         trace.progress().clear();
         let (compiled, weights) = (report::duration(trace.total()), self.weights.note(weights));
-        writeln!(out, "{}: compiled for {} in {compiled}; {weights}", graph.name, target.name)?;
+        writeln!(out, "{}: compiled for {} in {compiled}\n{weights}", graph.name, target.name)?;
         Ok(session)
     }
 }
@@ -428,9 +438,10 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_two_numbers() {
+    fn sizes_are_one_number_or_two() {
         assert_eq!(size("224x448"), Ok((224, 448)));
-        for wrong in ["224", "x", "0x4", "-1x4", "4x4x4", "axb"] {
+        assert_eq!(size("224"), Ok((224, 224)));
+        for wrong in ["", "0", "-1", "x", "224x", "0x4", "-1x4", "4x4x4", "axb"] {
             assert!(size(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,10 +1,18 @@
 //! `regard optimize`: the graph that the rules make of a graph, as text that can be compiled again.
 
-use super::{ModelArgs, RuleArgs, TargetArgs, WeightArgs, places::Places};
-use crate::{errors::Result, files, pipeline::Trace, progress::Progress, report};
+use super::{JsonArgs, ModelArgs, RuleArgs, TargetArgs, WeightArgs, WideArgs, places::Places};
+use crate::{
+    errors::Result,
+    explain::json::region,
+    files,
+    pipeline::Trace,
+    progress::Progress,
+    report::{self, screen::wrapped_lines},
+};
 use clap::Args;
 use regard_ir::{graph::Graph, ops::Op};
 use regard_passes::{Optimized, optimize};
+use serde_json::{Value, json};
 use std::{io::Write, path::PathBuf};
 
 /// Rewrite a graph by rules and write it as text, which can be compiled again
@@ -27,11 +35,15 @@ pub struct Optimize {
     rules: RuleArgs,
     #[command(flatten)]
     target: TargetArgs,
+    #[command(flatten)]
+    wide: WideArgs,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 impl Optimize {
     pub fn places(&self) -> Places {
-        Places::default().reads_model(&self.model).writes(&self.output)
+        Places::default().reads_model(&self.model).writes(&self.output).writes(self.json.path())
     }
 }
 
@@ -43,22 +55,29 @@ pub fn run(args: &Optimize, out: &mut dyn Write) -> Result<()> {
     let mut trace = Trace::new(Progress::stderr());
     let optimized = trace.stage("optimized", || Ok(optimize(&graph, target, &rules)?))?;
     trace.progress().clear();
-    let text = optimized.graph.to_string();
+    let text = optimized.graph.named().to_string();
+    let said = args.json.write(|| json_value(&graph, &optimized, args.output.is_none().then_some(&text)))?;
     match &args.output {
         Some(path) => files::write(path, text.as_bytes())?,
-        None => write!(out, "{text}")?,
+        None if said => write!(out, "{text}")?,
+        None => {}
     }
-    write!(std::io::stderr(), "{}", summary(&graph, &optimized))?;
+    write!(std::io::stderr(), "{}", wrapped_lines(&summary(&graph, &optimized), args.wide.width()))?;
     Ok(())
+}
+
+/// Sums over all regions, before and after.
+fn estimates(optimized: &Optimized) -> (u64, u64) {
+    let sum = |cost: fn(&(u64, u64)) -> u64| -> u64 {
+        optimized.regions.iter().map(|region| cost(&region.cost) * region.copies as u64).sum()
+    };
+    (sum(|cost| cost.0), sum(|cost| cost.1))
 }
 
 /// What became of each kind of region, and of the whole.
 fn summary(graph: &Graph, optimized: &Optimized) -> String {
     let lines: String = optimized.regions.iter().map(|region| format!("{region}\n")).collect();
-    let sum = |cost: fn(&(u64, u64)) -> u64| -> u64 {
-        optimized.regions.iter().map(|region| cost(&region.cost) * region.copies as u64).sum()
-    };
-    let (before, after) = (sum(|cost| cost.0), sum(|cost| cost.1));
+    let (before, after) = estimates(optimized);
     format!(
         "{lines}{}: {} nodes became {}, estimate {} became {}\n",
         graph.name,
@@ -67,6 +86,19 @@ fn summary(graph: &Graph, optimized: &Optimized) -> String {
         report::femtoseconds(before),
         report::femtoseconds(after),
     )
+}
+
+fn json_value(graph: &Graph, optimized: &Optimized, text: Option<&String>) -> Value {
+    let (before, after) = estimates(optimized);
+    json!({
+        "model": graph.name,
+        "nodes_before": computed(graph),
+        "nodes_after": computed(&optimized.graph),
+        "estimate_before_ns": before as f64 / 1e6,
+        "estimate_after_ns": after as f64 / 1e6,
+        "regions": optimized.regions.iter().map(region).collect::<Vec<_>>(),
+        "graph": text,
+    })
 }
 
 /// Nodes that are computed at every run.

@@ -48,7 +48,9 @@ pub fn run(package: Package, images: &[PathBuf], how: &How, out: &mut dyn Write)
         Some(path) => read_labels(Some(path))?,
         None => package.meta.labels.clone(),
     };
-    if let Some(weights) = package.meta.facts.get("weights").filter(|weights| weights.contains("synth:")) {
+    if let Some(weights) = package.meta.facts.get("weights").filter(|weights| weights.contains("synth:"))
+        && !how.json.alone()
+    {
         writeln!(out, "{}: {weights}", package.meta.model)?;
     }
     let session = pipeline::open(package, threads)?;

@@ -99,9 +99,15 @@ impl Command {
             Command::Optimize(args) => args.places(),
             Command::Convert(args) => args.places(),
             Command::Segment(args) => args.places(),
-            // These print and write no files.
-            Command::Models(_) | Command::Table(_) | Command::Check(_) | Command::Show(_) => Places::default(),
-            Command::Bench(_) | Command::Explain(_) | Command::Score(_) => Places::default(),
+            // These write nothing but JSON.
+            Command::Models(args) => args.json.places(),
+            Command::Table(args) => args.json.places(),
+            Command::Check(args) => args.json.places(),
+            Command::Show(args) => args.json.places(),
+            Command::Bench(args) => args.json.places(),
+            Command::Explain(args) => args.json.places(),
+            Command::Score(args) => args.json.places(),
+            Command::Completions(_) | Command::Man(_) => Places::default(),
         }
     }
 }

@@ -1,20 +1,22 @@
 //! `regard run`: compile in memory and run, on images or on raw tensors.
 
-use super::{TargetArgs, WorkArgs, places::Places, read_labels, threads};
+use super::{JsonArgs, TargetArgs, WorkArgs, places::Places, read_labels, threads};
 use crate::{
     check::{self, Reference},
     errors::{Error, Result},
-    inference::{self, Classifier},
+    inference::{self, Classifier, Output},
     memory,
     progress::Progress,
-    report::{self, Labels},
+    report::{self, Labels, screen},
     source,
 };
 use clap::Args;
 use regard_runtime::Session;
+use serde_json::{Value, json};
 use std::{
-    io::Write,
+    io::{self, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// Compile a model in memory, or open a compiled one, and run it
@@ -66,6 +68,8 @@ pub struct How {
     /// Write the outputs to a safetensors file, by name; - for standard output
     #[arg(short, long, value_name = "OUT.safetensors")]
     pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub json: JsonArgs,
 }
 
 /// Classes that are printed where nobody says how many.
@@ -79,7 +83,7 @@ impl How {
     }
     /// The files of a run on `images`, and those that are read besides.
     pub fn places(&self, besides: Places, images: &[PathBuf]) -> Places {
-        besides.reads(images).reads(&self.raw).reads(&self.labels).writes(&self.output)
+        besides.reads(images).reads(&self.raw).reads(&self.labels).writes(&self.output).writes(self.json.path())
     }
 }
 
@@ -96,7 +100,9 @@ pub fn run(args: &Run, out: &mut dyn Write) -> Result<()> {
     }
     let machine = (args.target.executable()?, threads(args.how.threads)?);
     let (graph, weights) = args.work.open(&args.model)?;
-    let session = args.work.session(&graph, &*weights, machine, out)?;
+    let mut nowhere = io::sink();
+    let text: &mut dyn Write = if args.how.json.alone() { &mut nowhere } else { &mut *out };
+    let session = args.work.session(&graph, &*weights, machine, text)?;
     let labels = read_labels(args.how.labels.as_deref())?;
     let reference = |inputs: &[Vec<f64>]| {
         let progress = Progress::stderr();
@@ -107,7 +113,7 @@ pub fn run(args: &Run, out: &mut dyn Write) -> Result<()> {
     execute(&session, &args.images, labels, &args.how, reference, out)
 }
 
-/// Runs a session on what `how` and `images` say.
+/// Runs a session on what `how` and `images` say, and prints text or JSON.
 pub fn execute(
     session: &Session,
     images: &[PathBuf],
@@ -117,6 +123,24 @@ pub fn execute(
     out: &mut dyn Write,
 ) -> Result<()> {
     memory::afford_ports(session.program())?;
+    let mut nowhere = io::sink();
+    let text: &mut dyn Write = if how.json.alone() { &mut nowhere } else { &mut *out };
+    let mut value = executed(session, images, labels, how, reference, text)?;
+    value["model"] = json!(session.program().name);
+    value["threads"] = json!(session.threads());
+    how.json.write(|| value)?;
+    Ok(())
+}
+
+/// Runs a session, prints text and returns the same as JSON.
+fn executed(
+    session: &Session,
+    images: &[PathBuf],
+    labels: Vec<String>,
+    how: &How,
+    reference: Option<&Reference>,
+    out: &mut dyn Write,
+) -> Result<Value> {
     if let Some(raw) = &how.raw {
         if !images.is_empty() {
             return Err(Error::Usage("--raw takes the place of images".into()));
@@ -125,9 +149,14 @@ pub fn execute(
             return Err(Error::Usage(format!("{flag} is about classes of images, --raw reads and writes tensors")));
         }
         let output = how.output.as_deref().unwrap_or(Path::new("out.safetensors"));
-        let time = inference::raw(session, (raw, output), reference, out)?;
+        let (time, outputs) = inference::raw(session, (raw, output), reference)?;
+        for Output { name, ty, error, .. } in &outputs {
+            if let Some(error) = error {
+                writeln!(out, "{name} : {ty}  error {error:.1e} against the f64 reference (below 1e-5)")?;
+            }
+        }
         writeln!(out, "ran in {}", report::duration(time))?;
-        return Ok(());
+        return Ok(outputs_json(time, &outputs));
     }
     match Classifier::new(session) {
         Some(classifier) => {
@@ -139,9 +168,10 @@ pub fn execute(
             Err(Error::Usage(format!("{flag} is about classes of images, which this program does not return")))
         }
         None if images.is_empty() => {
-            let time = inference::synthetic(session, how.output.as_deref(), reference, out)?;
+            let (time, outputs) = inference::synthetic(session, how.output.as_deref(), reference)?;
+            outputs.iter().try_for_each(|output| writeln!(out, "{output}"))?;
             writeln!(out, "ran on synthetic inputs of seed 0 in {}", report::duration(time))?;
-            Ok(())
+            Ok(outputs_json(time, &outputs))
         }
         None => {
             let inputs = session.program().inputs.iter().map(|p| format!("{} : {}", p.name, p.ty));
@@ -151,6 +181,15 @@ pub fn execute(
     }
 }
 
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn outputs_json(time: Duration, outputs: &[Output]) -> Value {
+    let output = |Output { name, ty, norm, head, error }: &Output| json!({"name": name, "type": ty.dtype.name(), "shape": ty.shape, "norm": norm, "first": head, "error": error});
+    json!({"ms": milliseconds(time), "outputs": outputs.iter().map(output).collect::<Vec<_>>()})
+}
+
 fn classify(
     classifier: &Classifier,
     images: &[PathBuf],
@@ -158,22 +197,31 @@ fn classify(
     how: &How,
     reference: Option<&Reference>,
     out: &mut dyn Write,
-) -> Result<()> {
-    let mut logits = Vec::new();
+) -> Result<Value> {
+    let (mut logits, mut found, mut runs) = (Vec::new(), Vec::new(), Vec::new());
+    let (top, width) = (how.top.unwrap_or(TOP), screen::width(false));
     for batch in inference::batches(images, classifier.batch()) {
         let done = classifier.run(&batch)?;
         for (name, image_logits) in done.names.iter().zip(done.logits.chunks(classifier.classes())) {
             writeln!(out, "{name}")?;
-            write!(out, "{}", report::top_lines(image_logits, how.top.unwrap_or(TOP), labels))?;
+            write!(out, "{}", report::top_lines(image_logits, top, labels, width))?;
             logits.extend_from_slice(image_logits);
+            let class = |(class, probability): (usize, f64)| json!({"class": class, "name": labels.name(class), "probability": probability});
+            let classes: Vec<Value> = report::top(image_logits, top).into_iter().map(class).collect();
+            found.push(json!({"image": name, "classes": classes}));
         }
         writeln!(out, "  in {}{}", report::duration(done.time), inference::per_image(done.names.len(), done.time))?;
+        let mut run = json!({"ms": milliseconds(done.time), "images": done.names.len()});
         if let Some(reference) = reference {
-            writeln!(out, "  {}", inference::comparison(&done, reference)?)?;
+            let agreement = inference::comparison(&done, reference)?;
+            writeln!(out, "  {agreement}")?;
+            run["error"] = json!(agreement.error);
+            run["same_class"] = json!(agreement.same_class);
         }
+        runs.push(run);
     }
-    match &how.output {
-        Some(path) => classifier.write(path, &logits),
-        None => Ok(()),
+    if let Some(path) = &how.output {
+        classifier.write(path, &logits)?;
     }
+    Ok(json!({"images": found, "runs": runs}))
 }

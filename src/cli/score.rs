@@ -1,8 +1,9 @@
 //! `regard score`: predicted label maps against the truth.
 
+use super::{JsonArgs, WideArgs};
 use crate::{
     errors::{Error, Result},
-    report,
+    report::{Column, Table},
     score::{self, Counts, Rules, Score},
 };
 use clap::Args;
@@ -41,9 +42,10 @@ pub struct Arguments {
     /// Print a row per class
     #[arg(long)]
     per_class: bool,
-    /// Print one JSON object, with fractions of one
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    wide: WideArgs,
+    #[command(flatten)]
+    pub json: JsonArgs,
 }
 
 /// Compares and prints.
@@ -64,10 +66,10 @@ pub fn run(args: &Arguments, out: &mut dyn Write) -> Result<()> {
         let occurs = score.all.0.iter().rposition(|class| class.predicted + class.truth > 0);
         occurs.map_or(0, |last| last + 1)
     });
-    if args.json {
-        writeln!(out, "{}", json_text(&score, classes, args))?;
+    if !args.json.write(|| json_text(&score, classes, args))? {
         return Ok(());
     }
+    let width = args.wide.width();
     let images = if score.images == 1 { "1 image".into() } else { format!("{} images", score.images) };
     writeln!(out, "{images}, {classes} classes")?;
     let row = |name: String, counts: &Counts| {
@@ -78,16 +80,20 @@ pub fn run(args: &Arguments, out: &mut dyn Write) -> Result<()> {
     let rows =
         [Some(row("all".into(), &score.all)), band.map(|(band, r)| row(format!("within {r} of a boundary"), band))];
     let rows: Vec<Vec<String>> = rows.into_iter().flatten().collect();
-    write!(
-        out,
-        "{}",
-        report::table(&["pixels", "mIoU", "mAcc", "aAcc", "counted"], &[false, true, true, true, true], &rows)
-    )?;
+    let columns = [
+        Column::left("pixels"),
+        Column::right("mIoU"),
+        Column::right("mAcc"),
+        Column::right("aAcc"),
+        Column::right("counted"),
+    ];
+    write!(out, "{}", Table::new(columns).with(rows).fit(width).text)?;
     if args.per_class {
         let band = score.boundary.as_ref();
         let rows: Vec<Vec<String>> = (0..classes).map(|class| class_row(class, &score.all, band)).collect();
         let head = ["class", "IoU", "accuracy", "pixels", "IoU at boundary", "accuracy at boundary"];
-        write!(out, "\n{}", report::table(&head[..rows[0].len()], &[true; 6][..rows[0].len()], &rows))?;
+        let columns = head[..if band.is_some() { 6 } else { 4 }].iter().map(|head| Column::right(head));
+        write!(out, "\n{}", Table::new(columns).with(rows).fit(width).text)?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `regard show`: every intermediate as text.
 
-use super::{ModelArgs, RecipeArgs, TargetArgs, WeightArgs};
+use super::{JsonArgs, ModelArgs, RecipeArgs, TargetArgs, WeightArgs};
 use crate::{
     errors::Result,
     pipeline::{self, Trace},
@@ -9,6 +9,7 @@ use crate::{
 use clap::{Args, ValueEnum};
 use regard_codegen::native;
 use regard_ir::{kernel::Kernel, program::Program, target::Target};
+use serde_json::json;
 use std::io::Write;
 
 /// Print an intermediate of compilation; the same input gives the same text
@@ -29,6 +30,8 @@ pub struct Show {
     recipe: RecipeArgs,
     #[command(flatten)]
     target: TargetArgs,
+    #[command(flatten)]
+    pub json: JsonArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -64,16 +67,17 @@ pub fn run(args: &Show, out: &mut dyn Write) -> Result<()> {
     let kernels = pipeline::kernels(&graph, recipe, &mut trace);
     trace.progress().clear();
     // A stage that came about is shown even where a later one fails.
-    if let Some(text) = trace.text() {
-        write!(out, "{text}")?;
-        return Ok(());
+    let text = match (trace.text(), args.stage) {
+        (Some(text), _) => text.to_owned(),
+        (None, Stage::Buffers) => pipeline::buffers_text(&kernels?),
+        (None, _) => clif(&kernels?, target)?,
+    };
+    let (model, stage) = (&graph.name, args.stage.name());
+    let value = || json!({"model": model, "target": target.name, "stage": stage, "text": text});
+    match args.json.write(value)? {
+        true => Ok(write!(out, "{text}")?),
+        false => Ok(()),
     }
-    let kernels = kernels?;
-    match args.stage {
-        Stage::Buffers => write!(out, "{}", pipeline::buffers_text(&kernels))?,
-        _ => write!(out, "{}", clif(&kernels, target)?)?,
-    }
-    Ok(())
 }
 
 /// The Cranelift IR of all kernels, one after the other.

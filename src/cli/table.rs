@@ -1,5 +1,6 @@
 //! `regard table`: the papers' tables beside ours.
 
+use super::{JsonArgs, WideArgs};
 use crate::{errors::Result, table};
 use clap::Args;
 use std::io::Write;
@@ -11,14 +12,17 @@ pub struct Table {
     /// Only this paper: bisa, debiformer or sasa
     #[arg(long, value_name = "NAME")]
     paper: Option<String>,
-    /// A JSON array of objects instead of text
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    wide: WideArgs,
+    #[command(flatten)]
+    pub json: JsonArgs,
 }
 
 /// Computes and prints.
 pub fn run(args: &Table, out: &mut dyn Write) -> Result<()> {
     let lines = table::lines(args.paper.as_deref())?;
-    out.write_all(if args.json { table::json(&lines) } else { table::text(&lines) }.as_bytes())?;
-    Ok(())
+    match args.json.write(|| table::json(&lines))? {
+        true => Ok(write!(out, "{}", table::text(&lines, args.wide.width()))?),
+        false => Ok(()),
+    }
 }

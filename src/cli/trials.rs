@@ -1,14 +1,15 @@
 //! `regard check --rules`: the optimiser's rules against the interpreter, and rules broken on purpose against both.
 
-use super::{MachineArgs, ModelArgs, RuleArgs};
+use super::{JsonArgs, MachineArgs, ModelArgs, RuleArgs};
 use crate::{
     errors::{Error, Result},
-    report,
+    report::{Column, Table, screen::wrapped},
 };
 use regard_passes::egraph::{
     optimize, row_names,
     trial::{self, Fate, Finding, Outcome},
 };
+use serde_json::{Value, json};
 use std::{collections::BTreeSet, ffi::OsStr, io::Write};
 
 /// Trials of each rule where nobody says how many.
@@ -25,25 +26,49 @@ pub struct Trials<'a> {
     pub trials: u64,
     /// Whether to break each rule in every way, too.
     pub mutate: bool,
+    /// Columns of a line.
+    pub width: Option<usize>,
+    pub json: &'a JsonArgs,
 }
 
 /// Tries the rules, prints a line per rule (and per mutant), and fails where a rule is broken or a mutant lives.
 pub fn run(args: &Trials, out: &mut dyn Write) -> Result<()> {
     let wanted = wanted(args)?;
     let all = row_names().len();
+    let quiet = args.json.alone();
     let of = args.model.map_or(String::new(), |model| format!(", those that optimising {} uses", model.display()));
-    writeln!(out, "{} of {all} rules{of}; {} trials each, both sides in f64", wanted.len(), args.trials)?;
+    if !quiet {
+        writeln!(out, "{} of {all} rules{of}; {} trials each, both sides in f64", wanted.len(), args.trials)?;
+    }
     let trials = usize::try_from(args.trials).unwrap_or(usize::MAX);
-    let broken = outcomes(trial::check(trials, |rule| wanted.contains(rule)), out)?;
-    let unexplained = match args.mutate {
-        true => findings(trial::mutate(trials, |rule| wanted.contains(rule)), out)?,
-        false => 0,
+    let outcomes: Vec<Outcome> = trial::check(trials, |rule| wanted.contains(rule)).collect();
+    let broken = outcomes.iter().filter(|outcome| outcome.broken.is_some()).count();
+    if !quiet {
+        rules(&outcomes, args.width, out)?;
+    }
+    let (unexplained, mutants) = match args.mutate {
+        true => {
+            let mutants = trial::mutate(trials, |rule| wanted.contains(rule));
+            let mut nowhere = std::io::sink();
+            findings(mutants, args.width, if quiet { &mut nowhere } else { &mut *out })?
+        }
+        false => (0, Value::Null),
     };
+    let value = || {
+        let rules: Vec<Value> = outcomes.iter().map(rule_json).collect();
+        json!({"rules": rules, "broken": broken, "unexplained": unexplained, "mutants": mutants})
+    };
+    args.json.write(value)?;
     match (broken, unexplained) {
         (0, 0) => Ok(()),
         (0, n) => Err(Error::Failed(format!("{n} mutants are neither caught nor equivalent"))),
         (n, _) => Err(Error::Failed(format!("{n} of {} rules are broken", wanted.len()))),
     }
+}
+
+fn rule_json(outcome: &Outcome) -> Value {
+    let Outcome { rule, trials, draws, worst, broken } = outcome;
+    json!({"rule": rule, "trials": trials, "draws": draws, "worst": worst, "broken": broken})
 }
 
 /// The rules to try: those that options leave, and with a model those that were used on the way to its optimised form.
@@ -58,26 +83,33 @@ fn wanted(args: &Trials) -> Result<BTreeSet<String>> {
     Ok(best.regions.into_iter().flat_map(|region| region.rules).map(|step| step.rule).collect())
 }
 
-/// Prints a line per rule and returns how many are broken.
-fn outcomes(outcomes: impl Iterator<Item = Outcome>, out: &mut dyn Write) -> Result<usize> {
-    let outcomes: Vec<Outcome> = outcomes.collect();
+/// Prints a line per rule, and why those are broken that are.
+fn rules(outcomes: &[Outcome], width: Option<usize>, out: &mut dyn Write) -> Result<()> {
     let row = |o: &Outcome| {
         let verdict = if o.broken.is_none() { "ok" } else { "BROKEN" };
         let counts = [o.trials.to_string(), o.draws.to_string(), format!("{:.1e}", o.worst)];
         [&[o.rule.clone()][..], &counts, &[verdict.to_string()]].concat()
     };
-    let rows: Vec<Vec<String>> = outcomes.iter().map(row).collect();
-    let headings = ["rule", "trials", "draws", "worst error", "verdict"];
-    let table = report::table(&headings, &[false, true, true, true, false], &rows);
-    table.lines().try_for_each(|line| writeln!(out, "  {line}"))?;
+    let columns = [
+        Column::name("rule", 24),
+        Column::right("trials").rank(2),
+        Column::right("draws").rank(1),
+        Column::right("worst error"),
+        Column::left("verdict"),
+    ];
+    let table = Table::new(columns).with(outcomes.iter().map(row)).fit(width.map(|width| width - 2));
+    table.text.lines().try_for_each(|line| writeln!(out, "  {line}"))?;
     let broken = outcomes.iter().filter_map(|o| Some((&o.rule, o.broken.as_ref()?)));
-    let lines: Vec<String> = broken.map(|(rule, why)| format!("{rule}: {why}")).collect();
-    lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
-    Ok(lines.len())
+    let lines = broken.map(|(rule, why)| wrapped(&format!("{rule}: {why}"), width, "  "));
+    lines.into_iter().try_for_each(|line| Ok(writeln!(out, "{line}")?))
 }
 
-/// Prints a line per mutant and their sum, and returns how many nobody explains.
-fn findings(findings: impl Iterator<Item = Finding>, out: &mut dyn Write) -> Result<usize> {
+/// Prints a line per mutant and their sum, and returns how many nobody explains, and the counts as JSON.
+fn findings(
+    findings: impl Iterator<Item = Finding>,
+    width: Option<usize>,
+    out: &mut dyn Write,
+) -> Result<(usize, Value)> {
     let (mut caught, mut equivalent, mut unexplained) = (0, 0, 0);
     let mut rule = String::new();
     for finding in findings {
@@ -103,9 +135,9 @@ fn findings(findings: impl Iterator<Item = Finding>, out: &mut dyn Write) -> Res
                 format!("UNEXPLAINED: claims, and no trial denies, that these are equal\n  {claim}")
             }
         };
-        writeln!(out, "  {}  {fate}", finding.mutant)?;
+        writeln!(out, "{}", wrapped(&format!("  {}  {fate}", finding.mutant), width, "      "))?;
     }
     let all = caught + equivalent + unexplained;
     writeln!(out, "{all} mutants: {caught} caught, {equivalent} equivalent, {unexplained} unexplained")?;
-    Ok(unexplained)
+    Ok((unexplained, json!({"all": all, "caught": caught, "equivalent": equivalent, "unexplained": unexplained})))
 }

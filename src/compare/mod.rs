@@ -10,6 +10,7 @@
 //! Everything is about one core: an estimate is compared with what it estimates. The page is one file without
 //! anything from elsewhere.
 
+pub mod json;
 pub mod measure;
 pub mod page;
 mod plot;
@@ -61,6 +62,8 @@ pub struct Comparison<'a> {
 pub struct Entry {
     /// What to call it.
     pub title: String,
+    /// Whether it takes the next best tiles instead of the best or those of a file.
+    pub is_next_best: bool,
     /// The schedule.
     pub schedule: Schedule,
     /// Its groups, in launch order.
@@ -115,7 +118,7 @@ impl Entry {
             living: living(&group.body, launch, &program),
         };
         let parts = groups.map(part).collect();
-        Ok(Entry { title, schedule, parts, program })
+        Ok(Entry { title, is_next_best: false, schedule, parts, program })
     }
     /// Sum of the estimates, in nanoseconds.
     pub fn estimate(&self) -> f64 {
@@ -124,6 +127,14 @@ impl Entry {
     /// Sum of what was measured, in nanoseconds.
     pub fn measured(&self) -> Option<f64> {
         self.parts.iter().map(|part| part.measured.map(|ns| ns as f64)).sum()
+    }
+    /// Whether its time is another than this one's by more than noise.
+    pub fn differs(&self, other: &Entry) -> bool {
+        let ratio = match self.measured().zip(other.measured()) {
+            Some((this, other)) => other / this,
+            None => other.estimate() / self.estimate(),
+        };
+        (ratio - 1.0).abs() > text::NOISE
     }
     /// Sum of the operations.
     pub fn flops(&self) -> u64 {
@@ -189,7 +200,8 @@ pub fn candidates<'a>(graph: &Graph, recipe: Recipe<'a>, top: usize, trace: &mut
             let schedule = Schedule::of(&plan, target, ranked.iter().map(pick));
             if entries.iter().all(|entry| entry.schedule != schedule) {
                 let title = if top == 1 { format!("{word}: next best") } else { format!("{word}: next best {rank}") };
-                entries.push(Entry::new(title, schedule, &plan, target)?);
+                let entry = Entry::new(title, schedule, &plan, target)?;
+                entries.push(Entry { is_next_best: true, ..entry });
             }
         }
     }

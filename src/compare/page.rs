@@ -71,7 +71,7 @@ fn cell(text: &str) -> String {
 }
 
 fn totals(comparison: &Comparison) -> String {
-    let heads: String = TOTALS.iter().map(|head| format!("<th>{head}")).collect();
+    let heads: String = TOTALS.iter().map(|column| format!("<th>{}", column.head())).collect();
     let row = |cells: &Vec<String>| format!("<tr>{}</tr>\n", cells.iter().map(|c| cell(c)).collect::<String>());
     let rows: String = text::totals(comparison).iter().map(row).collect();
     format!("<div class=\"wide\"><table><tr>{heads}</tr>\n{rows}</table></div>\n")
@@ -94,7 +94,7 @@ fn kernels(comparison: &Comparison, lines: &[Line]) -> String {
             }
             seen.push(part.tiles);
             let estimate = &part.estimate;
-            let times = line.launches as u64;
+            let times = line.launches() as u64;
             let class = if e == 0 { "" } else { " class=\"other\"" };
             let left = |text: &str| format!("<td class=\"left\">{}</td>", escape(text));
             let name = if e == 0 { part.kernel.as_str() } else { "" };
@@ -118,7 +118,8 @@ fn kernels(comparison: &Comparison, lines: &[Line]) -> String {
 fn graphs(comparison: &Comparison) -> String {
     let roots: BTreeSet<String> =
         comparison.plan.groups.iter().map(|g| comparison.plan.graph.text_name(g.root)).collect();
-    let (before, after) = (colored(&comparison.graph, &BTreeSet::new()), colored(&comparison.plan.graph, &roots));
+    let (before, after) =
+        (colored(&comparison.graph.named(), &BTreeSet::new()), colored(&comparison.plan.graph, &roots));
     format!(
         "<h2>The graph</h2>\n<p>Before: as written. After: rewritten and grouped; each <u>marked</u> value is what one kernel \
          writes to memory, all others live in registers and scratch of the kernel that needs them.</p>\n\

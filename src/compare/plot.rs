@@ -62,7 +62,7 @@ fn points(lines: &[Line]) -> Vec<Point> {
     let point = |line: &Line| {
         let estimate = &line.parts[0].estimate;
         let flops = estimate.flops as f64;
-        let measured = line.measured[0].map(|ns| flops * line.launches as f64 / ns);
+        let measured = line.measured[0].map(|ns| flops * line.launches() as f64 / ns);
         let said = time(Some(line.estimate(0)));
         let title = format!("{}: {said} estimated, {} measured", line.parts[0].kernel, time(line.measured[0]));
         Point { intensity: estimate.intensity(Level::L2), estimate: flops / estimate.ns, measured, title }
@@ -170,7 +170,7 @@ pub fn bars(comparison: &Comparison, lines: &[Line]) -> String {
     for (i, line) in order.into_iter().enumerate() {
         let top = ROW * i as f64 + 4.0;
         let (middle, bar) = (top + 14.0, ROW - 8.0);
-        let name = format!("{} × {}", escape(&line.parts[0].kernel), line.launches);
+        let name = format!("{} × {}", escape(&line.parts[0].kernel), line.launches());
         let _ = writeln!(svg, "<text x=\"{:.0}\" y=\"{middle:.1}\" text-anchor=\"end\">{name}</text>", NAME - 8.0);
         if let Some(measured) = line.measured[0] {
             let width = measured * scale;

@@ -1,43 +1,66 @@
-//! A comparison as text: totals of each schedule, then kernel by kernel.
+//! A comparison as text: totals of each schedule, where the time goes, and other tiles that are worth a look.
 //!
-//! Launches of one kernel with the same tiles are one line; below it stand the tiles that other schedules give it.
+//! ```text
+//!   totals         a line per schedule, those that take as long as the chosen one left out
+//!   kernels        the ten that take most of the time, or all: share, time, module
+//!   alternatives   tiles that other schedules give them, where that makes more than 2 % of a difference
+//! ```
+//!
+//! Launches of one kernel with the same tiles are one line, named after all of its places: `layers.2.blocks.{0-5}.mlp.fc1`.
 
 use super::{Comparison, Entry, Living, Part};
-use crate::report::{bytes, duration, table};
+use crate::report::{Column, Table, bytes, duration, screen::wrapped};
 use regard_passes::schedule::Level;
-use std::time::Duration;
+use std::{borrow::Cow, cmp::Reverse, time::Duration};
 
-/// Everything.
-pub fn text(comparison: &Comparison) -> String {
+/// Kernels shown where not all are asked for.
+const FIRST: usize = 10;
+/// The most parts of names that are listed.
+const LISTED: usize = 4;
+/// Ratios that differ from one by less are noise, of estimates as of measurements.
+pub const NOISE: f64 = 0.02;
+
+/// Everything, in lines of at most `width` columns; `all` kernels or those that take most of the time.
+pub fn text(comparison: &Comparison, all: bool, width: Option<usize>) -> String {
     let (model, target) = (&comparison.graph.name, comparison.target.name);
-    let measured = said(comparison);
-    let totals = table(&TOTALS, &[false].into_iter().chain([true; 11]).collect::<Vec<_>>(), &totals(comparison));
-    let (rows, same) = kernels(comparison);
-    let right: Vec<bool> = (0..KERNELS.len()).map(|column| (2..11).contains(&column)).collect();
-    let kernels = table(&KERNELS, &right, &rows);
-    let same = match same {
-        0 => String::new(),
-        n => format!("\n{n} kernels are cut alike everywhere.\n"),
+    let lines = by_time(comparison);
+    let shown = if all { lines.len() } else { lines.len().min(FIRST) };
+    let head = format!("{model} for {target} on one core, {}", said(comparison));
+    let mut text = wrapped(&head, width, "") + "\n\n";
+    text += &schedules(comparison, width);
+    let time = |lines: &[Line]| lines.iter().map(Line::time).sum::<f64>();
+    let share = 100.0 * time(&lines[..shown]) / time(&lines).max(f64::MIN_POSITIVE);
+    let sentence = match lines.len() - shown {
+        0 => format!("Where the time goes, by kernel ({shown}):"),
+        _ => format!(
+            "Where the time goes: {shown} of {} kernels take {share:.1} %; --all shows the others.",
+            lines.len()
+        ),
     };
-    format!("{model} for {target} on one core, {measured}\n\n{totals}\n{kernels}{same}{NOTE}")
+    let table = kernels(comparison, &lines, shown).fit(width);
+    text += &format!("\n{}\n{}", wrapped(&sentence, width, ""), table.text);
+    text += &table.note(width);
+    text += &alternatives(comparison, &lines[..shown], width);
+    if !table.left_out.contains(&"L1") {
+        text += "\nBytes cross the border in front of each level.\n";
+    }
+    text
 }
 
 /// The chosen schedules of several graphs, a line each; others are compared with the first.
-pub fn side_by_side(comparisons: &[Comparison]) -> String {
+pub fn side_by_side(comparisons: &[Comparison], width: Option<usize>) -> String {
     let first = &comparisons[0];
-    let rows: Vec<Vec<String>> = comparisons
-        .iter()
-        .map(|comparison| {
-            let mut cells = totals_of(&comparison.entries[0], &first.entries[0]);
-            let parameters = format!("{:.1} M", comparison.graph.parameters() as f64 / 1e6);
-            cells.splice(0..1, [comparison.graph.name.clone(), parameters]);
-            cells
-        })
-        .collect();
-    let head: Vec<&str> = ["model", "parameters"].into_iter().chain(TOTALS.into_iter().skip(1)).collect();
-    let right: Vec<bool> = (0..head.len()).map(|column| column > 0).collect();
-    let (target, measured) = (first.target.name, said(first));
-    format!("{} models for {target} on one core, {measured}\n\n{}{NOTE}", rows.len(), table(&head, &right, &rows))
+    let measured = first.entries[0].measured().is_some();
+    let rows = comparisons.iter().map(|comparison| {
+        let mut cells = totals_of(&comparison.entries[0], &first.entries[0]);
+        let parameters = format!("{:.1} M", comparison.graph.parameters() as f64 / 1e6);
+        cells.splice(0..1, [comparison.graph.name.clone(), parameters]);
+        cells
+    });
+    let columns = [Column::name("model", 16), Column::right("parameters").rank(2)];
+    let table = totals_table(columns.into_iter().chain(TOTALS.into_iter().skip(1)), rows, measured).fit(width);
+    let head = format!("{} models for {} on one core, {}", comparisons.len(), first.target.name, said(first));
+    wrapped(&head, width, "") + "\n\n" + &table.text + &table.note(width)
 }
 
 fn said(comparison: &Comparison) -> &'static str {
@@ -47,27 +70,54 @@ fn said(comparison: &Comparison) -> &'static str {
     }
 }
 
-const NOTE: &str =
-    "\nBytes cross the border in front of each level. Choices are made for four cores, which share blocks evenly.\n";
 /// What is told of a schedule as a whole.
-pub const TOTALS: [&str; 12] = [
-    "schedule", "kernels", "launches", "GFLOP", "L1", "L2", "L3", "memory", "arena", "scratch", "estimate", "measured",
+pub const TOTALS: [Column; 12] = [
+    Column::name("schedule", 16),
+    Column::right("kernels").rank(6),
+    Column::right("launches").rank(3),
+    Column::right("GFLOP").rank(1),
+    Column::right("L1").rank(11),
+    Column::right("L2").rank(10),
+    Column::right("L3").rank(9),
+    Column::right("memory").rank(8),
+    Column::right("arena").rank(4),
+    Column::right("scratch").rank(5),
+    Column::right("estimate"),
+    Column::right("measured"),
 ];
-const KERNELS: [&str; 13] = [
-    "kernel",
-    "tiles",
-    "×",
-    "MFLOP",
-    "L1",
-    "L2",
-    "L3",
-    "memory",
-    "estimate",
-    "measured",
-    "ratio",
-    "where intermediates live",
-    "first root",
-];
+
+/// A table of totals; measurements are its last column, where there are some.
+fn totals_table(
+    columns: impl Iterator<Item = Column>,
+    rows: impl Iterator<Item = Vec<String>>,
+    measured: bool,
+) -> Table {
+    let columns: Vec<Column> = columns.collect();
+    let count = columns.len() - usize::from(!measured);
+    Table::new(columns.into_iter().take(count)).with(rows.map(|row| row.into_iter().take(count).collect()))
+}
+
+/// A line per schedule; one of the next best tiles only where it takes another time.
+fn schedules(comparison: &Comparison, width: Option<usize>) -> String {
+    let first = &comparison.entries[0];
+    let (mut rows, mut alike) = (Vec::new(), Vec::new());
+    for entry in &comparison.entries {
+        match entry.is_next_best && !first.differs(entry) {
+            true => alike.extend(
+                entry.title.split(':').next().filter(|kind| !alike.contains(kind)).into_iter().collect::<Vec<_>>(),
+            ),
+            false => rows.push(totals_of(entry, first)),
+        }
+    }
+    let table = totals_table(TOTALS.into_iter(), rows.into_iter(), first.measured().is_some()).fit(width);
+    let mut text = table.text;
+    if !alike.is_empty() {
+        let percent = 100.0 * NOISE;
+        let alike = format!("Next best tiles of {} take the same time within {percent:.0} %.", alike.join(", "));
+        text += &format!("{}\n", wrapped(&alike, width, ""));
+    }
+    text
+}
 
 /// A time in nanoseconds, or nothing.
 pub fn time(ns: Option<f64>) -> String {
@@ -106,10 +156,8 @@ fn multiple(ratio: f64, entry: &Entry, first: &Entry) -> String {
 
 /// Launches of one kernel that all schedules cut alike.
 pub struct Line<'a> {
-    /// How many.
-    pub launches: usize,
-    /// Name of the first one's root.
-    pub root: &'a str,
+    /// Names of the groups, one per launch.
+    pub names: Vec<&'a str>,
     /// The group in each schedule.
     pub parts: Vec<&'a Part>,
     /// Measured nanoseconds of all of them, by schedule.
@@ -117,13 +165,28 @@ pub struct Line<'a> {
 }
 
 impl Line<'_> {
+    /// How many launches.
+    pub fn launches(&self) -> usize {
+        self.names.len()
+    }
     /// Whether some schedule cuts it otherwise than the first.
     pub fn differs(&self) -> bool {
         self.parts.iter().any(|part| part.tiles != self.parts[0].tiles)
     }
     /// Nanoseconds of all launches together, estimated.
     pub fn estimate(&self, entry: usize) -> f64 {
-        self.parts[entry].estimate.ns * self.launches as f64
+        self.parts[entry].estimate.ns * self.launches() as f64
+    }
+    /// Nanoseconds under the first schedule: measured where they are, estimated otherwise.
+    pub fn time(&self) -> f64 {
+        self.measured[0].unwrap_or_else(|| self.estimate(0))
+    }
+    /// Time under another schedule over that under the first.
+    pub fn ratio(&self, entry: usize) -> f64 {
+        match self.measured[0].zip(self.measured[entry]) {
+            Some((first, other)) => other / first,
+            None => self.estimate(entry) / self.estimate(0),
+        }
     }
 }
 
@@ -131,61 +194,127 @@ impl Line<'_> {
 pub fn lines<'a>(comparison: &'a Comparison) -> Vec<Line<'a>> {
     let mut lines: Vec<Line> = Vec::new();
     let first = &comparison.entries[0];
-    for (i, (root, _)) in first.schedule.groups.iter().enumerate() {
+    for (i, (name, _)) in first.schedule.groups.iter().enumerate() {
         let parts: Vec<&Part> = comparison.entries.iter().map(|entry| &entry.parts[i]).collect();
         let measured: Vec<Option<f64>> = parts.iter().map(|part| part.measured.map(|ns| ns as f64)).collect();
         let equal = |a: &&Part, b: &&Part| a.kernel == b.kernel && a.tiles == b.tiles;
         match lines.iter_mut().find(|line| line.parts.iter().zip(&parts).all(|(a, b)| equal(a, b))) {
             Some(line) => {
-                line.launches += 1;
+                line.names.push(name);
                 line.measured.iter_mut().zip(measured).for_each(|(sum, now)| *sum = sum.zip(now).map(|(a, b)| a + b));
             }
-            None => lines.push(Line { launches: 1, root, parts, measured }),
+            None => lines.push(Line { names: vec![name], parts, measured }),
         }
     }
     lines
 }
 
-/// The rows, and the number of kernels left out because two files agree on them.
-fn kernels(comparison: &Comparison) -> (Vec<Vec<String>>, usize) {
-    let diff = comparison.entries[0].title != "chosen";
-    let mut rows = Vec::new();
-    let mut same = 0;
-    for line in lines(comparison) {
-        if diff && !line.differs() {
-            same += 1;
-            continue;
-        }
-        let mut seen = Vec::new();
-        for (e, part) in line.parts.iter().enumerate() {
-            if e > 0 && seen.contains(&part.tiles) {
-                continue;
-            }
-            seen.push(part.tiles);
-            rows.push(row(&line, e, part));
-        }
-    }
-    (rows, same)
+/// The same, those first that take longest.
+pub fn by_time<'a>(comparison: &'a Comparison) -> Vec<Line<'a>> {
+    let mut lines = lines(comparison);
+    lines.sort_by_key(|line| Reverse(line.time() as u64));
+    lines
 }
 
-fn row(line: &Line, e: usize, part: &Part) -> Vec<String> {
-    let estimate = &part.estimate;
-    let first = e == 0;
-    let times = line.launches as u64;
-    let mut cells = vec![
-        if first { part.kernel.clone() } else { "  or".into() },
-        part.tiles.to_string(),
-        if first { line.launches.to_string() } else { String::new() },
-        format!("{:.1}", (estimate.flops * times) as f64 / 1e6),
-    ];
-    cells.extend(Level::ALL.map(|level| bytes(estimate.bytes[level] * times)));
-    cells.extend([time(Some(line.estimate(e))), time(line.measured[e])]);
-    // Estimate over measurement; without one, over the first schedule's estimate.
-    let against = line.measured[e].unwrap_or(line.estimate(0));
-    cells.push(format!("{:.2}", line.estimate(e) / against));
-    cells.push(living(&part.living));
-    cells.push(if first { format!("%{}", line.root) } else { String::new() });
-    cells
+/// Several names as one: what they differ by is listed in braces, or where there is too much of it a star.
+pub fn pattern(names: &[&str]) -> String {
+    let split: Vec<Vec<&str>> = names.iter().map(|name| name.split('.').collect()).collect();
+    let first = &split[0];
+    if split.iter().any(|other| other.len() != first.len()) {
+        return format!("{} and {} more", names[0], names.len() - 1);
+    }
+    let place = |at: usize| -> Cow<str> {
+        let mut words: Vec<&str> = Vec::new();
+        split.iter().map(|name| name[at]).for_each(|word| words.extend((!words.contains(&word)).then_some(word)));
+        let numbers: Option<Vec<usize>> = words.iter().map(|word| word.parse().ok()).collect();
+        let run = numbers.is_some_and(|numbers| numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]));
+        match words[..] {
+            [word] => word.into(),
+            [first, _, .., last] if run && words.len() > 2 => format!("{{{first}-{last}}}").into(),
+            _ if words.len() <= LISTED => format!("{{{}}}", words.join(",")).into(),
+            _ => "*".into(),
+        }
+    };
+    (0..first.len()).map(place).collect::<Vec<_>>().join(".")
+}
+
+/// The first lines as a table.
+fn kernels(comparison: &Comparison, lines: &[Line], shown: usize) -> Table {
+    let total: f64 = lines.iter().map(Line::time).sum();
+    let measured = comparison.entries[0].measured().is_some();
+    let mut columns = vec![Column::right("share"), Column::right("estimate")];
+    if measured {
+        columns.extend([Column::right("measured"), Column::right("ratio").rank(8)]);
+    }
+    columns.extend([Column::right("×"), Column::name("module", 20), Column::name("kernel", 18).rank(2)]);
+    columns.extend([Column::right("GFLOP/s").rank(3), Column::left("tiles").rank(4), Column::right("MFLOP").rank(7)]);
+    columns.extend(["L1", "L2", "L3", "memory"].map(|level| Column::right(level).rank(9)));
+    columns.push(Column::left("where intermediates live").rank(10));
+    let row = |line: &Line| {
+        let (part, times) = (line.parts[0], line.launches() as u64);
+        let flops = part.estimate.flops * times;
+        let mut cells = vec![format!("{:.1} %", 100.0 * line.time() / total), time(Some(line.estimate(0)))];
+        if measured {
+            let ratio = line.measured[0].map_or("–".into(), |ns| format!("{:.2}", line.estimate(0) / ns));
+            cells.extend([time(line.measured[0]), ratio]);
+        }
+        cells.extend([times.to_string(), pattern(&line.names), part.kernel.clone()]);
+        cells.extend([format!("{:.1}", flops as f64 / line.time()), part.tiles.to_string()]);
+        cells.push(format!("{:.1}", flops as f64 / 1e6));
+        cells.extend(Level::ALL.map(|level| bytes(part.estimate.bytes[level] * times)));
+        cells.push(living(&part.living));
+        cells
+    };
+    Table::new(columns).with(lines[..shown].iter().map(row))
+}
+
+/// Tiles that other schedules give the kernels, where that makes a difference; all that differ where files are compared.
+fn alternatives(comparison: &Comparison, lines: &[Line], width: Option<usize>) -> String {
+    let measured = comparison.entries[0].measured().is_some();
+    let mut columns = vec![Column::name("module", 20), Column::left("tiles"), Column::right("estimate")];
+    if measured {
+        columns.push(Column::right("measured"));
+    }
+    let (mut table, mut found, mut same) = (Table::new(columns), false, 0);
+    for line in lines {
+        let others = (1..line.parts.len()).filter(|&e| line.parts[e].tiles != line.parts[0].tiles);
+        let mut told = Vec::new();
+        for e in others {
+            let matters = !comparison.entries[e].is_next_best || (line.ratio(e) - 1.0).abs() > NOISE;
+            if matters && !told.iter().any(|&other: &usize| line.parts[other].tiles == line.parts[e].tiles) {
+                told.push(e);
+            }
+        }
+        same += usize::from(!line.differs());
+        found |= !told.is_empty();
+        let cells = |e: usize| {
+            let name = if e == 0 { pattern(&line.names) } else { "  or".into() };
+            let of = |ns: Option<f64>, first: Option<f64>| match (e, ns.zip(first)) {
+                (0, _) | (_, None) => time(ns),
+                (_, Some((ns, first))) => format!("{} ({:.2}×)", time(Some(ns)), ns / first),
+            };
+            let mut cells = vec![name, line.parts[e].tiles.to_string()];
+            cells.push(of(Some(line.estimate(e)), Some(line.estimate(0))));
+            if measured {
+                cells.push(of(line.measured[e], line.measured[0]));
+            }
+            cells
+        };
+        if !told.is_empty() {
+            [0].into_iter().chain(told).for_each(|e| table.row(cells(e)));
+        }
+    }
+    let files = comparison.entries.iter().skip(1).any(|entry| !entry.is_next_best);
+    match (found, files) {
+        (false, false) => String::new(),
+        (false, true) => format!("\n{same} kernels are cut alike everywhere.\n"),
+        (true, false) => {
+            format!("\nOther tiles, where they differ by more than {:.0} %:\n{}", 100.0 * NOISE, table.fit(width).text)
+        }
+        (true, true) => {
+            format!("\nTiles that differ; {same} kernels are cut alike everywhere:\n{}", table.fit(width).text)
+        }
+    }
 }
 
 /// In few words.
@@ -207,4 +336,20 @@ pub fn living(living: &Living) -> String {
         words.push(format!("arena {} → {}", bytes(living.read), bytes(living.written)));
     }
     words.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_differ_are_listed() {
+        let blocks = ["layers.2.blocks.0.mlp.fc1", "layers.2.blocks.5.mlp.fc1"];
+        assert_eq!(pattern(&blocks), "layers.2.blocks.{0,5}.mlp.fc1");
+        assert_eq!(pattern(&blocks[..1]), blocks[0]);
+        assert_eq!(pattern(&["a.1.b", "a.2.b", "a.3.b"]), "a.{1-3}.b");
+        assert_eq!(pattern(&["a.1.b", "a.3.c", "a.5.b"]), "a.{1,3,5}.{b,c}");
+        assert_eq!(pattern(&["a.1", "a.3", "a.5", "a.7", "a.9"]), "a.*");
+        assert_eq!(pattern(&["a.b", "c", "d"]), "a.b and 2 more");
+    }
 }

@@ -10,6 +10,7 @@
 //! merger; larger ones are each region and the whole graph, before and after. [`Explanation::replay`] evaluates all of them.
 
 mod compact;
+pub mod json;
 
 use crate::{
     errors::Result,
@@ -99,6 +100,11 @@ impl Explanation {
             }
         }
         None
+    }
+
+    /// The region whose result has that name.
+    pub fn region_called(&self, name: &str) -> Option<usize> {
+        self.optimized.regions.iter().position(|region| region.root == name)
     }
 
     /// The whole explanation, or that of one region.
@@ -307,8 +313,8 @@ mod tests {
         );
         let target = Target::named("x86-64-v2").expect("a row");
         for (rules, expected) in [
-            (Rules { terms: 8, ..Rules::default() }, "limit of 8 terms"),
-            (Rules { rounds: 1, ..Rules::default() }, "limit of 1 rounds"),
+            (Rules { terms: 8, ..Rules::default() }, "limit of 8 e-nodes"),
+            (Rules { rounds: 1, ..Rules::default() }, "limit of 1 iterations"),
         ] {
             let explained = explain(&block, &Recipe { rules, ..target.into() }).expect("it is explained");
             assert!(explained.text(None).contains(expected), "{}", explained.text(None));

@@ -33,7 +33,7 @@ impl Artifact for Session {}
 
 impl Artifact for Graph {
     fn text(&self) -> String {
-        self.to_string()
+        self.named().to_string()
     }
     fn faults(&self) -> Vec<String> {
         verify(self).iter().map(ToString::to_string).collect()
@@ -45,7 +45,7 @@ impl Artifact for Optimized {
         let reports = self.regions.iter().map(|region| format!("; {region}\n"));
         let last = self.forms.last().filter(|form| !form.steps.is_empty());
         let merged = last.map(|form| format!("; {} ×{}\n", form.steps[0].rule, form.steps.len()));
-        format!("{}{}", reports.chain(merged).collect::<String>(), self.graph)
+        format!("{}{}", reports.chain(merged).collect::<String>(), self.graph.named())
     }
     fn faults(&self) -> Vec<String> {
         self.graph.faults()
@@ -54,7 +54,8 @@ impl Artifact for Optimized {
 
 impl Artifact for Plan {
     fn text(&self) -> String {
-        let lines = self.groups.iter().map(|group| format!("  {}\n", group_text(&self.graph, group)));
+        let groups = self.groups.iter().zip(&self.names);
+        let lines = groups.map(|(group, name)| format!("  {}\n", group_text(&self.graph, group, name)));
         format!("plan {} {{\n{}}}\n\n{}", self.graph.name, lines.collect::<String>(), self.graph)
     }
     fn faults(&self) -> Vec<String> {
@@ -62,8 +63,8 @@ impl Artifact for Plan {
     }
 }
 
-/// One group: what it writes, its anchor with extents, and the tensors it reads.
-fn group_text(graph: &Graph, group: &Group) -> String {
+/// One group: its anchor with extents, the tensors it reads, and what it writes where that is called otherwise.
+fn group_text(graph: &Graph, group: &Group, called: &str) -> String {
     let anchor = match &group.body {
         Body::Row(cone) => format!("row {:?}", cone.space),
         Body::Product(p) => {
@@ -81,17 +82,19 @@ fn group_text(graph: &Graph, group: &Group) -> String {
     };
     let cones = group.body.cones();
     let name = |node: NodeId| format!("%{}", graph.text_name(node));
-    let kept = |stage: &Stage| if stage.kept { " (kept)" } else { "" };
+    let kept = |stage: &Stage| if stage.kept { " (also stored)" } else { "" };
     let stages = cones.iter().flat_map(|cone| &cone.stages).map(|stage| format!("{}{}", name(stage.node), kept(stage)));
     let stages: Vec<String> = stages.collect();
-    let through = if stages.is_empty() { String::new() } else { format!(" through {}", stages.join(", ")) };
+    let fused = if stages.is_empty() { String::new() } else { format!(" fused producers {}", stages.join(", ")) };
     let mut reads: Vec<String> = Vec::new();
     for name in cones.iter().flat_map(|cone| cone.reads()).map(name) {
         if !reads.contains(&name) {
             reads.push(name);
         }
     }
-    format!("{} = {anchor}{through} reading {}", name(group.root), reads.join(", "))
+    let root = graph.text_name(group.root);
+    let writes = if root == called { String::new() } else { format!(" writing %{root}") };
+    format!("%{called} = {anchor}{fused} reading {}{writes}", reads.join(", "))
 }
 
 impl Artifact for Schedule {

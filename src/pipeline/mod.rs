@@ -68,17 +68,25 @@ pub fn planned<'a>(graph: &Graph, recipe: impl Into<Recipe<'a>>, trace: &mut Tra
 /// Where a pass refuses the graph, or the recipe's schedule is not one for this graph and target; the sentence
 /// names the inequality that fails.
 pub fn kernels<'a>(graph: &Graph, recipe: impl Into<Recipe<'a>>, trace: &mut Trace) -> Result<Program<Kernel>> {
-    let recipe = recipe.into();
+    Ok(named_kernels(graph, recipe.into(), trace)?.0)
+}
+
+/// Kernels for a graph, and the name of what each launch computes: [`Plan::names`].
+///
+/// # Errors
+/// As [`kernels`].
+fn named_kernels(graph: &Graph, recipe: Recipe, trace: &mut Trace) -> Result<(Program<Kernel>, Vec<String>)> {
     let target = recipe.target;
     let plan = planned(graph, recipe.clone(), trace)?;
     let chosen = || recipe.schedule.unwrap_or_else(|| Schedule::best(&plan, target));
     let schedule = trace.stage("schedule", || Ok(chosen()))?;
-    trace.stage("kernels", || {
+    let program = trace.stage("kernels", || {
         let mut program = lower(&plan, &schedule, target)?;
         // The plan copies outputs that are inputs or repeat; the names are those that the graph was written with.
         program.outputs.iter_mut().zip(graph.output_names()).for_each(|(port, name)| port.name = name);
         Ok(program)
-    })
+    })?;
+    Ok((program, plan.names))
 }
 
 /// The largest tensor that a program may hold, in bytes.
@@ -96,7 +104,7 @@ pub fn check_leaves(graph: &Graph, weights: &dyn Weights, trace: &mut Trace) -> 
             None => weights.check(graph),
             Some((id, node)) => Err(Error::Failed(format!(
                 "%{} is {} and takes {} bytes, expected at most {MAX_TENSOR}",
-                graph.text_name(id),
+                graph.names().of(id),
                 node.ty,
                 node.ty.bytes()
             ))),
@@ -148,13 +156,26 @@ pub struct Options<'a> {
 /// # Errors
 /// Where the weights do not fit the graph, or any stage fails.
 pub fn session(graph: &Graph, options: &Options, trace: &mut Trace) -> Result<(Session, Program<Kernel>)> {
+    let (session, kernels, _) = named_session(graph, options, trace)?;
+    Ok((session, kernels))
+}
+
+/// The same, and the name of what each launch computes: [`Plan::names`].
+///
+/// # Errors
+/// As [`session`].
+pub fn named_session(
+    graph: &Graph,
+    options: &Options,
+    trace: &mut Trace,
+) -> Result<(Session, Program<Kernel>, Vec<String>)> {
     check_leaves(graph, options.weights, trace)?;
     memory::afford(graph)?;
-    let kernels = kernels(graph, options.recipe.clone(), trace)?;
+    let (kernels, names) = named_kernels(graph, options.recipe.clone(), trace)?;
     let constants = constants(&kernels, options.weights, trace)?;
     let code = code(kernels.clone(), options.recipe.target, trace)?;
     let session = trace.stage("session", || start(code, constants, options.recipe.target, options.threads))?;
-    Ok((session, kernels))
+    Ok((session, kernels, names))
 }
 
 /// The target that `--target` names; the best of this processor where it names none.

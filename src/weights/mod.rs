@@ -9,8 +9,8 @@
 //! A weight of `i32` or `bool` is a constant: an index table, a mask. Integers must fit 32 bits. A float weight may hold
 //! infinities, as masks do, where no matmul, convolution or norm takes it; NaN is refused.
 //!
-//! A source is first checked against the graph as a whole, so that one run names every missing, surplus,
-//! misshapen or broken tensor; then tensors are asked for one at a time.
+//! A source is first checked against the graph as a whole, so that one run names every missing or unexpected tensor, every
+//! mismatch of shapes or types and every broken value; then tensors are asked for one at a time.
 
 mod bind;
 mod checkpoint;
@@ -111,7 +111,7 @@ impl Faults {
             hints.push(format!("its head has {found} classes, the model was built for {expected}: --classes {found}"));
         }
         if faults.iter().any(|fault| matches!(fault, Fault::Surplus { .. })) {
-            hints.push("--allow-extra ignores surplus tensors".into());
+            hints.push("--allow-extra ignores unexpected tensors".into());
         }
         hints
     }
@@ -198,12 +198,12 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Fault::Missing { name, expected } => write!(f, "missing    {name}: expected {expected}"),
-            Fault::Surplus { name, found } => write!(f, "surplus    {name}: found {found}, expected no such tensor"),
+            Fault::Surplus { name, found } => write!(f, "unexpected {name}: found {found}, expected no such tensor"),
             Fault::Shape { name, expected, found, .. } => {
-                write!(f, "misshapen  {name}: found {found}, expected {expected}")
+                write!(f, "shape mismatch {name}: found {found}, expected {expected}")
             }
             Fault::Type { name, found, expected } => {
-                write!(f, "mistyped   {name}: found {found}, expected {expected}")
+                write!(f, "dtype mismatch {name}: found {found}, expected {expected}")
             }
             Fault::Range { name, value, position, expected, count } => {
                 write!(

@@ -10,7 +10,7 @@ fn a_wrong_command_line_exits_with_two() {
         &["run"],
         &["compile", "swin_tiny", "--emit", "dll"],
         &["show", "swin_tiny", "--stage", "nowhere"],
-        &["run", "swin_tiny", "--size", "224"],
+        &["run", "swin_tiny", "--size", "224x"],
         &["run", "swin_tiny", "--threads", "0"],
         &["run", "swin_tiny", "--target", "z80"],
         &["run", "swin_tiny", "--weights", "synth:many"],
@@ -94,9 +94,9 @@ fn every_wrong_weight_is_named() {
     broken[7] = f32::NAN;
     let bytes = tensors(&[("w", &[10, 192], wave(1920, 0.1)), ("b", &[10], broken), ("c", &[2], wave(2, 0.1))]);
     let err = with_weights(&dir, &bytes, &[]).fails(1);
-    assert!(err.contains("misshapen  w: found [10, 192], expected [192, 10]"), "{err}");
+    assert!(err.contains("shape mismatch w: found [10, 192], expected [192, 10]"), "{err}");
     assert!(err.contains("not finite b: found NaN at position 7"), "{err}");
-    assert!(err.contains("surplus    c: found F32[2]"), "{err}");
+    assert!(err.contains("unexpected c: found F32[2]"), "{err}");
     assert!(err.contains("3 faults"), "{err}");
 
     let err = with_weights(&dir, &tensors(&[("w", &[192, 10], wave(1920, 0.1))]), &[]).fails(1);

@@ -69,7 +69,7 @@ fn the_structure_of_a_debiformer_is_its_checkpoints() {
     let args = ["check", "debiformer_tiny", "--size", "64x64", "--trials", "1", "--weights", &weights];
     assert!(regard(&args).ok().contains("ok"));
     let wrong = regard(&[&args[..], &["--option", "width=64"]].concat()).fails(1);
-    assert!(wrong.contains("misshapen  downsample_layers.0.0.weight: found [16, 3, 3, 3]"), "{wrong}");
+    assert!(wrong.contains("shape mismatch downsample_layers.0.0.weight: found [16, 3, 3, 3]"), "{wrong}");
 }
 
 #[test]

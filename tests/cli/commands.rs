@@ -6,8 +6,21 @@ use regard::archive::Archive;
 #[test]
 fn every_command_has_help_with_an_example() {
     for command in [
-        "models", "table", "compile", "run", "check", "show", "compare", "bench", "optimize", "explain", "convert",
-        "score", "segment",
+        "models",
+        "table",
+        "compile",
+        "run",
+        "check",
+        "show",
+        "compare",
+        "bench",
+        "optimize",
+        "explain",
+        "convert",
+        "score",
+        "segment",
+        "completions",
+        "man",
     ] {
         let help = regard(&[command, "--help"]).ok();
         assert!(help.contains("Example") && help.contains("regard "), "{help}");

@@ -93,8 +93,8 @@ fn candidates_are_compared_and_measured_on_a_page_of_their_own() {
     let dir = Dir::new();
     let block = dir.file("block.rg", BLOCK);
     let page = dir.arg("block.html");
-    let text = regard(&["compare", &block, "--top", "2", "--measure", "--html", &page]).ok();
-    for word in ["chosen", "attention: next best 2", "where intermediates live", "scratch", "product", "block.html"] {
+    let text = regard(&["compare", &block, "--top", "2", "--measure", "--wide", "--html", &page]).ok();
+    for word in ["chosen", "measured", "where intermediates live", "scratch", "product", "block.html"] {
         assert!(text.contains(word), "{word}: {text}");
     }
     assert!(!text.contains("–"), "all is measured: {text}");
@@ -103,6 +103,7 @@ fn candidates_are_compared_and_measured_on_a_page_of_their_own() {
     for (tag, least) in [("<svg", 2), ("class=\"measured\"", 4), ("<pre>", 2), ("prefers-color-scheme: dark", 1)] {
         assert!(html.matches(tag).count() >= least, "{tag}");
     }
+    assert!(html.contains("attention: next best 2") && html.contains("where intermediates live"));
     for outside in ["http", "src=", "href=", "@import", "url("] {
         assert!(!html.contains(outside), "{outside}");
     }

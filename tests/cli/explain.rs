@@ -37,7 +37,7 @@ fn the_chain_is_shown_with_expressions_and_costs() {
         "fold-numbers",
         "(sqrt 9.0)",
         "region %y: ",
-        "saturated",
+        " iterations, ",
         "estimate ",
         "▶ (attend -1 s v)",
         "number-into-weights",

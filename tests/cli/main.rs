@@ -11,6 +11,7 @@ mod outputs;
 mod readme;
 mod rules;
 mod segmentation;
+mod terminal;
 mod types;
 
 use std::{
@@ -82,6 +83,9 @@ pub fn start(program: &Path, args: &[&str]) -> Ran {
 
 /// Runs a command.
 pub fn ran(command: &mut Command) -> Ran {
+    // Lines have a hundred columns where nothing says otherwise.
+    let command =
+        if command.get_envs().any(|(name, _)| name == "COLUMNS") { command } else { command.env_remove("COLUMNS") };
     let Output { status, stdout, stderr } = command.output().expect("the program starts");
     let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
     Ran { code: status.code().expect("no signal ended it"), out: text(stdout), err: text(stderr) }

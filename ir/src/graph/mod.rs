@@ -18,6 +18,7 @@ mod bound;
 mod builder;
 mod eval;
 mod maps;
+mod names;
 pub mod random;
 mod tensor;
 #[cfg(test)]
@@ -27,6 +28,7 @@ mod windows;
 pub use bound::{Bounded, eval_bounded, eval_bounded_stored};
 pub use builder::{Builder, attempt};
 pub use eval::{EvalError, eval, eval_nodes};
+pub use names::Names;
 pub use tensor::Tensor;
 
 use crate::{

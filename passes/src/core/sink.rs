@@ -256,7 +256,6 @@ impl Sink<'_> {
     fn view(&mut self, source: NodeId, map: View) -> Result<NodeId, Error> {
         let node = &self.out.nodes[source];
         if let Op::ViewOp(inner) = &node.op
-            && node.label.is_none()
             && let Some(both) = inner.map.then(&map)
         {
             let below = node.operands[0];

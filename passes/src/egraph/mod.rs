@@ -40,7 +40,7 @@ use crate::{
 use egg::{Id, Language, RecExpr, Runner, StopReason};
 use matches::Scheduler;
 use regard_ir::{
-    graph::{Graph, NodeId},
+    graph::{Graph, Names, NodeId},
     id::IdVec,
     ops::{Input, Op, Weight},
     target::Target,
@@ -94,12 +94,12 @@ pub struct RegionReport {
     pub chosen: Graph,
 }
 
-/// One line: `%layers.0, 2 regions alike: 131 terms after 5 rounds, saturated; factor-into-weights, add-rows`.
+/// One line: `%layers.0, 2 regions alike: 131 e-nodes, 5 iterations, saturated; factor-into-weights, add-rows`.
 impl fmt::Display for RegionReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RegionReport { root, copies, nodes, iterations, stop, .. } = self;
         let alike = if *copies == 1 { String::new() } else { format!(", {copies} regions alike") };
-        write!(f, "%{root}{alike}: {nodes} terms after {iterations} rounds, {stop}; ")?;
+        write!(f, "%{root}{alike}: {nodes} e-nodes, {iterations} iterations, {stop}; ")?;
         let mut counts: Vec<(&str, usize)> = Vec::new();
         for step in &self.rules {
             match counts.iter_mut().find(|(rule, _)| *rule == step.rule) {
@@ -110,7 +110,7 @@ impl fmt::Display for RegionReport {
         let times =
             |&(rule, count): &(&str, usize)| if count == 1 { rule.to_string() } else { format!("{rule} ×{count}") };
         let list: Vec<String> = counts.iter().map(times).collect();
-        f.write_str(if list.is_empty() { "as written" } else { "" })?;
+        f.write_str(if list.is_empty() { "unchanged" } else { "" })?;
         f.write_str(&list.join(", "))
     }
 }
@@ -132,8 +132,8 @@ impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Stop::Saturated => f.write_str("saturated"),
-            Stop::Nodes(limit) => write!(f, "stopped by the limit of {limit} terms"),
-            Stop::Iterations(limit) => write!(f, "stopped by the limit of {limit} rounds"),
+            Stop::Nodes(limit) => write!(f, "stopped by the limit of {limit} e-nodes"),
+            Stop::Iterations(limit) => write!(f, "stopped by the limit of {limit} iterations"),
             Stop::Matches(limit) => write!(f, "stopped by the limit of {limit} matches"),
         }
     }
@@ -216,13 +216,15 @@ fn improve(graph: &Graph, regions: &[Region], target: &Target, rules: &Rules) ->
     let mut solutions: Vec<Solution> = Vec::new();
     let mut reports: Vec<RegionReport> = Vec::new();
     let mut chosen = BTreeMap::new();
+    let names = graph.names();
     for region in regions {
         let at = match known.get(&region.problem) {
             Some(&at) => at,
             None => {
                 let (solution, report) = solve(&region.problem, target, rules)?;
-                let (written, chosen) = solution.sides(graph, region)?;
-                reports.push(RegionReport { root: graph.text_name(region.root), written, chosen, ..report });
+                let (written, chosen) = solution.sides(&names, region)?;
+                let root = names.of(region.root).to_owned();
+                reports.push(RegionReport { root, written, chosen, ..report });
                 solutions.push(solution);
                 known.insert(&region.problem, reports.len() - 1);
                 reports.len() - 1
@@ -246,15 +248,15 @@ struct Solution {
 
 impl Solution {
     /// The region of a graph as written and as chosen; leaves keep their names.
-    fn sides(&self, graph: &Graph, region: &Region) -> Result<(Graph, Graph), Error> {
+    fn sides(&self, names: &Names, region: &Region) -> Result<(Graph, Graph), Error> {
         let side = |expr: &RecExpr<Term>| {
-            let mut out = Graph::new(graph.text_name(region.root));
+            let mut out = Graph::new(names.of(region.root));
             let mut leaves = Vec::new();
             for (&node, leaf) in region.leaves.iter().zip(&region.problem.leaves) {
                 let ty = leaf.ty.clone();
                 let op = if leaf.constant { Op::Weight(Weight { ty }) } else { Op::Input(Input { ty }) };
                 let leaf = out.push(op, &[])?;
-                out.set_label(leaf, graph.text_name(node));
+                out.set_label(leaf, names.of(node));
                 leaves.push(leaf);
             }
             let nodes = decode(expr.as_ref(), &mut out, |i| leaves[i as usize])?;

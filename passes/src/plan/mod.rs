@@ -20,6 +20,7 @@ mod cone;
 mod constants;
 mod epilogue;
 pub mod expr;
+mod names;
 pub mod neighbourhood;
 mod pair;
 mod shared;
@@ -49,6 +50,8 @@ pub struct Plan {
     pub graph: Graph,
     /// Groups in launch order.
     pub groups: Vec<Group>,
+    /// What each group is called.
+    pub names: Vec<String>,
 }
 
 /// One kernel's work.
@@ -149,7 +152,7 @@ fn group(graph: Graph, target: &Target) -> Result<Plan, Error> {
                 if cuts.is_empty() {
                     let groups = planner.chained(groups);
                     fits(&graph, &groups)?;
-                    return Ok(Plan { graph, groups });
+                    return Ok(Plan::new(graph, groups));
                 }
                 cuts
             }

@@ -4,9 +4,9 @@
 //!
 //! ```text
 //!   schedule swin_tiny for x86-64-v4 {
-//!     %12 row rows 1 inner 16384
+//!     %layers.0.blocks.0.norm1.mean row rows 1 inner 16384
 //!     %layers.0.blocks.0.attn.qkv product rows 196 panels 6 depth 96 mr 7 nv 3
-//!     %31 attend queries 49 mr 5 keys 4 values 2
+//!     %layers.0.blocks.0.attn.attend attend queries 49 mr 5 keys 4 values 2
 //!     %40 slide rows 14 sums 8
 //!   }
 //! ```
@@ -52,7 +52,7 @@ pub struct Schedule {
     pub model: String,
     /// Name of the target.
     pub target: String,
-    /// The root's name in text, and its tiles.
+    /// The name of each group, and its tiles.
     pub groups: Vec<(String, Tiles)>,
 }
 
@@ -65,7 +65,7 @@ impl Schedule {
 
     /// The schedule with these tiles, one for each group.
     pub fn of(plan: &Plan, target: &Target, tiles: impl Iterator<Item = Tiles>) -> Schedule {
-        let groups = plan.groups.iter().zip(tiles).map(|(g, tiles)| (plan.graph.text_name(g.root), tiles)).collect();
+        let groups = plan.names.iter().cloned().zip(tiles).collect();
         Schedule { model: plan.graph.name.clone(), target: target.name.to_string(), groups }
     }
 
@@ -79,10 +79,9 @@ impl Schedule {
             let (found, expected) = (self.groups.len(), plan.groups.len());
             return Err(Error::unsupported(format!("the schedule has {found} groups, the plan has {expected}")));
         }
-        for ((name, tiles), group) in self.groups.iter().zip(&plan.groups) {
-            let root = plan.graph.text_name(group.root);
-            if *name != root {
-                return Err(Error::unsupported(format!("the schedule names %{name} where the plan writes %{root}")));
+        for (((name, tiles), group), expected) in self.groups.iter().zip(&plan.groups).zip(&plan.names) {
+            if name != expected {
+                return Err(Error::unsupported(format!("the schedule names %{name} where the plan has %{expected}")));
             }
             inequalities::check(&group.body, tiles, target)
                 .map_err(|why| Error::unsupported(format!("%{name}: {why}")))?;

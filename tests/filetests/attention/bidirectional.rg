@@ -83,7 +83,7 @@ graph bidirectional {
 ;   %y : f32[2, 9, 12] = 0.07892 0.21483 0.11218 -0.22191 2.89289 -0.75726 … norm 12.56323
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 135 terms after 16 rounds, saturated; factor-through-view ×4, factor-into-values ×2, view-of-view ×4, factor-after-weights ×3, factor-into-sum, generated-matrices, weights-before-inverse
+;   ; %y: 135 e-nodes, 16 iterations, saturated; factor-through-view ×4, factor-into-values ×2, view-of-view ×4, factor-after-weights ×3, factor-into-sum, generated-matrices, weights-before-inverse
 ;   ; merge-parallel-products ×2
 ;   graph bidirectional {
 ;     %x = input : f32[2, 9, 12]

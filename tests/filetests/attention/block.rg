@@ -40,7 +40,7 @@ graph block {
 ;   %y : f32[16, 32] = -0.76233 0.29338 1.70494 -1.53677 -0.42511 1.19480 … norm 39.61593
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 43 terms after 13 rounds, saturated; keys-take-query-weights, product-of-weights
+;   ; %y: 43 e-nodes, 13 iterations, saturated; keys-take-query-weights, product-of-weights
 ;   ; merge-parallel-products ×1
 ;   graph block {
 ;     %x = input : f32[16, 32]

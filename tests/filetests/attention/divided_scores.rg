@@ -25,7 +25,7 @@ graph divided_scores {
 ;   %y : f32[2, 9, 16] = 0.05710 -0.06389 0.13025 0.09745 -0.11415 -0.23104 … norm 3.86277
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 36 terms after 7 rounds, saturated; softmax-from-shifted-exp, attend, scores, view-of-view, view-in-place
+;   ; %y: 36 e-nodes, 7 iterations, saturated; softmax-from-shifted-exp, attend, scores, view-of-view, view-in-place
 ;   graph divided_scores {
 ;     %q = input : f32[2, 9, 16]
 ;     %k = input : f32[2, 9, 16]

@@ -33,7 +33,7 @@ graph heads {
 ;   %y : f32[1, 9, 12] = -2.20691 1.04736 0.64580 -4.68571 0.50102 -0.33162 … norm 15.71453
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 64 terms after 7 rounds, saturated; as written
+;   ; %y: 64 e-nodes, 7 iterations, saturated; unchanged
 ;   graph heads {
 ;     %x = input : f32[1, 9, 12]
 ;     %w = weight : f32[12, 36]

@@ -33,7 +33,7 @@ graph inverse_attention {
 ;   %y : f32[2, 7, 2] = -0.39259 0.24389 1.05364 -1.03872 -0.53423 0.51305 … norm 3.30742
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 47 terms after 6 rounds, saturated; generated-matrices, view-of-view ×3, view-in-place, weights-before-inverse
+;   ; %y: 47 e-nodes, 6 iterations, saturated; generated-matrices, view-of-view ×3, view-in-place, weights-before-inverse
 ;   graph inverse_attention {
 ;     %q = input : f32[2, 7, 8]
 ;     %k = input : f32[2, 7, 8]

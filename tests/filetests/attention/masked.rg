@@ -23,7 +23,7 @@ graph masked {
 ;   %y : f32[2, 6, 8] = 0.26562 0.26562 -0.48438 0.59375 0.34375 -0.90625 … norm 4.01961
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 10 terms after 2 rounds, saturated; as written
+;   ; %y: 10 e-nodes, 2 iterations, saturated; unchanged
 ;   graph masked {
 ;     %q = input : f32[2, 6, 8]
 ;     %k = input : f32[2, 6, 8]

@@ -20,7 +20,7 @@ graph scale_before {
 ;   %y : f32[2, 9, 8] = -0.18479 0.03950 0.00159 0.08558 -0.10137 -0.34671 … norm 3.12996
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 14 terms after 2 rounds, saturated; as written
+;   ; %y: 14 e-nodes, 2 iterations, saturated; unchanged
 ;   graph scale_before {
 ;     %q = input : f32[2, 9, 8]
 ;     %k = input : f32[2, 9, 8]

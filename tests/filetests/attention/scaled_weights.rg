@@ -21,7 +21,7 @@ graph scaled_weights {
 ;   %y : f32[9, 16] = -0.01990 0.26691 0.19562 0.17308 0.43916 0.36836 … norm 3.26951
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 28 terms after 5 rounds, saturated; number-through-term, number-into-weights
+;   ; %y: 28 e-nodes, 5 iterations, saturated; number-through-term, number-into-weights
 ;   graph scaled_weights {
 ;     %x = input : f32[9, 16]
 ;     %wq = weight : f32[16, 16]

@@ -21,7 +21,7 @@ graph short_keys {
 }
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 38 terms after 4 rounds, saturated; project-what-is-attended-of-heads, weights-of-keys-in-heads
+;   ; %y: 38 e-nodes, 4 iterations, saturated; project-what-is-attended-of-heads, weights-of-keys-in-heads
 ;   graph short_keys {
 ;     %x = input : f32[5, 16, 3]
 ;     %wq = weight : f32[3, 8]

@@ -22,7 +22,7 @@ graph spelled_out {
 ;   %y : f32[2, 9, 8] = -0.18479 0.03950 0.00159 0.08558 -0.10137 -0.34671 … norm 3.12996
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 21 terms after 6 rounds, saturated; attend, scores, view-of-view, view-in-place
+;   ; %y: 21 e-nodes, 6 iterations, saturated; attend, scores, view-of-view, view-in-place
 ;   graph spelled_out {
 ;     %q = input : f32[2, 9, 8]
 ;     %k = input : f32[2, 9, 8]

@@ -56,7 +56,7 @@ graph batch_norm {
 ;   }
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 14 terms after 4 rounds, saturated; factor-after-weights
+;   ; %y: 14 e-nodes, 4 iterations, saturated; factor-after-weights
 ;   graph batch_norm {
 ;     %x = input : f32[3, 7]
 ;     %w = weight : f32[7, 5]
@@ -64,17 +64,17 @@ graph batch_norm {
 ;     %bn.bias = weight : f32[5]
 ;     %bn.running_mean = weight : f32[5]
 ;     %bn.running_var = weight : f32[5]
-;     %6 = const { value = 2.0 } : f32[5]
-;     %7 = add %bn.running_var, %6 : f32[5]
-;     %8 = rsqrt %7 : f32[5]
-;     %9 = mul %bn.weight, %8 : f32[5]
-;     %10 = mul %bn.running_mean, %9 : f32[5]
-;     %11 = sub %bn.bias, %10 : f32[5]
-;     %12 = view %11 { map = "[3, 5] of 5: i1" } : f32[3, 5]
-;     %13 = view %9 { map = "[7, 5] of 5: i1" } : f32[7, 5]
-;     %14 = mul %w, %13 : f32[7, 5]
-;     %15 = matmul %x, %14 : f32[3, 5]
-;     %y = add %15, %12 : f32[3, 5]
+;     %bn.const = const { value = 2.0 } : f32[5]
+;     %bn.running_var.add = add %bn.running_var, %bn.const : f32[5]
+;     %bn.running_var.rsqrt = rsqrt %bn.running_var.add : f32[5]
+;     %bn.weight.mul = mul %bn.weight, %bn.running_var.rsqrt : f32[5]
+;     %bn.weight.mul.2 = mul %bn.running_mean, %bn.weight.mul : f32[5]
+;     %bn.weight.sub = sub %bn.bias, %bn.weight.mul.2 : f32[5]
+;     %bn.weight.view = view %bn.weight.sub { map = "[3, 5] of 5: i1" } : f32[3, 5]
+;     %bn.weight.view.2 = view %bn.weight.mul { map = "[7, 5] of 5: i1" } : f32[7, 5]
+;     %bn.weight.mul.3 = mul %w, %bn.weight.view.2 : f32[7, 5]
+;     %bn.matmul = matmul %x, %bn.weight.mul.3 : f32[3, 5]
+;     %y = add %bn.matmul, %bn.weight.view : f32[3, 5]
 ;     return %y
 ;   }
 

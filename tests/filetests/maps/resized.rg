@@ -121,7 +121,7 @@ graph resized {
 ;   }
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 32 terms after 5 rounds, saturated; as written
+;   ; %y: 32 e-nodes, 5 iterations, saturated; unchanged
 ;   graph resized {
 ;     %fine = input : f32[1, 4, 6, 6]
 ;     %coarse = input : f32[1, 24, 2, 2]

@@ -21,7 +21,7 @@ graph linear {
 ;   %y : f32[13, 37] = 0.81494 1.43799 -0.76758 -1.68311 -1.43677 -1.53101 … norm 40.43728
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 7 terms after 2 rounds, saturated; as written
+;   ; %y: 7 e-nodes, 2 iterations, saturated; unchanged
 ;   graph linear {
 ;     %x = input : f32[13, 24]
 ;     %w = weight : f32[24, 37]

@@ -20,7 +20,7 @@ graph norm_linear {
 ;   %y : f32[5, 10] = -0.90054 -3.17149 2.40156 0.84762 1.30048 -1.73535 … norm 13.41331
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 36 terms after 6 rounds, saturated; term-through-weights, factor-into-weights
+;   ; %y: 36 e-nodes, 6 iterations, saturated; term-through-weights, factor-into-weights
 ;   graph norm_linear {
 ;     %x = input : f32[5, 24]
 ;     %gamma = weight : f32[24]

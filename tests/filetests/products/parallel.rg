@@ -26,7 +26,7 @@ graph parallel {
 }
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 37 terms after 6 rounds, saturated; as written
+;   ; %y: 37 e-nodes, 6 iterations, saturated; unchanged
 ;   ; merge-parallel-products ×1
 ;   graph parallel {
 ;     %x = input : f32[2, 11, 15]

@@ -24,7 +24,7 @@ graph patch_embedding {
 ;   %y : f32[1, 2, 2, 6] = 3.90698 0.77026 2.33325 4.05518 -1.51514 -1.01465 … norm 10.06152
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 11 terms after 2 rounds, saturated; as written
+;   ; %y: 11 e-nodes, 2 iterations, saturated; unchanged
 ;   graph patch_embedding {
 ;     %image = input : f32[1, 3, 8, 8]
 ;     %weight = weight : f32[6, 3, 4, 4]

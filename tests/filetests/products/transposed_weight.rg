@@ -18,7 +18,7 @@ graph transposed_weight {
 ;   %y : f32[3, 5] = 1.07104 0.12402 -1.23169 0.11279 0.79980 0.07031 … norm 3.37300
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 5 terms after 2 rounds, saturated; as written
+;   ; %y: 5 e-nodes, 2 iterations, saturated; unchanged
 ;   graph transposed_weight {
 ;     %x = input : f32[3, 8]
 ;     %w = weight : f32[5, 8]

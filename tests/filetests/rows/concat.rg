@@ -16,7 +16,7 @@ graph concat {
 ;   %y : f32[2, 7] = -0.03125 0.15625 0.89062 -0.31250 -0.15625 0.98438 … norm 1.91857
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 8 terms after 2 rounds, saturated; as written
+;   ; %y: 8 e-nodes, 2 iterations, saturated; unchanged
 ;   graph concat {
 ;     %a = input : f32[2, 3]
 ;     %b = input : f32[2, 4]

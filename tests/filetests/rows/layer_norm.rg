@@ -28,7 +28,7 @@ graph layer_norm {
 ;   %y : f32[3, 17] = 0.37600 0.26337 0.94712 1.23673 0.91138 -1.27088 … norm 5.38813
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 23 terms after 2 rounds, saturated; as written
+;   ; %y: 23 e-nodes, 2 iterations, saturated; unchanged
 ;   graph layer_norm {
 ;     %x = input : f32[3, 17]
 ;     %gamma = weight : f32[17]

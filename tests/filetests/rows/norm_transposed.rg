@@ -12,7 +12,7 @@ graph norm_transposed {
 
 ; expect plan target=x86-64-v4
 ;   plan norm_transposed {
-;     %11 = row [35, 1] through %6 (kept) reading %x
+;     %11 = row [35, 1] fused producers %6 (also stored) reading %x
 ;     %y = row [1, 840] reading %x, %6, %11, %gamma, %beta
 ;   }
 

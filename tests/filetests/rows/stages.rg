@@ -24,7 +24,7 @@ graph stages {
 
 ; expect plan target=x86-64-v4
 ;   plan stages {
-;     %e = product [1, 132, 20] by [20, 70], constant %22 through %s (kept) reading %x, %k, %25
+;     %e = product [1, 132, 20] by [20, 70], constant %22 fused producers %s (also stored) reading %x, %k, %25
 ;     %y = product [1, 132, 70] by [70, 20], constant %v reading %e, %s
 ;   }
 

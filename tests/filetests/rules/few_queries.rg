@@ -32,7 +32,7 @@ graph few_queries {
 }
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 93 terms after 12 rounds, saturated; value-bias-out-of-scaled-attend, view-of-add, view-of-view, term-through-weights, add-rows, project-what-is-attended-of-heads, number-into-queries, key-bias-out-of-scores, attend-without-key-bias, queries-take-key-weights-of-heads, view-in-place
+;   ; %y: 93 e-nodes, 12 iterations, saturated; value-bias-out-of-scaled-attend, view-of-add, view-of-view, term-through-weights, add-rows, project-what-is-attended-of-heads, number-into-queries, key-bias-out-of-scores, attend-without-key-bias, queries-take-key-weights-of-heads, view-in-place
 ;   graph few_queries {
 ;     %x = input : f32[2, 12, 16]
 ;     %wq = weight : f32[16, 16]

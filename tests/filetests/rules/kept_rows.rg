@@ -15,7 +15,7 @@ graph kept_rows {
 }
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 13 terms after 4 rounds, saturated; kept-rows-through-weights
+;   ; %y: 13 e-nodes, 4 iterations, saturated; kept-rows-through-weights
 ;   graph kept_rows {
 ;     %x = input : f32[2, 9, 8]
 ;     %w = weight : f32[8, 12]

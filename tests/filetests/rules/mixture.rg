@@ -21,7 +21,7 @@ graph mixture {
 }
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 35 terms after 7 rounds, saturated; mul-constant-right ×2, factor-into-values ×2, factor-after-weights ×2
+;   ; %y: 35 e-nodes, 7 iterations, saturated; mul-constant-right ×2, factor-into-values ×2, factor-after-weights ×2
 ;   ; merge-parallel-products ×1
 ;   graph mixture {
 ;     %x = input : f32[2, 9, 8]

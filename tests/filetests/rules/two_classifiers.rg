@@ -27,7 +27,7 @@ graph two_classifiers {
 }
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 126 terms after 13 rounds, saturated; over-number, term-through-weights ×2, add-constants-alike ×2, terms-of-sum, number-through-term, factor-into-weights ×2, sum-of-products, number-into-weights, view-in-place ×2
+;   ; %y: 126 e-nodes, 13 iterations, saturated; over-number, term-through-weights ×2, add-constants-alike ×2, terms-of-sum, number-through-term, factor-into-weights ×2, sum-of-products, number-into-weights, view-in-place ×2
 ;   graph two_classifiers {
 ;     %x = input : f32[2, 9, 8]
 ;     %ga = weight : f32[8]

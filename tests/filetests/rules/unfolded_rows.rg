@@ -18,7 +18,7 @@ graph unfolded_rows {
 }
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 14 terms after 4 rounds, saturated; repeated-rows-through-weights
+;   ; %y: 14 e-nodes, 4 iterations, saturated; repeated-rows-through-weights
 ;   graph unfolded_rows {
 ;     %x = input : f32[7, 8]
 ;     %w = weight : f32[8, 6]

@@ -20,7 +20,7 @@ graph merging {
 ;   %y : f32[1, 2, 3, 6] = 0.50220 -0.40015 -1.24512 -0.59082 -0.22632 1.06982 … norm 6.96218
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 5 terms after 2 rounds, saturated; as written
+;   ; %y: 5 e-nodes, 2 iterations, saturated; unchanged
 ;   graph merging {
 ;     %x = input : f32[1, 4, 6, 3]
 ;     %w = weight : f32[12, 6]

@@ -142,7 +142,7 @@ fn every_step_can_be_replayed() {
     }
     let lines: Vec<String> = best.regions.iter().map(|r| r.to_string()).collect();
     assert!(
-        lines[1].starts_with("%0, 2 regions alike: ") && lines[1].contains("rounds, saturated; term-"),
+        lines[1].starts_with("%0, 2 regions alike: ") && lines[1].contains("iterations, saturated; term-"),
         "{}",
         lines[1]
     );

@@ -1,0 +1,72 @@
+//! What groups are called, in schedules and in profiles: after the module that their anchor belongs to.
+//!
+//! ```text
+//!   matmul by layers.2.blocks.3.mlp.fc1.weight ─ add ─ gelu      %layers.2.blocks.3.mlp.fc1, and it writes ….mlp.gelu
+//!   scores ─ softmax ─ values                                    %layers.2.blocks.3.attn.attend
+//!   rows, and graphs without modules                             the name of the node that is written
+//! ```
+//!
+//! A kernel is looked for under the layer that takes its time, while the tensor that it writes may well be a sum three nodes on.
+
+use super::{Body, Group, Plan};
+use regard_ir::{
+    graph::{Graph, Names, NodeId},
+    ops::Op,
+};
+use std::collections::BTreeSet;
+
+impl Plan {
+    /// A plan whose groups and nodes have names.
+    pub(super) fn new(mut graph: Graph, groups: Vec<Group>) -> Plan {
+        let of_nodes = graph.names();
+        let names = of_groups(&graph, &groups, &of_nodes);
+        graph.set_names(&of_nodes);
+        Plan { graph, groups, names }
+    }
+}
+
+/// A name for each group, unique.
+fn of_groups(graph: &Graph, groups: &[Group], names: &Names) -> Vec<String> {
+    // Where a walk down from a root ends: what is in memory, and what is computed once.
+    let constant = graph.constants();
+    let mut ends: BTreeSet<NodeId> = graph.nodes.ids().filter(|&id| constant[id]).collect();
+    ends.extend(groups.iter().map(|group| group.root));
+    let wanted = |group: &Group| {
+        let anchor = anchor(graph, group, &ends);
+        let of_anchor = |id: NodeId| names.module(id).or(names.is_derived(id).then(|| names.of(id)));
+        anchor.and_then(of_anchor).unwrap_or(names.of(group.root)).to_owned()
+    };
+    let mut taken = BTreeSet::new();
+    let unique = |base: String| {
+        let mut name = base.clone();
+        for count in 2.. {
+            if taken.insert(name.clone()) {
+                break;
+            }
+            name = format!("{base}.{count}");
+        }
+        name
+    };
+    groups.iter().map(wanted).map(unique).collect()
+}
+
+/// The product or attend that a group is built around: the first below its root.
+fn anchor(graph: &Graph, group: &Group, ends: &BTreeSet<NodeId>) -> Option<NodeId> {
+    if matches!(group.body, Body::Row(_)) {
+        return None;
+    }
+    let is_anchor = |op: &Op| match group.body {
+        Body::Attend(_) => matches!(op, Op::Attend(_)),
+        _ => matches!(op, Op::MatMul(_) | Op::Scores(_)),
+    };
+    let (mut work, mut seen) = (vec![group.root], BTreeSet::new());
+    while let Some(id) = work.pop() {
+        let node = &graph.nodes[id];
+        if is_anchor(&node.op) {
+            return Some(id);
+        }
+        let inside = node.operands.iter().filter(|operand| !ends.contains(operand) && seen.insert(**operand));
+        work.extend(inside);
+    }
+    None
+}

@@ -1,0 +1,77 @@
+//! A comparison as JSON.
+//!
+//! ```text
+//!   { model, target, schedules: [{ title, estimate_ns, … }],
+//!     kernels: [{ kernel, modules, launches, share, tiles: [{ tiles, estimate_ns, … } per schedule], … }] }
+//! ```
+//!
+//! Kernels are all there are, those first that take longest. Times and bytes are sums over a kernel's launches.
+
+use super::{Comparison, Entry, Part, text};
+use regard_passes::schedule::Level;
+use serde_json::{Value, json};
+
+/// One comparison.
+pub fn json(comparison: &Comparison) -> Value {
+    let lines = text::by_time(comparison);
+    let total: f64 = lines.iter().map(text::Line::time).sum();
+    let kernel = |line: &text::Line| {
+        let (part, times) = (line.parts[0], line.launches() as u64);
+        let tiles = |(e, part): (usize, &&Part)| {
+            let (estimate, measured) = (line.estimate(e), line.measured[e]);
+            json!({"tiles": part.tiles.to_string(), "estimate_ns": estimate, "measured_ns": measured})
+        };
+        let living = &part.living;
+        json!({
+            "kernel": part.kernel,
+            "modules": line.names,
+            "launches": times,
+            "share": line.time() / total,
+            "flop": part.estimate.flops * times,
+            "bytes": bytes(|level| part.estimate.bytes[level] * times),
+            "tiles": line.parts.iter().enumerate().map(tiles).collect::<Vec<_>>(),
+            "scratch_bytes": living.scratch.iter().map(|(_, bytes)| bytes).sum::<u64>(),
+            "constant_bytes": living.constants,
+            "read_bytes": living.read,
+            "written_bytes": living.written,
+        })
+    };
+    let mut value = of_entries(comparison, &comparison.entries.iter().collect::<Vec<_>>());
+    value["kernels"] = lines.iter().map(kernel).collect();
+    value
+}
+
+/// Several, with their chosen schedules alone.
+pub fn side_by_side(comparisons: &[Comparison]) -> Value {
+    let one = |comparison: &Comparison| of_entries(comparison, &[&comparison.entries[0]]);
+    json!({"models": comparisons.iter().map(one).collect::<Vec<_>>()})
+}
+
+fn of_entries(comparison: &Comparison, entries: &[&Entry]) -> Value {
+    let schedule = |entry: &&Entry| {
+        let program = &entry.program;
+        json!({
+            "title": entry.title,
+            "kernels": program.kernels.len(),
+            "launches": program.launches.len(),
+            "flop": entry.flops(),
+            "bytes": bytes(|level| entry.bytes(level)),
+            "arena_bytes": program.arena_bytes,
+            "scratch_bytes": program.scratch_bytes(),
+            "estimate_ns": entry.estimate(),
+            "measured_ns": entry.measured(),
+        })
+    };
+    json!({
+        "model": comparison.graph.name,
+        "target": comparison.target.name,
+        "parameters": comparison.graph.parameters(),
+        "schedules": entries.iter().map(schedule).collect::<Vec<_>>(),
+    })
+}
+
+/// Bytes that cross the border in front of each level.
+fn bytes(of: impl Fn(Level) -> u64) -> Value {
+    let [l1, l2, l3, memory] = Level::ALL.map(of);
+    json!({"l1": l1, "l2": l2, "l3": l3, "memory": memory})
+}
