@@ -315,6 +315,7 @@ mod tests {
         for (rules, expected) in [
             (Rules { terms: 8, ..Rules::default() }, "limit of 8 e-nodes"),
             (Rules { rounds: 1, ..Rules::default() }, "limit of 1 iterations"),
+            (Rules { matches: 0, ..Rules::default() }, "limit of 0 matches"),
         ] {
             let explained = explain(&block, &Recipe { rules, ..target.into() }).expect("it is explained");
             assert!(explained.text(None).contains(expected), "{}", explained.text(None));

@@ -108,7 +108,9 @@ fn slots<'a, K>(program: &Program<K>, mut bytes: &'a mut [u8]) -> Vec<(usize, Ve
 /// The value of any node of the fold graph. Products of a row with a weight that is only moved about, the
 /// β of a layer norm times the product behind it, are streamed: the weight is never held as f64.
 fn evaluated(folds: &Graph, root: NodeId, weights: &dyn Weights) -> Result<Vec<f64>> {
-    let mut graph = folds.clone();
+    // Only what the constant needs is copied: a graph of n constants would be copied n times.
+    let mut graph = Graph::new(folds.name.clone());
+    let mut moved: BTreeMap<NodeId, NodeId> = BTreeMap::new();
     let mut known = BTreeMap::new();
     for id in needed(folds, root) {
         if let Op::MatMul(_) = folds.node(id).op
@@ -116,12 +118,19 @@ fn evaluated(folds: &Graph, root: NodeId, weights: &dyn Weights) -> Result<Vec<f
             && let Some(movement) = Movement::of(folds, matrix)
             && movement.is_matrix(folds.ty(row).elements())
         {
-            known.insert(id, movement.row_product(&evaluated(folds, row, weights)?, weights)?);
+            let product = movement.row_product(&evaluated(folds, row, weights)?, weights)?;
             let ty = folds.ty(id).clone();
-            graph.nodes[id] = Node { op: Input { ty: ty.clone() }.into(), operands: Vec::new(), ty, label: None };
+            let input = Node { op: Input { ty: ty.clone() }.into(), operands: Vec::new(), ty, label: None };
+            let new = graph.nodes.push(input);
+            known.insert(new, product);
+            moved.insert(id, new);
+        } else {
+            let mut node = folds.node(id).clone();
+            node.operands.iter_mut().for_each(|operand| *operand = moved[operand]);
+            moved.insert(id, graph.nodes.push(node));
         }
     }
-    let values = eval_nodes(&graph, &[root], &mut leaf(&graph, weights, |id, _| known.remove(&id)))?;
+    let values = eval_nodes(&graph, &[moved[&root]], &mut leaf(&graph, weights, |id, _| known.remove(&id)))?;
     let values = values.into_iter().next().expect("one node was asked for").data;
     match values.iter().position(|v| v.is_nan()) {
         None => Ok(values),

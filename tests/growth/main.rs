@@ -9,6 +9,7 @@
 //! which anything quadratic takes minutes.
 
 mod archives;
+mod compile;
 
 use std::time::{Duration, Instant};
 

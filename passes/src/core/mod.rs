@@ -28,7 +28,7 @@ use regard_ir::{
     id::IdVec,
     ops::{BinaryOp, Op, UnaryOp},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether the op computes each element from the elements at the same position of its operands.
 pub fn is_pointwise(op: &Op) -> bool {
@@ -85,7 +85,7 @@ pub fn for_kernels(graph: &Graph) -> Result<Graph, Error> {
 
 /// The nodes of a graph in core form that [`for_kernels`] leaves as they are.
 fn has_kernels(graph: &Graph) -> impl Fn(NodeId) -> bool + use<'_> {
-    let fused: BTreeSet<NodeId> = graph.nodes.ids().filter_map(|id| scores_below(graph, id, &|_| false)).collect();
+    let fused: BTreeSet<NodeId> = scores_of_attends(graph, &|_| false).into_values().collect();
     move |id: NodeId| match &graph.nodes[id].op {
         Op::Scores(_) => fused.contains(&id),
         Op::Attend(_) => has_kernel(graph, id),
@@ -137,19 +137,26 @@ pub fn for_rows(graph: &Graph) -> Result<Graph, Error> {
     sink(&inline(graph, &|id| keep(&graph.nodes[id].op), &keep)?)
 }
 
-/// The `scores` node that an `attend` can compute itself: reached through pointwise nodes that serve attention
+/// The `scores` node that each `attend` can compute itself: reached through pointwise nodes that serve attention
 /// only and that are not in memory anyway. Where several attends read the same scores, each computes them: that
 /// takes less than their way through memory.
-pub fn scores_below(graph: &Graph, attend: NodeId, in_memory: &dyn Fn(NodeId) -> bool) -> Option<NodeId> {
-    let node = &graph.nodes[attend];
-    if !has_kernel(graph, attend) {
-        return None;
+pub fn scores_of_attends(graph: &Graph, in_memory: &dyn Fn(NodeId) -> bool) -> BTreeMap<NodeId, NodeId> {
+    let attends: Vec<NodeId> = graph.nodes.ids().filter(|&id| has_kernel(graph, id)).collect();
+    if attends.is_empty() {
+        return BTreeMap::new();
     }
     let serves = serving(graph);
+    let below = |id: NodeId| Some((id, scores_below(graph, id, &|below| serves[below] && !in_memory(below))?));
+    attends.into_iter().filter_map(below).collect()
+}
+
+/// The scores that an attend reaches through nodes that are not in the way.
+fn scores_below(graph: &Graph, attend: NodeId, passes: &dyn Fn(NodeId) -> bool) -> Option<NodeId> {
     let mut found = None;
-    let mut work = vec![node.operands[0]];
+    let mut seen = BTreeSet::new();
+    let mut work = vec![graph.nodes[attend].operands[0]];
     while let Some(id) = work.pop() {
-        if !serves[id] || in_memory(id) {
+        if !passes(id) || !seen.insert(id) {
             continue;
         }
         match &graph.nodes[id].op {

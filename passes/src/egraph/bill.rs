@@ -90,6 +90,15 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Becomes what `other` is, a search of the same e-graph, in the memory that is there.
+    pub fn copy(&mut self, other: &Search<'a>) {
+        self.best.copy_from_slice(&other.best);
+        self.own.copy_from_slice(&other.own);
+        self.bills.copy_from_slice(&other.bills);
+        self.paid.copy_from_slice(&other.paid);
+        self.waiting.copy_from_slice(&other.waiting);
+    }
+
     /// The terms chosen.
     pub fn choice(&self) -> Choice {
         self.best.iter().zip(&self.before).map(|(best, &at)| best.map_or(at, |(_, at)| at)).collect()

@@ -123,13 +123,14 @@ impl Tables {
 
     /// Looks for values worth sharing: where all would choose anew if one class were paid for, and the whole is
     /// cheaper, it is.
-    fn share(&self, choice: &mut Choice, mut search: Search, readers: &Readers) {
+    fn share<'a>(&'a self, choice: &mut Choice, mut search: Search<'a>, readers: &'a Readers) {
         let Some(mut best) = self.cost(choice) else { return };
         let mut uses = vec![0; self.ids.len()];
         self.options.iter().flatten().flat_map(|way| &way.children).for_each(|&c| uses[c] += 1);
+        let mut candidate = search.clone();
         let shared = |&class: &usize| uses[class] > 1 && !self.small[class] && readers.reach(class);
         for class in (0..self.ids.len()).filter(shared) {
-            let mut candidate = search.clone();
+            candidate.copy(&search);
             candidate.pay(class, choice[class]);
             candidate.settle();
             let other = candidate.choice();
@@ -137,7 +138,7 @@ impl Tables {
                 Some(cost) if cost < best => {
                     best = cost;
                     *choice = other;
-                    search = candidate;
+                    std::mem::swap(&mut search, &mut candidate);
                 }
                 _ => {}
             }

@@ -23,6 +23,8 @@ use std::collections::BTreeMap;
 pub struct Folds<'a> {
     graph: &'a Graph,
     copied: BTreeMap<NodeId, NodeId>,
+    /// Which output each value is.
+    outputs: BTreeMap<NodeId, usize>,
     /// One output per distinct constant value.
     pub out: Graph,
     /// Which output each constant buffer holds.
@@ -35,7 +37,7 @@ impl<'a> Folds<'a> {
     /// No constants yet.
     pub fn new(graph: &'a Graph) -> Self {
         let out = Graph::new(format!("{}_constants", graph.name));
-        Self { graph, copied: BTreeMap::new(), out, constants: Vec::new(), bytes: 0 }
+        Self { graph, copied: BTreeMap::new(), outputs: BTreeMap::new(), out, constants: Vec::new(), bytes: 0 }
     }
 
     /// Places a constant and says how it is made; `held` are the element types in memory.
@@ -55,7 +57,7 @@ impl<'a> Folds<'a> {
         let name = self.graph.text_name(node);
         let buffer = buffers.push(source.clone(), name, held[node], len, Place::Constant(self.bytes));
         self.bytes += buffers.rows[buffer].bytes().next_multiple_of(BUFFER_ALIGN);
-        let output = self.out.outputs.iter().position(|&o| o == value).unwrap_or_else(|| {
+        let output = *self.outputs.entry(value).or_insert_with(|| {
             self.out.outputs.push(value);
             self.out.outputs.len() - 1
         });

@@ -80,6 +80,8 @@ struct Lowering<'a> {
     held: IdVec<NodeId, DType>,
     kernels: IdVec<KernelId, Kernel>,
     known: HashMap<String, KernelId>,
+    /// How many kernels have a name, but for what tells them apart.
+    names: HashMap<String, usize>,
     launches: Vec<(KernelId, Vec<Source>)>,
     /// First and last launch that touches a buffer.
     touched: BTreeMap<Source, (usize, usize)>,
@@ -95,6 +97,7 @@ impl<'a> Lowering<'a> {
             held: memory::held(&plan.graph),
             kernels: IdVec::new(),
             known: HashMap::new(),
+            names: HashMap::new(),
             launches: Vec::new(),
             touched: BTreeMap::new(),
         }
@@ -107,13 +110,10 @@ impl<'a> Lowering<'a> {
             Some(&id) => id,
             None => {
                 let mut kernel = kernel;
-                let twins = self
-                    .kernels
-                    .values()
-                    .filter(|k| k.name == kernel.name || k.name.starts_with(&format!("{}_v", kernel.name)));
-                let twins = twins.count();
-                if twins > 0 {
-                    kernel.name = format!("{}_v{}", kernel.name, twins + 1);
+                let twins = self.names.entry(kernel.name.clone()).or_insert(0);
+                *twins += 1;
+                if *twins > 1 {
+                    kernel.name = format!("{}_v{twins}", kernel.name);
                 }
                 let id = self.kernels.push(kernel);
                 self.known.insert(content, id);
@@ -235,7 +235,8 @@ impl<'a> Lowering<'a> {
             }
         }
         let intervals: Vec<Interval> = planned.iter().map(|p| p.1).collect();
-        let at = |node: NodeId| planned.iter().position(|p| p.0 == node);
+        let places: HashMap<NodeId, usize> = planned.iter().enumerate().map(|(at, p)| (p.0, at)).collect();
+        let at = |node: NodeId| places.get(&node).copied();
         let takes: Vec<Option<usize>> =
             planned.iter().map(|&(node, Interval { first, .. })| at(self.replaced(first, node)?)).collect();
         let (offsets, arena_bytes) = buffers::place_in_turn(&intervals, &takes);

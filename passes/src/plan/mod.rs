@@ -215,9 +215,8 @@ impl<'a> Planner<'a> {
             }
         }
         let constant = graph.constants();
-        let attends = graph.nodes.ids().filter(|&id| !constant[id]);
-        let scores = attends.filter_map(|id| Some((id, core::scores_below(graph, id, &|below| forced[below])?)));
-        let scores = scores.collect();
+        let mut scores = core::scores_of_attends(graph, &|below| forced[below]);
+        scores.retain(|&attend, _| !constant[attend]);
         let (materialized, lanes) = (forced.clone(), target.lanes as usize);
         let (held, partners) = (memory::held(graph), BTreeMap::new());
         let mut planner = Self { graph, constant, constants, materialized, held, users, scores, partners, lanes };
