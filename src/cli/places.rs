@@ -84,7 +84,8 @@ fn parts(path: &Path) -> Vec<PathBuf> {
         parts.extend(within(path));
     } else if is_index {
         let beside = within(path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")));
-        parts.extend(beside.into_iter().filter(|part| part.extension().is_some_and(|e| e == "safetensors")));
+        let is_shard = |part: &PathBuf| part.extension().is_some_and(|e| e == "safetensors" || e == "bin");
+        parts.extend(beside.into_iter().filter(is_shard));
     }
     parts
 }

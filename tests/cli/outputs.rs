@@ -149,6 +149,12 @@ fn an_output_that_is_an_input_is_refused() {
     ));
     // Without `-o`, the graph's own name is the input's here; an object's weights may be, too.
     refused(&mut with(&own(&["compile", &block, "--emit"]), "rg"));
+    // An index stands for the files that it names.
+    for (index, shard) in [("m.bin.index.json", "m-1.bin"), ("m.safetensors.index.json", "m-1.safetensors")] {
+        [index, shard].iter().for_each(|name| drop(dir.file(name, "")));
+        refused(&mut with(&own(&["compile", &block, "--weights", index, "--emit", "rg", "-o"]), shard));
+        [index, shard].iter().for_each(|name| fs::remove_file(dir.path(name)).unwrap());
+    }
     dir.file("x.weights", "");
     refused(&mut with(&own(&["compile", &block, "--weights", "x.weights", "--emit", "obj", "-o"]), "x.o"));
     fs::remove_file(dir.path("x.weights")).unwrap();
