@@ -120,10 +120,14 @@ fn softmax_keeps_nan_and_masked_rows() {
     for axis in [-1, -2] {
         check_strewn(&format!("%x = input : f32[4, 5, 33]\n%y = softmax %x {{ axis = {axis} }}\nreturn %y"), &SCORES);
     }
-    check_strewn(
-        "%s = input : f32[2, 19, 33]\n%v = weight : f32[2, 33, 7]\n%y = attend %s, %v { axis = -1 }\nreturn %y",
-        &SCORES,
-    );
+    for axis in [-1, -2] {
+        check_strewn(
+            &format!(
+                "%s = input : f32[2, 19, 33]\n%v = weight : f32[2, 33, 7]\n%y = attend %s, %v {{ axis = {axis} }}\nreturn %y"
+            ),
+            &SCORES,
+        );
+    }
     let attention = parse(
         "%q = input : f32[2, 19, 8]\n%k = input : f32[2, 35, 8]\n%v = input : f32[2, 35, 17]\n\
          %m = input : f32[2, 19, 35]\n%y = attention %q, %k, %v, %m { scale = 0.5 }\nreturn %y",

@@ -86,9 +86,10 @@ fn columns(b: &mut Builder, block: &Block, scratch: &Scratch) {
             b.store(zero, b.addr_off(scratch.exponentials, Some(key), row as i64 * stride));
         }
         let one = b.vf32(1.0);
-        let some = b.cmp(CmpOp::Lt, zero, sum[0]);
+        // A sum that is NaN makes its whole column NaN.
+        let masked = b.cmp(CmpOp::Eq, sum[0], zero);
         let inverse = b.bin(BinOp::Div, one, sum[0]);
-        let inverse = b.select(some, inverse, zero);
+        let inverse = b.select(masked, zero, inverse);
         b.store(inverse, b.addr(scratch.weights, key));
         Vec::new()
     });
