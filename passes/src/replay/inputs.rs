@@ -12,6 +12,7 @@
 //! Every kind is given to every leaf, whether a mask belongs there or not: an equation is held to its word only where
 //! the side that was written has a value, so a product of −∞ claims nothing, and a row of scores of −∞ does.
 
+use crate::memory::is_half;
 use regard_ir::{
     graph::{Graph, Node, NodeId, Tensor, random::Random},
     types::DType,
@@ -45,7 +46,7 @@ impl Kind {
         }
     }
 
-    /// The value of a leaf: a function of its label and type. Integers are valid indices wherever the graph gathers by
+    /// The value of a leaf: a function of its label and type, rounded to half where the type is. Integers are valid indices wherever the graph gathers by
     /// them.
     pub fn leaf(self, graph: &Graph, id: NodeId, node: &Node) -> Tensor {
         let label = node.label.as_deref().unwrap_or_default();
@@ -60,7 +61,8 @@ impl Kind {
             }
             _ => {
                 let row = node.ty.shape.last().copied().unwrap_or(1);
-                Tensor::from_fn(node.ty.clone(), |i| self.float(i / row, &mut random))
+                let held = |x: f64| if is_half(node.ty.dtype) { node.ty.dtype.round(x) } else { x };
+                Tensor::from_fn(node.ty.clone(), |i| held(self.float(i / row, &mut random)))
             }
         }
     }
