@@ -77,11 +77,9 @@ fn print(m: &Measured, width: Option<usize>, out: &mut dyn Write) -> Result<()> 
     let compile = format!("  compile   {} ({})", time(m.compile()), stages.collect::<Vec<_>>().join(", "));
     writeln!(out, "{}", wrapped(&compile, width, "            "))?;
     let (arena, sum) = (report::bytes(m.arena_bytes), report::bytes(m.intermediate_bytes));
-    writeln!(
-        out,
-        "  memory    arena {arena} for {sum} of intermediates, constants {}",
-        report::bytes(m.constant_bytes)
-    )?;
+    let constants = report::bytes(m.constant_bytes);
+    let memory = format!("  memory    arena {arena} for {sum} of intermediates, constants {constants}");
+    writeln!(out, "{}", wrapped(&memory, width, "            "))?;
     writeln!(out, "  peak      {}", report::bytes(m.peak_bytes))?;
     Ok(())
 }

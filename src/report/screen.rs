@@ -174,10 +174,7 @@ mod tests {
         assert_eq!(wrapped("one two three", None, "  "), "one two three");
         assert_eq!(wrapped("unbreakable x", Some(4), ""), "un…e\nx");
         assert_eq!(wrapped("  one two three", Some(10), "    "), "  one two\n    three");
-        assert_eq!(
-            wrapped_lines("  one two three\nfour\n", Some(10)),
-            "  one two\n      thr…\nfour\n".replace("thr…", "three")
-        );
+        assert_eq!(wrapped_lines("  one two three\nfour\n", Some(12)), "  one two\n      three\nfour\n");
     }
 
     fn through(text: &str) -> String {

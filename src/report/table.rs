@@ -231,7 +231,7 @@ mod tests {
         let narrow = table().fit(Some(46));
         assert_eq!(
             narrow.text,
-            "kernel           time  bytes  what\nlayers…p.fc1   1.5 ms     12  one two three\n                              four five\nhead          20.0 µs  12345  six\n"
+            "kernel             time  bytes  what\nlayers.…lp.fc1   1.5 ms     12  one two three\n                                four five\nhead            20.0 µs  12345  six\n"
         );
         assert!(narrow.left_out.is_empty() && narrow.note(Some(46)).is_empty());
         let narrower = table().fit(Some(36));
