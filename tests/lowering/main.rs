@@ -4,6 +4,7 @@
 //! nothing, since that is where lanes, tiles and tails go wrong.
 
 mod chain;
+mod drawn;
 
 mod attention;
 mod bidirectional;

@@ -17,6 +17,9 @@ const EDGES: [(&str, &[&str]); 6] = [
 
 /// What is wrong with a manifest.
 pub fn faults(file: &File) -> Vec<String> {
+    if file.path == "fuzz/Cargo.toml" {
+        return Vec::new();
+    }
     let Some((_, allowed)) = EDGES.iter().find(|(path, _)| *path == file.path) else {
         return vec![format!("{}: a crate that nobody planned", file.path)];
     };
