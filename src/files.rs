@@ -62,9 +62,12 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The text of a file of at most `limit` bytes.
+/// The text of a file of at most `limit` bytes, without a byte order mark.
 pub fn read_text(path: &Path, limit: u64) -> Result<String> {
-    let bytes = read(path, limit)?;
+    let mut bytes = read(path, limit)?;
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let why = format!("it is not UTF-8 text (byte {at})");
@@ -98,6 +101,8 @@ mod tests {
         let path = dir.path().join("long");
         write(&path, b"12345").unwrap();
         assert!(read(&path, 4).unwrap_err().to_string().contains("more than 4 bytes"));
+        write(&path, b"\xef\xbb\xbfa").unwrap();
+        assert_eq!(read_text(&path, 9).unwrap(), "a");
         write(&path, b"ab\xff").unwrap();
         assert!(read_text(&path, 9).unwrap_err().to_string().contains("byte 2"));
     }

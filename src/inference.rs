@@ -5,7 +5,7 @@ use crate::{
     check::{Reference, TOLERANCE, run_session},
     errors::{Error, Result},
     golden::{self, Choice},
-    images::Picture,
+    images::{Picture, Preparation},
     report, values,
 };
 use regard_ir::{
@@ -25,11 +25,12 @@ pub struct Classifier<'a> {
     session: &'a Session,
     shape: [usize; 4],
     classes: usize,
+    preparation: Preparation,
 }
 
 /// What one run gave.
 pub struct Done {
-    /// Each image's name.
+    /// Each image's name, and what was done to set it upright.
     pub names: Vec<String>,
     /// Logits of these images, one after the other.
     pub logits: Vec<f32>,
@@ -40,18 +41,22 @@ pub struct Done {
 }
 
 impl<'a> Classifier<'a> {
-    /// The session as a classifier of images, if it is one.
-    pub fn new(session: &'a Session) -> Option<Classifier<'a>> {
+    /// The session as a classifier of images, if it is one; how pictures become its input.
+    pub fn new(session: &'a Session, preparation: Preparation) -> Option<Classifier<'a>> {
         let program = session.program();
         let ([input], [output]) = (&program.inputs[..], &program.outputs[..]) else { return None };
         let shape: [usize; 4] = input.ty.shape.clone().try_into().ok()?;
         let [batch, classes] = output.ty.shape[..] else { return None };
         let floats = input.ty.dtype == DType::F32 && output.ty.dtype == DType::F32;
-        (floats && shape[1] == 3 && shape[0] == batch).then_some(Classifier { session, shape, classes })
+        (floats && shape[1] == 3 && shape[0] == batch).then_some(Classifier { session, shape, classes, preparation })
     }
     /// Images per run.
     pub fn batch(&self) -> usize {
         self.shape[0]
+    }
+    /// Height and width of its images.
+    pub fn size(&self) -> (usize, usize) {
+        (self.shape[2], self.shape[3])
     }
     /// Logits per image.
     pub fn classes(&self) -> usize {
@@ -66,11 +71,14 @@ impl<'a> Classifier<'a> {
         let [batch, channels, height, width] = self.shape;
         let (mut names, mut input) = (Vec::new(), Vec::with_capacity(batch * channels * height * width));
         for image in images {
-            input.extend(Picture::open(image)?.prepared(height, width));
-            names.push(image.display().to_string());
+            let opened = Picture::open_noting(image)?;
+            input.extend(self.preparation.prepared(&opened.picture, height, width));
+            let note = opened.note();
+            let note = if note.is_empty() { note } else { format!(" ({note})") };
+            names.push(format!("{}{note}", report::printable(&image.display().to_string())));
         }
         if images.is_empty() {
-            input.extend(Picture::default_picture().prepared(height, width));
+            input.extend(self.preparation.prepared(&Picture::default_picture(), height, width));
             names.push("the picture that comes with the program".into());
         }
         input.resize(batch * channels * height * width, 0.0);

@@ -6,7 +6,16 @@ mod table;
 pub use table::{Column, Fitted, Table};
 
 use crate::errors::{Error, Result};
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
+
+/// Text from a file as a terminal may see it: control characters are written out as `\u{1b}`, but for line ends.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let harmful = |c: char| c.is_control() && c != '\n';
+    match text.contains(harmful) {
+        false => Cow::Borrowed(text),
+        true => text.chars().map(|c| if harmful(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect(),
+    }
+}
 
 /// A time in the unit that suits it.
 pub fn duration(time: Duration) -> String {
@@ -62,7 +71,7 @@ impl Labels {
     }
     /// The name of a class.
     pub fn name(&self, class: usize) -> String {
-        self.0.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
+        self.0.get(class).map_or_else(|| format!("class {class}"), |name| printable(name).into_owned())
     }
 }
 
@@ -111,5 +120,7 @@ mod tests {
         assert!(Labels::new(vec!["cat".into()], 2).unwrap_err().to_string().contains("1 lines"));
         assert_eq!(Labels::new(vec!["cat".into(), "dog".into()], 2).unwrap().name(1), "dog");
         assert_eq!(Labels::default().name(123), "class 123");
+        assert_eq!(Labels::new(vec!["a\u{1b}[31mb\u{9b}\r".into()], 1).unwrap().name(0), "a\\u{1b}[31mb\\u{9b}\\u{d}");
+        assert_eq!(printable("two\nlines, é"), "two\nlines, é");
     }
 }

@@ -17,12 +17,16 @@
 //!
 //! Sums are over the whole set, not means of images, so order and grouping of images do not matter.
 
+mod band;
+
 use crate::{
     errors::{Error, Result},
-    images::LabelMap,
+    images::{LabelMap, LabelReader},
 };
+use band::Band;
 use rayon::prelude::*;
 use std::{
+    collections::VecDeque,
     fs,
     path::{Path, PathBuf},
 };
@@ -135,7 +139,7 @@ pub fn directories(predicted: &Path, truth: &Path, rules: &Rules) -> Result<Scor
     }
     let one = |name: &PathBuf| -> Result<Score> {
         let (path, truth) = (predicted.join(name), truth.join(name));
-        pair(&LabelMap::open(&path)?, &LabelMap::open(&truth)?, rules)
+        compare(&mut LabelReader::open(&path)?, &mut LabelReader::open(&truth)?, rules)
             .map_err(|what| Error::Image { path: if what.in_truth { truth } else { path }, what: what.sentence })
     };
     let scores = expected.par_iter().map(one).collect::<Result<Vec<_>>>()?;
@@ -182,29 +186,49 @@ pub struct Mismatch {
 /// # Errors
 /// Where their sizes differ, or a label that counts is out of range.
 pub fn pair(predicted: &LabelMap, truth: &LabelMap, rules: &Rules) -> std::result::Result<Score, Mismatch> {
+    compare(&mut predicted.clone().into(), &mut truth.clone().into(), rules)
+}
+
+/// Compares one pair of maps, row by row: as many rows are held as the band of the boundary is wide.
+///
+/// # Errors
+/// As [`pair`], and where a map is damaged.
+pub fn compare(
+    predicted: &mut LabelReader,
+    truth: &mut LabelReader,
+    rules: &Rules,
+) -> std::result::Result<Score, Mismatch> {
     let (width, height) = (truth.width, truth.height);
     if (predicted.width, predicted.height) != (width, height) {
         let (w, h) = (predicted.width, predicted.height);
         let sentence = format!("the map is {w}x{h} pixels, expected {width}x{height} as the truth has");
         return Err(Mismatch { in_truth: false, sentence });
     }
-    let labels: Vec<Option<u8>> = truth.classes.iter().map(|&label| rules.label(label)).collect();
-    let band = rules.boundary.map(|r| dilated(&edges(&labels, width), width, r));
+    let labels: Vec<Option<u8>> = (0..=255).map(|label| rules.label(label)).collect();
+    let mut band = rules.boundary.map(|r| Band::new((height, width), r));
     let mut score = Score { images: 1, all: Counts::default(), boundary: band.as_ref().map(|_| Counts::default()) };
-    for (at, (&predicted, label)) in predicted.classes.iter().zip(&labels).enumerate() {
-        let Some(label) = *label else { continue };
-        for (label, in_truth) in [(label, true), (predicted, false)] {
-            if let Some(classes) = rules.classes.filter(|&classes| usize::from(label) >= classes) {
-                let (x, y) = (at % width, at / width);
-                let sentence = format!("label {label} at column {x}, row {y}, expected at most {}", classes - 1);
-                return Err(Mismatch { in_truth, sentence });
+    let (mut found, mut line) = (Vec::new(), Vec::new());
+    // Rows that were read and whose place in the band is not known yet.
+    let mut waiting: VecDeque<Vec<(u8, Option<u8>)>> = VecDeque::new();
+    for row in 0..height {
+        predicted.next(&mut found).map_err(|sentence| Mismatch { in_truth: false, sentence })?;
+        truth.next(&mut line).map_err(|sentence| Mismatch { in_truth: true, sentence })?;
+        let pairs = || found.iter().zip(&line).map(|(&predicted, &label)| (predicted, labels[usize::from(label)]));
+        for (column, (predicted, label)) in pairs().enumerate() {
+            let Some(label) = label else { continue };
+            for (label, in_truth) in [(label, true), (predicted, false)] {
+                if let Some(classes) = rules.classes.filter(|&classes| usize::from(label) >= classes) {
+                    let expected = classes - 1;
+                    let sentence = format!("label {label} at column {column}, row {row}, expected at most {expected}");
+                    return Err(Mismatch { in_truth, sentence });
+                }
             }
+            score.all.add(predicted, label);
         }
-        score.all.add(predicted, label);
-        if let (Some(counts), Some(band)) = (&mut score.boundary, &band)
-            && band[at]
-        {
-            counts.add(predicted, label);
+        if let (Some(band), Some(counts)) = (&mut band, &mut score.boundary) {
+            band.push(pairs().map(|(_, label)| label).collect());
+            waiting.push_back(pairs().collect());
+            band.count(row + 1 == height, &mut waiting, counts);
         }
     }
     Ok(score)
@@ -219,42 +243,6 @@ impl Rules {
             (false, false) => Some(label),
         }
     }
-}
-
-/// Pixels with a neighbour of another label, both counted.
-fn edges(labels: &[Option<u8>], width: usize) -> Vec<bool> {
-    let differ = |a: usize, b: usize| labels[a].is_some() && labels[b].is_some() && labels[a] != labels[b];
-    let mut edges = vec![false; labels.len()];
-    for at in 0..labels.len() {
-        let right = (at % width + 1 < width).then_some(at + 1);
-        let below = (at + width < labels.len()).then_some(at + width);
-        for other in [right, below].into_iter().flatten().filter(|&other| differ(at, other)) {
-            (edges[at], edges[other]) = (true, true);
-        }
-    }
-    edges
-}
-
-/// Pixels at most `r` rows and `r` columns away from a marked one: along rows, then along columns.
-fn dilated(mask: &[bool], width: usize, r: usize) -> Vec<bool> {
-    let height = mask.len() / width;
-    let across = spread(mask, width, height, (width, 1), r);
-    spread(&across, height, width, (1, width), r)
-}
-
-/// Marks what lies within `r` of a mark along lines of `length` pixels; `steps` lead from line to line and along one.
-fn spread(mask: &[bool], length: usize, lines: usize, steps: (usize, usize), r: usize) -> Vec<bool> {
-    let mut out = vec![false; mask.len()];
-    let mut before = vec![0usize; length + 1];
-    for line in 0..lines {
-        let place = |i: usize| line * steps.0 + i * steps.1;
-        (0..length).for_each(|i| before[i + 1] = before[i] + usize::from(mask[place(i)]));
-        for i in 0..length {
-            let (from, to) = (i.saturating_sub(r), i.saturating_add(r).saturating_add(1).min(length));
-            out[place(i)] = before[to] > before[from];
-        }
-    }
-    out
 }
 
 fn ratio(part: u64, whole: u64) -> Option<f64> {

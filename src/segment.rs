@@ -12,7 +12,7 @@
 use crate::{
     check::run_session,
     errors::{Error, Result},
-    images::{LabelMap, Picture, Sampling},
+    images::{LabelMap, Picture, Preparation, Sampling, prepare::Size},
     values,
 };
 use rayon::prelude::*;
@@ -28,10 +28,15 @@ const SHORT: f64 = 512.0;
 /// The most that the long side then has.
 const LONG: f64 = 2048.0;
 
-/// Height and width at which the authors of the published scores feed an image to a model that takes any size.
-pub fn fed_size(picture: &Picture) -> (usize, usize) {
+/// Height and width at which an image is fed to a model that takes any size: what `resize` says, or else what the
+/// authors of the published scores do.
+pub fn fed_size(picture: &Picture, resize: Option<Size>) -> (usize, usize) {
     let (short, long) = (picture.width.min(picture.height) as f64, picture.width.max(picture.height) as f64);
-    let factor = (SHORT / short).min(LONG / long);
+    let factor = match resize {
+        Some(Size::Exact(height, width)) => return (height, width),
+        Some(Size::Short(side)) => side as f64 / short,
+        None => (SHORT / short).min(LONG / long),
+    };
     let side = |pixels: usize| ((pixels as f64 * factor + 0.5) as usize).max(1);
     (side(picture.height), side(picture.width))
 }
@@ -84,13 +89,19 @@ impl<'a> Segmenter<'a> {
             }
         }
     }
-    /// The class of every pixel, and how long the run took.
+    /// Height and width of the session's image.
+    pub fn size(&self) -> (usize, usize) {
+        self.size
+    }
+    /// The class of every pixel, and how long the run took. Of a preparation, mean, deviation and interpolation count:
+    /// the whole picture is fed.
     ///
     /// # Errors
     /// Where the session fails or returns classes that are none.
-    pub fn run(&self, picture: &Picture) -> Result<(LabelMap, Duration)> {
+    pub fn run(&self, picture: &Picture, preparation: &Preparation) -> Result<(LabelMap, Duration)> {
         let port = &self.session.program().inputs[0];
-        let input: Vec<f64> = picture.fed(self.size.0, self.size.1).into_iter().map(f64::from).collect();
+        let fed = picture.whole(preparation.interpolation, self.size.0, self.size.1);
+        let input: Vec<f64> = preparation.normalised(&fed).into_iter().map(f64::from).collect();
         let start = Instant::now();
         let output = run_session(self.session, &[values::encode(port.ty.dtype, &input)])?.swap_remove(self.output);
         let time = start.elapsed();
@@ -182,11 +193,14 @@ mod tests {
 
     #[test]
     fn images_are_fed_as_published_scores_were_measured() {
-        let size = |width, height| fed_size(&Picture { width, height, rgb: vec![] });
+        let size = |width, height| fed_size(&Picture { width, height, rgb: vec![] }, None);
         assert_eq!(size(683, 512), (512, 683));
         assert_eq!(size(500, 375), (512, 683));
         assert_eq!(size(3000, 400), (273, 2048));
         assert_eq!(size(1, 1), (512, 512));
+        let picture = Picture { width: 600, height: 400, rgb: vec![] };
+        assert_eq!(fed_size(&picture, Some(Size::Short(256))), (256, 384));
+        assert_eq!(fed_size(&picture, Some(Size::Exact(64, 96))), (64, 96));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use half::{bf16, f16};
 use regard_ir::{
     graph::{Graph, NodeId},
-    types::DType,
+    types::{DType, to_bf16, to_f16},
 };
 use regard_models::synthetic;
 
@@ -11,8 +11,8 @@ use regard_models::synthetic;
 pub fn put(dtype: DType, value: f64, to: &mut [u8]) {
     match dtype {
         DType::F32 => to.copy_from_slice(&(value as f32).to_le_bytes()),
-        DType::Bf16 => to.copy_from_slice(&bf16::from_f64_const(value).to_le_bytes()),
-        DType::F16 => to.copy_from_slice(&f16::from_f64_const(value).to_le_bytes()),
+        DType::Bf16 => to.copy_from_slice(&to_bf16(value).to_le_bytes()),
+        DType::F16 => to.copy_from_slice(&to_f16(value).to_le_bytes()),
         DType::I32 => to.copy_from_slice(&(value as i32).to_le_bytes()),
         DType::Bool => to[0] = u8::from(value != 0.0),
     }

@@ -47,8 +47,8 @@ impl DType {
     pub fn round(self, value: f64) -> f64 {
         match self {
             DType::F32 => f64::from(value as f32),
-            DType::Bf16 => half::bf16::from_f64_const(value).to_f64(),
-            DType::F16 => half::f16::from_f64_const(value).to_f64(),
+            DType::Bf16 => to_bf16(value).to_f64(),
+            DType::F16 => to_f16(value).to_f64(),
             DType::I32 | DType::Bool => value,
         }
     }
@@ -56,6 +56,27 @@ impl DType {
     pub fn is_float(self) -> bool {
         matches!(self, DType::F32 | DType::Bf16 | DType::F16)
     }
+}
+
+/// The nearest bfloat16, ties to even.
+pub fn to_bf16(value: f64) -> half::bf16 {
+    half::bf16::from_f32(odd_f32(value))
+}
+
+/// The nearest binary16, ties to even.
+pub fn to_f16(value: f64) -> half::f16 {
+    half::f16::from_f32(odd_f32(value))
+}
+
+/// An f32 that rounds to a half type as `value` itself does: `value` without what f32 does not hold, and its last bit
+/// set where anything is left out. By way of the nearest f32, a number next to a tie would become one.
+fn odd_f32(value: f64) -> f32 {
+    let near = value as f32;
+    if f64::from(near) == value || !near.is_finite() {
+        return near;
+    }
+    let away = f64::from(near).abs() > value.abs();
+    f32::from_bits((near.to_bits() - u32::from(away)) | 1)
 }
 
 impl fmt::Display for DType {
@@ -193,5 +214,28 @@ impl fmt::Display for Real {
 impl From<f64> for Real {
     fn from(value: f64) -> Self {
         Self::new(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_rounded_once() {
+        let tiny = 2f64.powi(-45);
+        for (dtype, bits) in [(DType::F16, 11), (DType::Bf16, 8)] {
+            let (unit, tie) = (2f64.powi(1 - bits), 1.0 + 2f64.powi(-bits));
+            assert_eq!([tie - tiny, tie, tie + tiny].map(|v| dtype.round(v)), [1.0, 1.0, 1.0 + unit], "{dtype}");
+            assert_eq!([tie - tiny, tie + tiny].map(|v| dtype.round(-v)), [-1.0, -1.0 - unit], "{dtype}");
+            assert!(dtype.round(f64::NAN).is_nan() && dtype.round(1e300) == f64::INFINITY);
+            assert_eq!(dtype.round(f64::NEG_INFINITY), f64::NEG_INFINITY);
+            assert_eq!([1e-300, -1e-300, 0.0].map(|v| dtype.round(v)), [0.0, 0.0, 0.0], "{dtype}");
+        }
+        // Half of the least binary16, and a little more.
+        assert_eq!(
+            [2f64.powi(-25), 2f64.powi(-25) + 2f64.powi(-70)].map(|v| DType::F16.round(v)),
+            [0.0, 2f64.powi(-24)]
+        );
     }
 }

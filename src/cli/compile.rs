@@ -1,9 +1,10 @@
 //! `regard compile`: an executable, an object for C, or text.
 
-use super::{TargetArgs, WorkArgs, places::Places, read_labels, show};
+use super::{TargetArgs, WorkArgs, pictures::PictureArgs, places::Places, read_labels, show};
 use crate::{
     errors::{Error, Result},
     files,
+    images::Preparation,
     pipeline::{self, Recipe, Trace},
     progress::Progress,
     report::{self, Labels},
@@ -14,7 +15,6 @@ use regard_codegen::native::object;
 use regard_ir::{graph::Graph, program::Code, program::Program};
 use regard_runtime::{Meta, memory::Constants, package};
 use std::{
-    collections::BTreeMap,
     io::Write,
     path::{Path, PathBuf},
 };
@@ -39,6 +39,8 @@ pub struct Compile {
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     #[command(flatten)]
+    pictures: PictureArgs,
+    #[command(flatten)]
     work: WorkArgs,
     #[command(flatten)]
     target: TargetArgs,
@@ -57,6 +59,9 @@ enum Emit {
 }
 
 impl Emit {
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
     fn extension(self) -> &'static str {
         match self {
             Emit::Exe => "",
@@ -88,8 +93,12 @@ impl Compile {
 
 /// Compiles and writes.
 pub fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
-    if args.labels.is_some() && args.emit != Emit::Exe {
-        return Err(Error::Usage("--labels go into an executable, --emit writes none".into()));
+    let carried = args.labels.is_some().then_some("--labels").or(args.pictures.given());
+    if let (Some(flag), true) = (carried, args.emit != Emit::Exe) {
+        return Err(Error::Usage(format!(
+            "{flag} goes into an executable, which --emit {} does not write",
+            args.emit.name()
+        )));
     }
     if let (Emit::Rg, Some(flag)) = (args.emit, args.work.recipe.given().or(args.target.given())) {
         let why = "--emit rg writes the graph as it is before it is optimised";
@@ -169,7 +178,12 @@ fn executable(args: &Compile, work: Work, recipe: Recipe, path: &Path, trace: &m
     let classes = graph.outputs.first().and_then(|&o| graph.ty(o).shape.last().copied()).unwrap_or(0);
     Labels::new(labels.clone(), classes)?;
     let (code, constants) = build(work, recipe, trace)?;
-    let facts = BTreeMap::from([("weights".to_owned(), args.work.weights.note(weights))]);
+    let preparation = args.pictures.preparation().or(Preparation::of(&graph.name, weights.style()));
+    if let [_, .., height, width] = graph.inputs().first().map_or(&[][..], |&input| &graph.ty(input).shape) {
+        preparation.fits((*height, *width)).map_err(Error::Usage)?;
+    }
+    let mut facts = preparation.facts();
+    facts.insert("weights".to_owned(), args.work.weights.note(weights));
     let meta = Meta { model: graph.name.clone(), target: target.name.to_owned(), labels, facts };
     let host = package::own_program()?;
     let size = trace.stage("write", || Ok(package::write(&host, &code, constants.bytes(), &meta, path)?))?;

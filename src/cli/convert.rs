@@ -131,5 +131,10 @@ fn json_value(archive: &Archive) -> Value {
 }
 
 fn row((name, stored): (&String, &Stored)) -> Vec<String> {
-    vec![name.clone(), stored.dtype.to_string(), ShapeText(&stored.shape).to_string(), stored.bytes().to_string()]
+    vec![
+        report::printable(name).into_owned(),
+        stored.dtype.to_string(),
+        ShapeText(&stored.shape).to_string(),
+        stored.bytes().to_string(),
+    ]
 }

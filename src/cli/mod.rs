@@ -20,6 +20,7 @@ mod models;
 mod optimize;
 mod output;
 mod packaged;
+mod pictures;
 mod places;
 mod run;
 mod score;

@@ -6,7 +6,11 @@ use super::{
     run::{How, execute},
     threads,
 };
-use crate::{errors::Result, pipeline};
+use crate::{
+    errors::{Error, Result},
+    images::Preparation,
+    pipeline,
+};
 use clap::{Args, Command, FromArgMatches};
 use regard_runtime::{Package, package};
 use std::{io::Write, path::PathBuf};
@@ -14,7 +18,7 @@ use std::{io::Write, path::PathBuf};
 /// What an executable can be asked.
 #[derive(Args)]
 struct Packaged {
-    /// PNG or JPEG images; without any, the picture that comes with the program
+    /// PNG, JPEG, WebP or TIFF images; without any, the picture that comes with the program
     #[arg(value_name = "IMAGE")]
     images: Vec<PathBuf>,
     #[command(flatten)]
@@ -53,6 +57,7 @@ pub fn run(package: Package, images: &[PathBuf], how: &How, out: &mut dyn Write)
     {
         writeln!(out, "{}: {weights}", package.meta.model)?;
     }
+    let carried = Preparation::from_facts(&package.meta.facts).map_err(Error::Failed)?;
     let session = pipeline::open(package, threads)?;
-    execute(&session, images, labels, how, None, out)
+    execute(&session, images, (labels, carried), how, None, out)
 }

@@ -1,9 +1,10 @@
 //! `regard run`: compile in memory and run, on images or on raw tensors.
 
-use super::{JsonArgs, TargetArgs, WorkArgs, places::Places, read_labels, threads};
+use super::{JsonArgs, TargetArgs, WorkArgs, pictures::PictureArgs, places::Places, read_labels, threads};
 use crate::{
     check::{self, Reference},
     errors::{Error, Result},
+    images::Preparation,
     inference::{self, Classifier, Output},
     memory,
     progress::Progress,
@@ -30,7 +31,7 @@ pub struct Run {
     /// A model, a .rg file, or an executable that `regard compile` wrote
     #[arg(value_name = "MODEL|FILE.rg|EXECUTABLE")]
     model: std::ffi::OsString,
-    /// PNG or JPEG images; without any, the picture that comes with the program
+    /// PNG, JPEG, WebP or TIFF images; without any, the picture that comes with the program
     #[arg(value_name = "IMAGE")]
     images: Vec<PathBuf>,
     #[command(flatten)]
@@ -70,6 +71,8 @@ pub struct How {
     pub output: Option<PathBuf>,
     #[command(flatten)]
     pub json: JsonArgs,
+    #[command(flatten)]
+    pub pictures: PictureArgs,
 }
 
 /// Classes that are printed where nobody says how many.
@@ -79,7 +82,7 @@ impl How {
     /// The option that only means something for classes of images, where one is given.
     fn about_classes(&self) -> Option<&'static str> {
         let given = [(self.top.is_some(), "--top"), (self.labels.is_some(), "--labels")];
-        given.into_iter().find_map(|(given, flag)| given.then_some(flag))
+        given.into_iter().find_map(|(given, flag)| given.then_some(flag)).or(self.pictures.given())
     }
     /// The files of a run on `images`, and those that are read besides.
     pub fn places(&self, besides: Places, images: &[PathBuf]) -> Places {
@@ -110,14 +113,16 @@ pub fn run(args: &Run, out: &mut dyn Write) -> Result<()> {
         check::reference(&graph, &*weights, inputs)
     };
     let reference: Option<&Reference> = if args.check { Some(&reference) } else { None };
-    execute(&session, &args.images, labels, &args.how, reference, out)
+    let carried = Preparation::of(&graph.name, weights.style());
+    execute(&session, &args.images, (labels, carried), &args.how, reference, out)
 }
 
-/// Runs a session on what `how` and `images` say, and prints text or JSON.
+/// Runs a session on what `how` and `images` say, with the labels and the preparation of pictures that come with it, and
+/// prints text or JSON.
 pub fn execute(
     session: &Session,
     images: &[PathBuf],
-    labels: Vec<String>,
+    carried: (Vec<String>, Preparation),
     how: &How,
     reference: Option<&Reference>,
     out: &mut dyn Write,
@@ -125,7 +130,7 @@ pub fn execute(
     memory::afford_ports(session.program())?;
     let mut nowhere = io::sink();
     let text: &mut dyn Write = if how.json.alone() { &mut nowhere } else { &mut *out };
-    let mut value = executed(session, images, labels, how, reference, text)?;
+    let mut value = executed(session, images, carried, how, reference, text)?;
     value["model"] = json!(session.program().name);
     value["threads"] = json!(session.threads());
     how.json.write(|| value)?;
@@ -136,7 +141,7 @@ pub fn execute(
 fn executed(
     session: &Session,
     images: &[PathBuf],
-    labels: Vec<String>,
+    (labels, carried): (Vec<String>, Preparation),
     how: &How,
     reference: Option<&Reference>,
     out: &mut dyn Write,
@@ -146,7 +151,9 @@ fn executed(
             return Err(Error::Usage("--raw takes the place of images".into()));
         }
         if let Some(flag) = how.about_classes() {
-            return Err(Error::Usage(format!("{flag} is about classes of images, --raw reads and writes tensors")));
+            return Err(Error::Usage(format!(
+                "{flag} is about images and their classes, --raw reads and writes tensors"
+            )));
         }
         let output = how.output.as_deref().unwrap_or(Path::new("out.safetensors"));
         let (time, outputs) = inference::raw(session, (raw, output), reference)?;
@@ -158,14 +165,19 @@ fn executed(
         writeln!(out, "ran in {}", report::duration(time))?;
         return Ok(outputs_json(time, &outputs));
     }
-    match Classifier::new(session) {
+    let preparation = how.pictures.preparation().or(carried);
+    match Classifier::new(session, preparation.clone()) {
         Some(classifier) => {
+            preparation.fits(classifier.size()).map_err(Error::Usage)?;
+            if preparation != Preparation::default() {
+                writeln!(out, "pictures: {preparation}")?;
+            }
             let labels = Labels::new(labels, classifier.classes())?;
             classify(&classifier, images, &labels, how, reference, out)
         }
         None if images.is_empty() && how.about_classes().is_some() => {
             let flag = how.about_classes().unwrap_or_default();
-            Err(Error::Usage(format!("{flag} is about classes of images, which this program does not return")))
+            Err(Error::Usage(format!("{flag} is about images and their classes, which this program does not take")))
         }
         None if images.is_empty() => {
             let (time, outputs) = inference::synthetic(session, how.output.as_deref(), reference)?;

@@ -1,13 +1,13 @@
 //! `regard segment`: an image with the classes of its pixels laid over it.
 
-use super::{MachineArgs, WorkArgs, places::Places, read_labels};
+use super::{MachineArgs, WorkArgs, pictures::PictureArgs, places::Places, read_labels};
 use crate::{
     errors::{Error, Result},
     files,
-    images::{LabelMap, Picture},
+    images::{LabelMap, Picture, Preparation},
     memory, pipeline,
     report::{self, Labels},
-    segment::{self, Segmenter},
+    segment::{self, Segmenter, fed_size},
     source::{self, Source},
     weights::Weights,
 };
@@ -24,7 +24,8 @@ use std::{
 #[derive(Args)]
 #[command(
     after_help = "Models that take any size get the image as published scores are measured: short side 512, long side at most
-2048 pixels. Others, and --size, get it resized to their size. Every class has one colour, the same in all pictures.
+2048 pixels, or what --resize says. Others, and --size, get it resized to their size. With --crop the middle of the
+resized picture is segmented, and stands in the place of the picture. Every class has one colour, the same in all pictures.
 
 Examples:
   regard segment swin_tiny_upernet street.jpg --weights upernet.pth -o overlay.png
@@ -34,7 +35,7 @@ pub struct Segment {
     /// A model, a .rg file, or an executable that `regard compile` wrote
     #[arg(value_name = "MODEL|FILE.rg|EXECUTABLE")]
     model: std::ffi::OsString,
-    /// A PNG or JPEG image
+    /// A PNG, JPEG, WebP or TIFF image
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
     /// Where the picture with its classes' colours is written
@@ -52,6 +53,8 @@ pub struct Segment {
     /// Names of the classes, one per line
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
+    #[command(flatten)]
+    pictures: PictureArgs,
     #[command(flatten)]
     work: WorkArgs,
     #[command(flatten)]
@@ -75,12 +78,18 @@ pub fn run(args: &Segment, out: &mut dyn Write) -> Result<()> {
     if let (Some(_), Some(flag)) = (&package, args.work.given().or(args.machine.target.given())) {
         return Err(Error::Usage(format!("{flag} needs the model, an executable is compiled already")));
     }
-    let picture = Picture::open(&args.image)?;
+    let opened = Picture::open_noting(&args.image)?;
+    let (note, picture) = (opened.note(), opened.picture);
     let names = read_labels(args.labels.as_deref())?;
-    let session = session(args, package, &picture, out)?;
+    let carried = package.as_ref().map(|package| Preparation::from_facts(&package.meta.facts));
+    let preparation = args.pictures.preparation().or(carried.transpose().map_err(Error::Failed)?.unwrap_or_default());
+    let session = session(args, package, (&picture, &preparation), out)?;
     memory::afford_ports(session.program())?;
-    let (map, time) = Segmenter::new(&session)?.run(&picture)?;
-    writeln!(out, "{}", args.image.display())?;
+    let segmenter = Segmenter::new(&session)?;
+    let picture = placed(picture, &preparation, segmenter.size())?;
+    let (map, time) = segmenter.run(&picture, &preparation)?;
+    let note = if note.is_empty() { note } else { format!(" ({note})") };
+    writeln!(out, "{}{note}", args.image.display())?;
     write!(out, "{}", shares(&map, args.top, names)?)?;
     writeln!(out, "  in {}", report::duration(time))?;
     let mut both: Vec<(&Path, Vec<u8>)> = Vec::new();
@@ -94,7 +103,27 @@ pub fn run(args: &Segment, out: &mut dyn Write) -> Result<()> {
     files::write_set(&set)
 }
 
-fn session(args: &Segment, package: Option<Package>, picture: &Picture, out: &mut dyn Write) -> Result<Session> {
+/// The picture, or the part that a crop leaves of it for a model of that size.
+fn placed(picture: Picture, preparation: &Preparation, size: (usize, usize)) -> Result<Picture> {
+    let (height, width) = size;
+    match (preparation.crop, preparation.resize) {
+        (Some(_), _) => {
+            preparation.fits(size).map_err(Error::Usage)?;
+            Ok(preparation.cropped(&picture, height, width))
+        }
+        (None, Some(_)) if fed_size(&picture, preparation.resize) != size => {
+            Err(Error::Usage(format!("--resize is not the size of this model, {height}x{width}; --crop takes a part")))
+        }
+        _ => Ok(picture),
+    }
+}
+
+fn session(
+    args: &Segment,
+    package: Option<Package>,
+    picture: (&Picture, &Preparation),
+    out: &mut dyn Write,
+) -> Result<Session> {
     let threads = args.machine.threads()?;
     if let Some(package) = package {
         package.verify_constants()?;
@@ -106,10 +135,12 @@ fn session(args: &Segment, package: Option<Package>, picture: &Picture, out: &mu
 }
 
 /// The graph for the size that published scores are measured at, where the model has it; for its own otherwise.
-fn open(args: &Segment, picture: &Picture) -> Result<(Graph, Box<dyn Weights>)> {
-    let fixed = args.work.config.size.is_some() || matches!(Source::named(&args.model)?, Source::File(_));
+fn open(args: &Segment, (picture, preparation): (&Picture, &Preparation)) -> Result<(Graph, Box<dyn Weights>)> {
+    let fixed = preparation.crop.is_some()
+        || args.work.config.size.is_some()
+        || matches!(Source::named(&args.model)?, Source::File(_));
     let mut fed = args.work.clone();
-    fed.config.size = Some(segment::fed_size(picture));
+    fed.config.size = Some(fed_size(picture, preparation.resize));
     match fed.open(&args.model) {
         Ok(opened) if !fixed => Ok(opened),
         _ => args.work.open(&args.model),

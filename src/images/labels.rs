@@ -1,15 +1,16 @@
 //! Label maps: PNG images whose values are classes, not colours.
 //!
 //! Data sets and segmentation programs store one class per pixel, as grey of 8 bits or as an index into a palette.
-//! The value in the file counts, whatever colour it is shown in, so decoding stops before the palette.
+//! The value in the file counts, whatever colour it is shown in, so decoding stops before the palette. A map is read
+//! row by row: maps compress well, and a small file may hold more pixels than memory should.
 
-use super::{MAX_DECODER, MAX_FILE, MAX_PIXELS};
+use super::{MAX_FILE, MAX_PIXELS, decode::memory_limit, guard::guarded};
 use crate::{
     errors::{Error, Result},
     files,
 };
 use image::{ImageEncoder, codecs::png::PngEncoder};
-use png::{BitDepth, ColorType, Decoder, Limits, Transformations};
+use png::{BitDepth, ColorType, Decoder, Limits, Reader, Transformations};
 use std::{io::Cursor, path::Path};
 
 /// A class per pixel.
@@ -23,39 +24,120 @@ pub struct LabelMap {
     pub classes: Vec<u8>,
 }
 
-impl LabelMap {
-    /// Reads a PNG file of grey values or palette indices of at most 8 bits.
+/// A map that is read row by row.
+pub struct LabelReader {
+    /// Pixels per row, at least 1.
+    pub width: usize,
+    /// Rows, at least 1.
+    pub height: usize,
+    rows: Rows,
+}
+
+enum Rows {
+    /// From the file; bits per pixel.
+    File(Box<Reader<Cursor<Vec<u8>>>>, u8),
+    /// From memory: classes, and how many were read.
+    Held(Vec<u8>, usize),
+}
+
+/// What the library says about damage.
+fn damaged(error: &png::DecodingError) -> String {
+    format!("this PNG image is damaged: {}", error.to_string().trim_end_matches('.'))
+}
+
+const PANIC: &str = "this PNG image is damaged: its decoder gives up";
+
+impl LabelReader {
+    /// Opens a PNG file of grey values or palette indices of at most 8 bits.
     ///
     /// # Errors
     /// Where the file cannot be read, is damaged, has too many pixels, or holds colours.
+    pub fn open(path: &Path) -> Result<LabelReader> {
+        let bytes = files::read(path, MAX_FILE)?;
+        Self::of(bytes).map_err(|what| Error::Image { path: path.to_owned(), what })
+    }
+    /// The same, from the bytes of such a file; the error is one sentence.
+    pub fn of(bytes: Vec<u8>) -> std::result::Result<LabelReader, String> {
+        guarded(|| Self::start(bytes)).unwrap_or_else(|| Err(PANIC.into()))
+    }
+    fn start(bytes: Vec<u8>) -> std::result::Result<LabelReader, String> {
+        if !bytes.starts_with(b"\x89PNG") {
+            return Err("not a label map, expected PNG".into());
+        }
+        let limit = memory_limit(bytes.len());
+        let limits = Limits { bytes: usize::try_from(limit).unwrap_or(usize::MAX) };
+        let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), limits);
+        decoder.set_transformations(Transformations::IDENTITY);
+        let mut reader = decoder.read_info().map_err(|error| damaged(&error))?;
+        let info = reader.info();
+        let (width, height, interlaced) = (info.width as usize, info.height as usize, info.interlaced);
+        if (width * height) as u64 > MAX_PIXELS {
+            return Err(format!("the map is {width}x{height} pixels, expected at most {MAX_PIXELS} in all"));
+        }
+        let (color, depth) = (info.color_type, info.bit_depth);
+        if !matches!(color, ColorType::Grayscale | ColorType::Indexed) || depth == BitDepth::Sixteen {
+            let bits = depth as u8;
+            return Err(format!("its pixels are {color:?} of {bits} bits, expected labels: grey or palette of 8 bits"));
+        }
+        if !interlaced {
+            return Ok(LabelReader { width, height, rows: Rows::File(Box::new(reader), depth as u8) });
+        }
+        // Lines of an interlaced map come from all over it.
+        if 2 * (width * height) as u64 > limit {
+            return Err(format!(
+                "the map is {width}x{height} pixels and interlaced, which takes more than {limit} bytes"
+            ));
+        }
+        let mut bytes = vec![0; reader.output_buffer_size().ok_or("the map has too many pixels")?];
+        let frame = reader.next_frame(&mut bytes).map_err(|error| damaged(&error))?;
+        let lines = bytes.chunks_exact(frame.line_size).take(height);
+        let classes = lines.flat_map(|line| unpacked(line, depth as u8).take(width)).collect();
+        Ok(LabelReader { width, height, rows: Rows::Held(classes, 0) })
+    }
+    /// Puts the classes of the next row, of which there are `height`, into `line`.
+    pub fn next(&mut self, line: &mut Vec<u8>) -> std::result::Result<(), String> {
+        line.clear();
+        match &mut self.rows {
+            Rows::Held(classes, at) => {
+                line.extend_from_slice(&classes[*at..*at + self.width]);
+                *at += self.width;
+                Ok(())
+            }
+            Rows::File(reader, bits) => {
+                let row = guarded(|| reader.next_row()).ok_or(PANIC)?;
+                let row =
+                    row.map_err(|error| damaged(&error))?.ok_or("this PNG image is damaged: its end is missing")?;
+                line.extend(unpacked(row.data(), *bits).take(self.width));
+                Ok(())
+            }
+        }
+    }
+}
+
+impl From<LabelMap> for LabelReader {
+    fn from(map: LabelMap) -> LabelReader {
+        LabelReader { width: map.width, height: map.height, rows: Rows::Held(map.classes, 0) }
+    }
+}
+
+impl LabelMap {
+    /// Reads a PNG file as [`LabelReader::open`] does.
+    ///
+    /// # Errors
+    /// As there.
     pub fn open(path: &Path) -> Result<LabelMap> {
         let bytes = files::read(path, MAX_FILE)?;
         Self::decode(&bytes).map_err(|what| Error::Image { path: path.to_owned(), what })
     }
     /// Decodes the bytes of such a file; the error is one sentence.
     pub fn decode(bytes: &[u8]) -> std::result::Result<LabelMap, String> {
-        let damaged = |error: png::DecodingError| match bytes.starts_with(b"\x89PNG") {
-            true => format!("this PNG image is damaged: {}", error.to_string().trim_end_matches('.')),
-            false => "not a label map, expected PNG".to_owned(),
-        };
-        let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: MAX_DECODER as usize });
-        decoder.set_transformations(Transformations::IDENTITY);
-        let mut reader = decoder.read_info().map_err(damaged)?;
-        let (width, height) = (reader.info().width, reader.info().height);
-        if u64::from(width) * u64::from(height) > MAX_PIXELS {
-            return Err(format!("the map is {width}x{height} pixels, expected at most {MAX_PIXELS} in all"));
+        let mut reader = LabelReader::of(bytes.to_vec())?;
+        let (mut classes, mut line) = (Vec::new(), Vec::new());
+        for _ in 0..reader.height {
+            reader.next(&mut line)?;
+            classes.extend_from_slice(&line);
         }
-        let (color, depth) = (reader.info().color_type, reader.info().bit_depth);
-        if !matches!(color, ColorType::Grayscale | ColorType::Indexed) || depth == BitDepth::Sixteen {
-            let bits = depth as u8;
-            return Err(format!("its pixels are {color:?} of {bits} bits, expected labels: grey or palette of 8 bits"));
-        }
-        let mut bytes = vec![0; reader.output_buffer_size().ok_or("the map has too many pixels")?];
-        let frame = reader.next_frame(&mut bytes).map_err(damaged)?;
-        let (width, height) = (width as usize, height as usize);
-        let lines = bytes.chunks_exact(frame.line_size).take(height);
-        let classes = lines.flat_map(|line| unpacked(line, depth as u8).take(width)).collect();
-        Ok(LabelMap { width, height, classes })
+        Ok(LabelMap { width: reader.width, height: reader.height, classes })
     }
     /// The bytes of a PNG image of 8 bits of grey.
     ///

@@ -1,9 +1,10 @@
-//! Resizing: bicubic with antialias, in the arithmetic of Pillow, and bilinear without.
+//! Resizing: bicubic, bilinear and nearest in the arithmetic of Pillow, and bilinear without antialias.
 //!
 //! ```text
 //!   w(x) = (a+2)|x|³ − (a+3)|x|² + 1        |x| < 1           a = −1/2
 //!          a|x|³ − 5a|x|² + 8a|x| − 4a      1 ≤ |x| < 2
 //!
+//!   bilinear:  w(x) = 1 − |x|  within 1
 //!   output pixel i looks at inputs around (i + ½)·s, s = input/output; shrinking (s > 1) widens w by s
 //! ```
 //!
@@ -16,8 +17,36 @@ use super::Picture;
 
 /// Bits behind the point of a weight: 8 for a byte and 2 to spare remain of 32.
 const POINT: u32 = 32 - 8 - 2;
-/// Where the cubic ends.
-const SUPPORT: f64 = 2.0;
+/// What lies between pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interpolation {
+    /// The cubic above.
+    Bicubic,
+    /// Linear between neighbours.
+    Bilinear,
+    /// The nearest pixel's value.
+    Nearest,
+}
+
+impl Interpolation {
+    /// All with their names.
+    pub const ALL: [(Interpolation, &'static str); 3] = [
+        (Interpolation::Bicubic, "bicubic"),
+        (Interpolation::Bilinear, "bilinear"),
+        (Interpolation::Nearest, "nearest"),
+    ];
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+    /// Where the weights end, in pixels.
+    fn support(self) -> f64 {
+        if self == Interpolation::Bicubic { 2.0 } else { 1.0 }
+    }
+    fn weight(self, x: f64) -> f64 {
+        if self == Interpolation::Bicubic { cubic(x) } else { (1.0 - x.abs()).max(0.0) }
+    }
+}
 
 /// A rectangle of pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +62,9 @@ pub struct Window {
 }
 
 /// The part in `window` of the picture resized to `size` (height, width).
-pub fn bicubic(picture: &Picture, size: (usize, usize), window: Window) -> Picture {
-    let across = taps(picture.width, size.1, window.left..window.left + window.width);
-    let down = taps(picture.height, size.0, window.top..window.top + window.height);
+pub fn resized(picture: &Picture, by: Interpolation, size: (usize, usize), window: Window) -> Picture {
+    let across = taps(by, picture.width, size.1, window.left..window.left + window.width);
+    let down = taps(by, picture.height, size.0, window.top..window.top + window.height);
     let first = down.iter().map(|t| t.first).min().unwrap_or(0);
     let end = down.iter().map(|t| t.first + t.weights.len()).max().unwrap_or(0);
     // Rows `first..end` of the picture, each resized.
@@ -68,15 +97,19 @@ impl Tap {
 }
 
 /// The taps of outputs `wanted` when `inputs` pixels become `outputs`.
-fn taps(inputs: usize, outputs: usize, wanted: std::ops::Range<usize>) -> Vec<Tap> {
+fn taps(by: Interpolation, inputs: usize, outputs: usize, wanted: std::ops::Range<usize>) -> Vec<Tap> {
     let step = inputs as f64 / outputs as f64;
+    if by == Interpolation::Nearest {
+        let nearest = |output: usize| (((output as f64 + 0.5) * step) as usize).min(inputs - 1);
+        return wanted.map(|output| Tap { first: nearest(output), weights: vec![1 << POINT] }).collect();
+    }
     let stretch = step.max(1.0);
-    let reach = SUPPORT * stretch;
+    let reach = by.support() * stretch;
     let tap = |output: usize| {
         let center = (output as f64 + 0.5) * step;
         let first = (center - reach + 0.5).max(0.0) as usize;
         let end = ((center + reach + 0.5) as usize).min(inputs);
-        let weights: Vec<f64> = (first..end).map(|i| cubic((i as f64 - center + 0.5) * (1.0 / stretch))).collect();
+        let weights: Vec<f64> = (first..end).map(|i| by.weight((i as f64 - center + 0.5) * (1.0 / stretch))).collect();
         let total: f64 = weights.iter().sum();
         let fixed = |w: f64| (w / total * f64::from(1 << POINT)).round() as i32;
         Tap { first, weights: weights.into_iter().map(fixed).collect() }

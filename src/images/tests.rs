@@ -1,7 +1,11 @@
 //! Bytes as Pillow 11 resizes them, limits and damage.
 
+mod formats;
+
 use super::*;
+use image::ImageFormat;
 use proptest::prelude::*;
+use std::io::Cursor;
 
 /// A picture whose bytes are a formula, so that another program can make the same one.
 fn noise(width: usize, height: usize) -> Picture {
@@ -19,7 +23,8 @@ fn fnv(bytes: &[u8]) -> u64 {
 /// Sizes are (width, height); the window is left, top, width, height; the bytes are Pillow's.
 fn case(size: (usize, usize), to: (usize, usize), window: [usize; 4], head: [u8; 6], tail: [u8; 6], hash: u64) {
     let [left, top, width, height] = window;
-    let found = bicubic(&noise(size.0, size.1), (to.1, to.0), Window { top, left, height, width });
+    let found =
+        resized(&noise(size.0, size.1), Interpolation::Bicubic, (to.1, to.0), Window { top, left, height, width });
     assert_eq!((found.width, found.height), (width, height));
     assert_eq!(found.rgb[..6], head, "{size:?} to {to:?}");
     assert_eq!(found.rgb[found.rgb.len() - 6..], tail, "{size:?} to {to:?}");
@@ -52,7 +57,7 @@ fn preparation_is_that_of_the_checkpoints() {
         ((90, 333), 32, [0.776_179_5, 0.125_438_88, 0.887_955_25, 1.228_235_5, 0.374_204_84], 1_250.918_949_346),
     ];
     for ((width, height), side, expected, sum) in cases {
-        let found = noise(width, height).prepared(side, side);
+        let found = Preparation::default().prepared(&noise(width, height), side, side);
         let plane = side * side;
         let picked = [0, 1, plane, 2 * plane + side + 5, 3 * plane - 1].map(|i| found[i]);
         assert!(picked.iter().zip(expected).all(|(f, e)| (f - e).abs() < 1e-6), "{picked:?} {expected:?}");
@@ -64,17 +69,18 @@ fn preparation_is_that_of_the_checkpoints() {
 #[test]
 fn other_model_sizes_keep_the_proportion() {
     let window = |top, left, height, width| Window { top, left, height, width };
-    assert_eq!(placement((480, 640), (224, 224)), ((256, 341), window(16, 58, 224, 224)));
-    assert_eq!(placement((640, 480), (224, 224)), ((341, 256), window(58, 16, 224, 224)));
-    assert_eq!(placement((500, 500), (448, 448)), ((512, 512), window(32, 32, 448, 448)));
+    let place = |image, wanted| Preparation::default().placement(image, wanted);
+    assert_eq!(place((480, 640), (224, 224)), ((256, 341), window(16, 58, 224, 224)));
+    assert_eq!(place((640, 480), (224, 224)), ((341, 256), window(58, 16, 224, 224)));
+    assert_eq!(place((500, 500), (448, 448)), ((512, 512), window(32, 32, 448, 448)));
     // A wide model on a square image: the width decides.
-    assert_eq!(placement((500, 500), (224, 448)), ((512, 512), window(144, 32, 224, 448)));
+    assert_eq!(place((500, 500), (224, 448)), ((512, 512), window(144, 32, 224, 448)));
 }
 
 #[test]
 fn extreme_shapes_need_little_memory() {
     let wide = Picture { width: 100_000, height: 1, rgb: vec![128; 300_000] };
-    assert_eq!(wide.prepared(224, 224).len(), 3 * 224 * 224);
+    assert_eq!(Preparation::default().prepared(&wide, 224, 224).len(), 3 * 224 * 224);
 }
 
 #[test]
@@ -93,7 +99,7 @@ fn bilinear_pixels_lie_between_their_neighbours() {
     let line = [0, 100, 8, 50, 100, 6, 150, 100, 2, 200, 100, 0];
     assert_eq!(wide, [line, line].concat());
     assert_eq!(bilinear(&picture, (1, 1)).rgb, [100, 100, 4]);
-    let fed = picture.fed(1, 2);
+    let fed = Preparation::default().normalised(&picture.whole(None, 1, 2));
     assert!((fed[1] - (200.0 / 255.0 - 0.485) / 0.229).abs() < 1e-6 && fed.len() == 6);
 }
 
@@ -120,8 +126,8 @@ fn png_claiming(width: u32, height: u32) -> Vec<u8> {
 #[test]
 fn bad_images_get_a_sentence() {
     let why = |bytes: &[u8]| Picture::decode(bytes).unwrap_err();
-    assert!(why(b"").contains("expected PNG or JPEG"));
-    assert!(why(b"GIF89a").contains("expected PNG or JPEG"));
+    assert!(why(b"").contains("expected PNG, JPEG, WebP or TIFF"));
+    assert!(why(b"GIF89a").contains("expected PNG, JPEG, WebP or TIFF"));
     assert!(why(&png_claiming(0, 0)).contains("image"), "{}", why(&png_claiming(0, 0)));
     assert!(
         why(&png_claiming(60_000, 60_000)).contains("60000x60000 pixels"),
@@ -156,7 +162,7 @@ proptest! {
     #[test]
     fn flat_pictures_stay_flat(width in 1usize..60, height in 1usize..60, byte in any::<u8>(), side in 1usize..40) {
         let picture = Picture { width, height, rgb: vec![byte; width * height * 3] };
-        let resized = bicubic(&picture, (side, side), Window { top: 0, left: 0, height: side, width: side });
+        let resized = resized(&picture, Interpolation::Bicubic, (side, side), Window { top: 0, left: 0, height: side, width: side });
         prop_assert!(resized.rgb.iter().all(|&b| b.abs_diff(byte) <= 1));
     }
 }

@@ -18,7 +18,7 @@ use regard_ir::{
 };
 use regard_models::{
     Shapes,
-    names::{Mapping, Order, is_derived},
+    names::{Mapping, Order, Style, is_derived},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -189,6 +189,10 @@ impl Weights for Checkpoint {
 
     fn shapes(&self) -> Shapes {
         self.archive.tensors().iter().map(|(name, stored)| (name.clone(), stored.shape.clone())).collect()
+    }
+
+    fn style(&self) -> Style {
+        self.mapping.get().map_or(Style::Authors, |mapping| mapping.style)
     }
 
     fn check(&self, graph: &Graph) -> Result<()> {

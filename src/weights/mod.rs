@@ -26,7 +26,10 @@ use crate::{
     errors::{Error, Result},
 };
 use regard_ir::{graph::Graph, types::TensorType};
-use regard_models::{Config, Shapes, names::Mapping};
+use regard_models::{
+    Config, Shapes,
+    names::{Mapping, Style},
+};
 use std::{ffi::OsStr, fmt, ops::Range, path::Path};
 
 /// A source of weights.
@@ -40,6 +43,10 @@ pub trait Weights: Send + Sync {
     /// The shapes of its tensors by its own names, where it has shapes of its own.
     fn shapes(&self) -> Shapes {
         Shapes::new()
+    }
+    /// Who named its tensors, as far as is known after [`check`](Weights::check).
+    fn style(&self) -> Style {
+        Style::Authors
     }
     /// Compares the source with all weights of a graph; the error lists everything that is wrong.
     fn check(&self, graph: &Graph) -> Result<()>;

@@ -141,8 +141,8 @@ fn bad_images_get_one_sentence() {
     let cut = image("cut.png", &png[..png.len() / 2]);
     assert!(cut.contains("cut.png") && cut.contains("damaged"), "{cut}");
     assert_eq!(cut.trim().lines().count(), 1, "{cut}");
-    assert!(image("text.jpg", b"not an image").contains("expected PNG or JPEG"));
-    assert!(image("empty.png", b"").contains("expected PNG or JPEG"));
+    assert!(image("text.jpg", b"not an image").contains("expected PNG, JPEG, WebP or TIFF"));
+    assert!(image("empty.png", b"").contains("expected PNG, JPEG, WebP or TIFF"));
     let mut flat = png.to_vec();
     flat[16..24].fill(0);
     assert!(image("flat.png", &flat).contains("flat.png"));

@@ -8,6 +8,7 @@ mod compile;
 mod executables;
 mod explain;
 mod outputs;
+mod pictures;
 mod readme;
 mod rules;
 mod segmentation;

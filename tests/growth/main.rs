@@ -10,6 +10,8 @@
 
 mod archives;
 mod compile;
+mod pictures;
+mod text;
 
 use std::time::{Duration, Instant};
 
