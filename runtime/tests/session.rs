@@ -107,9 +107,9 @@ fn broken_programs_are_refused() {
     assert!(refusal(far).contains("does not fit its place"));
     assert!(refusal(|p| p.launches[1].kernel = regard_ir::id::Id::new(9)).contains("k9, which does not exist"));
     assert!(refusal(|p| p.constant_bytes += 1).contains("97 bytes of constants but 96 were given"));
-    assert!(refusal(|p| p.arena_bytes = 1 << 60).contains("refuses 1152921504606846976 bytes"));
+    assert!(refusal(|p| p.arena_bytes = 1 << 60).contains("cannot reserve 1152921504606846976 bytes"));
     assert!(refusal(|p| p.launches[0].scratch_bytes = u64::MAX - 3).contains("bytes of scratch"));
-    assert!(refusal(|p| p.launches[0].scratch_bytes = 1 << 60).contains("refuses"));
+    assert!(refusal(|p| p.launches[0].scratch_bytes = 1 << 60).contains("cannot reserve"));
 }
 
 /// Runs `work` while this thread, and those that it starts, trap every exception, flush subnormals and round up.

@@ -4,7 +4,10 @@ use super::{JsonArgs, PartArgs, WideArgs, places::Places};
 use crate::{
     archive::{self, Archive, Stored},
     errors::Result,
-    report::{self, Column, Table, screen::plain},
+    report::{
+        self, Column, Table,
+        screen::{plain, wrapped_lines},
+    },
 };
 use clap::Args;
 use regard_ir::types::ShapeText;
@@ -77,7 +80,7 @@ pub fn run(args: &Convert, out: &mut dyn Write) -> Result<()> {
         writeln!(io::stderr(), "left out: {} more", archive.more_left_out())?;
     }
     for line in found(&archive, args.part.key.is_none()) {
-        writeln!(io::stderr(), "{}", plain(&line))?;
+        write!(io::stderr(), "{}", wrapped_lines(&plain(&line), args.wide.width()))?;
     }
     let tensors = archive.tensors().values();
     let (count, bytes) = (tensors.len(), tensors.map(Stored::bytes).sum());

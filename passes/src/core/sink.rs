@@ -28,7 +28,7 @@ use regard_ir::{
     types::{DType, Real, TensorType},
     view::View,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The graph in core form; `graph` has no composites left but those that stay nodes.
 pub fn sink(graph: &Graph) -> Result<Graph, Error> {
@@ -55,9 +55,10 @@ pub fn sink_traced(graph: &Graph) -> Result<(Graph, Moved), Error> {
         }
     }
     let constant = graph.constants();
+    let mut taken = HashSet::new();
     for &output in &graph.outputs {
         let mut new = sink.made[&(output, None)];
-        if constant[output] || matches!(sink.out.nodes[new].op, Op::Input(_)) || sink.out.outputs.contains(&new) {
+        if constant[output] || matches!(sink.out.nodes[new].op, Op::Input(_)) || !taken.insert(new) {
             new = sink.copy(new)?;
         }
         sink.out.outputs.push(new);

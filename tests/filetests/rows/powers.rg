@@ -43,12 +43,12 @@ graph powers {
 ;   %base : f32[3, 10] = 0.97857 1.11439 1.85398 0.79657 0.72259 1.54221 … norm 6.70517
 
 ; expect optimize target=x86-64-v4
-;   ; %square: 6 terms after 2 rounds, saturated; square
-;   ; %cube: 5 terms after 1 rounds, saturated; as written
-;   ; %size: 2 terms after 1 rounds, saturated; as written
-;   ; %root: 5 terms after 1 rounds, saturated; as written
-;   ; %any: 5 terms after 2 rounds, saturated; as written
-;   ; %base: 5 terms after 1 rounds, saturated; as written
+;   ; %square: 6 e-nodes, 2 iterations, saturated; square
+;   ; %cube: 5 e-nodes, 1 iterations, saturated; unchanged
+;   ; %size: 2 e-nodes, 1 iterations, saturated; unchanged
+;   ; %root: 5 e-nodes, 1 iterations, saturated; unchanged
+;   ; %any: 5 e-nodes, 2 iterations, saturated; unchanged
+;   ; %base: 5 e-nodes, 1 iterations, saturated; unchanged
 ;   graph powers {
 ;     %x = input : f32[3, 10]
 ;     %e = input : f32[10]
