@@ -4,7 +4,7 @@ use crate::reading;
 use regard::{
     archive::Archive,
     golden::Golden,
-    images::{LabelMap, Picture},
+    images::{LabelMap, Picture, Preparation},
 };
 use regard_runtime::Package;
 use std::{cell::RefCell, fs, path::Path};
@@ -77,9 +77,9 @@ pub fn package(data: &[u8]) {
 
 /// A picture: decoded and brought to a model's size.
 pub fn picture(data: &[u8]) {
-    // A decoder holds the picture's bytes; how many there may be is a limit of its own.
+    // What a file may ask for while it is decoded is `images::decode::memory_limit`, which counts its own bytes alone.
     if let Ok(picture) = Picture::decode(data) {
-        assert!(picture.prepared(8, 8).iter().all(|v| v.is_finite()));
+        assert!(Preparation::default().prepared(&picture, 8, 8).iter().all(|v| v.is_finite()));
     }
 }
 

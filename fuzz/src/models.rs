@@ -3,11 +3,11 @@
 //! ```text
 //!   debiformer_tiny          the model
 //!   groups=24+2+3+4          an option
-//!   size=64x32 batch classes
+//!   size=64x32               as batch, classes, and `names` of timm or torchvision
 //!   :stem.weight 48 3 3 3    a tensor of the checkpoint, by which the structure is completed
 //! ```
 
-use regard_models::{Config, Shapes, build, find, fitted};
+use regard_models::{Config, Shapes, build, find, fitted, names::Style};
 
 /// Images beyond so many pixels are not built.
 const MOST_PIXELS: usize = 1 << 16;
@@ -18,7 +18,7 @@ pub fn options(data: &[u8]) {
     let mut lines = source.lines();
     let Some(entry) = lines.next().and_then(find) else { return };
     let mut config = Config { size: Some((224, 224)), ..Config::default() };
-    let mut shapes = Shapes::new();
+    let (mut shapes, mut style) = (Shapes::new(), Style::Authors);
     for line in lines {
         if let Some(tensor) = line.strip_prefix(':') {
             let mut words = tensor.split_whitespace();
@@ -27,6 +27,8 @@ pub fn options(data: &[u8]) {
         } else if let Some((name, value)) = line.split_once('=') {
             match name {
                 "batch" => config.batch = value.parse().unwrap_or(1),
+                "names" if value == "timm" => style = Style::Timm,
+                "names" if value == "torchvision" => style = Style::Torchvision,
                 "classes" => config.classes = value.parse().ok(),
                 "size" => {
                     config.size = value.split_once('x').and_then(|(h, w)| Some((h.parse().ok()?, w.parse().ok()?)))
@@ -40,7 +42,7 @@ pub fn options(data: &[u8]) {
     if pixels > MOST_PIXELS && pixels < 1 << 27 {
         return;
     }
-    let config = fitted(entry.name, &config, &shapes);
+    let config = fitted(entry.name, &config, &shapes, style);
     if let Err(error) = build(entry.name, &config) {
         assert!(!error.to_string().is_empty());
     }
