@@ -11,7 +11,7 @@
 //! microsoft/Swin-Transformer: q is scaled by 32^(−1/2) before the product, the relative-position bias is
 //! added to the scores, and pairs of tokens that the cyclic shift brought together get −100.
 //!
-//! Where windows do not fit the map, libraries that have these weights differ: [`rules`].
+//! Where windows do not fit the map, libraries that have these weights differ: `swin/rules.rs`.
 //!
 //! As the backbone of a dense head it takes maps of any size: the image is padded to whole patches, each block pads its
 //! normed map to whole windows and crops, and every stage gives a normed map of its own ([`dense`]).

@@ -7,8 +7,8 @@
 //!   x.npz, x.npy  ─ zip ─ array headers ─┘
 //! ```
 //!
-//! The content of a file decides what it is, never its name ([`kind`]). Whatever the format, a tensor is a place in a
-//! [block](blocks): a first byte and, where it was stored transposed or cut out of something larger, a stride per
+//! The content of a file decides what it is, never its name (`kind.rs`). Whatever the format, a tensor is a place in a
+//! block (`blocks.rs`): a first byte and, where it was stored transposed or cut out of something larger, a stride per
 //! axis. What the file claims about itself is checked against its size before anything is believed, and a tensor is
 //! read in pieces and converted on the way, so a hostile file cannot ask for memory and a large checkpoint never lies
 //! in memory twice.

@@ -5,10 +5,10 @@
 //!
 //! | library | Swin, UPerNet | LeViT | ResNet |
 //! |---|---|---|---|
-//! | timm | [`swin`] | [`levit`] | as torchvision, whose names are the graph's |
-//! | torchvision | [`swin`] | – | the graph's |
-//! | transformers, before and since 5 | [`swin`] | [`levit`] | [`resnet`] |
-//! | OpenMMLab, new backbones | [`swin`] | – | [`resnet`] |
+//! | timm | `swin` | `levit` | as torchvision, whose names are the graph's |
+//! | torchvision | `swin` | – | the graph's |
+//! | transformers, before and since 5 | `swin` | `levit` | `resnet` |
+//! | OpenMMLab, new backbones | `swin` | – | `resnet` |
 
 mod levit;
 mod mapping;

@@ -32,7 +32,7 @@ pub struct Attend {
     pub products: Option<Box<Keys>>,
     /// Scores over `[batch, queries, keys]`; the anchor is q·k.
     pub scores: Cone,
-    /// The share of tiles of scores that a [mask](bounds::Mask) of positions leaves, where keys are passed over for it.
+    /// The share of tiles of scores that a mask of positions leaves, where keys are passed over for it.
     pub seen: Option<f64>,
     /// What a softmax over keys weighs, over `[batch, keys, value_dim]`.
     pub values: Option<Cone>,

@@ -14,7 +14,7 @@
 //!
 //! Real numbers are not all: kernels compute in f32, and constants lie in memory. So no number may appear that f32 does not
 //! hold, and where constants are made of half weights both sides are compared once more with each constant rounded as
-//! [memory](crate::memory) holds it; the bound then allows what f32 loses.
+//! `memory.rs` holds it; the bound then allows what f32 loses.
 //!
 //! Bounds double from layer to layer, so they say nothing of deep graphs, and large ones would take long. There random inputs
 //! are compared by norm, with the roundings on the longest path as tolerance.
