@@ -23,7 +23,7 @@ impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "schedule {} for {} {{", quote(&self.model), self.target)?;
         for (name, tiles) in &self.groups {
-            let number = name.bytes().all(|b| b.is_ascii_digit());
+            let number = !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
             let name = if number { name.into() } else { quote(name) };
             writeln!(f, "  %{name} {tiles}")?;
         }
@@ -97,5 +97,20 @@ fn size(lexer: &mut Lexer, word: &str) -> Result<usize, SourceError> {
     match lexer.integer(EXPECTED)? {
         0 => Err(SourceError::new(span, "found `0`").expecting(EXPECTED)),
         size => Ok(size),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn names_read_back(model in any::<String>(), name in "[0-9]{0,3}|.{0,4}") {
+            let tiles = Tiles::Row(RowTiles { rows: 1, inner: 2 });
+            let schedule = Schedule { model, target: "x86-64-v4".into(), groups: vec![(name, tiles)] };
+            prop_assert_eq!(parse(&schedule.to_string()), Ok(schedule));
+        }
     }
 }
