@@ -87,7 +87,7 @@ fn outcome(row: &'static Row, target: &Target) -> (Outcome, String) {
         schedule.groups.last_mut().expect("a group").1 = candidate.tiles;
         let kernels = passes::lower(&plan, &schedule, target).unwrap_or_else(|e| panic!("{}: {e}", row.name()));
         let mut trace = Trace::new(Progress::hidden());
-        Timed::new(&graph, kernels, target, &Synthetic { seed: 0 }, &mut trace).unwrap_or_else(|e| panic!("{e}"))
+        Timed::new(&graph, kernels, target, &Synthetic::new(0), &mut trace).unwrap_or_else(|e| panic!("{e}"))
     };
     let mut timed: Vec<Timed> = candidates.par_iter().map(make).collect();
     in_turns(&mut timed, TIME, ROUNDS, 2).unwrap_or_else(|e| panic!("{e}"));

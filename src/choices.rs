@@ -164,7 +164,7 @@ mod tests {
 
     /// A job of which only what the program gave is known.
     fn settled(graph: &Graph, x: &[f64], found: Vec<Vec<f64>>) -> Option<Settled> {
-        let weights = crate::weights::Synthetic { seed: 0 };
+        let weights = crate::weights::Synthetic::new(0);
         let target = crate::pipeline::executable_target(None).unwrap();
         let job = Job { graph, weights: &weights, recipe: target.into(), device: Device::Cpu, threads: 1 };
         settle(&job, is_choice, &[x.to_vec()], &mut |_, _| Ok(found.clone())).unwrap()

@@ -195,7 +195,7 @@ impl Golden {
         let recipe = recipe.into();
         let graph = self.graph()?;
         memory::afford(&graph)?;
-        let weights = Synthetic { seed: self.seed };
+        let weights = Synthetic::new(self.seed);
         let image: Vec<f64> =
             synthetic::image(self.input_shape.iter().product(), self.seed).into_iter().map(f64::from).collect();
         let taps = self.taps(&graph)?;

@@ -27,7 +27,7 @@ pub struct Bench {
 impl Bench {
     /// Compiles a graph with the weights and inputs of seed 0; also returns its kernels.
     pub fn new(graph: &Graph, target: &Target, threads: usize) -> (Bench, Program<Kernel>) {
-        let options = Options { recipe: target.into(), weights: &Synthetic { seed: 0 }, threads };
+        let options = Options { recipe: target.into(), weights: &Synthetic::new(0), threads };
         let made = pipeline::session(graph, &options, &mut Trace::new(Progress::hidden()));
         let (session, kernels) = made.unwrap_or_else(|e| panic!("{}: {e}", graph.name));
         let ports = session.program().inputs.iter();

@@ -82,7 +82,7 @@ impl Config {
     /// The value of an option that is a number from `least` to `most`; `default` where none is given.
     ///
     /// # Errors
-    /// Where it is no number, or out of range.
+    /// Where it is not a number, or out of range.
     pub fn number<T: FromStr + PartialOrd + Display>(
         &self,
         name: &str,

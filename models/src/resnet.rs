@@ -243,7 +243,7 @@ pub fn layout_of(model: &str, config: &Config) -> Result<Layout, String> {
     match (model.strip_prefix("resnet").and_then(depth), model.strip_prefix("sasa_resnet").and_then(depth)) {
         (Some(depth), _) => baseline(depth, config),
         (_, Some(depth)) => layout(depth, config),
-        _ => Err(format!("{model} is no residual network")),
+        _ => Err(format!("{model} is not a residual network")),
     }
 }
 

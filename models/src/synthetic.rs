@@ -27,11 +27,23 @@ pub fn parameter_range(name: &str, shape: &[usize], range: Range<usize>, seed: u
     uniform(name, range, seed).map(|u| base + factor * u).collect()
 }
 
+/// The same for a parameter that must be positive: 1 + u/2 where its name and shape do not make it positive.
+pub fn positive_range(name: &str, shape: &[usize], range: Range<usize>, seed: u64) -> Vec<f32> {
+    let (base, factor) = match line(name, shape) {
+        (base, factor) if base > factor => (base, factor),
+        _ => VARIANCE,
+    };
+    uniform(name, range, seed).map(|u| base + factor * u).collect()
+}
+
+/// Of a recorded variance.
+const VARIANCE: (f32, f32) = (1.0, 0.5);
+
 /// Every parameter is base + factor·u.
 fn line(name: &str, shape: &[usize]) -> (f32, f32) {
     let last = name.rsplit('.').next().unwrap_or(name);
     match (last, shape.len()) {
-        ("running_var", _) => (1.0, 0.5),
+        ("running_var", _) => VARIANCE,
         ("running_mean", _) => (0.0, 0.1),
         (_, 0) => (0.0, 1.0),
         ("rpe_table" | "relative_position_bias_table" | "attention_biases", _) => (0.0, 0.5),

@@ -17,7 +17,7 @@ use regard_ir::{
     id::IdVec,
     ops::{BinaryOp, Op, ReduceOp, UnaryOp, ViewOp},
     types::{DType, Real},
-    view::View,
+    view::{View, is_movement},
 };
 
 /// Whether elements of the type are rounded to fewer digits than those of f32.
@@ -66,15 +66,8 @@ fn is_exact(graph: &Graph, id: NodeId, exact: &IdVec<NodeId, bool>) -> bool {
         Op::Unary(unary) => operands(0) && matches!(unary.op, UnaryOp::Neg | UnaryOp::Abs),
         Op::Binary(binary) => operands(0) && matches!(binary.op, BinaryOp::Min | BinaryOp::Max),
         Op::Reduce(reduce) => operands(0) && matches!(reduce.op, ReduceOp::Min | ReduceOp::Max),
-        Op::Reshape(_)
-        | Op::Transpose(_)
-        | Op::Expand(_)
-        | Op::Slice(_)
-        | Op::Roll(_)
-        | Op::Unfold(_)
-        | Op::Concat(_)
-        | Op::Cast(_) => operands(0),
-        _ => false,
+        Op::Concat(_) | Op::Cast(_) => operands(0),
+        op => is_movement(op) && operands(0),
     }
 }
 

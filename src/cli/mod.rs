@@ -289,8 +289,12 @@ impl WeightArgs {
     /// The weights, and the graph of the structure that they have where `config` leaves it open.
     fn opened(&self, name: impl AsRef<OsStr>, config: &ModelArgs) -> Result<(Graph, Box<dyn Weights>)> {
         let source = Source::named(name)?;
-        let (weights, config) = (self.open()?, config.config());
-        let Source::Model(model) = &source else { return Ok((source.graph(&config)?, weights)) };
+        let (mut weights, config) = (self.open()?, config.config());
+        let Source::Model(model) = &source else {
+            let graph = source.graph(&config)?;
+            weights.prepare(&graph);
+            return Ok((graph, weights));
+        };
         let fitted = weights::fitted(&*weights, model, &config);
         let graph = source.graph(&fitted).map_err(|error| match error {
             // What the command line asks for is fine; it is the checkpoint that asks for something else.

@@ -58,7 +58,10 @@ pub fn run(args: &Arguments, out: &mut dyn Write) -> Result<()> {
     };
     for dir in [&args.pred, &args.truth] {
         if !dir.is_dir() {
-            return Err(Error::Failed(format!("{} is no directory, expected label maps in one", dir.display())));
+            return Err(Error::Failed(format!(
+                "{} is not a directory, expected one that holds label maps",
+                dir.display()
+            )));
         }
     }
     let score = score::directories(&args.pred, &args.truth, &rules)?;

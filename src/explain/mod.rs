@@ -298,7 +298,7 @@ mod tests {
             link("lose-the-maximum", &softmax, &bare),
             link("swap-the-axis", &softmax, &axis),
         ];
-        let replayed = |links: &[Link]| replay(links, &Synthetic { seed: 0 }, &Progress::hidden()).expect("values");
+        let replayed = |links: &[Link]| replay(links, &Synthetic::new(0), &Progress::hidden()).expect("values");
         assert!(replayed(&all[..2]).broken.is_none());
         let broken = replayed(&all).broken.expect("two links are wrong");
         assert!(broken.contains("link 3 of 4, lose-the-maximum in a test") && broken.contains("`masked`"), "{broken}");
@@ -319,7 +319,7 @@ mod tests {
         ] {
             let explained = explain(&block, &Recipe { rules, ..target.into() }).expect("it is explained");
             assert!(explained.text(None).contains(expected), "{}", explained.text(None));
-            let outcome = explained.replay(None, &Synthetic { seed: 0 }, &Progress::hidden()).expect("values");
+            let outcome = explained.replay(None, &Synthetic::new(0), &Progress::hidden()).expect("values");
             assert!(outcome.broken.is_none() && outcome.held > 0, "{:?}", outcome.broken);
         }
     }

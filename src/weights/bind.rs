@@ -20,7 +20,7 @@ use crate::{
 use rayon::prelude::*;
 use regard_ir::{
     graph::{EvalError, Graph, Node, NodeId, Tensor, eval_nodes},
-    ops::{Input, Op},
+    ops::{Input, Op, OpDef},
     program::{Layout, Place, Program},
     types::DType,
 };
@@ -130,13 +130,55 @@ fn evaluated(folds: &Graph, root: NodeId, weights: &dyn Weights) -> Result<Vec<f
             moved.insert(id, graph.nodes.push(node));
         }
     }
-    let values = eval_nodes(&graph, &[moved[&root]], &mut leaf(&graph, weights, |id, _| known.remove(&id)))?;
+    let (origin, root) = (root, moved[&root]);
+    let values = eval_nodes(&graph, &[root], &mut leaf(&graph, weights, |id, _| known.get(&id).cloned()))?;
     let values = values.into_iter().next().expect("one node was asked for").data;
-    match values.iter().position(|v| v.is_nan()) {
-        None => Ok(values),
-        Some(at) => Err(Error::Failed(format!("constant {} is no number at position {at}", folds.text_name(root)))),
+    match values.iter().any(|v| v.is_nan()) {
+        false => Ok(values),
+        true => {
+            Err(not_a_number(&graph, weights_of(folds, origin), &mut leaf(&graph, weights, |id, _| known.remove(&id)))?)
+        }
     }
 }
+
+/// A source of leaves for the interpreter.
+type Leaf<'a> = dyn FnMut(NodeId, &Node) -> std::result::Result<Tensor, EvalError> + 'a;
+
+/// Says where a constant becomes NaN: at the first node that is, and of which weights that is made; those of the whole
+/// constant are `all`.
+fn not_a_number(graph: &Graph, all: Vec<String>, leaf: &mut Leaf) -> Result<Error> {
+    let ids: Vec<NodeId> = graph.nodes.ids().collect();
+    let values = eval_nodes(graph, &ids, leaf)?;
+    let position = |tensor: &Tensor| tensor.data.iter().position(|v| v.is_nan());
+    let first = ids.iter().zip(&values).find_map(|(&id, tensor)| Some((id, position(tensor)?)));
+    let (id, at) = first.expect("the constant is NaN somewhere");
+    let node = graph.node(id);
+    let names = match weights_of(graph, id) {
+        names if names.is_empty() => all,
+        names => names,
+    };
+    let named = &names[..names.len().min(NAMED)];
+    let of = match (named, names.len() - named.len()) {
+        ([one], _) => format!("weight {one}"),
+        ([most @ .., last], 0) => format!("weights {} and {last}", most.join(", ")),
+        (_, more) => format!("weights {} and {more} more", named.join(", ")),
+    };
+    let takes = |(tensor, other): (&Tensor, &NodeId)| {
+        node.operands.contains(other) && tensor.data.iter().any(|v| v.is_infinite())
+    };
+    let infinite = if values.iter().zip(&ids).any(takes) { ", of operands that hold infinities" } else { "" };
+    let (op, ty) = (node.op.name(), &node.ty);
+    Ok(Error::Failed(format!("{op} of {of} is NaN at position {at} of {ty}{infinite}, expected a number")))
+}
+
+/// The names of the weights that a node is made of.
+fn weights_of(graph: &Graph, id: NodeId) -> Vec<String> {
+    let weights = needed(graph, id).into_iter().filter(|&id| matches!(graph.node(id).op, Op::Weight(_)));
+    weights.map(|id| format!("`{}`", graph.text_name(id))).collect()
+}
+
+/// Weights that are named in an error.
+const NAMED: usize = 4;
 
 /// The nodes that `root` is made of, itself included.
 fn needed(folds: &Graph, root: NodeId) -> BTreeSet<NodeId> {
@@ -167,5 +209,69 @@ impl Slot<'_> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        pipeline::{self, Trace},
+        progress::Progress,
+    };
+    use regard_ir::{target::Target, types::TensorType};
+    use std::ops::Range;
+
+    /// Weights whose elements are all the same, by name.
+    struct Same(&'static [(&'static str, f32)]);
+
+    impl Weights for Same {
+        fn describe(&self) -> String {
+            "weights of a test".into()
+        }
+        fn check(&self, _: &Graph) -> Result<()> {
+            Ok(())
+        }
+        fn floats(&self, name: &str, _: &TensorType, range: Range<usize>) -> Result<Vec<f32>> {
+            let value = self.0.iter().find(|(other, _)| *other == name).map_or(1.0, |(_, value)| *value);
+            Ok(vec![value; range.len()])
+        }
+        fn values(&self, name: &str, ty: &TensorType, range: Range<usize>) -> Result<Vec<f64>> {
+            Ok(self.floats(name, ty, range)?.into_iter().map(f64::from).collect())
+        }
+    }
+
+    fn refusal(values: &'static [(&'static str, f32)]) -> String {
+        let text = "graph g {
+            %x = input : f32[2, 4]
+            %scale = weight : f32[4]
+            %var = weight : f32[4]
+            %positive = add %var, 1e-5
+            %root = rsqrt %positive
+            %factor = mul %scale, %root
+            %y = mul %x, %factor
+            return %y
+        }";
+        let graph: Graph = text.parse().expect("it can be read");
+        let target = Target::named("x86-64-v3").expect("it is a row");
+        let program = pipeline::kernels(&graph, target, &mut Trace::new(Progress::hidden())).expect("it compiles");
+        match bind(&program, &Same(values)) {
+            Ok(_) => String::new(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn constants_that_are_nan_name_their_weights() {
+        assert_eq!(refusal(&[]), "");
+        assert_eq!(
+            refusal(&[("var", -1.0)]),
+            "rsqrt of weight `var` is NaN at position 0 of f32[4], expected a number"
+        );
+        assert_eq!(
+            refusal(&[("var", f32::INFINITY), ("scale", f32::INFINITY)]),
+            "mul of weights `scale` and `var` is NaN at position 0 of f32[4], of operands that hold infinities, \
+             expected a number"
+        );
     }
 }

@@ -13,6 +13,7 @@ use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
     ops::Op,
+    view::is_movement,
 };
 use std::collections::BTreeSet;
 
@@ -23,21 +24,13 @@ pub fn multiplied(graph: &Graph) -> BTreeSet<String> {
     for (id, node) in graph.nodes.iter() {
         weight.push(match (&node.op, &node.operands[..]) {
             (Op::Weight(_), _) => Some(id),
-            (op, [moved]) if moves(op) => weight[*moved],
+            (op, [moved]) if is_movement(op) || matches!(op, Op::Cast(_)) => weight[*moved],
             _ => None,
         });
         let multiplied = node.operands.iter().enumerate().filter(|(i, _)| multiplies(&node.op, *i));
         names.extend(multiplied.filter_map(|(_, &operand)| Some(graph.text_name(weight[operand]?))));
     }
     names
-}
-
-fn moves(op: &Op) -> bool {
-    let moves = [
-        matches!(op, Op::Reshape(_) | Op::Transpose(_) | Op::Expand(_) | Op::Slice(_) | Op::Pad(_)),
-        matches!(op, Op::Roll(_) | Op::Unfold(_) | Op::ViewOp(_) | Op::Cast(_)),
-    ];
-    moves.contains(&true)
 }
 
 /// Whether an op multiplies with its operand number `i`, or normalises by it.

@@ -15,6 +15,7 @@
 mod bind;
 mod checkpoint;
 mod finite;
+mod positive;
 mod synthetic;
 
 pub use bind::{bind, leaf};
@@ -48,6 +49,10 @@ pub trait Weights: Send + Sync {
     fn style(&self) -> Style {
         Style::Authors
     }
+    /// Told of the graph that its tensors are for, before any is asked for: a formula gives each what the graph can use.
+    fn prepare(&mut self, graph: &Graph) {
+        let _ = graph;
+    }
     /// Compares the source with all weights of a graph; the error lists everything that is wrong.
     fn check(&self, graph: &Graph) -> Result<()>;
     /// The values of one weight of floats at row-major positions `range`.
@@ -59,15 +64,15 @@ pub trait Weights: Send + Sync {
 /// The weights that `--weights` names; `synth:0` where it names none.
 ///
 /// # Errors
-/// Where the seed is no number, or the file is no checkpoint.
+/// Where the seed is not a number, or the file is not a checkpoint.
 pub fn open(source: Option<&OsStr>, part: Part, allow_extra: bool) -> Result<Box<dyn Weights>> {
     let source = source.unwrap_or(OsStr::new("synth:0"));
     match source.to_str().and_then(|source| source.strip_prefix("synth:")) {
         Some(seed) => {
             let seed = seed.parse().map_err(|_| {
-                Error::Usage(format!("the seed `{seed}` in `synth:{seed}` is no number, expected for example synth:0"))
+                Error::Usage(format!("the seed `{seed}` in `synth:{seed}` is not a number, expected an integer from 0, for example synth:0"))
             })?;
-            Ok(Box::new(Synthetic { seed }))
+            Ok(Box::new(Synthetic::new(seed)))
         }
         None => Ok(Box::new(Checkpoint::open(Path::new(source), part, allow_extra)?)),
     }

@@ -333,8 +333,13 @@ impl Command for Check {
         for target in &Target::ROWS {
             let devices = [Device::Interpreter, Device::Cpu];
             for device in devices.into_iter().filter(|d| *d == Device::Interpreter || cpu::supports(target.name)) {
-                let job =
-                    Job { graph: &graph, weights: &Synthetic { seed: 0 }, recipe: target.into(), device, threads: 2 };
+                let job = Job {
+                    graph: &graph,
+                    weights: &Synthetic::of(0, &graph),
+                    recipe: target.into(),
+                    device,
+                    threads: 2,
+                };
                 let mut trace = Trace::new(Progress::hidden());
                 let errors = check::check(&job, 2, &mut trace).map_err(|e| format!("{}: {e}", target.name))?;
                 if let Some(broken) = errors.iter().find(|e| !e.holds()) {

@@ -78,7 +78,7 @@ fn stages(name: &str, size: usize, of: impl Fn(usize) -> Graph) {
         // What other threads ask for is not counted.
         alone(|| {
             let mut trace = Trace::new(Progress::hidden());
-            pipeline::constants(program, &Synthetic { seed: 0 }, &mut trace).expect("constants")
+            pipeline::constants(program, &Synthetic::new(0), &mut trace).expect("constants")
         })
     });
 }

@@ -27,7 +27,7 @@ fn trace() -> Trace {
 /// Machine code keeps the contract on weights of that seed.
 fn holds(model: &str, config: &Config, seed: u64) {
     let graph = models::build(model, config).unwrap();
-    let (weights, target) = (Synthetic { seed }, pipeline::executable_target(None).unwrap());
+    let (weights, target) = (Synthetic::new(seed), pipeline::executable_target(None).unwrap());
     let job = Job { graph: &graph, weights: &weights, recipe: target.into(), device: Device::Cpu, threads: 2 };
     for error in check::check(&job, 1, &mut trace()).unwrap() {
         assert!(error.holds(), "{model}: {error:?}");
@@ -50,7 +50,7 @@ fn outputs(graph: &Graph, weights: &dyn Weights, threads: usize) -> Vec<f32> {
 
 /// The same tensors under the names of each style give the same bits.
 fn names_of_all_hold(graph: &Graph, styles: &[Style]) {
-    let expected = outputs(graph, &Synthetic { seed: 4 }, 2);
+    let expected = outputs(graph, &Synthetic::new(4), 2);
     let dir = tempfile::tempdir().unwrap();
     for style in styles {
         let stored = graph.weights().into_iter().flat_map(|id| {

@@ -16,7 +16,7 @@ fn other_seeds_batches_and_classes_hold_too() {
 #[test]
 fn threads_do_not_change_a_bit() {
     let graph = models::build("swin_tiny", &Config::default()).unwrap();
-    let run = |threads| outputs(&graph, &Synthetic { seed: 3 }, threads);
+    let run = |threads| outputs(&graph, &Synthetic::new(3), threads);
     assert_eq!(run(1), run(3));
 }
 

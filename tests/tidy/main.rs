@@ -7,6 +7,7 @@
 //! | rule | test |
 //! |---|---|
 //! | dependency edges, shared versions, shared lints | [`crates_depend_downwards_only`] |
+//! | the profile that fuzz targets share | [`fuzz_targets_share_the_profile`] |
 //! | every file begins with a `//!` header and has at most 500 lines | [`files_are_short_and_have_headers`] |
 //! | every `.rs` file belongs to a module tree | [`no_file_is_an_orphan`] |
 //! | printing and `unsafe` only where they belong | [`printing_and_unsafe_have_their_places`] |
@@ -101,6 +102,13 @@ fn none(faults: Vec<String>) {
 fn crates_depend_downwards_only() {
     let manifests = files().into_iter().filter(|file| file.path.ends_with("Cargo.toml"));
     none(manifests.flat_map(|file| manifest::faults(&file)).collect());
+}
+
+#[test]
+fn fuzz_targets_share_the_profile() {
+    let files = files();
+    let manifest = |path: &str| files.iter().find(|file| file.path == path).expect("it is a manifest");
+    none(manifest::profile_faults(manifest("Cargo.toml"), manifest("fuzz/Cargo.toml")));
 }
 
 #[test]

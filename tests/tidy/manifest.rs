@@ -4,6 +4,7 @@
 //! crates never use two versions. Sections are read line by line, which is all these manifests need.
 
 use crate::File;
+use std::collections::BTreeSet;
 
 /// Crates of this workspace that each manifest may name.
 const EDGES: [(&str, &[&str]); 6] = [
@@ -46,6 +47,38 @@ pub fn faults(file: &File) -> Vec<String> {
         faults.push(format!("{}: does not take the workspace's lints", file.path));
     }
     faults
+}
+
+/// Where the profile of the fuzz targets differs from the project's: they share the third-party crates that are built, so
+/// only options of the project's own crates may differ.
+pub fn profile_faults(project: &File, fuzz: &File) -> Vec<String> {
+    let (expected, found) = (profile(project), profile(fuzz));
+    let missing = expected.difference(&found).map(|line| format!("{}: lacks `{line}`", fuzz.path));
+    let surplus = found.difference(&expected).map(|line| format!("{}: `{line}` is not in {}", fuzz.path, project.path));
+    missing.chain(surplus).collect()
+}
+
+/// The lines of the profile's sections that are not about the project's own crates, each with its section.
+fn profile(file: &File) -> BTreeSet<String> {
+    let mut section = "";
+    let mut lines = BTreeSet::new();
+    for line in file.text.lines().map(str::trim) {
+        if line.starts_with('[') {
+            section = line;
+        } else if section.starts_with("[profile.") && line.contains('=') && !line.starts_with("regard") {
+            lines.insert(format!("{section} {line}"));
+        }
+    }
+    lines
+}
+
+#[test]
+fn differences_of_profiles_are_found() {
+    let file =
+        |path: &str, lines: &str| File { path: path.into(), text: format!("[profile.release.package]\n{lines}\n") };
+    let project = file("Cargo.toml", "egg = { opt-level = \"s\" }\nregard = { opt-level = \"s\" }");
+    assert_eq!(profile_faults(&project, &file("fuzz/Cargo.toml", "egg = { opt-level = \"s\" }")), Vec::<String>::new());
+    assert_eq!(profile_faults(&project, &file("fuzz/Cargo.toml", "egg = { opt-level = \"z\" }")).len(), 2);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::{
     id::IdVec,
     ops::{Binary, BinaryOp, Op, OpDef, Reduce, ReduceOp, UnaryOp},
     types::{DType, Real, TensorType},
-    view::View,
+    view::{View, is_movement},
 };
 
 /// Half the distance of 1 and the next number.
@@ -123,19 +123,13 @@ fn error(op: &Op, operands: &[&Bounded], value: &Tensor) -> Result<Tensor, Strin
         Op::MatMul(_) => product(op, operands, value),
         Op::Reduce(reduce) => reduction(reduce, operands[0], value),
         Op::Gather(_) => op.eval(&[errors[0], &operands[1].value], &value.ty),
-        Op::Reshape(_)
-        | Op::Transpose(_)
-        | Op::Expand(_)
-        | Op::Slice(_)
-        | Op::Roll(_)
-        | Op::Unfold(_)
-        | Op::Concat(_) => moved(op),
         Op::Pad(pad) => moved(&crate::ops::Pad { value: Real::new(0.0), ..pad.clone() }.into()),
         Op::ViewOp(view) => {
             let mut exact = view.clone();
             exact.map.fill = Real::new(0.0);
             moved(&exact.into())
         }
+        op if is_movement(op) || matches!(op, Op::Concat(_)) => moved(op),
         op => Err(format!("{} is a composite, whose definition has bounds", op.name())),
     }
 }

@@ -41,7 +41,7 @@ mod refine;
 mod tests;
 mod text;
 
-pub use of_op::chain_inverse;
+pub use of_op::{chain_inverse, is_movement};
 pub use refine::{AffineCoord, split_axes};
 
 /// One digit of a result axis: `⌊i[axis]/div⌋ mod extent`, times `mul`.

@@ -6,21 +6,29 @@ use crate::{
     types::TensorType,
 };
 
-impl View {
-    /// The view of a movement op with that operand; `None` for other ops and where the op does not fit.
-    pub fn of_op(op: &Op, operand: &TensorType) -> Option<View> {
-        let shape = &operand.shape;
-        let ty = match op {
-            Op::Reshape(_)
+/// Whether an op only moves the elements of its one operand, and fills where it leaves it: [`View::of_op`] is its view.
+pub fn is_movement(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Reshape(_)
             | Op::Transpose(_)
             | Op::Expand(_)
             | Op::Slice(_)
             | Op::Pad(_)
             | Op::Roll(_)
             | Op::Unfold(_)
-            | Op::ViewOp(_) => op.infer(&[operand]).ok()?,
-            _ => return None,
-        };
+            | Op::ViewOp(_)
+    )
+}
+
+impl View {
+    /// The view of a movement op with that operand; `None` for other ops and where the op does not fit.
+    pub fn of_op(op: &Op, operand: &TensorType) -> Option<View> {
+        let shape = &operand.shape;
+        if !is_movement(op) {
+            return None;
+        }
+        let ty = op.infer(&[operand]).ok()?;
         Some(match op {
             Op::Reshape(_) => View::reshape(shape, &ty.shape),
             Op::Expand(_) => View::expand(shape, &ty.shape),

@@ -11,6 +11,7 @@
 //!
 //! Read in this order: `term` (the language), `rules` (the equations), `region`, `cost`, `extract`, `explain`, `trial`.
 
+mod affine;
 mod bill;
 mod cost;
 mod explain;
@@ -155,8 +156,10 @@ pub fn optimize(graph: &Graph, target: &Target, rules: &Rules) -> Result<Optimiz
     let definitions = core::definitions(&heads, &keep, &core::has_rules)?;
     let (sunk, to_sunk) = core::sink_traced(&flat)?;
     let folded = numbers::fold(&sunk)?;
-    let to_core = both(&both(&both(&to_heads, &to_flat), &to_sunk), &folded.moved);
-    let core = folded.graph;
+    let weighed = affine::fold(&folded.graph)?;
+    let to_folded = both(&both(&both(&to_heads, &to_flat), &to_sunk), &folded.moved);
+    let to_core = both(&to_folded, &weighed.moved);
+    let core = weighed.graph;
     let Improved { graph: rebuilt, reports, homes: home, .. } = improve(&core, &region::regions(&core), target, rules)?;
     let mut best = core::sink(&rebuilt)?;
     name_outputs(&core, &mut best);
@@ -168,9 +171,12 @@ pub fn optimize(graph: &Graph, target: &Target, rules: &Rules) -> Result<Optimiz
     forms.extend([
         form("composites inlined", &flat, definitions),
         form("movement as views", &sunk, Vec::new()),
-        form("numbers folded", &core, folded.steps),
-        form(RULES_APPLIED, &best, Vec::new()),
+        form("numbers folded", &folded.graph, folded.steps),
     ]);
+    if !weighed.steps.is_empty() {
+        forms.push(form("weights folded", &core, weighed.steps));
+    }
+    forms.push(form(RULES_APPLIED, &best, Vec::new()));
     if rules.merges() {
         let (mut merged, steps) = merge::merge(&best, target)?;
         if !steps.is_empty() {

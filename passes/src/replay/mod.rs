@@ -91,7 +91,7 @@ fn replay_in(before: &Graph, after: &Graph, leaf: &Leaf, memory: Memory) -> Resu
         return Ok(Verdict::Broken(format!("outputs are {} before, {} after", types(before), types(after))));
     }
     if let Some(number) = numbers_beyond_f32(after).find(|x| numbers_beyond_f32(before).all(|y| y != *x)) {
-        return Ok(Verdict::Broken(format!("the number {number:e} is none that f32 holds")));
+        return Ok(Verdict::Broken(format!("the number {number:e} is not one that f32 holds")));
     }
     let flops = work(before) + work(after);
     if flops > MOST_FLOPS {

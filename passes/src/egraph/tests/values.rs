@@ -257,3 +257,38 @@ fn every_node_that_is_computed_has_one_region() {
         }
     }
 }
+
+/// A convolution and its batch norm, as one op and in the pieces that exporters write.
+fn normed(norm: &str) -> Graph {
+    let text = format!(
+        "graph normed {{
+            %x = input : f32[1, 8, 6, 6]
+            %w = weight : f32[16, 8, 3, 3]
+            %c = conv2d %x, %w {{ stride = 1, padding = 1, dilation = 1, groups = 1 }}
+            %g = weight : f32[16]
+            %b = weight : f32[16]
+            %m = weight : f32[16]
+            %v = weight : f32[16]
+            {norm}
+            %z = relu %y
+            return %z
+        }}"
+    );
+    text.parse().unwrap_or_else(|e| panic!("{e:?}"))
+}
+
+#[test]
+fn a_batch_norm_in_pieces_takes_no_more_terms_than_the_op() {
+    let whole = optimized(&normed("%y = batch_norm %c, %g, %b, %m, %v { eps = 1e-5, axis = -3 }"));
+    let map = |name: &str| format!("%{name}s = reshape %{name} {{ shape = [16, 1, 1] }}");
+    let maps = [map("g"), map("b"), map("m"), map("v")].join("\n");
+    for pieces in [
+        "%d = sub %c, %ms\n%p = add %vs, 1e-5\n%r = rsqrt %p\n%n = mul %d, %r\n%f = mul %n, %gs\n%y = add %f, %bs",
+        "%p = add %vs, 1e-5\n%r = sqrt %p\n%d = sub %c, %ms\n%n = div %d, %r\n%f = mul %gs, %n\n%y = add %bs, %f",
+    ] {
+        let best = optimized(&normed(&format!("{maps}\n{pieces}")));
+        let [found, expected] = [&best, &whole].map(|best| &best.regions[0]);
+        assert_eq!(ops(&best.graph), ops(&whole.graph));
+        assert_eq!((found.nodes, found.stop, found.cost.1), (expected.nodes, Stop::Saturated, expected.cost.1));
+    }
+}

@@ -1,0 +1,19 @@
+; test check
+
+// Scale and shift of the norm reach the weights, and so do the weights of the second product.
+graph bf16_norm_and_products {
+  %x = input : bf16[9, 24]
+  %g = weight : bf16[24]
+  %b = weight : bf16[24]
+  %n = layer_norm %x, %g, %b { eps = 1e-5 }
+  %w1 = weight : bf16[24, 40]
+  %p = matmul %n, %w1
+  %w2 = weight : bf16[40, 7]
+  %q = matmul %p, %w2
+  %s = weight : f32[7]
+  %y = mul %q, %s
+  return %y
+}
+
+; expect check
+;   %y within 1e-5 of the reference

@@ -1,0 +1,26 @@
+; test check
+
+// As exporters write it, with weights whose names say nothing.
+graph batch_norm_in_pieces {
+  %x = input : f32[1, 6, 5, 7]
+  %w = weight : f32[10, 6, 3, 3]
+  %g = weight : f32[10]
+  %b = weight : f32[10]
+  %m = weight : f32[10]
+  %v = weight : f32[10]
+  %c = conv2d %x, %w { stride = 1, padding = 1, dilation = 1, groups = 1 }
+  %ms = reshape %m { shape = [10, 1, 1] }
+  %vs = reshape %v { shape = [10, 1, 1] }
+  %gs = reshape %g { shape = [10, 1, 1] }
+  %bs = reshape %b { shape = [10, 1, 1] }
+  %d = sub %c, %ms
+  %p = add %vs, 1e-5
+  %r = sqrt %p
+  %n = div %d, %r
+  %f = mul %n, %gs
+  %y = add %f, %bs
+  return %y
+}
+
+; expect check
+;   %y within 1e-5 of the reference
