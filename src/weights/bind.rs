@@ -270,7 +270,7 @@ mod tests {
         );
         assert_eq!(
             refusal(&[("var", f32::INFINITY), ("scale", f32::INFINITY)]),
-            "mul of weights `scale` and `var` is NaN at position 0 of f32[4], of operands that hold infinities, \
+            "mul of weights `var` and `scale` is NaN at position 0 of f32[4], of operands that hold infinities, \
              expected a number"
         );
     }
