@@ -133,7 +133,7 @@ fn link(graph: &Graph, constant: &IdVec<NodeId, bool>, id: NodeId) -> Option<Lin
         _ => (at, View::identity(&node.ty.shape)),
     };
     let counts = !matches!(graph.node(constant).op, Op::Const(_)) && graph.ty(constant).dtype == node.ty.dtype;
-    (alike && affine && counts).then(|| Link { op: *op, operand, constant, map })
+    (alike && affine && counts).then_some(Link { op: *op, operand, constant, map })
 }
 
 impl Affine {
