@@ -302,7 +302,7 @@ mod tests {
             let mut outputs = Vec::new();
             for (i, (op, spread, read)) in links.into_iter().enumerate() {
                 let shape: &[usize] = [&[4][..], &[1, 4], &[3, 1]][spread];
-                let c = b.weight(&format!("c{i}"), TensorType::f32(shape));
+                let c = b.weight(format!("c{i}"), TensorType::f32(shape));
                 node = match op {
                     0 => b.add(node, c),
                     1 => b.sub(node, c),
