@@ -23,11 +23,11 @@ use regard::{
     },
     ir::target::Target,
     passes::{
-        self, Plan, Schedule,
+        Plan, Schedule,
         plan::Body,
         schedule::{Candidate, Estimator, Event, Setting, candidates, space},
     },
-    pipeline::{self, Trace},
+    pipeline::{self, Recipe, Trace},
     progress::Progress,
     weights::Synthetic,
 };
@@ -85,9 +85,9 @@ fn outcome(row: &'static Row, target: &Target) -> (Outcome, String) {
     let make = |candidate: &Candidate| {
         let mut schedule = base.clone();
         schedule.groups.last_mut().expect("a group").1 = candidate.tiles;
-        let kernels = passes::lower(&plan, &schedule, target).unwrap_or_else(|e| panic!("{}: {e}", row.name()));
+        let recipe = Recipe { schedule: Some(schedule), ..Recipe::from(target) };
         let mut trace = Trace::new(Progress::hidden());
-        Timed::new(&graph, kernels, target, &Synthetic::new(0), &mut trace).unwrap_or_else(|e| panic!("{e}"))
+        Timed::new(&graph, recipe, &Synthetic::new(0), &mut trace).unwrap_or_else(|e| panic!("{}: {e}", row.name()))
     };
     let mut timed: Vec<Timed> = candidates.par_iter().map(make).collect();
     in_turns(&mut timed, TIME, ROUNDS, 2).unwrap_or_else(|e| panic!("{e}"));

@@ -27,4 +27,4 @@ pub mod kernel;
 pub mod program;
 pub mod target;
 
-pub use verify::{Finding, verify};
+pub use verify::{Finding, verify, verify_types};

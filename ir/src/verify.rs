@@ -71,6 +71,23 @@ pub fn verify(graph: &Graph) -> Vec<Finding> {
     findings
 }
 
+/// Whether kernels can be made of a graph: its nodes come after their operands and have the types that their ops give. The
+/// first finding, if any; names and text forms are [`verify`]'s.
+///
+/// # Errors
+/// The first node that is not so.
+pub fn verify_types(graph: &Graph) -> Result<(), Finding> {
+    for (id, _) in graph.nodes.iter() {
+        if let Some(message) = operand_faults(graph, id).into_iter().next() {
+            return Err(Finding { node: Some(id), text: NodeText(graph, id).to_string(), message });
+        }
+    }
+    match graph.outputs.iter().find(|&&o| graph.nodes.get(o).is_none()) {
+        None => Ok(()),
+        Some(o) => Err(Finding { node: None, text: graph.name.clone(), message: format!("output {o} does not exist") }),
+    }
+}
+
 fn kind(op: &Op) -> &'static str {
     if matches!(op, Op::Input(_)) { "input" } else { "weight" }
 }

@@ -9,7 +9,7 @@ use crate::{
     check,
     errors::Result,
     memory,
-    pipeline::{self, Trace},
+    pipeline::{self, Recipe, Trace},
     values,
     weights::Weights,
 };
@@ -26,11 +26,19 @@ pub struct Timed {
 }
 
 impl Timed {
-    /// Compiles kernels of `graph` for one core; inputs are those of seed 0.
+    /// Compiles a graph for one core; inputs are those of seed 0.
     ///
     /// # Errors
-    /// Where a weight cannot be read or a back end refuses a kernel.
-    pub fn new(
+    /// Where a pass refuses the graph or the recipe's schedule, a weight cannot be read or a back end refuses a kernel.
+    pub fn new(graph: &Graph, recipe: Recipe, weights: &dyn Weights, trace: &mut Trace) -> Result<Timed> {
+        let target = recipe.target;
+        let kernels = pipeline::kernels(graph, recipe, trace)?;
+        Timed::of_kernels(graph, kernels, target, weights, trace)
+    }
+
+    /// The same for kernels that `lower` made of this graph. Nobody else can hand kernels over: what they access is
+    /// checked by tests of the lowering, not here.
+    pub(super) fn of_kernels(
         graph: &Graph,
         kernels: Program<Kernel>,
         target: &Target,

@@ -49,13 +49,13 @@ const ROUNDS: usize = 5;
 /// Several schedules of one plan.
 pub struct Comparison<'a> {
     /// What was asked to be computed.
-    pub graph: Graph,
+    pub(crate) graph: Graph,
     /// Which kernels compute it.
-    pub plan: Plan,
+    pub(crate) plan: Plan,
     /// What the code is for.
-    pub target: &'a Target,
+    pub(crate) target: &'a Target,
     /// The schedules; others are compared with the first.
-    pub entries: Vec<Entry>,
+    entries: Vec<Entry>,
 }
 
 /// A schedule and what is known about it.
@@ -68,8 +68,8 @@ pub struct Entry {
     pub schedule: Schedule,
     /// Its groups, in launch order.
     pub parts: Vec<Part>,
-    /// Its kernels and memory.
-    pub program: Program<Kernel>,
+    /// Its kernels and memory: what is measured, so nobody else changes it.
+    program: Program<Kernel>,
 }
 
 /// A group with its tiles.
@@ -247,6 +247,10 @@ pub fn read(path: &Path) -> Result<Schedule> {
 }
 
 impl Comparison<'_> {
+    /// The schedules; others are compared with the first.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
     /// Measures all schedules, on one core and in turns.
     ///
     /// # Errors
@@ -255,7 +259,7 @@ impl Comparison<'_> {
         pipeline::check_leaves(&self.graph, weights, trace)?;
         let mut timed = Vec::new();
         for entry in &self.entries {
-            timed.push(Timed::new(&self.graph, entry.program.clone(), self.target, weights, trace)?);
+            timed.push(Timed::of_kernels(&self.graph, entry.program.clone(), self.target, weights, trace)?);
         }
         trace.progress().say("measuring");
         in_turns(&mut timed, TIME, ROUNDS, 2)?;

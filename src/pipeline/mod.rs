@@ -23,10 +23,12 @@ use crate::{
     weights::{self, Weights},
 };
 use regard_ir::{
+    Finding,
     graph::Graph,
     kernel::Kernel,
     program::{Code, Program},
     target::Target,
+    verify_types,
 };
 use regard_passes::{Plan, Rules, Schedule, lower, optimize, plan};
 use regard_runtime::{Session, cpu, memory::Constants};
@@ -57,9 +59,19 @@ impl<'a> From<&'a Target> for Recipe<'a> {
 /// Where a pass refuses the graph.
 pub fn planned<'a>(graph: &Graph, recipe: impl Into<Recipe<'a>>, trace: &mut Trace) -> Result<Plan> {
     let Recipe { target, rules, .. } = recipe.into();
-    let graph = trace.stage("graph", || Ok(graph.clone()))?;
+    let graph = trace.stage("graph", || verified(graph).cloned())?;
     let optimized = trace.stage("optimized", || Ok(optimize(&graph, target, &rules)?))?;
     trace.stage("plan", || Ok(plan(&optimized.graph, target)?))
+}
+
+/// The graph, whose nodes anybody may write: kernels trust the types that it states, so they must be those of its ops.
+///
+/// # Errors
+/// Where something is wrong with it; the sentence names the first.
+fn verified(graph: &Graph) -> Result<&Graph> {
+    let broken =
+        |finding: Finding| Error::Failed(format!("the graph is not valid: {}: {}", finding.text, finding.message));
+    verify_types(graph).map(|()| graph).map_err(broken)
 }
 
 /// Kernels for a graph.
@@ -203,4 +215,39 @@ pub fn executable_target(name: Option<&str>) -> Result<&'static Target> {
     }
     let here: Vec<&str> = cpu::targets().map(|row| row.name).collect();
     Err(Error::Usage(format!("this processor cannot execute {} code, only {}", target.name, here.join(", "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{progress::Progress, weights::Synthetic};
+    use regard_ir::types::TensorType;
+
+    fn started(graph: &Graph, target: &Target) -> String {
+        let options = Options { recipe: target.into(), weights: &Synthetic::new(0), threads: 1 };
+        let session = session(graph, &options, &mut Trace::new(Progress::hidden()));
+        session.err().map_or_else(String::new, |error| error.to_string())
+    }
+
+    /// Fields of graphs and targets are public: what people write into them decides what code reads and where.
+    #[test]
+    fn types_that_are_not_those_of_the_ops_are_no_code() {
+        let text = "graph g {\n  %x = input : f32[8]\n  %y = exp %x\n  return %y\n}\n";
+        let mut graph = regard_ir::text::parse(text).expect("it is a graph");
+        let target = cpu::best().expect("a target fits");
+        assert_eq!(started(&graph, target), "");
+        let y = graph.outputs[0];
+        graph.nodes[y].ty = TensorType::f32([4096]);
+        let refused = started(&graph, target);
+        assert!(refused.starts_with("the graph is not valid: %y = exp %x"), "{refused}");
+    }
+
+    #[test]
+    fn a_target_of_another_make_is_not_started() {
+        let graph = regard_ir::text::parse("graph g {\n  %x = input : f32[8]\n  %y = exp %x\n  return %y\n}\n");
+        let graph = graph.expect("it is a graph");
+        let target = cpu::best().expect("a target fits");
+        let refused = started(&graph, &Target { l2_bytes: 1 << 30, ..target.clone() });
+        assert!(refused.contains(&format!("{} is not the target of this name", target.name)), "{refused}");
+    }
 }

@@ -19,6 +19,12 @@ use regard_runtime::{Package, Session, cpu, memory::Constants};
 /// # Errors
 /// Where this processor cannot execute it, or the system refuses memory.
 pub(crate) fn start(program: Program<Code>, constants: Constants, target: &Target, threads: usize) -> Result<Session> {
+    if Target::named(target.name) != Some(target) {
+        return Err(Error::Usage(format!(
+            "{} is not the target of this name, so nobody knows what executes it",
+            target.name
+        )));
+    }
     if !cpu::supports(target.name) {
         return Err(Error::Usage(format!("this processor cannot execute {} code", target.name)));
     }
