@@ -17,6 +17,8 @@
 //! * Line ends separate like blanks; [`Lexer::starts_line`] tells where one was. A byte order mark at the very
 //!   beginning is skipped.
 
+mod string;
+
 use std::{borrow::Cow, fmt, ops::Range};
 
 /// What is wrong with a text, and where.
@@ -327,7 +329,7 @@ fn token_at(text: &str, start: usize) -> Result<(Token<'_>, usize), SourceError>
         return Ok((Token::Number(&text[start..start + 4]), start + 4));
     }
     if first == '"' {
-        return string_at(text, start);
+        return string::at(text, start);
     }
     let len = ["->", "=>", ".."].iter().find(|p| rest.starts_with(**p)).map_or(first.len_utf8(), |p| p.len());
     Ok((Token::Punct(&rest[..len]), start + len))
@@ -367,32 +369,6 @@ fn number_end(text: &str, start: usize) -> usize {
         }
     }
     end
-}
-
-fn string_at(text: &str, start: usize) -> Result<(Token<'_>, usize), SourceError> {
-    let mut plain = String::new();
-    let mut chars = text[start + 1..].char_indices();
-    while let Some((i, c)) = chars.next() {
-        let at = start + 1 + i;
-        match c {
-            '"' if plain.len() == i => return Ok((Token::Str(Cow::Borrowed(&text[start + 1..at])), at + 1)),
-            '"' => return Ok((Token::Str(Cow::Owned(plain)), at + 1)),
-            '\n' => return Err(SourceError::new(start..at, "this string does not end on its line").expecting("`\"`")),
-            '\\' => match chars.next() {
-                Some((_, '"')) => plain.push('"'),
-                Some((_, '\\')) => plain.push('\\'),
-                Some((_, 'n')) => plain.push('\n'),
-                Some((_, 't')) => plain.push('\t'),
-                other => {
-                    let end = at + 1 + other.map_or(0, |(_, c)| c.len_utf8());
-                    let error = SourceError::new(at..end, "unknown escape in a string");
-                    return Err(error.expecting("`\\\"`, `\\\\`, `\\n` or `\\t`"));
-                }
-            },
-            c => plain.push(c),
-        }
-    }
-    Err(SourceError::new(start..text.len(), "this string does not end").expecting("`\"`"))
 }
 
 #[cfg(test)]
