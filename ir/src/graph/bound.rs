@@ -171,6 +171,8 @@ fn two(op: BinaryOp, [a, b]: [f64; 2], [e, f]: [f64; 2]) -> f64 {
         BinaryOp::Div if b.abs() > f => (e + (a / b).abs() * f) / (b.abs() - f) + UNIT * (a / b).abs(),
         BinaryOp::Div => f64::INFINITY,
         BinaryOp::Min | BinaryOp::Max => e.max(f),
+        // What is no number cannot be compared: nothing is known of what the answer selects.
+        BinaryOp::Lt | BinaryOp::Le | BinaryOp::Eq if a.is_nan() || b.is_nan() => f64::INFINITY,
         BinaryOp::Lt | BinaryOp::Le | BinaryOp::Eq => doubtful((a - b).abs() <= e + f),
         BinaryOp::And | BinaryOp::Or => {
             let doubted = |x: f64, e: f64| [x != 0.0 && e == 0.0, x != 0.0 || e > 0.0];
@@ -222,7 +224,7 @@ fn pairs(op: &Binary, operands: &[&Bounded], value: &Tensor) -> Result<Tensor, S
     }))
 }
 
-/// Takes the doubt from comparisons of an element with itself.
+/// Takes the doubt from comparisons of an element with itself, where it is a number.
 fn settle(graph: &Graph, node: &Node, error: &mut Tensor) {
     let compares = |op: BinaryOp| matches!(op, BinaryOp::Lt | BinaryOp::Le | BinaryOp::Eq);
     let (Op::Binary(binary), [a, b]) = (&node.op, &node.operands[..]) else { return };
@@ -231,7 +233,8 @@ fn settle(graph: &Graph, node: &Node, error: &mut Tensor) {
         && x == y
     {
         let same = one.table().into_iter().zip(other.table()).map(|(one, other)| one.is_some() && one == other);
-        error.data.iter_mut().zip(same).filter(|(_, same)| *same).for_each(|(error, _)| *error = 0.0);
+        let settled = error.data.iter_mut().zip(same).filter(|(error, same)| *same && error.is_finite());
+        settled.for_each(|(error, _)| *error = 0.0);
     }
 }
 

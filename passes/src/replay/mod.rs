@@ -6,8 +6,9 @@
 //! ```
 //!
 //! An equation of real numbers says: wherever the side that was written has a value, the other has the same. So an
-//! element that is NaN or infinite before claims nothing (e¹⁰⁰⁰⁰ overflows, a softmax spelled that way does not any more);
-//! one that is finite must stay finite and close. How close is no choice: [`eval_bounded`] follows rounding through
+//! element that is NaN or infinite before claims nothing (e¹⁰⁰⁰⁰ overflows, a softmax spelled that way does not any more),
+//! nor does one that a comparison with NaN selects, as a guard of a softmax does where scores are NaN; every other must stay
+//! finite and close. How close is no choice: [`eval_bounded`] follows rounding through
 //! both sides. The interpreter evaluates composites by their own code, the bounds speak of their definitions, which round
 //! as often; that and second-order terms are what the factor 2 is for. Where a bound is wider than 10⁻⁶ of its
 //! value nothing was decided, and the element is not counted.
@@ -227,6 +228,10 @@ impl Both<'_> {
             for (i, (&x, &y)) in before.data.iter().zip(&after.data).enumerate() {
                 let bound = 2.0 * (left[at].error.data[i] + right[at].error.data[i]);
                 if !x.is_finite() {
+                    continue;
+                }
+                if left[at].error.data[i] == f64::INFINITY {
+                    found.doubtful += 1;
                     continue;
                 }
                 if !y.is_finite() || (x - y).abs() > bound {

@@ -52,6 +52,17 @@ fn a_softmax_by_hand_is_a_softmax_where_it_has_a_value() {
     breaks(SCORES, SHIFTED, bare, "large");
 }
 
+/// Infinite queries make scores that are NaN. The guard hides them, which is not what it is for.
+#[test]
+fn a_guard_against_nan_claims_nothing_of_scores_that_are_nan() {
+    let leaves = "  %q = input : f32[6, 4]\n  %k = input : f32[4, 7]";
+    let weights = "  %x = matmul %q, %k\n  %w = softmax %x { axis = -1 }";
+    let guarded = format!("{weights}\n  %e = eq %w, %w\n  %n = not %e\n  %y = select %n, 0.0, %w");
+    holds(leaves, &guarded, &weights.replace("%w", "%y"));
+    holds(SCORES, &guarded[weights.len()..].replace("%w", "%x"), "  %y = mul %x, 1.0");
+    breaks(leaves, &guarded, &format!("{weights}\n  %y = add %w, 0.001"), "random");
+}
+
 #[test]
 fn large_and_equal_numbers_are_told_apart() {
     holds(SCORES, "  %a = add %x, 0.1\n  %y = add %a, 0.2", "  %y = add %x, 0.30000000000000004");
