@@ -180,18 +180,19 @@ impl Graph {
         }
         constant
     }
-    /// The smallest extent that anything gathers by indices made from `input`; 16 where nothing does.
+    /// The smallest extent that anything gathers or routes by indices made from `input`; 16 where nothing does.
     pub fn index_bound(&self, input: NodeId) -> usize {
         let mut derived: IdVec<NodeId, bool> = IdVec::new();
         let mut bound = 16;
         for (id, node) in self.nodes.iter() {
             let from = |&operand: &NodeId| derived[operand];
             let is = id == input || node.operands.iter().any(from);
-            if let (Op::Gather(_), [table, indices]) = (&node.op, &node.operands[..])
-                && from(indices)
-            {
-                bound = bound.min(self.ty(*table).shape.first().copied().unwrap_or(1));
-            }
+            let rows = match (&node.op, &node.operands[..]) {
+                (Op::Gather(_), [table, indices]) if from(indices) => self.ty(*table).shape.first(),
+                (Op::RoutedAttention(_), [_, keys, _, regions]) if from(regions) => self.ty(*keys).shape.get(1),
+                _ => None,
+            };
+            bound = rows.map_or(bound, |&rows| bound.min(rows));
             derived.push(is && self.ty(id).dtype == DType::I32);
         }
         bound.max(1)

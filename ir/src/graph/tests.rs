@@ -280,3 +280,22 @@ fn mean_over_tokens() {
     assert_eq!(found[0].data, [2.0, 3.0, 8.0, 9.0]);
     assert_eq!(found[1].data, [1.0, 3.0, 5.0, 7.0, 9.0, 11.0]);
 }
+
+#[test]
+fn indices_that_are_drawn_have_a_row() {
+    let text = "graph routed {
+  %q = input : f32[1, 3, 4, 8]
+  %k = input : f32[1, 5, 4, 8]
+  %y = input : i32[1, 3, 2]
+  %t = input : f32[7, 2]
+  %i = input : i32[4]
+  %free = input : i32[4]
+  %o = routed_attention %q, %k, %k, %y { heads = 2, scale = 0.5 }
+  %p = gather %t, %i
+  return %o, %p, %free
+}
+";
+    let graph = crate::text::parse(text).unwrap_or_else(|e| panic!("{}", e.render(text, "routed")));
+    let bound = |label| graph.index_bound(graph.labelled(label).expect("it has that input"));
+    assert_eq!(["y", "i", "free"].map(bound), [5, 7, 16]);
+}
