@@ -182,15 +182,16 @@ impl fmt::Display for Output {
     }
 }
 
-/// Runs a session on the tensors of a safetensors file and writes its outputs, in their own types, to another, after
-/// they were compared with a reference where there is one.
+/// Runs a session on the tensors of a safetensors file and, where a path is given, writes its outputs, in their own
+/// types, to another, after they were compared with a reference where there is one.
 ///
 /// # Errors
 /// Where a file cannot be read or written, a tensor is missing, has another shape or type or a value that the input
 /// does not hold, or the contract is broken.
 pub fn raw(
     session: &Session,
-    (input, output): (&Path, &Path),
+    input: &Path,
+    output: Option<&Path>,
     reference: Option<&Reference>,
 ) -> Result<(Duration, Vec<Output>)> {
     let archive = Archive::open(input)?;
@@ -198,7 +199,9 @@ pub fn raw(
     let inputs = ports.iter().map(|port| raw_input(&archive, port)).collect::<Result<Vec<_>>>()?;
     let (outputs, time) = timed(session, &inputs)?;
     let described = described(session, &inputs, &outputs, reference)?;
-    write_outputs(session, output, &outputs)?;
+    if let Some(path) = output {
+        write_outputs(session, path, &outputs)?;
+    }
     Ok((time, described))
 }
 
@@ -233,7 +236,10 @@ fn described(
         let found = values::decode(port.ty.dtype, bytes);
         let error = expected.as_ref().map(|all| values::output_error(port.ty.dtype, &found, &all[i]));
         if let Some(error) = error.filter(|error| error.is_nan() || *error >= TOLERANCE) {
-            return Err(Error::Failed(format!("error {error:.1e} against the f64 reference, expected below 1e-5")));
+            let name = report::screen::shorten(&port.name, 40);
+            return Err(Error::Failed(format!(
+                "output {name}: error {error:.1e} against the f64 reference, expected below 1e-5"
+            )));
         }
         let head = found.iter().take(4).copied().collect();
         Ok(Output { name: port.name.clone(), ty: port.ty.clone(), norm: values::norm(&found), head, error })

@@ -27,8 +27,8 @@ use std::{
     after_help = "The contract: the relative L2 error of every output stays below 1e-5. What an output of bf16 or f16 loses where it is
 stored is not counted.
 
-Devices: cpu runs machine code. With random inputs, interpreter runs the same kernels on the kernel
-interpreter, which also finds accesses outside buffers and races; with --golden it evaluates the graph in f64.
+Devices: cpu runs machine code. With random inputs, interpreter runs the same kernels, of any --target, on the
+kernel interpreter, which also finds accesses outside buffers and races; with --golden it evaluates the graph in f64.
 
 With --rules the optimiser's rules are checked, each on its own: all of them, or with a MODEL those that lead from
 it as written to its optimised form. A rule that applies to hardly any draw is broken, too.
@@ -91,6 +91,13 @@ impl From<Which> for Device {
     }
 }
 
+impl Check {
+    /// The interpreter runs kernels of any target.
+    fn target(&self) -> Result<&'static Target> {
+        if self.device == Which::Cpu { self.machine.target() } else { self.machine.known() }
+    }
+}
+
 /// Checks, prints a line per tensor, and fails where one of them breaks the contract.
 pub fn run(args: &Check, out: &mut dyn Write) -> Result<()> {
     if args.trials == Some(0) {
@@ -125,7 +132,7 @@ pub fn run(args: &Check, out: &mut dyn Write) -> Result<()> {
 fn random(args: &Check, model: &OsStr, out: &mut dyn Write) -> Result<()> {
     let trials = args.trials.unwrap_or(3);
     let (graph, weights) = args.work.open(model)?;
-    let target = args.machine.target()?;
+    let target = args.target()?;
     let job = check::Job {
         graph: &graph,
         weights: &*weights,
@@ -204,7 +211,7 @@ fn golden(args: &Check, model: Option<&OsStr>, out: &mut dyn Write) -> Result<()
             let found = &golden.model;
             return Err(Error::Usage(format!("{} is about {found}, not about {model}", path.display())));
         }
-        let target = args.machine.target()?;
+        let target = args.target()?;
         let recipe = args.work.recipe.open(target)?;
         let mut trace = Trace::new(Progress::stderr());
         let lines = golden.check(args.device.into(), recipe, args.machine.threads()?, &mut trace)?;

@@ -399,6 +399,10 @@ impl MachineArgs {
     fn target(&self) -> Result<&'static Target> {
         self.target.executable()
     }
+    /// Any: nothing is executed but on the kernel interpreter.
+    fn known(&self) -> Result<&'static Target> {
+        self.target.known()
+    }
     fn threads(&self) -> Result<usize> {
         threads(self.threads)
     }

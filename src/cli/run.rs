@@ -16,7 +16,7 @@ use regard_runtime::Session;
 use serde_json::{Value, json};
 use std::{
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -64,7 +64,7 @@ pub struct How {
     #[arg(long, value_name = "T")]
     pub threads: Option<usize>,
     /// Read the inputs from a safetensors file, by name, instead of an image
-    #[arg(long, value_name = "IN.safetensors", requires = "output")]
+    #[arg(long, value_name = "IN.safetensors")]
     pub raw: Option<PathBuf>,
     /// Write the outputs to a safetensors file, by name; - for standard output
     #[arg(short, long, value_name = "OUT.safetensors")]
@@ -155,11 +155,15 @@ fn executed(
                 "{flag} is about images and their classes, --raw reads and writes tensors"
             )));
         }
-        let output = how.output.as_deref().unwrap_or(Path::new("out.safetensors"));
-        let (time, outputs) = inference::raw(session, (raw, output), reference)?;
-        for Output { name, ty, error, .. } in &outputs {
-            if let Some(error) = error {
-                writeln!(out, "{name} : {ty}  error {error:.1e} against the f64 reference (below 1e-5)")?;
+        let (time, outputs) = inference::raw(session, raw, how.output.as_deref(), reference)?;
+        for output in &outputs {
+            let Output { name, ty, error, .. } = output;
+            match (error, &how.output) {
+                (_, None) => writeln!(out, "{output}")?,
+                (Some(error), _) => {
+                    writeln!(out, "{name} : {ty}  error {error:.1e} against the f64 reference (below 1e-5)")?;
+                }
+                (None, _) => {}
             }
         }
         writeln!(out, "ran in {}", report::duration(time))?;

@@ -79,7 +79,7 @@ fn wanted(args: &Trials) -> Result<BTreeSet<String>> {
         return Ok(left.filter(|name| !rules.without.contains(name)).collect());
     };
     let graph = args.config.graph(model)?;
-    let best = optimize(&graph, args.machine.target()?, &rules)?;
+    let best = optimize(&graph, args.machine.known()?, &rules)?;
     Ok(best.regions.into_iter().flat_map(|region| region.rules).map(|step| step.rule).collect())
 }
 

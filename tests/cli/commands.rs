@@ -67,6 +67,11 @@ fn check_compares_with_the_reference_on_both_devices() {
         let report = regard(&["check", &block, "--trials", "2", "--device", device]).ok();
         assert!(report.contains("worst relative error") && report.contains("ok"), "{report}");
     }
+    // Kernels of machines that are not this one are run by the interpreter.
+    for target in ["aarch64", "x86-64-v2", "x86-64-v4"] {
+        let report = regard(&["check", &block, "--trials", "1", "--device", "interpreter", "--target", target]).ok();
+        assert!(report.contains(target) && report.contains("ok"), "{report}");
+    }
 }
 
 #[test]
@@ -106,6 +111,9 @@ fn raw_tensors_go_through() {
     let archive = Archive::open(Path::new(&output)).unwrap();
     assert_eq!(archive.stored("y").unwrap().shape, [2, 3]);
     assert_eq!(archive.floats("y").unwrap(), wave(6, 0.5).iter().map(|v| 2.0 * v).collect::<Vec<_>>());
+    // Without a place for the outputs, what they are is printed.
+    let said = regard(&["run", &block, "--raw", &input, "--check"]).ok();
+    assert!(said.contains("y : f32[2, 3]  norm") && said.contains("error 0.0e0 against the f64"), "{said}");
 }
 
 #[test]
