@@ -65,7 +65,8 @@ pub fn relative_error(found: &[f64], expected: &[f64]) -> f64 {
     let pairs = || found.iter().zip(expected).filter(|(f, e)| (f != e || f.is_finite()) && !(f.is_nan() && e.is_nan()));
     let difference: f64 = pairs().map(|(f, e)| square(f - e)).sum();
     let scale: f64 = pairs().map(|(_, &e)| square(e)).sum();
-    if scale == 0.0 { difference.sqrt() } else { (difference / scale).sqrt() }
+    // A sum of nothing is −0.
+    if scale == 0.0 { (difference + 0.0).sqrt() } else { (difference / scale).sqrt() }
 }
 
 /// The same for an output of that type. What an output of bf16 or f16 loses where it is stored, half the distance of
@@ -121,6 +122,7 @@ mod tests {
         assert_eq!(relative_error(&[3.0, 4.5], &[3.0, 4.0]), 0.1);
         assert_eq!(relative_error(&[0.5], &[0.0]), 0.5);
         assert!(relative_error(&[f64::NAN], &[1.0]).is_nan());
+        assert!(relative_error(&[f64::NAN], &[f64::NAN]).is_sign_positive());
         assert!(relative_error(&[1.0], &[f64::NAN]).is_nan());
         assert_eq!(relative_error(&[f64::NAN, 3.0, 4.5], &[f64::NAN, 3.0, 4.0]), 0.1);
         let infinite = f64::NEG_INFINITY;

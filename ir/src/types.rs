@@ -182,9 +182,9 @@ pub fn fits_f32(value: f64) -> bool {
 pub struct Real(u64);
 
 impl Real {
-    /// The attribute with this value; −0 becomes 0 so that equal values have equal bits.
+    /// The attribute with this value. −0 is not 0: a quotient by it has the other sign.
     pub fn new(value: f64) -> Self {
-        Self(if value == 0.0 { 0 } else { value.to_bits() })
+        Self(value.to_bits())
     }
     /// The value.
     pub fn get(self) -> f64 {

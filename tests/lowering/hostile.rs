@@ -5,7 +5,7 @@
 use crate::chain::{check_outputs, check_with, parse};
 use regard_ir::{
     graph::{Graph, Node, NodeId, Tensor, eval, random::Random},
-    ops::ActivationOp,
+    ops::{ActivationOp, UnaryOp},
     types::DType,
 };
 
@@ -50,7 +50,24 @@ fn nan_passes_through_maps() {
     for (_, name) in ActivationOp::ALL {
         check_strewn(&format!("%x = input : f32[3, 37]\n%y = {name} %x\nreturn %y"), &ALL);
     }
+    for (_, name) in UnaryOp::ALL.iter().filter(|(op, _)| *op != UnaryOp::Not).chain([&(UnaryOp::Erf, "gelu")]) {
+        check_strewn(&format!("%x = input : f32[3, 37]\n%y = {name} %x\nreturn %y"), &ALL);
+    }
     check_strewn("%x = input : f32[99]\n%a = max %x, -1.0\n%b = min %a, 1.0\n%c = max %b, %x\nreturn %b, %c", &ALL);
+}
+
+/// Said of numbers, as a test against the interpreter alone would not see both take −0 for 0.
+#[test]
+fn a_quotient_by_negative_zero_has_the_other_sign() {
+    let graph = parse("%x = input : f32[4]\n%y = div %x, -0.0\n%z = pow -0.0, %x\n%w = div %x, 0.0\nreturn %y, %z, %w");
+    let given = [1.0, -1.0, 2.0, -3.0];
+    let tensor = |node: &Node| Tensor::new(node.ty.clone(), given.to_vec());
+    let outputs = eval(&graph, &mut |_, node| Ok(tensor(node))).expect("it has a value");
+    let infinite = f64::INFINITY;
+    assert_eq!(outputs[0].data, [-infinite, infinite, -infinite, infinite]);
+    assert_eq!(outputs[1].data, [0.0, -infinite, 0.0, -infinite]);
+    assert_eq!(outputs[2].data, [infinite, -infinite, infinite, -infinite]);
+    check_with(&graph, &|_, node| tensor(node));
 }
 
 /// Said of numbers, as a test against the interpreter alone would not see both err alike.

@@ -16,7 +16,8 @@ use crate::{
 /// `gather %table, %idx`: table `[n, c…]`, idx i32 `[i…]` → `[i…, c…]`.
 ///
 /// An index outside 0…n−1, a negative one too, is an error of the interpreter, and so of `regard check`. Compiled code
-/// takes the nearest row, 0 or n−1, and never reads outside the table.
+/// takes the nearest row, 0 or n−1, and never reads outside the table. Where table and indices are weights, the interpreter
+/// computes the result once, when weights are bound, and the error is said there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Gather;
 

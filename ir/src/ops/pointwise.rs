@@ -46,7 +46,8 @@ pub struct Unary {
 /// * `Rem` has the sign of the divisor, as PyTorch's `remainder`: of floats it is exact but for one rounding where the
 ///   operands' signs differ, −0 where a negative number is a multiple, and NaN where the divisor is 0.
 /// * `Pow` of floats has the values of C and PyTorch's `pow` of two tensors: `pow(x, 0)` and `pow(1, y)` are 1 for NaN
-///   too, a negative base has powers with integral exponents only, and `pow(-inf, 0.5)` is infinite.
+///   too, a negative base has powers with integral exponents only, and `pow(-inf, 0.5)` is infinite. PyTorch's power by
+///   the number 0.5 or −0.5 is a root, which is NaN there: that is `sqrt` or `rsqrt`.
 /// * `Min`, `Max` of floats are NaN where either operand is, as PyTorch's `minimum` and `maximum`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)] // the names say it

@@ -42,9 +42,10 @@ pub fn erfc(x: f64) -> f64 {
     if x < SPLIT || x.is_nan() { 1.0 - erf(x) } else { fraction(x) }
 }
 
-/// Half the argument's complement of the Gaussian: `x/2 · erfc(−x/√2)`, the exact GELU.
+/// Half the argument's complement of the Gaussian: `x/2 · erfc(−x/√2)`, the exact GELU; NaN at −∞ as in its definition
+/// and in PyTorch.
 pub fn gelu(x: f64) -> f64 {
-    if x == f64::NEG_INFINITY { 0.0 } else { 0.5 * x * erfc(-x * std::f64::consts::FRAC_1_SQRT_2) }
+    0.5 * x * erfc(-x * std::f64::consts::FRAC_1_SQRT_2)
 }
 
 /// exp(−x²); the rounding error of x² is given back to first order.
