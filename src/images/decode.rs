@@ -59,7 +59,7 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, String> {
         Ok(format @ ImageFormat::Jpeg) => (format, "JPEG"),
         Ok(format @ ImageFormat::WebP) => (format, "WebP"),
         Ok(format @ ImageFormat::Tiff) => (format, "TIFF"),
-        _ => return Err("not an image that can be read, expected PNG, JPEG, WebP or TIFF".into()),
+        _ => return Err(format!("{}, expected PNG, JPEG, WebP or TIFF", kind(bytes))),
     };
     let limit = memory_limit(bytes.len());
     let mut limits = Limits::default();
@@ -76,6 +76,32 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, String> {
         _ => file.read(limited(TiffDecoder::new(input()), limits), 0),
     });
     decoded.unwrap_or_else(|| Err(format!("this {name} image is damaged: its decoder gives up")))
+}
+
+/// What a file is that is not read.
+fn kind(bytes: &[u8]) -> &'static str {
+    let brand = if bytes.get(4..8) == Some(b"ftyp") { bytes.get(8..12) } else { None };
+    match (bytes, brand) {
+        ([], _) => "it is empty",
+        (_, Some(b"avif" | b"avis")) => "it is an AVIF image",
+        (_, Some(b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"mif1" | b"msf1")) => {
+            "it is a HEIC image, as phones take them"
+        }
+        (_, Some(_)) => "it is a video",
+        ([b'G', b'I', b'F', b'8', ..], _) => "it is a GIF image",
+        ([b'B', b'M', ..], _) => "it is a BMP image",
+        ([b'P', b'1'..=b'7', b' ' | b'\n' | b'\t' | b'\r', ..], _) => "it is a PNM image",
+        ([0, 0, 1, 0, ..], _) => "it is an icon",
+        ([0, 0, 0, 12, b'j', b'P', ..] | [0xff, 0x4f, 0xff, 0x51, ..], _) => "it is a JPEG 2000 image",
+        ([0xff, 0x0a, ..] | [0, 0, 0, 12, b'J', b'X', b'L', ..], _) => "it is a JPEG XL image",
+        ([b'8', b'B', b'P', b'S', ..], _) => "it is a Photoshop document",
+        ([b'%', b'P', b'D', b'F', ..], _) => "it is a PDF document",
+        ([0x93, b'N', b'U', b'M', b'P', b'Y', ..], _) => "it is an array of NumPy",
+        _ if bytes.trim_ascii_start().starts_with(b"<svg") || bytes.starts_with(b"<?xml") => "it is an SVG drawing",
+        _ if bytes.trim_ascii_start().starts_with(b"<") => "it is a web page",
+        _ if bytes.starts_with(b"version https://git-lfs") => "it is a pointer of git-lfs",
+        _ => "not an image that can be read",
+    }
 }
 
 fn limited<D: ImageDecoder>(decoder: Result<D, ImageError>, limits: Limits) -> Result<D, ImageError> {

@@ -100,8 +100,10 @@ impl Tap {
 fn taps(by: Interpolation, inputs: usize, outputs: usize, wanted: std::ops::Range<usize>) -> Vec<Tap> {
     let step = inputs as f64 / outputs as f64;
     if by == Interpolation::Nearest {
-        let nearest = |output: usize| (((output as f64 + 0.5) * step) as usize).min(inputs - 1);
-        return wanted.map(|output| Tap { first: nearest(output), weights: vec![1 << POINT] }).collect();
+        // Added up as Pillow does: where two pixels are equally near, the rounding of the sum decides.
+        let nearest = std::iter::successors(Some(0.5 * step), |place| Some(place + step));
+        let nearest = nearest.take(wanted.end).skip(wanted.start).map(|place| (place as usize).min(inputs - 1));
+        return nearest.map(|first| Tap { first, weights: vec![1 << POINT] }).collect();
     }
     let stretch = step.max(1.0);
     let reach = by.support() * stretch;

@@ -31,6 +31,19 @@ fn case(size: (usize, usize), to: (usize, usize), window: [usize; 4], head: [u8;
     assert_eq!(fnv(&found.rgb), hash, "{size:?} to {to:?}");
 }
 
+/// Halfway between two pixels, as column 26 of 53 is in 300, the rounding of Pillow's sum decides.
+#[test]
+fn the_nearest_pixel_is_pillows() {
+    let picture = Picture { width: 300, height: 1, rgb: (0..300).flat_map(|i| [(i % 256) as u8; 3]).collect() };
+    let columns = |left: usize, width: usize| {
+        let window = Window { top: 0, left, height: 1, width };
+        let rgb = resized(&picture, Interpolation::Nearest, (1, 53), window).rgb;
+        rgb.into_iter().step_by(3).collect::<Vec<u8>>()
+    };
+    assert_eq!(columns(24, 5), [138, 144, 149, 155, 161]);
+    assert_eq!(columns(0, 53)[24..29], columns(24, 5));
+}
+
 #[test]
 fn resizing_is_pillows_to_the_bit() {
     let (a, b) = ([108, 110, 130, 111, 98, 76], [119, 127, 144, 130, 127, 127]);

@@ -142,7 +142,10 @@ fn bad_images_get_one_sentence() {
     assert!(cut.contains("cut.png") && cut.contains("damaged"), "{cut}");
     assert_eq!(cut.trim().lines().count(), 1, "{cut}");
     assert!(image("text.jpg", b"not an image").contains("expected PNG, JPEG, WebP or TIFF"));
-    assert!(image("empty.png", b"").contains("expected PNG, JPEG, WebP or TIFF"));
+    assert!(image("empty.png", b"").contains("it is empty, expected PNG, JPEG, WebP or TIFF"));
+    assert!(image("phone.jpg", b"\0\0\0\x18ftypheic\0\0\0\0").contains("HEIC"));
+    assert!(image("moving.png", b"GIF89a\x01\0").contains("it is a GIF image, expected PNG"));
+    assert!(image("page.jpg", b"<!doctype html>").contains("a web page"));
     let mut flat = png.to_vec();
     flat[16..24].fill(0);
     assert!(image("flat.png", &flat).contains("flat.png"));
