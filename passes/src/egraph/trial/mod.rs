@@ -50,6 +50,8 @@ use value::Memory;
 
 /// Most draws per trial asked for; a row that needs more is hardly tested at all.
 const DRAWS: u64 = 150;
+/// Trials for whose draws a rule that applies seldom is always looked for.
+const FEWEST: usize = 16;
 
 /// Rules that may do more work: what others make of their right sides does less.
 const DETOURS: [&str; 3] = ["factor-into-sum", "key-bias-out-of-scores", "convolution-of-two-maps"];
@@ -80,7 +82,7 @@ pub fn check(trials: usize, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item
 pub(super) fn outcome(rule: &Rule, trials: usize) -> Outcome {
     let mut outcome = Outcome { rule: rule.name.clone(), trials: 0, draws: 0, worst: 0.0, broken: None };
     let row = Row::from(rule);
-    while outcome.trials < trials && outcome.draws < DRAWS * trials as u64 && outcome.broken.is_none() {
+    while outcome.trials < trials && outcome.draws < DRAWS * trials.max(FEWEST) as u64 && outcome.broken.is_none() {
         let seed = outcome.draws;
         outcome.draws += 1;
         match claim_of(&row, seed) {
