@@ -34,11 +34,14 @@ use crate::{
     errors::{Error, Result},
     pipeline::{self, Recipe, Trace},
     progress::Progress,
-    report::{self, screen::Plain},
+    report::{
+        self,
+        screen::{self, Plain},
+    },
     source::{self, Source},
     weights::{self, Weights},
 };
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::{JsonArgs, WideArgs};
 use places::Places;
 use regard_ir::{graph::Graph, target::Target};
@@ -89,7 +92,7 @@ pub fn main() -> ExitCode {
     let outcome = match Package::own() {
         Ok(Some(package)) => packaged::main(package),
         Ok(None) => {
-            let command = Cli::parse().command;
+            let command = parsed().command;
             reporting(&command.places(), |out| run_command(command, out))
         }
         Err(error) => Err(error.into()),
@@ -106,15 +109,25 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The command line; help has the terminal's width, and at most that of a pipe.
+fn parsed() -> Cli {
+    let width = screen::width(false).unwrap_or(screen::PIPED).min(screen::PIPED);
+    let matches = Cli::command().term_width(width).get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
 /// Runs a command that writes these files. What it prints goes to standard output, or to standard error where a file
 /// goes there.
 fn reporting(places: &Places, run: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     places.check()?;
     let out: Box<dyn Write> = if places.prints() { Box::new(io::stderr()) } else { Box::new(io::stdout().lock()) };
     let mut out = Plain(out);
-    run(&mut out)?;
-    out.flush()?;
-    Ok(())
+    let done = run(&mut out).and_then(|()| Ok(out.flush()?));
+    // What else the system may refuse says so itself.
+    done.map_err(|error| match error {
+        Error::System(source) => Error::Write { path: "-".into(), source },
+        error => error,
+    })
 }
 
 fn run_command(command: Command, out: &mut dyn Write) -> Result<()> {
@@ -259,7 +272,7 @@ impl PartArgs {
 /// Where the weights come from.
 #[derive(Args, Clone, Default)]
 struct WeightArgs {
-    /// A checkpoint (safetensors, sharded or not, .pth, .pt, .npz; names of the authors, timm, torchvision, transformers or OpenMMLab), or synth:SEED
+    /// A checkpoint (safetensors, sharded or not, .pth, .pt, .npz, .pkl; names of the authors, timm, torchvision, transformers or OpenMMLab), or synth:SEED
     #[arg(long, value_name = "FILE|synth:SEED")]
     weights: Option<OsString>,
     #[command(flatten)]
@@ -433,7 +446,6 @@ fn read_labels(path: Option<&Path>) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent_and_every_command_shows_an_example() {

@@ -9,7 +9,7 @@
 //! A width counts columns of the terminal, not characters: `中` takes two, a combining accent none. Names come from files
 //! that anyone may have written, so control characters and marks that turn the direction of writing are shown as escapes.
 
-use console::Term;
+use rustix::termios::tcgetwinsize;
 use std::{
     borrow::Cow,
     io::{self, Write},
@@ -27,7 +27,8 @@ pub fn width(wide: bool) -> Option<usize> {
     if wide {
         return None;
     }
-    let terminal = Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
+    // A terminal may know its columns and not its rows, so each counts by itself.
+    let terminal = tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col)).filter(|&columns| columns > 0);
     let variable = || std::env::var("COLUMNS").ok()?.parse::<usize>().ok();
     Some(terminal.or_else(variable).filter(|&columns| columns > 0).unwrap_or(PIPED).max(LEAST))
 }

@@ -18,6 +18,24 @@ fn fits(args: &[&str], width: usize) -> String {
     out
 }
 
+#[test]
+fn a_terminal_that_knows_only_its_columns_is_as_wide_as_they_are() {
+    let program = env!("CARGO_BIN_EXE_regard");
+    for (columns, args) in [(40, "models swin_tiny"), (60, "models"), (70, "score --help"), (130, "models")] {
+        let line = format!("stty cols {columns} rows 0; '{program}' {args}");
+        let mut script = Command::new("script");
+        script.args(["-qec", &line, "/dev/null"]).env("NO_COLOR", "1").stdin(std::process::Stdio::null());
+        let run = script.output();
+        let Ok(run) = run else {
+            eprintln!("skipped: there is no `script` that makes terminals");
+            return;
+        };
+        let text = String::from_utf8(run.stdout).unwrap();
+        let widest = text.lines().map(|line| self::columns(line.trim_end())).max().unwrap_or(0);
+        assert!(run.status.success() && (columns / 2..=columns).contains(&widest), "{widest} of {columns}\n{text}");
+    }
+}
+
 /// The names of all commands.
 fn commands() -> Vec<String> {
     let help = regard(&["--help"]).ok();
