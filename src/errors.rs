@@ -8,7 +8,11 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use regard_ir::{graph::EvalError, source::SourceError};
-use std::{fmt, io, path::PathBuf};
+use regard_runtime::PackageError;
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 use thiserror::Error as ThisError;
 
 use crate::{
@@ -40,7 +44,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file cannot be written; what was there before is untouched.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}: {source}", output_name(path))]
     Write {
         /// Which file.
         path: PathBuf,
@@ -83,10 +87,25 @@ pub enum Error {
     Session(#[from] regard_runtime::SessionError),
     /// An executable that cannot be written or opened.
     #[error(transparent)]
-    Package(#[from] regard_runtime::PackageError),
+    Package(PackageError),
     /// The system refused memory or output.
     #[error("the system refuses: {0}")]
     System(#[from] io::Error),
+}
+
+impl From<PackageError> for Error {
+    fn from(error: PackageError) -> Error {
+        match error {
+            PackageError::Write { path, source } => Error::Write { path, source },
+            PackageError::Read { path, source } => Error::Read { path, source },
+            error => Error::Package(error),
+        }
+    }
+}
+
+/// What an output is called: `-` is no name that people know from their directories.
+fn output_name(path: &Path) -> String {
+    if path == Path::new("-") { "standard output".into() } else { path.display().to_string() }
 }
 
 impl Error {

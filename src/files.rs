@@ -21,6 +21,14 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     write_with(path, |file| file.write_all(bytes).map_err(|source| unwritable(path, source)))
 }
 
+/// Checks that `path` can be written, without writing it.
+///
+/// # Errors
+/// The reason why it cannot.
+pub fn check(path: &Path) -> Result<()> {
+    regard_runtime::files::check(path).map_err(|source| unwritable(path, source))
+}
+
 /// Lets `fill` write a file, of which nothing is left where that fails.
 ///
 /// # Errors

@@ -44,13 +44,14 @@ impl Places {
     pub fn prints(&self) -> bool {
         self.writes.iter().any(|path| files::is_standard_output(path))
     }
-    /// Checks that no output is an input or another output.
+    /// Checks that no output is an input or another output, and that all can be written, before any work is done.
     ///
     /// # Errors
     /// The first that is.
     pub fn check(&self) -> Result<()> {
         let inputs: Vec<PathBuf> = self.reads.iter().flat_map(|path| parts(path)).collect();
         for (i, output) in self.writes.iter().enumerate() {
+            files::check(output)?;
             if files::is_standard_output(output)
                 && self.writes[..i].iter().any(|other| files::is_standard_output(other))
             {

@@ -37,6 +37,24 @@ fn writers(dir: &Dir) -> Vec<Vec<String>> {
     ]
 }
 
+#[test]
+fn what_cannot_be_written_is_said_before_the_work() {
+    let dir = Dir::new();
+    for words in writers(&dir) {
+        fs::create_dir(dir.path("d")).unwrap();
+        for name in ["none/x", "d", "block.rg/x"] {
+            let run = ran(&mut with(&words, &dir.arg(name)));
+            assert!(run.out.is_empty(), "{words:?} {name}: {}", run.out);
+            let err = run.fails(1);
+            assert!(err.starts_with("error: cannot write") && err.lines().count() == 1, "{words:?} {name}: {err}");
+        }
+        fs::remove_dir(dir.path("d")).unwrap();
+    }
+    let block = dir.arg("block.rg");
+    let err = regard(&["explain", &block, "--replay", &format!("--json={}", dir.arg("none/x"))]);
+    assert!(err.out.is_empty() && err.fails(1).contains("cannot write"));
+}
+
 fn with(words: &[String], output: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_regard"));
     command.args(words).arg(output);

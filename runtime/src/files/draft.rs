@@ -226,7 +226,7 @@ fn sweep(directory: &Path) {
 }
 
 /// Whether the file may be written; a running program may, by renaming.
-fn writable(path: &Path) -> io::Result<()> {
+pub(super) fn writable(path: &Path) -> io::Result<()> {
     match OpenOptions::new().write(true).open(path) {
         Err(error) if error.kind() != io::ErrorKind::ExecutableFileBusy => Err(error),
         _ => Ok(()),

@@ -19,6 +19,7 @@ mod draft;
 mod signals;
 
 use std::{
+    ffi::CString,
     fs::{self, File, Metadata, OpenOptions},
     io::{self, BufWriter, Write},
     os::{
@@ -142,6 +143,29 @@ pub fn publish(outputs: Vec<Output>) -> Result<(), (PathBuf, io::Error)> {
     }
     done.into_iter().for_each(draft::Undo::forget);
     Ok(())
+}
+
+/// Checks that `path` can be written, and writes nothing.
+///
+/// # Errors
+/// As [`Output::create`].
+pub fn check(path: &Path) -> io::Result<()> {
+    match meaning(path)? {
+        Meaning::Regular(target, Some(_)) => draft::writable(&target),
+        Meaning::Regular(target, None) => {
+            let found = fs::metadata(directory(&target))?;
+            if !found.is_dir() {
+                return Err(io::Error::from(io::ErrorKind::NotADirectory));
+            }
+            let place = CString::new(directory(&target).as_os_str().as_bytes())?;
+            // SAFETY: the call reads a C string, which lives until it returns.
+            match unsafe { libc::access(place.as_ptr(), libc::W_OK | libc::X_OK) } {
+                0 => Ok(()),
+                _ => Err(io::Error::last_os_error()),
+            }
+        }
+        Meaning::Standard | Meaning::InPlace => Ok(()),
+    }
 }
 
 /// Whether what is written to `path` goes to standard output.

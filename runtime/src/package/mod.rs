@@ -265,7 +265,10 @@ impl Package {
             Some(_) => {
                 Err(PackageError::Damaged { path, what: "it carries another model than it was written with".into() })
             }
-            None => Err(PackageError::Missing { path }),
+            None => match own::refused() {
+                Some(source) => Err(PackageError::Read { path, source }),
+                None => Err(PackageError::Missing { path }),
+            },
         }
     }
     /// `shared`: nobody can change the file while it is open.

@@ -85,6 +85,12 @@ pub(super) fn file() -> Option<(Way, File)> {
     })
 }
 
+/// Why this program may not read its own file, where that is so: whoever may execute a file need not be allowed to read it.
+pub(super) fn refused() -> Option<io::Error> {
+    let source = File::open("/proc/self/exe").err()?;
+    (source.kind() == io::ErrorKind::PermissionDenied).then_some(source)
+}
+
 /// For people: what this program is called.
 pub(super) fn name() -> PathBuf {
     let called = env::args_os().next().filter(|name| !name.is_empty());
