@@ -1,6 +1,8 @@
 //! `regard compile`: an executable, an object for C, or text.
 
-use super::{TargetArgs, WorkArgs, pictures::PictureArgs, places::Places, read_labels, show};
+use super::{
+    JsonArgs, TargetArgs, WorkArgs, pictures::PictureArgs, places::Places, read_labels, run::milliseconds, show,
+};
 use crate::{
     errors::{Error, Result},
     files,
@@ -14,6 +16,7 @@ use clap::{Args, ValueEnum};
 use regard_codegen::native::object;
 use regard_ir::{graph::Graph, program::Code, program::Program};
 use regard_runtime::{Meta, memory::Constants, package};
+use serde_json::json;
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -44,6 +47,8 @@ pub struct Compile {
     work: WorkArgs,
     #[command(flatten)]
     target: TargetArgs,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -78,7 +83,7 @@ impl Compile {
     }
     /// The same where the output is `path`. An executable is also made of this program.
     fn places_at(&self, path: Option<&Path>) -> Places {
-        let places = self.work.places(&self.model).reads(&self.labels).writes(path);
+        let places = self.work.places(&self.model).reads(&self.labels).writes(path).writes(self.json.path());
         match self.emit {
             // A name that is refused later may be that of its own header.
             Emit::Obj if path.is_none_or(|path| object_path(path).is_err()) => places,
@@ -123,6 +128,20 @@ pub fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
         Emit::Obj => object((&graph, &*weights), recipe, &path, &mut trace)?,
     };
     trace.progress().clear();
+    let text = args.json.write(|| {
+        let file = |(path, bytes): &(PathBuf, u64)| json!({"path": path.to_string_lossy(), "bytes": bytes});
+        json!({
+            "model": graph.name,
+            "emit": args.emit.name(),
+            "target": target.name,
+            "weights": weights.describe(),
+            "compile_ms": milliseconds(trace.total()),
+            "files": written.iter().map(file).collect::<Vec<_>>(),
+        })
+    })?;
+    if !text {
+        return Ok(());
+    }
     for (path, bytes) in &written {
         writeln!(out, "{}  {}", path.display(), report::bytes(*bytes))?;
     }

@@ -1,6 +1,6 @@
 //! `regard segment`: an image with the classes of its pixels laid over it.
 
-use super::{MachineArgs, WorkArgs, pictures::PictureArgs, places::Places, read_labels};
+use super::{JsonArgs, MachineArgs, WorkArgs, pictures::PictureArgs, places::Places, read_labels, run::milliseconds};
 use crate::{
     errors::{Error, Result},
     files,
@@ -14,6 +14,7 @@ use crate::{
 use clap::Args;
 use regard_ir::graph::Graph;
 use regard_runtime::{Package, Session};
+use serde_json::json;
 use std::{
     cmp::Reverse,
     io::Write,
@@ -59,12 +60,14 @@ pub struct Segment {
     work: WorkArgs,
     #[command(flatten)]
     machine: MachineArgs,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 impl Segment {
     pub fn places(&self) -> Places {
         let reads = self.work.places(&self.model).reads([&self.image]).reads(&self.labels);
-        reads.writes(&self.map).writes(&self.output)
+        reads.writes(&self.map).writes(&self.output).writes(self.json.path())
     }
 }
 
@@ -78,6 +81,8 @@ pub fn run(args: &Segment, out: &mut dyn Write) -> Result<()> {
     if let (Some(_), Some(flag)) = (&package, args.work.given().or(args.machine.target.given())) {
         return Err(Error::Usage(format!("{flag} needs the model, an executable is compiled already")));
     }
+    let mut nowhere = std::io::sink();
+    let out: &mut dyn Write = if args.json.alone() { &mut nowhere } else { out };
     let opened = Picture::open_noting(&args.image)?;
     let (note, picture) = (opened.note(), opened.picture);
     let names = read_labels(args.labels.as_deref())?;
@@ -90,7 +95,8 @@ pub fn run(args: &Segment, out: &mut dyn Write) -> Result<()> {
     let (map, time) = segmenter.run(&picture, &preparation)?;
     let note = if note.is_empty() { note } else { format!(" ({note})") };
     writeln!(out, "{}{note}", args.image.display())?;
-    write!(out, "{}", shares(&map, args.top, names)?)?;
+    let shares = shares(&map, args.top, names)?;
+    shares.iter().try_for_each(|(_, name, share)| writeln!(out, "  {:6.2} %  {name}", 100.0 * share))?;
     writeln!(out, "  in {}", report::duration(time))?;
     let mut both: Vec<(&Path, Vec<u8>)> = Vec::new();
     if let Some(path) = &args.map {
@@ -100,7 +106,16 @@ pub fn run(args: &Segment, out: &mut dyn Write) -> Result<()> {
         both.push((path, segment::overlay(&picture, &map, opacity).png()?));
     }
     let set: Vec<(&Path, Vec<&[u8]>)> = both.iter().map(|(path, bytes)| (*path, vec![&bytes[..]])).collect();
-    files::write_set(&set)
+    files::write_set(&set)?;
+    args.json.write(|| {
+        let class = |(class, name, share): &(usize, String, f64)| json!({"class": class, "name": name, "share": share});
+        json!({
+            "image": args.image.to_string_lossy(),
+            "ms": milliseconds(time),
+            "classes": shares.iter().map(class).collect::<Vec<_>>(),
+        })
+    })?;
+    Ok(())
 }
 
 /// The picture, or the part that a crop leaves of it for a model of that size.
@@ -147,8 +162,8 @@ fn open(args: &Segment, (picture, preparation): (&Picture, &Preparation)) -> Res
     }
 }
 
-/// A line for each of the `top` classes with the most pixels.
-fn shares(map: &LabelMap, top: usize, names: Vec<String>) -> Result<String> {
+/// The `top` classes with the most pixels: number, name and part of all pixels.
+fn shares(map: &LabelMap, top: usize, names: Vec<String>) -> Result<Vec<(usize, String, f64)>> {
     let mut counts = [0usize; 256];
     map.classes.iter().for_each(|&class| counts[usize::from(class)] += 1);
     let last = counts.iter().rposition(|&n| n > 0).unwrap_or(0);
@@ -159,9 +174,9 @@ fn shares(map: &LabelMap, top: usize, names: Vec<String>) -> Result<String> {
     let labels = Labels::new(names, classes)?;
     let mut order: Vec<usize> = (0..counts.len()).filter(|&class| counts[class] > 0).collect();
     order.sort_by_key(|&class| (Reverse(counts[class]), class));
-    let line = |&class: &usize| {
-        let part = 100.0 * counts[class] as f64 / map.classes.len() as f64;
-        format!("  {part:6.2} %  {}\n", labels.name(class))
+    let share = |&class: &usize| {
+        let part = counts[class] as f64 / map.classes.len() as f64;
+        (class, labels.name(class).to_string(), part)
     };
-    Ok(order.iter().take(top).map(line).collect())
+    Ok(order.iter().take(top).map(share).collect())
 }
