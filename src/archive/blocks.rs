@@ -36,6 +36,8 @@ pub struct Block {
     pub packing: Packing,
     /// What it is called, for people.
     pub name: String,
+    /// Its content, where that had to be decoded in another way.
+    pub held: Option<Arc<Vec<u8>>>,
 }
 
 /// How the bytes of a block are stored.
@@ -52,7 +54,11 @@ pub enum Packing {
 impl Block {
     /// Bytes `start .. start + length` of file 0 as they are.
     pub fn plain(start: u64, length: u64) -> Block {
-        Block { file: 0, start, stored: length, length, packing: Packing::Plain, name: "data".into() }
+        Block { file: 0, start, stored: length, length, packing: Packing::Plain, name: "data".into(), held: None }
+    }
+    /// Bytes in memory.
+    pub fn held(bytes: Vec<u8>) -> Block {
+        Block { held: Some(Arc::new(bytes)), ..Block::plain(0, 0) }
     }
 }
 
@@ -81,6 +87,10 @@ impl Blocks {
     /// Fills `to` with the bytes of a block from `at` on.
     pub fn read_at(&self, block: usize, at: u64, to: &mut [u8]) -> Result<(), Fault> {
         let found = &self.blocks[block];
+        if let Some(content) = &found.held {
+            to.copy_from_slice(&content[at as usize..][..to.len()]);
+            return Ok(());
+        }
         if let Packing::Deflated(_) = found.packing {
             let content = self.stretch((block, 0, found.length as usize))?;
             to.copy_from_slice(&content[at as usize..][..to.len()]);

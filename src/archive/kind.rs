@@ -28,7 +28,7 @@ pub enum Kind {
 }
 
 /// Kinds that are recognised and not read, by their first bytes.
-const OTHERS: [(&[u8], &str); 24] = [
+const OTHERS: [(&[u8], &str); 28] = [
     (b"\x1f\x8b", "a gzip file; unpack it first"),
     (b"BZh", "a bzip2 file; unpack it first"),
     (b"\xfd7zXZ\0", "an xz file; unpack it first"),
@@ -45,6 +45,10 @@ const OTHERS: [(&[u8], &str); 24] = [
     (b"version https://git-lfs", "a pointer of git-lfs; `git lfs pull` fetches the file itself"),
     (b"<!doctype html", "a web page; the download went wrong"),
     (b"<html", "a web page; the download went wrong"),
+    (b"<head", "a web page; the download went wrong"),
+    (b"<body", "a web page; the download went wrong"),
+    (b"<!--", "a web page; the download went wrong"),
+    (b"graph ", "a graph as text, expected the file with the weights"),
     (b"<?xml", "an XML file, expected the file with the weights"),
     (b"\x7fELF", "a program"),
     (b"%PDF", "a PDF document"),
@@ -86,6 +90,9 @@ pub fn of(head: &[u8], size: u64, path: &Path) -> Result<Kind, String> {
     ) && head.iter().take(64).any(|byte| *byte == b'\n' || *byte == b'q')
     {
         return Ok(Kind::Pickle);
+    }
+    if head.iter().all(|&byte| byte == 0) {
+        return Err("it begins with zeros alone: a download or a copy that was not completed".into());
     }
     let plausible = head.first_chunk::<8>().map(|length| u64::from_le_bytes(*length)).is_some_and(|n| n < size);
     if plausible || path.extension().is_some_and(|extension| extension == "safetensors") {
@@ -181,6 +188,9 @@ mod tests {
             (b"version https://git-lfs.example/spec/v1\noid sha256:0\n", "git lfs pull"),
             (b"<!DOCTYPE html><html>", "web page"),
             (b"\n<html>", "web page"),
+            (b"<!-- moved --><html>", "web page"),
+            (b"graph block {\n", "graph as text"),
+            (b"\0\0\0\0\0\0\0\0\0\0\0\0", "zeros alone"),
             (b"GGUF", "GGUF"),
             (b"\x1c\0\0\0TFL3", "TensorFlow Lite"),
             (b"hello", "begins with \"hello\""),

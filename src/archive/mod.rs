@@ -4,6 +4,7 @@
 //!   x.safetensors ─ header ──────────────┐
 //!   index.json, directory ─ shards ──────┤
 //!   x.pth, x.pt   ─ zip ─ pickle ────────┼─▶ name → type, shape, place ─▶ elements, piece by piece
+//!   x.pkl         ─ pickle of arrays ────┤
 //!   x.npz, x.npy  ─ zip ─ array headers ─┘
 //! ```
 //!
@@ -84,7 +85,7 @@ pub struct Part<'a> {
 
 impl Archive {
     /// Opens a file or a directory of tensors and reads where they lie: safetensors, one file or several with their
-    /// index; what PyTorch writes; `.npz` and `.npy`. In a checkpoint, the dictionary that holds the tensors is looked for.
+    /// index; what PyTorch writes; pickles of NumPy arrays, `.npz` and `.npy`. In a checkpoint, the dictionary that holds the tensors is looked for.
     ///
     /// # Errors
     /// Where the file cannot be read, is something else, or claims what it does not hold.

@@ -80,7 +80,7 @@ fn add(contents: &mut Contents, file: &mut File, block: Block, name: &str) -> Re
 }
 
 /// Steps of the axes where the first is the fastest.
-fn columns_first(shape: &[usize]) -> Vec<usize> {
+pub fn columns_first(shape: &[usize]) -> Vec<usize> {
     let mut step = 1;
     let mut next = |extent: usize| {
         let here = step;
@@ -159,33 +159,44 @@ impl Array {
     }
     /// The type of elements, and whether they are big-endian; nothing where they are no numbers.
     fn element(&self) -> Option<(Dtype, bool)> {
-        let (order, code) = match self.descr.split_at_checked(1)? {
-            (order @ ("<" | ">" | "|" | "="), code) => (order, code),
-            _ => ("=", &self.descr[..]),
-        };
-        let dtype = match code {
-            "f8" => Dtype::F64,
-            "f4" => Dtype::F32,
-            "f2" => Dtype::F16,
-            "i8" => Dtype::I64,
-            "i4" => Dtype::I32,
-            "i2" => Dtype::I16,
-            "i1" => Dtype::I8,
-            "u8" => Dtype::U64,
-            "u4" => Dtype::U32,
-            "u2" => Dtype::U16,
-            "u1" => Dtype::U8,
-            "b1" => Dtype::BOOL,
-            _ => return None,
-        };
-        Some((dtype, order == ">"))
+        element(&self.descr)
     }
     fn what(&self) -> String {
-        match self.descr.trim_start_matches(['<', '>', '|', '=']).chars().next() {
-            Some('O') => "an array of objects, which is a pickle".into(),
-            Some('U' | 'S') => "an array of texts".into(),
-            _ => format!("an array of type {:?}", self.descr.chars().take(16).collect::<String>()),
-        }
+        what(&self.descr)
+    }
+}
+
+/// The type that `<f4` and the like stand for, and whether it is big-endian; nothing where they are no numbers.
+pub fn element(descr: &str) -> Option<(Dtype, bool)> {
+    let (order, code) = match descr.split_at_checked(1)? {
+        (order @ ("<" | ">" | "|" | "="), code) => (order, code),
+        _ => ("=", descr),
+    };
+    let dtype = match code {
+        "f8" => Dtype::F64,
+        "f4" => Dtype::F32,
+        "f2" => Dtype::F16,
+        "i8" => Dtype::I64,
+        "i4" => Dtype::I32,
+        "i2" => Dtype::I16,
+        "i1" => Dtype::I8,
+        "u8" => Dtype::U64,
+        "u4" => Dtype::U32,
+        "u2" => Dtype::U16,
+        "u1" => Dtype::U8,
+        "b1" => Dtype::BOOL,
+        _ => return None,
+    };
+    Some((dtype, order == ">"))
+}
+
+/// What an array of a type that is not read is, for people.
+pub fn what(descr: &str) -> String {
+    match descr.trim_start_matches(['<', '>', '|', '=']).chars().next() {
+        Some('O') => "an array of objects, which is a pickle".into(),
+        Some('U' | 'S') => "an array of texts".into(),
+        Some('c') => "an array of complex numbers".into(),
+        _ => format!("an array of type {:?}", descr.chars().take(16).collect::<String>()),
     }
 }
 

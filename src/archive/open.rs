@@ -62,6 +62,13 @@ fn zipped(file: &mut File, entries: Vec<Block>, key: Option<&str>) -> std::resul
     match (ends("data.pkl"), ends(".npy")) {
         (0, 1..) if key.is_some() => Err(no_keys("an .npz archive")),
         (0, 1..) => numpy::zipped(file, entries),
+        (0, 0) if ends(".weights.h5") > 0 => {
+            Err(Fault::Broken("it is a Keras model; save the weights as safetensors or .npz".into()))
+        }
+        (0, 0) if [".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".npz"].iter().any(|end| ends(end) > 0) => {
+            let inside = &entries.iter().find(|entry| !entry.name.ends_with('/')).unwrap_or(&entries[0]).name;
+            Err(Fault::Broken(format!("it is a zip archive with files in it, such as {inside:?}; unpack it first")))
+        }
         (0, 0) => {
             let first: Vec<String> = entries.iter().take(3).map(|entry| format!("{:?}", entry.name)).collect();
             let held = if first.is_empty() { "nothing".to_owned() } else { first.join(", ") };

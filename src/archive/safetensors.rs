@@ -35,7 +35,10 @@ pub(super) fn contents(file: &mut File) -> std::result::Result<Contents, Fault> 
     let mut length = [0; 8];
     file.read_exact(&mut length)?;
     let length = u64::from_le_bytes(length);
-    if length > MAX_HEADER || length > size - 8 {
+    if length > MAX_HEADER && length <= size - 8 {
+        return broken(format!("its header has {length} bytes, expected at most {MAX_HEADER}"));
+    }
+    if length > size - 8 {
         let found = format!("its header claims {length} bytes, the file has {size}");
         return broken(format!("not a safetensors file, or a truncated one: {found}"));
     }

@@ -75,6 +75,7 @@ pub fn directory(path: &Path, key: Option<&str>) -> Result<(Vec<File>, Contents)
     }
     let shards = ending(".safetensors");
     if !shards.is_empty() {
+        complete(path, &shards)?;
         return together(path, &shards, key, |_, _| true);
     }
     let checkpoints: Vec<PathBuf> = [".pth", ".pt", ".bin", ".ckpt", ".npz"].into_iter().flat_map(ending).collect();
@@ -94,6 +95,26 @@ pub fn directory(path: &Path, key: Option<&str>) -> Result<(Vec<File>, Contents)
             ),
         }),
     }
+}
+
+/// Checks that of files called `…-00001-of-00003…` all are there.
+fn complete(path: &Path, shards: &[PathBuf]) -> Result<()> {
+    let names: BTreeSet<String> = shards.iter().filter_map(|shard| Some(shard.file_name()?.to_str()?.into())).collect();
+    for name in &names {
+        let parts = name.split_once("-of-").and_then(|(before, after)| {
+            let digits = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+            let (front, number) = before.split_at_checked(before.len().checked_sub(digits)?)?;
+            number.parse::<usize>().ok()?;
+            Some((front, digits, after[..digits].parse::<usize>().ok()?, &after[digits..]))
+        });
+        let Some((front, digits, count, end)) = parts.filter(|parts| parts.2 <= MAX_FILES) else { continue };
+        let expected = (1..=count).map(|i| format!("{front}{i:0digits$}-of-{count:0digits$}{end}"));
+        if let Some(missing) = expected.into_iter().find(|name| !names.contains(name)) {
+            let what = format!("of the {count} files that {name} is one of, {missing} is missing");
+            return Err(Error::Archive { path: path.to_owned(), what });
+        }
+    }
+    Ok(())
 }
 
 /// The tensors of several files for which `wanted` holds, with their names and files.

@@ -51,7 +51,7 @@ pub fn entries(file: &mut File) -> Result<Vec<Block>, Fault> {
         if matches!(packing, Packing::Deflated(_)) {
             inflated = inflated.saturating_add(entry.size());
         }
-        blocks.push(Block { file: 0, start, stored, length: entry.size(), packing, name });
+        blocks.push(Block { file: 0, start, stored, length: entry.size(), packing, name, held: None });
     }
     // PyTorch can be told to write no checksums, and then writes 0 for all.
     if blocks.iter().all(|block| block.length == 0 || block.packing == Packing::Checked(0)) {

@@ -31,7 +31,7 @@ Examples:
   regard convert checkpoint.pth --list"
 )]
 pub struct Convert {
-    /// A checkpoint of PyTorch, .npz, or safetensors: a file, the index of several, or a directory
+    /// A checkpoint of PyTorch, .npz, a pickle of NumPy arrays, or safetensors: a file, the index of several, or a directory
     #[arg(value_name = "IN")]
     input: PathBuf,
     /// Where the tensors are written, types as they are

@@ -105,6 +105,13 @@ impl Checkpoint {
         let mut shapes = Vec::new();
         for part in &parts {
             let Some(stored) = self.archive.tensors().get(part) else {
+                if let Some(found) = self.archive.left_out().get(part) {
+                    return Some(Fault::Type {
+                        name: part.clone(),
+                        found: found.clone(),
+                        expected: "F32, F16, BF16 or F64",
+                    });
+                }
                 let name = if name == part { name.to_owned() } else { format!("{name} (called {part} there)") };
                 return Some(Fault::Missing { name, expected: ty.to_string() });
             };

@@ -47,6 +47,30 @@ fn checkpoints_are_weights_as_they_are_and_converted() {
     regard(&["check", &graph, "--weights", &format!("{CHECKPOINTS}/training.pth"), "--allow-extra"]).ok();
 }
 
+#[test]
+fn arrays_in_pickles_are_weights_and_what_is_left_out_is_named() {
+    let dir = Dir::new();
+    let model = |name: &str| {
+        let text = format!(
+            "graph g {{\n  %x = input : f32[2, 3]\n  %{name} = weight : f32[2, 3]\n  %y = add %x, %{name}\n  return %y\n}}\n"
+        );
+        dir.file("g.rg", text)
+    };
+    let weights = format!("{CHECKPOINTS}/arrays4.pkl");
+    let said = regard(&["check", &model("rows"), "--weights", &weights, "--allow-extra"]).ok();
+    assert!(said.contains("from its `model`"), "{said}");
+    let err = regard(&["check", &model("text"), "--weights", &weights, "--allow-extra"]).fails(1);
+    assert!(err.contains("text: found an array of texts, expected F32"), "{err}");
+    let list = regard(&["convert", &weights, "--list"]);
+    assert!(list.err.contains("left out: objects, an array of objects") && list.ok().contains("7 tensors"));
+    // Shards of which one is missing.
+    let part = dir.path("shards");
+    fs::create_dir(&part).unwrap();
+    fs::write(part.join("model-00001-of-00002.safetensors"), tensors(&[("rows", &[2, 3], vec![0.0; 6])])).unwrap();
+    let err = regard(&["check", &model("rows"), "--weights", part.to_str().unwrap()]).fails(1);
+    assert!(err.contains("model-00002-of-00002.safetensors is missing"), "{err}");
+}
+
 /// A DeBiFormer of another width, depth and number of classes than its name says, its 1×1 convolutions stored as
 /// matrices.
 #[test]

@@ -8,6 +8,7 @@ import argparse
 import collections
 import os
 import pathlib
+import pickle
 import zipfile
 
 import numpy
@@ -95,6 +96,26 @@ def arrays():
     )
 
 
+def pickled():
+    """NumPy in a pickle of Python, as detectron2 and others write it."""
+    array = tensor(0, 2, 3).numpy()
+    model = collections.OrderedDict(
+        rows=array, columns=numpy.asfortranarray(array), big=array.astype(">f4"), half=array.astype("f2"),
+        whole=(8 * array).astype("i8"), number=tensor(1).numpy(), empty=numpy.zeros((0, 3), "f4"),
+        text=numpy.array(["a"]), objects=numpy.array([None], dtype=object),
+    )
+    return dict(model=model, best=numpy.float64(0.5))
+
+
+def python2():
+    """The same by hand as Python 2 wrote it: texts for bytes, names of NumPy 1."""
+    return (
+        b"\x80\x02}q\x00U\x04rowscnumpy.core.multiarray\n_reconstruct\nq\x01cnumpy\nndarray\nq\x02K\x00\x85U\x01b\x87Rq\x03"
+        b"(K\x01K\x02K\x03\x86cnumpy\ndtype\nU\x02f4K\x00K\x01\x87R(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89"
+        b"U\x18" + tensor(0, 2, 3).numpy().tobytes() + b"tbs."
+    )
+
+
 def later():
     """Protocols, packings and bits that came to the formats after the files above."""
     pair = collections.OrderedDict(weight=tensor(0, 2, 3), bias=torch.nn.Parameter(tensor(1, 2)))
@@ -112,6 +133,9 @@ def later():
     torch.save({"e4m3": tensor(0, 6).to(torch.float8_e4m3fn), "u16": tensor(0, 6).abs().to(torch.uint16)}, HERE / "bytes.pth")
     torch.serialization.set_crc32_options(False)
     torch.save(pair, HERE / "unchecked.pth")
+    for protocol in range(6):
+        (HERE / f"arrays{protocol}.pkl").write_bytes(pickle.dumps(pickled(), protocol))
+    (HERE / "arrays_python2.pkl").write_bytes(python2())
     torch.serialization.set_crc32_options(True)
 
 

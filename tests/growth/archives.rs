@@ -68,6 +68,16 @@ fn pickles(n: usize) -> Vec<(&'static str, Vec<u8>)> {
             let call = b"ctorch._utils\n_rebuild_parameter\nq\x010";
             program(&[&tensor(), b"\x85q\x000", call, b"](", &many(b"h\x01h\x00R"), b"e"])
         }),
+        ("arrays of one text", {
+            let characters = [&text(&"é".repeat(n)), &b"q\x000}("[..]].concat();
+            let shape = [&b"J"[..], &(n as i32).to_le_bytes(), b"\x85"].concat();
+            let element = [&b"cnumpy\ndtype\n"[..], &text("u1"), b"\x85R\x89"].concat();
+            let bytes = [&b"c_codecs\nencode\nh\x00"[..], &text("latin1"), b"\x86R"].concat();
+            let array =
+                [&b"cnumpy.core.multiarray\n_reconstruct\n)R(K\x01"[..], &shape, &element, &bytes, b"tb"].concat();
+            let pairs: Vec<u8> = (0..n / 8).flat_map(|i| [text(&i.to_string()), array.clone()].concat()).collect();
+            program(&[&characters, &pairs, b"u"])
+        }),
         ("storages", program(&[b"(", &text("storage"), b"K\x01", &many(b"N"), b"tq\x00Q"])),
     ]
 }

@@ -13,7 +13,7 @@
 //! values and the length of the pickle, so that a small file cannot have many or long ones.
 
 use super::{
-    Found, Pickle,
+    Found, Item, Pickle,
     names::short,
     value::{Dict, Id, Value},
 };
@@ -40,7 +40,7 @@ const MAX_SEARCHED: usize = 64;
 
 /// The tensors of a checkpoint by name.
 pub fn contents<'p>(pickle: &'p Pickle, key: Option<&str>) -> Result<Found<'p>, Fault> {
-    let mut walk = Walk { pickle, visits: 0, names: 0 };
+    let mut walk = Walk { pickle, visits: 0, names: 0, arrays: !pickle.values.has_torch() };
     let (root, keys) = match key {
         Some(key) => (walk.under(key)?, Keys { entered: key.to_owned(), others: Vec::new() }),
         None => walk.peeled(),
@@ -94,6 +94,8 @@ struct Walk<'p> {
     visits: usize,
     /// Bytes of all names.
     names: usize,
+    /// Whether arrays of NumPy lead to the model: they do where nothing is a tensor of PyTorch.
+    arrays: bool,
 }
 
 impl<'p> Walk<'p> {
@@ -117,7 +119,7 @@ impl<'p> Walk<'p> {
         let values = &self.pickle.values;
         let Value::Dict(dict) = values.get(id) else { return None };
         let pairs = || values.pairs(dict).flatten();
-        let alone = !pairs().any(|(_, value)| matches!(values.get(value), Value::Tensor(_)));
+        let alone = !pairs().any(|(_, value)| self.counts(value));
         let inside = pairs().filter_map(|(key, value)| Some((values.text(key)?, value)));
         let inside = inside.filter(|(_, value)| matches!(values.get(*value), Value::Dict(_)));
         let holds: Vec<(&str, Id)> = inside.take(MAX_SEARCHED).filter(|(_, value)| self.has_tensor(*value)).collect();
@@ -130,6 +132,11 @@ impl<'p> Walk<'p> {
         let others = holds.iter().map(|(key, _)| short(key)).filter(|other| other != key).collect();
         Some((key.to_owned(), value, others))
     }
+    /// Whether it is a tensor by which the model is found.
+    fn counts(&self, id: Id) -> bool {
+        let values = &self.pickle.values;
+        matches!(values.get(id), Value::Tensor(_)) || self.arrays && values.is_tensor(id)
+    }
     /// Whether there is a tensor somewhere below.
     fn has_tensor(&self, root: Id) -> bool {
         let values = &self.pickle.values;
@@ -137,7 +144,7 @@ impl<'p> Walk<'p> {
         let mut work = vec![(root, 0)];
         while let Some((id, depth)) = work.pop() {
             match values.get(id) {
-                Value::Tensor(_) => return true,
+                _ if self.counts(id) => return true,
                 Value::Dict(dict) if depth < MAX_DEPTH && !std::mem::replace(&mut seen[id as usize], true) => {
                     work.extend(values.pairs(dict).flatten().map(|(_, value)| (value, depth + 1)));
                 }
@@ -175,7 +182,7 @@ impl<'p> Walk<'p> {
     fn flat(&mut self, root: Id) -> Result<Found<'p>, Fault> {
         let values = &self.pickle.values;
         let most = MAX_VISITS.0 + MAX_VISITS.1 * values.len();
-        let mut found = Found { values: Some(values), ..Found::default() };
+        let mut found = Found { pickle: Some(self.pickle), ..Found::default() };
         let mut work = vec![(root, String::new(), 0)];
         while let Some((id, name, depth)) = work.pop() {
             if depth > MAX_DEPTH {
@@ -197,23 +204,17 @@ impl<'p> Walk<'p> {
                     }
                     work[first..].reverse();
                 }
-                Value::Tensor(tensor) if depth > 0 => {
-                    if found.tensors.contains_key(&name) {
-                        return Err(broken(format!("two of its tensors are called {}", short(&name))));
-                    }
-                    found.tensors.insert(name, tensor);
-                }
-                Value::Placeholder(class) if class.is_tensor() => {
-                    let name = if name.is_empty() { "its content".into() } else { short(&name) };
-                    return Err(broken(format!(
-                        "{name} is made by {class}, expected a tensor that is dense and whole"
-                    )));
-                }
+                Value::Tensor(tensor) if depth > 0 => found.insert(name, Item::Tensor(tensor))?,
+                Value::Array(Some(array)) if depth > 0 => match values.is_tensor(id) {
+                    true => found.insert(name, Item::Array(array))?,
+                    false => found.leave_out(name, || values.contents_of(array)),
+                },
                 Value::Placeholder(class) => found.leave_out(name, || class.object()),
                 Value::List(_) | Value::Tuple(_) if depth > 0 => found.leave_out(name, || values.describe(id)),
                 _ => {}
             }
         }
+        found.leave_numbers_out();
         Ok(found)
     }
     /// The name of an entry; nothing where its key is neither a text nor a number.
@@ -232,7 +233,30 @@ impl<'p> Walk<'p> {
     }
 }
 
-impl Found<'_> {
+impl<'p> Found<'p> {
+    fn insert(&mut self, name: String, item: Item<'p>) -> Result<(), Fault> {
+        match self.tensors.contains_key(&name) {
+            true => Err(broken(format!("two of its tensors are called {}", short(&name)))),
+            false => {
+                self.tensors.insert(name, item);
+                Ok(())
+            }
+        }
+    }
+    /// Numbers that NumPy wrote beside tensors of PyTorch are training state.
+    fn leave_numbers_out(&mut self) {
+        let Some(pickle) = self.pickle.filter(|_| self.tensors.values().any(|item| matches!(item, Item::Tensor(_))))
+        else {
+            return;
+        };
+        let is_number = |item: &Item| matches!(item, Item::Array(array) if pickle.values.is_number(array));
+        let numbers: Vec<String> =
+            self.tensors.iter().filter(|(_, item)| is_number(item)).map(|(name, _)| name.clone()).collect();
+        for name in numbers {
+            self.tensors.remove(&name);
+            self.leave_out(name, || "a number of NumPy".into());
+        }
+    }
     fn leave_out(&mut self, name: String, what: impl FnOnce() -> String) {
         match self.left_out.len() < MAX_LEFT_OUT {
             true => drop(self.left_out.insert(name, what())),

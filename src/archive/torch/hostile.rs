@@ -245,6 +245,36 @@ fn entries_have_the_checksums_that_their_archive_lists() {
     assert!(open("x.pth", &pickled).unwrap_err().contains("the checksum of its entry x/data.pkl"));
 }
 
+/// A pickle of `{"w": array, "v": the same}` of `f4`, whose elements `put` leaves on the stack.
+fn one_array(shape: &[u8], put: &[u8]) -> Vec<u8> {
+    let axes: Vec<u8> = shape.iter().flat_map(|&n| [b'K', n]).collect();
+    [
+        &b"\x80\x04}\x94(\x8c\x01wcnumpy.core.multiarray\n_reconstruct\n(tR\x94(K\x01("[..],
+        &axes,
+        b"tcnumpy\ndtype\n\x8c\x02f4\x85R\x89",
+        put,
+        b"tb\x8c\x01vh\x01u.",
+    ]
+    .concat()
+}
+
+#[test]
+fn elements_of_arrays_are_held_against_shapes() {
+    let bytes = [&b"C\x10"[..], &1f32.to_le_bytes().repeat(4)].concat();
+    let good = open("x.pkl", &one_array(&[2, 2], &bytes)).unwrap();
+    assert_eq!((good.floats("w").unwrap(), good.floats("v").unwrap()), (vec![1.0; 4], vec![1.0; 4]));
+    let why = |shape: &[u8], put: &[u8]| open("x.pkl", &one_array(shape, put)).unwrap_err();
+    assert!(why(&[2, 3], &bytes).contains("has 16 bytes of elements, expected 24"), "{}", why(&[2, 3], &bytes));
+    assert!(why(&[255; 9], &bytes).contains("more than a file can hold"), "{}", why(&[255; 9], &bytes));
+    assert!(why(&[1; 33], &bytes).contains("33 axes"));
+    assert!(why(&[2, 2], b"]").contains("elements that are a list, expected bytes"));
+    // Characters beyond bytes.
+    let text = [&b"c_codecs\nencode\n\x8c\x04"[..], "é中".as_bytes()].concat();
+    let text = [&text[..text.len() - 1], b"\x80\x8c\x06latin1\x86R"].concat();
+    assert!(!why(&[1], &text).is_empty());
+    assert!(open("x.pkl", b"\x80\x04}\x8c\x01wcnumpy.core.multiarray\n_reconstruct\n)RKb.").is_err());
+}
+
 #[test]
 fn names_occur_once() {
     let pickle = one_tensor("0", 4, 0, &[2, 2], &[2, 1]);

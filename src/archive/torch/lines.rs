@@ -18,13 +18,39 @@ pub fn value<'a>(code: u8, line: &'a str) -> Result<Value<'a>, String> {
             Ok(_) => Ok(Value::Plain),
             Err(_) => Err("has a number that is not one".into()),
         },
-        b'S' => {
+        _ => {
             let quote = line.chars().next().filter(|c| matches!(c, '\'' | '"'));
             let inside = quote.and_then(|quote| line.strip_prefix(quote)?.strip_suffix(quote));
             Ok(Value::Text(unescaped(inside.ok_or("has a text without quotes")?)?))
         }
-        _ => Ok(Value::Text(unescaped(line)?)),
     }
+}
+
+/// The text of a line: a byte is the character of that number, and others are escapes, `\u5c42`. A backslash that begins
+/// nothing else stands for itself.
+pub fn characters(line: &[u8]) -> Result<Cow<'_, str>, String> {
+    match std::str::from_utf8(line) {
+        Ok(text) if text.is_ascii() && !text.contains('\\') => return Ok(Cow::Borrowed(text)),
+        _ => {}
+    }
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let [byte, after @ ..] = rest {
+        let digits = match rest {
+            [b'\\', b'u', ..] => 4,
+            [b'\\', b'U', ..] => 8,
+            _ => {
+                out.push(char::from(*byte));
+                rest = after;
+                continue;
+            }
+        };
+        let number = rest.get(2..2 + digits).and_then(|text| std::str::from_utf8(text).ok());
+        let number = number.and_then(|text| u32::from_str_radix(text, 16).ok());
+        out.push(number.and_then(char::from_u32).ok_or("has a text with an unknown escape")?);
+        rest = &rest[2 + digits..];
+    }
+    Ok(Cow::Owned(out))
 }
 
 fn integer<'a>(digits: &str) -> Result<Value<'a>, String> {
@@ -110,9 +136,11 @@ mod tests {
         assert!(matches!(value(b'I', "01").unwrap(), Value::Bool(true)));
         assert!(matches!(value(b'F', "0.5").unwrap(), Value::Plain));
         assert_eq!(text(b'S', "'fc.weight'"), "fc.weight");
-        assert_eq!(text(b'V', "a\\u000ab\\\\"), "a\nb\\");
+        assert_eq!(characters(b"a\\u000ab\\n\xe9").unwrap(), "a\nb\\né");
+        assert!(matches!(characters(b"fc.weight"), Ok(Cow::Borrowed(_))));
+        assert!(characters(b"a\\u00").is_err() && characters(b"\\ud800").is_err());
         for (code, line) in
-            [(b'I', "x"), (b'L', ""), (b'F', "one"), (b'S', "a"), (b'S', "'"), (b'V', "\\q"), (b'V', "\\u00")]
+            [(b'I', "x"), (b'L', ""), (b'F', "one"), (b'S', "a"), (b'S', "'"), (b'S', "'\\q'"), (b'S', "'\\u00'")]
         {
             assert!(value(code, line).is_err(), "{line}");
         }

@@ -12,6 +12,7 @@
 //! storages get their places in the file, and every part is held against them. A tensor is then read as one of a
 //! safetensors file is.
 
+mod arrays;
 mod dicts;
 mod lines;
 mod names;
@@ -27,16 +28,19 @@ use super::{
     Contents, Fault, Keys, Stored,
     blocks::{self, Block},
 };
+use arrays::{Array, Origin};
 use pickle::Pickle;
 use std::{
     collections::BTreeMap,
     fs::File,
     io::{Read, Seek, SeekFrom},
 };
-use value::{TensorAt, Value, Values};
+use value::{TensorAt, Value};
 
-/// The longest pickle believed, in bytes.
-const MAX_PICKLE: u64 = 64 << 20;
+/// The longest pickle believed, in bytes: arrays of NumPy lie in it.
+const MAX_PICKLE: u64 = 1 << 32;
+/// The longest pickles of the legacy format, whose storages come after them.
+const MAX_LEGACY: u64 = 64 << 20;
 /// The bytes that all tensors together may have, whatever the file's size; shared storages and strides of 0
 /// make more of a file than it holds.
 const ALWAYS_BELIEVED: u64 = 1 << 30;
@@ -75,9 +79,9 @@ pub(super) fn zipped(file: &mut File, entries: Vec<Block>, key: Option<&str>) ->
         let at = entry(&format!("data/{key}"))?;
         Some((at, 0, entries[at].length))
     };
-    let mut contents = found.placed(place, size)?;
-    contents.tensors.values_mut().for_each(|stored| stored.swapped = swapped);
-    contents.blocks = entries;
+    let origin = Origin { block: entry("data.pkl").unwrap_or_default(), start: 0, blocks: entries.len() };
+    let mut contents = found.placed(place, origin, swapped, size)?;
+    contents.blocks.splice(..0, entries);
     Ok(contents)
 }
 
@@ -85,13 +89,14 @@ pub(super) fn zipped(file: &mut File, entries: Vec<Block>, key: Option<&str>) ->
 pub(super) fn legacy(file: &mut File, key: Option<&str>) -> Result<Contents, Fault> {
     let size = file.metadata()?.len();
     let mut bytes = Vec::new();
-    file.take(MAX_PICKLE).read_to_end(&mut bytes)?;
+    file.take(MAX_LEGACY).read_to_end(&mut bytes)?;
     // Magic number, protocol and a description of the machine come first.
     let mut at = 0;
     for _ in 0..3 {
         at += load(&bytes[at..], at)?.length;
     }
     let pickle = load(&bytes[at..], at)?;
+    let origin = Origin { block: 0, start: at as u64, blocks: 1 };
     at += pickle.length;
     let keys = load(&bytes[at..], at)?;
     let mut next = (at + keys.length) as u64;
@@ -119,42 +124,74 @@ pub(super) fn legacy(file: &mut File, key: Option<&str>) -> Result<Contents, Fau
         }
         next = end;
     }
-    let mut contents = dicts::contents(&pickle, key)?.placed(|key| places.get(key).copied(), size)?;
-    contents.blocks = vec![Block::plain(0, size)];
+    let found = dicts::contents(&pickle, key)?;
+    let mut contents = found.placed(|key| places.get(key).copied(), origin, false, size)?;
+    contents.blocks.insert(0, Block::plain(0, size));
     Ok(contents)
 }
 
-/// A pickle that PyTorch did not write: it is read to say what it holds.
+/// A pickle that Python or NumPy wrote: arrays in dictionaries.
 pub(super) fn plain(file: &mut File, key: Option<&str>) -> Result<Contents, Fault> {
     let size = file.metadata()?.len();
-    let mut bytes = Vec::new();
-    file.take(MAX_PICKLE).read_to_end(&mut bytes)?;
+    let whole = Block::plain(0, size);
+    let bytes = blocks::content(file, &whole, MAX_PICKLE)?;
     let pickle = load(&bytes, 0)?;
-    let why = match dicts::contents(&pickle, key) {
-        Ok(found) => return found.placed(|_| None, size),
-        Err(Fault::Broken(what)) => what,
+    let found = match dicts::contents(&pickle, key) {
+        Ok(found) => found,
+        Err(Fault::Broken(what)) => return Err(broken(format!("a pickle without tensors: {what}"))),
         Err(other) => return Err(other),
     };
-    Err(broken(format!("a pickle that PyTorch did not write: {why}; save tensors by torch.save or as safetensors")))
+    let mut contents = found.placed(|_| None, Origin { block: 0, start: 0, blocks: 1 }, false, size)?;
+    contents.blocks.insert(0, whole);
+    contents.metadata.clear();
+    Ok(contents)
+}
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug)]
+enum Item<'p> {
+    Tensor(&'p TensorAt),
+    Array(&'p Array),
 }
 
 /// Tensors by name, without their places.
 #[derive(Debug, Default)]
 struct Found<'p> {
-    values: Option<&'p Values<'p>>,
-    tensors: BTreeMap<String, &'p TensorAt>,
+    pickle: Option<&'p Pickle<'p>>,
+    tensors: BTreeMap<String, Item<'p>>,
     left_out: BTreeMap<String, String>,
     more_left_out: usize,
     keys: Keys,
 }
 
 impl Found<'_> {
-    /// The same with places (block, first byte, bytes), each held against its storage, and all of them against a file
-    /// of `size` bytes.
-    fn placed(self, place: impl Fn(&str) -> Option<(usize, u64, u64)>, size: u64) -> Result<Contents, Fault> {
+    /// The same with places: of storages (block, first byte, bytes), each held against what is there, and of arrays, in
+    /// a pickle of that origin. All of them are held against a file of `size` bytes. The blocks that result come after the
+    /// caller's.
+    fn placed(
+        self,
+        place: impl Fn(&str) -> Option<(usize, u64, u64)>,
+        origin: Origin,
+        swapped: bool,
+        size: u64,
+    ) -> Result<Contents, Fault> {
         let (mut tensors, mut total) = (BTreeMap::new(), 0u64);
-        let Some(values) = self.values else { return Ok(Contents::default()) };
-        for (name, tensor) in self.tensors {
+        let Some(pickle) = self.pickle else { return Ok(Contents::default()) };
+        let values = &pickle.values;
+        let mut arrays = arrays::Places::new(pickle, origin);
+        let mut held = |name: String, stored: Stored| {
+            total = total.saturating_add(stored.bytes());
+            tensors.insert(name, stored);
+        };
+        for (name, item) in self.tensors {
+            let tensor = match item {
+                Item::Tensor(tensor) => tensor,
+                Item::Array(array) => {
+                    let stored = arrays.stored(array).map_err(|what| broken(format!("tensor {name} {what}")))?;
+                    held(name, stored);
+                    continue;
+                }
+            };
             let storage = values.storage(tensor);
             let key = values.text(storage.key).unwrap_or_default();
             let (block, start, found) =
@@ -174,9 +211,8 @@ impl Found<'_> {
             let [shape, strides] = values.layout(tensor);
             let strides = (!is_row_major(&shape, &strides)).then_some(strides);
             let start = start + tensor.first * (dtype.bitsize() as u64 / 8);
-            let stored = Stored { strides, negated: tensor.negated, ..Stored::plain(dtype, shape, block, start) };
-            total = total.saturating_add(stored.bytes());
-            tensors.insert(name, stored);
+            let plain = Stored::plain(dtype, shape, block, start);
+            held(name, Stored { strides, negated: tensor.negated, swapped, ..plain });
         }
         let most = ALWAYS_BELIEVED.max(size.saturating_mul(8));
         if total > most {
@@ -184,7 +220,7 @@ impl Found<'_> {
         }
         let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
         let (left_out, more_left_out, keys) = (self.left_out, self.more_left_out, self.keys);
-        Ok(Contents { tensors, metadata, left_out, more_left_out, keys, blocks: Vec::new() })
+        Ok(Contents { tensors, metadata, left_out, more_left_out, keys, blocks: arrays.blocks() })
     }
 }
 

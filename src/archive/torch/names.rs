@@ -112,7 +112,12 @@ impl<'a> Name<'a> {
     pub fn object(&self) -> String {
         match self.name {
             "scalar" if self.is_numpy() => "a number of NumPy".into(),
-            "_reconstruct" if self.is_numpy() => "an array of NumPy".into(),
+            "_rebuild_sparse_tensor" | "_rebuild_sparse_csr_tensor" => {
+                "a sparse tensor (tensor.to_dense() makes a plain one of it)".into()
+            }
+            "_rebuild_qtensor" => "a quantized tensor (tensor.dequantize() makes a plain one of it)".into(),
+            "ComplexDoubleStorage" if self.is_tensor() => "a tensor of complex numbers of 128 bits".into(),
+            _ if self.is_tensor() => format!("an object of {self}, which is not a plain tensor"),
             _ if self.module.starts_with("torch.nn.") => {
                 format!(
                     "a whole module of class {self}, not its parameters (torch.save(model.state_dict(), …) writes those)"

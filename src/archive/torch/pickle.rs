@@ -23,6 +23,8 @@ use std::{borrow::Cow, collections::BTreeMap};
 /// What was read.
 #[derive(Debug)]
 pub struct Pickle<'a> {
+    /// The program.
+    pub bytes: &'a [u8],
     /// All values.
     pub values: Values<'a>,
     /// The outermost one.
@@ -46,7 +48,7 @@ pub fn load(bytes: &[u8]) -> Result<Pickle<'_>, Refusal> {
         let at = machine.at;
         match machine.step() {
             Ok(None) => {}
-            Ok(Some(root)) => return Ok(Pickle { values: machine.values, root, length: machine.at }),
+            Ok(Some(root)) => return Ok(Pickle { bytes, values: machine.values, root, length: machine.at }),
             Err(what) => return Err(Refusal { at, what }),
         }
     }
@@ -75,15 +77,19 @@ impl<'a> Machine<'a> {
             0x88 => self.push(Value::Bool(true))?,
             0x89 => self.push(Value::Bool(false))?,
             code @ (b'K' | b'M' | b'J' | 0x8a | 0x8b | b'G') => self.number(code)?,
-            code @ (b'I' | b'L' | b'F' | b'S' | b'V') => {
+            b'V' => {
+                let line = self.raw_line()?;
+                self.push(Value::Text(lines::characters(line)?))?;
+            }
+            code @ (b'I' | b'L' | b'F' | b'S') => {
                 let line = self.line()?;
                 self.push(lines::value(code, line)?)?;
             }
             code @ (b'X' | 0x8c | 0x8d | b'U' | b'T') => self.text(code)?,
             code @ (b'C' | b'B' | 0x8e | 0x96) => {
                 let length = self.length(code)?;
-                self.take(length)?;
-                self.push(Value::Plain)?;
+                let bytes = self.take(length)?;
+                self.push(Value::Bytes(bytes))?;
             }
             code @ (b'q' | b'r' | 0x94 | b'h' | b'j' | b'p' | b'g') => self.remember(code)?,
             b'(' => self.marks.push(self.stack.len()),
@@ -153,8 +159,8 @@ impl<'a> Machine<'a> {
         let bytes = self.take(length)?;
         match std::str::from_utf8(bytes) {
             Ok(text) => self.push(Value::Text(Cow::Borrowed(text))),
-            // Texts of Python 2 may be any bytes, numbers of a random generator for example.
-            Err(_) if matches!(code, b'U' | b'T') => self.push(Value::Plain),
+            // Texts of Python 2 may be any bytes, the elements of an array for example.
+            Err(_) if matches!(code, b'U' | b'T') => self.push(Value::Bytes(bytes)),
             Err(_) => Err("has a text that is not UTF-8".into()),
         }
     }
@@ -272,11 +278,12 @@ impl<'a> Machine<'a> {
         let key = self.values.push(Value::Text(Cow::Borrowed(key))).ok_or_else(too_many)?;
         self.push(value::storage(class, key, elements)?)
     }
-    /// An object's state, which no tensor needs.
+    /// An object's state, which arrays of NumPy need and tensors do not.
     fn build(&mut self) -> Step<()> {
-        self.pop()?;
+        let state = self.pop()?;
         let object = self.top()?;
         match self.values.get(object) {
+            Value::Array(_) | Value::Element(_) => self.values.set_state(object, state),
             Value::Placeholder(_) | Value::Dict(_) | Value::Tensor(_) => Ok(()),
             _ => Err(format!("gives a state to {}", self.values.describe(object))),
         }
@@ -328,9 +335,11 @@ impl<'a> Machine<'a> {
         }
     }
     fn line(&mut self) -> Step<&'a str> {
+        std::str::from_utf8(self.raw_line()?).map_err(|_| "has a line that is not UTF-8".into())
+    }
+    fn raw_line(&mut self) -> Step<&'a [u8]> {
         let end = self.bytes[self.at..].iter().position(|&byte| byte == b'\n').ok_or("is cut off")?;
-        let line = self.take(end + 1)?;
-        std::str::from_utf8(&line[..end]).map_err(|_| "has a line that is not UTF-8".into())
+        Ok(&self.take(end + 1)?[..end])
     }
 }
 

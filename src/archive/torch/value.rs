@@ -10,13 +10,17 @@
 //! | `torch._utils._rebuild_tensor`, `_v2`, `_v3` | a tensor: storage, first element, shape, strides, bits |
 //! | `torch._utils._rebuild_parameter`, `…_with_state` | the tensor in it |
 //! | `torch._tensor._rebuild_from_type_v2` | what the call in it becomes |
+//! | `numpy.core.multiarray._reconstruct`, `numpy.core.numeric._frombuffer`, `numpy.dtype` | an array, see [`super::arrays`] |
 //! | names by which programs run, read or load something: `os.system`, `builtins.eval`, … | an error |
 //! | every other name | a placeholder that remembers the name |
 //!
 //! Nothing is imported and nothing runs: a placeholder takes the place of training state, for example of an
 //! `argparse.Namespace`, and is an error only where a tensor is expected.
 
-use super::names::Name;
+use super::{
+    arrays::{Array, Element},
+    names::Name,
+};
 use ::safetensors::Dtype;
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -31,17 +35,25 @@ pub type Id = u32;
 /// A value.
 #[derive(Clone, Debug)]
 pub enum Value<'a> {
-    /// Numbers other than integers of 64 bits, bytes, sets, and nothing itself: training state.
+    /// Numbers other than integers of 64 bits, sets, and nothing itself: training state.
     Plain,
     Bool(bool),
     Int(i64),
     Text(Cow<'a, str>),
+    /// Bytes as they lie in the pickle.
+    Bytes(&'a [u8]),
+    /// The bytes that the characters of a text stand for: protocols before 3 have no bytes.
+    Encoded(Id),
     Name(Name<'a>),
     Tuple(Vec<Id>),
     List(Vec<Id>),
     Dict(Dict),
     Storage(Storage),
     Tensor(TensorAt),
+    /// The type of the elements of an array.
+    Element(Element),
+    /// An array of NumPy; nothing before its state is known.
+    Array(Option<Array>),
     /// An object of a class that is not known.
     Placeholder(Name<'a>),
 }
@@ -106,6 +118,10 @@ impl<'a> Values<'a> {
             value => self.0.push(value),
         }
         (self.0.len() <= Self::MOST).then_some(self.0.len() as Id - 1)
+    }
+    /// Whether one of them is a tensor of PyTorch.
+    pub fn has_torch(&self) -> bool {
+        self.0.iter().any(|value| matches!(value, Value::Tensor(_)))
     }
     /// How many there are.
     pub fn len(&self) -> usize {
@@ -172,12 +188,16 @@ impl<'a> Values<'a> {
             Value::Plain | Value::Bool(_) => "a plain value".into(),
             Value::Int(_) => "an integer".into(),
             Value::Text(_) => "a text".into(),
+            Value::Bytes(_) | Value::Encoded(_) => "bytes".into(),
             Value::Name(name) => format!("the name {name}"),
             Value::Tuple(_) => "a tuple".into(),
             Value::List(_) => "a list".into(),
+            Value::Dict(dict) if self.pairs(dict).next().is_none() => "an empty dictionary".into(),
             Value::Dict(_) => "a dictionary".into(),
             Value::Storage(_) => "a storage".into(),
             Value::Tensor(_) => "a tensor".into(),
+            Value::Element(_) => "a type of elements".into(),
+            Value::Array(_) => "an array of NumPy".into(),
             Value::Placeholder(name) => name.object(),
         }
     }
@@ -198,6 +218,10 @@ impl<'a> Values<'a> {
     pub fn made(&self, name: Name<'a>, arguments: &[Id]) -> Result<Value<'a>, String> {
         match (name.module, name.name) {
             _ if name.is_dict() => self.dict(arguments).map(Value::Dict),
+            ("_codecs", "encode") | ("builtins" | "__builtin__", "bytes" | "bytearray") => {
+                Ok(self.bytes(arguments).unwrap_or(Value::Placeholder(name)))
+            }
+            _ if name.is_numpy() => Ok(self.numpy(name, arguments).unwrap_or(Value::Placeholder(name))),
             ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2" | "_rebuild_tensor_v3") => {
                 self.tensor(name, arguments)
             }
@@ -299,7 +323,7 @@ impl<'a> Values<'a> {
             _ => Err(format!("{}, outside its storage of {elements} elements", bad())),
         }
     }
-    fn lengths(&self, id: Id) -> Result<Vec<usize>, String> {
+    pub fn lengths(&self, id: Id) -> Result<Vec<usize>, String> {
         let Value::Tuple(parts) = self.get(id) else {
             return Err(format!("makes a tensor whose shape or strides are {}, expected a tuple", self.describe(id)));
         };
