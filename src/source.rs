@@ -9,6 +9,7 @@ use regard_models::{Config, ModelError, ZOO};
 use regard_runtime::Package;
 use std::{
     ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -94,8 +95,13 @@ pub fn package(name: impl AsRef<OsStr>) -> Result<Option<Package>> {
     }
 }
 
-/// There is no model of that name; the nearest names there are.
+/// There is no model of that name; the nearest names there are, or what the file of that name is not.
 pub fn unknown(name: &str) -> Error {
+    if let Ok(found) = fs::metadata(name) {
+        let what = if found.is_dir() { "a directory" } else { "a file whose name does not end in .rg" };
+        let why = "expected a model or a graph in a .rg file; `run` and `segment` also take compiled models";
+        return Error::Usage(format!("{name} is {what}, {why}"));
+    }
     let hint = did_you_mean(name, ZOO.iter().map(|entry| entry.name))
         .unwrap_or_else(|| "`regard models` lists all; graphs of your own are files that end in .rg".to_owned());
     Error::Usage(format!("there is no model called `{name}`: {hint}"))

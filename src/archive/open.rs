@@ -34,6 +34,10 @@ pub enum One {
 pub fn single(path: &Path, key: Option<&str>) -> Result<One> {
     let unreadable = |source| Error::Read { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(unreadable)?;
+    if file.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let what = "it is a pipe or a device, expected a file: tensors are read from many places".into();
+        return Err(Error::Archive { path: path.to_owned(), what });
+    }
     let mut head = Vec::new();
     file.by_ref().take(kind::HEAD).read_to_end(&mut head).map_err(unreadable)?;
     file.seek(SeekFrom::Start(0)).map_err(unreadable)?;

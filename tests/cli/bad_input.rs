@@ -143,6 +143,10 @@ fn bad_images_get_one_sentence() {
     assert_eq!(cut.trim().lines().count(), 1, "{cut}");
     assert!(image("text.jpg", b"not an image").contains("expected PNG, JPEG, WebP or TIFF"));
     assert!(image("empty.png", b"").contains("it is empty, expected PNG, JPEG, WebP or TIFF"));
+    let piped = format!("cat '{model}' | '{}' run '{model}' --weights /dev/stdin", env!("CARGO_BIN_EXE_regard"));
+    assert!(ran(Command::new("sh").args(["-c", &piped])).fails(1).contains("is a pipe or a device, expected a file"));
+    let other = dir.file("weights.pth", b"PK");
+    assert!(regard(&["check", &other]).fails(2).contains("does not end in .rg, expected a model"));
     assert!(image("phone.jpg", b"\0\0\0\x18ftypheic\0\0\0\0").contains("HEIC"));
     assert!(image("moving.png", b"GIF89a\x01\0").contains("it is a GIF image, expected PNG"));
     assert!(image("page.jpg", b"<!doctype html>").contains("a web page"));
