@@ -70,9 +70,9 @@ impl<'a> Values<'a> {
     pub fn bytes(&self, arguments: &[Id]) -> Option<Value<'a>> {
         match *arguments {
             [] => Some(Value::Bytes(&[])),
-            [one] => match self.get(one) {
-                &Value::Bytes(bytes) => Some(Value::Bytes(bytes)),
-                &Value::Encoded(text) => Some(Value::Encoded(text)),
+            [one] => match *self.get(one) {
+                Value::Bytes(bytes) => Some(Value::Bytes(bytes)),
+                Value::Encoded(text) => Some(Value::Encoded(text)),
                 _ => None,
             },
             [text, coding] if self.text(coding).is_some_and(|coding| matches!(coding, "latin1" | "latin-1")) => {
