@@ -40,11 +40,6 @@ pub const PROOFS: &[Proof] = &[
         because: ADDED_FIRST,
     },
     Proof {
-        mutant: "c may be infinite",
-        rules: &["over-number"],
-        because: "x/∞ = 0 = x·0 for finite x, and ∞/∞ is no number",
-    },
-    Proof {
         mutant: "b may be infinite",
         rules: &["add-row-and-number"],
         because: "sums of three numbers are associative with infinities too, where they are numbers",
