@@ -11,7 +11,8 @@
 //!
 //! A view that can fall outside its source (pad) does not sink through arithmetic: its fill is a value of
 //! the result, not of the operands. One that repeats elements does not sink through a gelu or the like, nor through what
-//! finishes a product, which would then be computed for each repetition. Equal nodes are merged on the way.
+//! finishes a product, which would then be computed for each repetition. Views stop where many of
+//! them would meet, since sums of rolled sums would double with every step. Equal nodes are merged on the way.
 //!
 //! A pointwise node is computed in the [layout](super::layout) that its operands have, and a view stands above it:
 //! so maps between convolutions keep their channels last.
@@ -29,6 +30,9 @@ use regard_ir::{
     view::View,
 };
 use std::collections::{HashMap, HashSet};
+
+/// Most views that sink through a node: each makes another copy of it, and of all that is below.
+const MOST_VIEWS: usize = 32;
 
 /// The graph in core form; `graph` has no composites left but those that stay nodes.
 pub fn sink(graph: &Graph) -> Result<Graph, Error> {
@@ -90,7 +94,31 @@ fn fences(graph: &Graph) -> IdVec<NodeId, bool> {
         depths.push(if fence || anchor { 0 } else { depth });
         fences.push(fence);
     }
+    fence_many_views(graph, &mut fences);
     fences
+}
+
+/// Makes fences of the nodes that too many views would sink to.
+fn fence_many_views(graph: &Graph, fences: &mut IdVec<NodeId, bool>) {
+    // Views through which a node is read: by what moves it, and by pointwise nodes, which hand on their own views.
+    let mut moved: IdVec<NodeId, usize> = graph.nodes.values().map(|_| 0).collect();
+    let mut handed: IdVec<NodeId, usize> = graph.nodes.values().map(|_| 1).collect();
+    for (id, node) in graph.nodes.iter().rev() {
+        let mut views = moved[id].saturating_add(handed[id]);
+        if views > MOST_VIEWS && is_pointwise(&node.op) {
+            fences[id] = true;
+        }
+        if fences[id] {
+            views = 1;
+        }
+        if matches!(node.op, Op::Concat(_)) {
+            node.operands.iter().for_each(|&o| moved[o] = moved[o].saturating_add(1));
+        } else if let Some(&operand) = node.operands.first().filter(|&&o| moves(graph, node, o)) {
+            moved[operand] = moved[operand].saturating_add(views);
+        } else if is_pointwise(&node.op) {
+            node.operands.iter().for_each(|&o| handed[o] = handed[o].max(views));
+        }
+    }
 }
 
 /// Nodes that only pointwise ops and movement separate from a product.

@@ -27,38 +27,88 @@ const FEWEST_PACKED_ROWS: usize = 128;
 /// Most elements of a stage, 32 KiB of scratch.
 const LONGEST: usize = 1 << 13;
 
+/// Most stages of a kernel: a longer chain is several kernels, each of a bounded length.
+const MOST_STAGES: usize = 16;
+
 /// The groups that are left, and who reads what.
 struct Chains {
     groups: Vec<Option<Group>>,
     /// Where a tensor is computed.
     places: BTreeMap<NodeId, usize>,
+    /// What each group reads.
     reads: Vec<BTreeSet<NodeId>>,
+    /// The groups that read a tensor.
+    readers: BTreeMap<NodeId, BTreeSet<usize>>,
+}
+
+impl Chains {
+    fn new(groups: Vec<Group>) -> Self {
+        let places = groups.iter().enumerate().map(|(index, group)| (group.root, index)).collect();
+        let reads = groups.iter().map(|_| BTreeSet::new()).collect();
+        let mut chains = Self { groups: Vec::new(), places, reads, readers: BTreeMap::new() };
+        for (place, group) in groups.iter().enumerate() {
+            chains.set_reads(place, group.body.cones().into_iter().flat_map(Cone::reads).collect());
+        }
+        chains.groups = groups.into_iter().map(Some).collect();
+        chains
+    }
+
+    fn set_reads(&mut self, place: usize, reads: BTreeSet<NodeId>) {
+        for node in std::mem::replace(&mut self.reads[place], reads) {
+            self.readers.entry(node).or_default().remove(&place);
+        }
+        for &node in &self.reads[place] {
+            self.readers.entry(node).or_default().insert(place);
+        }
+    }
+
+    fn is_row(&self, place: usize) -> bool {
+        self.groups[place].as_ref().is_some_and(|group| matches!(group.body, Body::Row(_)))
+    }
+}
+
+/// What the cones of a growing kernel read of tensors that groups compute.
+struct Reads<'a> {
+    rows: &'a [usize],
+    /// Whether each tensor is read row by row only.
+    by_row: BTreeMap<NodeId, bool>,
+}
+
+impl Reads<'_> {
+    /// Adds what a cone reads.
+    fn add(&mut self, planner: &Planner, chains: &Chains, cone: &Cone) {
+        let count: usize = self.rows.iter().product();
+        for term in cone.terms.values() {
+            let (node, own) = match &term.expr {
+                Expr::Load { node, view } if chains.places.contains_key(node) => {
+                    let extent = planner.graph.ty(*node).elements() / count;
+                    (*node, in_row(view, self.rows, extent).is_some())
+                }
+                Expr::Gather { table, .. } => (*table, false),
+                _ => continue,
+            };
+            *self.by_row.entry(node).or_insert(true) &= own;
+        }
+    }
 }
 
 impl Planner<'_> {
     /// The same groups, row programs taken in by the groups that read them row by row.
     pub(super) fn chained(&self, groups: Vec<Group>) -> Vec<Group> {
-        let mut chains = Chains {
-            places: groups.iter().enumerate().map(|(index, group)| (group.root, index)).collect(),
-            reads: groups
-                .iter()
-                .map(|group| group.body.cones().iter().flat_map(|cone| cone.reads()).collect())
-                .collect(),
-            groups: groups.into_iter().map(Some).collect(),
-        };
+        let mut chains = Chains::new(groups);
         for host in (0..chains.groups.len()).rev() {
             let Some(mut group) = chains.groups[host].take() else { continue };
             let stages = self.stages(&group, host, &chains);
             for stage in &stages {
                 let place = chains.places[&stage.node];
                 chains.groups[place] = None;
-                chains.reads[place].clear();
+                chains.set_reads(place, BTreeSet::new());
             }
             if !stages.is_empty() {
                 let cone = hosting(&mut group.body).expect("it has stages");
                 let rows = rows_of(cone).to_vec();
                 take_in(cone, stages, &rows);
-                chains.reads[host] = group.body.cones().iter().flat_map(|cone| cone.reads()).collect();
+                chains.set_reads(host, group.body.cones().into_iter().flat_map(Cone::reads).collect());
             }
             chains.groups[host] = Some(group);
         }
@@ -75,27 +125,25 @@ impl Planner<'_> {
         }
         let beside: BTreeSet<NodeId> =
             group.body.cones().into_iter().filter(|other| !std::ptr::eq(*other, cone)).flat_map(Cone::reads).collect();
+        let mut inside = BTreeSet::from([host]);
+        let mut reads = Reads { rows, by_row: BTreeMap::new() };
+        reads.add(self, chains, cone);
         let mut bound = group.root;
-        loop {
-            let cones: Vec<&Cone> = [cone].into_iter().chain(stages.iter().map(|stage| &stage.cone)).collect();
-            // Operands come first, so whoever might read the next one is known.
-            let read = cones.iter().flat_map(|cone| cone.loads()).map(|(node, _)| node);
-            let next =
-                read.filter(|node| *node < bound && chains.places.contains_key(node) && !beside.contains(node)).max();
-            let Some(node) = next else { break };
+        // Operands come first, so whoever might read the next one is known.
+        while stages.len() < MOST_STAGES
+            && let Some((&node, &by_row)) = reads.by_row.range(..bound).next_back()
+        {
             bound = node;
-            let readers: Vec<usize> = (0..chains.reads.len()).filter(|&at| chains.reads[at].contains(&node)).collect();
-            let inside = |at: usize| at == host || stages.iter().any(|stage| chains.places[&stage.node] == at);
-            let outside: Vec<usize> = readers.into_iter().filter(|&at| !inside(at)).collect();
-            let of_rows =
-                chains.groups[chains.places[&node]].as_ref().is_some_and(|group| matches!(group.body, Body::Row(_)));
-            if !of_rows || outside.iter().any(|&at| at < host) {
+            let Some(&place) = chains.places.get(&node).filter(|_| by_row && !beside.contains(&node)) else { continue };
+            let mut outside = chains.readers[&node].iter().filter(|at| !inside.contains(at));
+            let first = outside.next();
+            if !chains.is_row(place) || first.is_some_and(|&at| at < host) {
                 continue;
             }
-            let kept = !outside.is_empty() || self.graph.outputs.contains(&node);
-            if let Some((extent, own)) = self.stage(node, rows)
-                && cones.iter().all(|cone| reads_rows(cone, node, rows, extent))
-            {
+            let kept = first.is_some() || self.facts.is_output[node];
+            if let Some((extent, own)) = self.stage(node, rows) {
+                inside.insert(place);
+                reads.add(self, chains, &own);
                 stages.push(Stage { node, extent, kept, cone: own });
             }
         }
@@ -117,7 +165,7 @@ impl Planner<'_> {
         let last = rows.len();
         let torn = |axis: usize| {
             let varies = |view: &View| view.coords.iter().flat_map(|c| &c.digits).any(|d| d.axis == axis);
-            let mut read = cone.loads().filter(|(node, view)| !self.constant[*node] && varies(view));
+            let mut read = cone.loads().filter(|(node, view)| !self.facts.constant[*node] && varies(view));
             read.any(|(_, view)| !lanes_are_contiguous(view, axis, self.lanes))
         };
         let sideways = cone.reductions().iter().any(|&r| cone.uses(r, last)) && torn(last) && !torn(last + 1);
@@ -149,15 +197,6 @@ fn hosting(body: &mut Body) -> Option<&mut Cone> {
 /// Extents of the axes that count rows.
 fn rows_of(cone: &Cone) -> &[usize] {
     &cone.space[..cone.space.len() - 1]
-}
-
-/// Whether a cone reads of a tensor only what belongs to the row at hand.
-fn reads_rows(cone: &Cone, node: NodeId, rows: &[usize], extent: usize) -> bool {
-    cone.terms.values().all(|term| match &term.expr {
-        Expr::Load { node: read, view } if *read == node => in_row(view, rows, extent).is_some(),
-        Expr::Gather { table, .. } => *table != node,
-        _ => true,
-    })
 }
 
 /// Makes the cone, and stages among each other, read stages row by row.

@@ -4,6 +4,7 @@ use super::{
     constants::Constants,
     expr::{Cone, Expr, ExprId, Term, axes_of, lift, reduction_view, truncate},
     lanes_are_contiguous,
+    rounds::InMemory,
 };
 use crate::core::{is_costly, is_pointwise};
 use regard_ir::{
@@ -24,7 +25,7 @@ pub struct Context<'a> {
     /// In core form.
     pub graph: &'a Graph,
     /// Nodes whose value is a buffer.
-    pub materialized: &'a IdVec<NodeId, bool>,
+    pub materialized: &'a InMemory,
     /// The element type of each node in memory.
     pub held: &'a IdVec<NodeId, DType>,
     /// Nodes that depend on no input.
@@ -48,10 +49,20 @@ pub struct ConeBuilder<'a> {
     /// Whether constants made of positions are computed, however small they are.
     positions: bool,
     depth: usize,
+    /// Through how many views each node is computed.
+    views: HashMap<NodeId, usize>,
+    /// How many reductions each expression has inside one another.
+    levels: IdVec<ExprId, usize>,
 }
 
 /// Longest chain of expressions in a cone; what is longer goes through memory.
 const DEEPEST: usize = 200;
+/// Most expressions below a node of a cone; so kernels stay in proportion to the graph.
+const LARGEST: usize = 256;
+/// Most views through which a cone computes the same node: each computes it again.
+const MOST_VIEWS: usize = 8;
+/// Most reductions inside one another: each computes again what those inside are made of.
+const MOST_NESTED: usize = 4;
 
 impl<'a> ConeBuilder<'a> {
     /// Starts a cone over `space`. `whole` is the group's own root, which is computed here, not loaded.
@@ -68,6 +79,8 @@ impl<'a> ConeBuilder<'a> {
             nested: None,
             positions: false,
             depth: 0,
+            views: HashMap::new(),
+            levels: IdVec::new(),
         }
     }
     /// The same, computing all constants that are made of positions.
@@ -137,6 +150,7 @@ impl<'a> ConeBuilder<'a> {
         let dtype = self.context.graph.ty(node).dtype;
         let all = (1 << self.cone.space.len()) - 1;
         let id = self.cone.terms.push(Term { expr: Expr::Anchor, dtype, axes: all });
+        self.levels.push(0);
         self.memo.insert((node, view), id);
         id
     }
@@ -176,7 +190,10 @@ impl<'a> ConeBuilder<'a> {
             Expr::Gather { inner: view, .. } | Expr::Position(view) => axes_of(view),
             _ => 0,
         };
-        let axes = expr.operands().into_iter().fold(own, |axes, e| axes | self.cone.terms[e].axes);
+        let operands = expr.operands();
+        let inside = operands.iter().map(|&e| self.levels[e]).max().unwrap_or(0);
+        self.levels.push(inside + usize::from(matches!(expr, Expr::Reduce { .. })));
+        let axes = operands.into_iter().fold(own, |axes, e| axes | self.cone.terms[e].axes);
         self.cone.terms.push(Term { expr, dtype, axes })
     }
 
@@ -189,10 +206,14 @@ impl<'a> ConeBuilder<'a> {
         if self.depth >= DEEPEST && !self.is_leaf(node) {
             return Err(Cut(node));
         }
+        let before = self.cone.terms.len();
         self.depth += 1;
         let expr = self.fresh(node, &key.1);
         self.depth -= 1;
         let expr = expr?;
+        if self.cone.terms.len() - before > LARGEST && self.is_own(node) {
+            return Err(Cut(node));
+        }
         self.memo.insert(key, expr);
         Ok(expr)
     }
@@ -231,7 +252,19 @@ impl<'a> ConeBuilder<'a> {
         if view.has_fill() || (repeats && is_costly(&node.op) && Some(id) != self.whole) {
             return Err(Cut(id));
         }
+        if self.is_own(id) {
+            let views = self.views.entry(id).or_insert(0);
+            *views += 1;
+            if *views > MOST_VIEWS {
+                return Err(Cut(id));
+            }
+        }
         self.operation(id, view)
+    }
+
+    /// Whether a node is computed here and could lie in memory instead.
+    fn is_own(&self, id: NodeId) -> bool {
+        Some(id) != self.whole && !matches!(self.context.graph.nodes[id].op, Op::ViewOp(_)) && !self.is_leaf(id)
     }
 
     /// Whether a node is made of positions and numbers, so that it has a value anywhere.
@@ -328,11 +361,20 @@ impl<'a> ConeBuilder<'a> {
         let extent = shape[axis];
         let read = reduction_view(shape, axis).and_then(|r| r.then(&lift(view, extent))).ok_or(Cut(id))?;
         let body = self.build(operand, read).map_err(|cut| self.innermost(operand, cut))?;
+        if self.levels[body] >= MOST_NESTED {
+            return Err(Cut(self.source(operand)));
+        }
         let sum = self.term(Expr::Reduce { op, extent, body }, node.ty.dtype);
         let appended = 1u64 << base;
         self.cone.terms[sum].axes &= !appended;
         self.reduced.insert(sum, id);
         Ok(sum)
+    }
+
+    /// What a node that only moves elements moves.
+    fn source(&self, id: NodeId) -> NodeId {
+        let node = &self.context.graph.nodes[id];
+        if matches!(node.op, Op::ViewOp(_)) && !self.is_leaf(id) { self.source(node.operands[0]) } else { id }
     }
 
     /// What goes to memory where a reduction of `operand` met another one inside: the operand, unless that is larger.

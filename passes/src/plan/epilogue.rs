@@ -21,12 +21,18 @@ use crate::core::{is_heavy, is_pointwise};
 use regard_ir::{graph::NodeId, ops::Op, view::View};
 use std::collections::BTreeSet;
 
+/// Most steps of an epilogue.
+const MOST_STEPS: usize = 64;
+/// Most nodes that are looked at for a product or reduction below the operand of a step.
+const MOST_BELOW: usize = 512;
+
 impl Planner<'_> {
     /// The nodes above `anchor` that its kernel computes, in order; the last one is the group's root.
     pub(super) fn chain(&self, anchor: NodeId) -> Vec<NodeId> {
         let mut steps = Vec::new();
         let mut current = anchor;
-        while !self.materialized[current]
+        while steps.len() < MOST_STEPS
+            && !self.materialized[current]
             && let Some(next) = self.next(anchor, current)
         {
             steps.push(next);
@@ -42,13 +48,13 @@ impl Planner<'_> {
     fn next(&self, anchor: NodeId, current: NodeId) -> Option<NodeId> {
         const WIDEST: usize = 16;
         let partner = self.partners.get(&anchor).map(|partner| partner.inverse);
-        if let [user] = self.users[current][..]
+        if let [user] = self.facts.users[current][..]
             && let Op::ViewOp(view) = &self.graph.nodes[user].op
         {
             return view.map.inverse().map(|_| user);
         }
         let mut inside = BTreeSet::from([current]);
-        let mut open: BTreeSet<NodeId> = self.users[current].iter().copied().collect();
+        let mut open: BTreeSet<NodeId> = self.facts.users[current].iter().copied().collect();
         // Operands come first, so the least open node is used by no other open one's operands.
         while let Some(user) = open.pop_first() {
             let node = &self.graph.nodes[user];
@@ -59,11 +65,11 @@ impl Planner<'_> {
             if open.is_empty() {
                 return Some(user);
             }
-            if self.materialized[user] || self.users[user].is_empty() {
+            if self.materialized[user] || self.facts.users[user].is_empty() {
                 return None;
             }
             inside.insert(user);
-            open.extend(&self.users[user]);
+            open.extend(&self.facts.users[user]);
         }
         None
     }
@@ -73,11 +79,11 @@ impl Planner<'_> {
         let mut work = vec![id];
         let mut seen = BTreeSet::new();
         while let Some(id) = work.pop() {
-            if self.materialized[id] || self.constant[id] || partner == Some(id) || !seen.insert(id) {
+            if self.materialized[id] || self.facts.constant[id] || partner == Some(id) || !seen.insert(id) {
                 continue;
             }
             let node = &self.graph.nodes[id];
-            if is_heavy(&node.op) || matches!(node.op, Op::Reduce(_)) {
+            if is_heavy(&node.op) || matches!(node.op, Op::Reduce(_)) || seen.len() > MOST_BELOW {
                 return true;
             }
             work.extend(&node.operands);

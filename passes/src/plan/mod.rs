@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Planning proposes, building the cones checks: where a view does not compose or a value would be
-//! computed twice, the offending node is materialised too and planning starts over. The loop ends because
-//! each round adds a node.
+//! computed twice, the offending node is materialised too, and what depends on that is built again
+//! (`rounds`). The loop ends because each round adds a node.
 
 mod attend;
 pub mod bounds;
@@ -23,6 +23,7 @@ pub mod expr;
 mod names;
 pub mod neighbourhood;
 mod pair;
+mod rounds;
 mod shared;
 
 pub use attend::{Attend, Keys};
@@ -40,7 +41,7 @@ use regard_ir::{
     types::DType,
     view::View,
 };
-use shared::recomputed;
+use rounds::InMemory;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is computed, kernel by kernel.
@@ -141,28 +142,16 @@ pub fn plan_rows(graph: &Graph, target: &Target) -> Result<Plan, Error> {
 /// Groups a graph in core form.
 fn group(graph: Graph, target: &Target) -> Result<Plan, Error> {
     let graph = memory::part_outputs(graph)?;
-    let constants = Constants::of(&graph);
+    let facts = Facts::of(&graph);
     let mut forced: IdVec<NodeId, bool> = graph.nodes.values().map(|n| matches!(n.op, Op::Input(_))).collect();
     graph.outputs.iter().for_each(|&o| forced[o] = true);
     loop {
-        let mut planner = Planner::new(&graph, &constants, &forced, target);
-        let cuts = match planner.run() {
-            Ok(groups) => {
-                let cuts = recomputed(&graph, &groups, &forced);
-                if cuts.is_empty() {
-                    let groups = planner.chained(groups);
-                    fits(&graph, &groups)?;
-                    return Ok(Plan::new(graph, groups));
-                }
-                cuts
-            }
-            Err(cuts) => cuts,
-        };
-        for cut in cuts {
-            if forced[cut] {
-                return Err(Error::broken(format!("node {cut} cannot be computed by any kernel")));
-            }
-            forced[cut] = true;
+        let mut planner = Planner::new(&graph, &facts, &forced, target);
+        let roots = planner.place();
+        if let Some(groups) = planner.settle(roots, &mut forced)? {
+            let groups = planner.chained(groups);
+            fits(&graph, &groups)?;
+            return Ok(Plan::new(graph, groups));
         }
     }
 }
@@ -190,22 +179,17 @@ fn fits(graph: &Graph, groups: &[Group]) -> Result<(), Error> {
     }
 }
 
-struct Planner<'a> {
-    graph: &'a Graph,
+/// What does not change while nodes are put in memory.
+struct Facts {
     constant: IdVec<NodeId, bool>,
-    constants: &'a Constants,
-    materialized: IdVec<NodeId, bool>,
+    constants: Constants,
+    is_output: IdVec<NodeId, bool>,
     held: IdVec<NodeId, DType>,
     users: IdVec<NodeId, Vec<NodeId>>,
-    /// The scores that an attend computes itself.
-    scores: BTreeMap<NodeId, NodeId>,
-    /// The attends over queries that attends over keys compute, too.
-    partners: BTreeMap<NodeId, Partner>,
-    lanes: usize,
 }
 
-impl<'a> Planner<'a> {
-    fn new(graph: &'a Graph, constants: &'a Constants, forced: &IdVec<NodeId, bool>, target: &Target) -> Self {
+impl Facts {
+    fn of(graph: &Graph) -> Self {
         let mut users: IdVec<NodeId, Vec<NodeId>> = graph.nodes.values().map(|_| Vec::new()).collect();
         for (id, node) in graph.nodes.iter() {
             for &operand in &node.operands {
@@ -214,32 +198,50 @@ impl<'a> Planner<'a> {
                 }
             }
         }
-        let constant = graph.constants();
-        let mut scores = core::scores_of_attends(graph, &|below| forced[below]);
-        scores.retain(|&attend, _| !constant[attend]);
-        let (materialized, lanes) = (forced.clone(), target.lanes as usize);
-        let (held, partners) = (memory::held(graph), BTreeMap::new());
-        let mut planner = Self { graph, constant, constants, materialized, held, users, scores, partners, lanes };
+        let mut is_output: IdVec<NodeId, bool> = graph.nodes.values().map(|_| false).collect();
+        graph.outputs.iter().for_each(|&output| is_output[output] = true);
+        let (constant, constants, held) = (graph.constants(), Constants::of(graph), memory::held(graph));
+        Self { constant, constants, is_output, held, users }
+    }
+}
+
+struct Planner<'a> {
+    graph: &'a Graph,
+    facts: &'a Facts,
+    materialized: InMemory,
+    /// The scores that an attend computes itself.
+    scores: BTreeMap<NodeId, NodeId>,
+    /// The attends over queries that attends over keys compute, too.
+    partners: BTreeMap<NodeId, Partner>,
+    lanes: usize,
+}
+
+impl<'a> Planner<'a> {
+    fn new(graph: &'a Graph, facts: &'a Facts, forced: &IdVec<NodeId, bool>, target: &Target) -> Self {
+        let (materialized, lanes) = (InMemory::new(forced), target.lanes as usize);
+        let mut scores = core::scores_of_attends(graph, &|below| materialized[below]);
+        scores.retain(|&attend, _| !facts.constant[attend]);
+        let mut planner = Self { graph, facts, materialized, scores, partners: BTreeMap::new(), lanes };
         planner.partners = planner.partners();
         planner
     }
 
-    /// All groups, or every node that one of them needs in memory.
-    fn run(&mut self) -> Result<Vec<Group>, BTreeSet<NodeId>> {
+    /// The root of each anchor's group: how far up from it one kernel goes.
+    fn place(&mut self) -> BTreeMap<NodeId, Option<NodeId>> {
         let mut roots: BTreeMap<NodeId, Option<NodeId>> = BTreeMap::new();
         let mut claim = |planner: &mut Self, anchor: NodeId| {
             let root = planner.chain(anchor).last().copied().unwrap_or(anchor);
-            planner.materialized[root] = true;
+            planner.materialized.put(root);
             roots.insert(root, Some(anchor));
         };
-        let graph = self.graph;
-        let anchors = graph.nodes.iter().filter(|&(id, node)| match &node.op {
+        let inside: BTreeSet<NodeId> = self.scores.values().copied().collect();
+        let anchors = self.graph.nodes.iter().filter(|(id, node)| match &node.op {
             Op::MatMul(_) | Op::Attend(_) => true,
-            Op::Scores(_) => !self.scores.values().any(|&s| s == id),
+            Op::Scores(_) => !inside.contains(id),
             _ => false,
         });
-        let anchors: Vec<NodeId> = anchors.map(|(id, _)| id).filter(|&id| !self.constant[id]).collect();
-        let paired: Vec<NodeId> = self.partners.iter().flat_map(|(&keys, p)| [keys, p.inverse]).collect();
+        let anchors: Vec<NodeId> = anchors.map(|(id, _)| id).filter(|&id| !self.facts.constant[id]).collect();
+        let paired: BTreeSet<NodeId> = self.partners.iter().flat_map(|(&keys, p)| [keys, p.inverse]).collect();
         for &id in anchors.iter().filter(|id| !paired.contains(id)) {
             claim(self, id);
         }
@@ -255,25 +257,7 @@ impl<'a> Planner<'a> {
                 None => {}
             }
         }
-        for (id, node) in self.graph.nodes.iter() {
-            let folded = self.constant[id] && !self.graph.outputs.contains(&id);
-            if self.materialized[id] && !folded && !matches!(node.op, Op::Input(_)) {
-                roots.entry(id).or_insert(None);
-            }
-        }
-        let build = |(&root, anchor): (&NodeId, &Option<NodeId>)| {
-            let body = match anchor {
-                None => Body::Row(self.row(root)?),
-                Some(anchor) => match &self.graph.nodes[*anchor].op {
-                    Op::Attend(_) => Body::Attend(self.attend(*anchor)?),
-                    _ => Body::Product(self.product(*anchor)?),
-                },
-            };
-            Ok(Group { root, body })
-        };
-        let built: Vec<Result<Group, Cut>> = roots.iter().map(build).collect();
-        let cuts: BTreeSet<NodeId> = built.iter().filter_map(|group| group.as_ref().err().map(|cut| cut.0)).collect();
-        if cuts.is_empty() { Ok(built.into_iter().flatten().collect()) } else { Err(cuts) }
+        roots
     }
 
     /// The node whose elements a view merely moves, each once: what to put in memory instead of the view.
@@ -286,8 +270,8 @@ impl<'a> Planner<'a> {
     }
 
     fn context(&self) -> Context<'_> {
-        let Self { graph, constants, materialized, held, constant, .. } = self;
-        Context { graph, materialized, held, constant, constants }
+        let Facts { held, constant, constants, .. } = self.facts;
+        Context { graph: self.graph, materialized: &self.materialized, held, constant, constants }
     }
 
     fn cone_under(&self, node: NodeId, view: View, space: &[usize], whole: Option<NodeId>) -> Result<Cone, Cut> {
@@ -378,7 +362,7 @@ impl<'a> Planner<'a> {
         if left.reductions().iter().any(|&r| left.uses(r, 2) && !is_short(&left, r)) {
             return Err(Cut(self.moved(node.operands[0])));
         }
-        let right = if self.constant[right] && right_shape.len() == 2 && !keys {
+        let right = if self.facts.constant[right] && right_shape.len() == 2 && !keys {
             Right::Constant(right)
         } else {
             let last = if keys { [n, k] } else { [k, n] };

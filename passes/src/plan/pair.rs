@@ -13,11 +13,16 @@
 
 use super::{Planner, cone::ConeBuilder};
 use regard_ir::{
-    graph::{Node, NodeId},
+    graph::NodeId,
     ops::{Binary, BinaryOp, Op},
     view::View,
 };
 use std::collections::BTreeMap;
+
+/// Most attends over queries that are tried for one over keys.
+const MOST_TRIED: usize = 8;
+/// Most steps from an attend to the sum in which it meets its partner.
+const LONGEST_WAY: usize = 64;
 
 /// An attend over queries, and how it meets the attend over keys.
 #[derive(Clone, Debug)]
@@ -64,15 +69,18 @@ impl Planner<'_> {
     pub(super) fn partners(&self) -> BTreeMap<NodeId, Partner> {
         let of_axis = |axis: i64| {
             let wanted = move |op: &Op| matches!(op, Op::Attend(a) if a.axis == axis);
-            self.graph.nodes.iter().filter(move |(id, node)| wanted(&node.op) && !self.constant[*id])
+            self.graph.nodes.iter().filter(move |(id, node)| wanted(&node.op) && !self.facts.constant[*id])
         };
+        // Attends over queries that have no partner yet, by the scores that they read.
+        let mut free: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+        of_axis(-2).for_each(|(id, node)| free.entry(node.operands[0]).or_default().push(id));
         let mut partners: BTreeMap<NodeId, Partner> = BTreeMap::new();
         for (keys, node) in of_axis(-1) {
-            let alike =
-                |(_, other): &(NodeId, &Node)| other.operands[0] == node.operands[0] && other.ty.shape == node.ty.shape;
-            let free = |id: NodeId| partners.values().all(|p| p.inverse != id);
-            let mut candidates = of_axis(-2).filter(alike).map(|(id, _)| id).filter(|&id| free(id));
-            if let Some(partner) = candidates.find_map(|inverse| self.partner(keys, inverse)) {
+            let Some(free) = free.get_mut(&node.operands[0]) else { continue };
+            let alike = |id: NodeId| self.graph.ty(id).shape == node.ty.shape;
+            let mut candidates = (0..free.len()).filter(|&at| alike(free[at])).take(MOST_TRIED);
+            if let Some((at, partner)) = candidates.find_map(|at| Some((at, self.partner(keys, free[at])?))) {
+                free.remove(at);
                 partners.insert(keys, partner);
             }
         }
@@ -89,9 +97,11 @@ impl Planner<'_> {
     fn way(&self, from: NodeId) -> Way {
         let mut way = Way::default();
         let mut current = from;
-        while !self.materialized[current]
-            && let [user] = self.users[current][..]
-        {
+        for _ in 0..LONGEST_WAY {
+            let [user] = self.facts.users[current][..] else { break };
+            if self.materialized[current] {
+                break;
+            }
             let node = &self.graph.nodes[user];
             match &node.op {
                 Op::ViewOp(_) => {}
@@ -117,7 +127,7 @@ impl Planner<'_> {
         let node = &self.graph.nodes[id];
         match &node.op {
             Op::Const(_) => Some((id, None)),
-            Op::ViewOp(view) if self.constant[id] => {
+            Op::ViewOp(view) if self.facts.constant[id] => {
                 let one = !view.map.has_fill() && view.map.coords.iter().all(|c| c.digits.is_empty());
                 one.then_some((node.operands[0], Some(&view.map)))
             }

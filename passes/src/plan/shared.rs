@@ -6,6 +6,8 @@
 //!             └─────────┘           └─▶ group b
 //! ```
 //!
+//! So does a long cheap expression that many groups would compute.
+//!
 //! Where they read several values of what they share, or one that is larger than what it is made of, the costly
 //! node itself goes to memory.
 
@@ -18,19 +20,61 @@ use regard_ir::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Nodes to put in memory, so that no group repeats another's costly work.
-pub(super) fn recomputed(graph: &Graph, groups: &[Group], forced: &IdVec<NodeId, bool>) -> BTreeSet<NodeId> {
-    let roots: BTreeSet<NodeId> = groups.iter().map(|g| g.root).collect();
-    let constant = graph.constants();
-    let outside = |id: NodeId| roots.contains(&id) || forced[id] || constant[id];
-    let inside: Vec<BTreeSet<NodeId>> = groups.iter().map(|group| below(graph, group.root, &outside)).collect();
-    let mut owner: BTreeMap<NodeId, usize> = BTreeMap::new();
+/// Most nodes that are looked at for borders, as a multiple of the nodes of the graph.
+const MOST_WORK: usize = 256;
+/// Most nodes that all groups compute together, as a multiple of the nodes of the graph.
+const MOST_REPEATED: usize = 4;
+/// Fewest groups that compute a node, and fewest nodes that it is made of, where it then goes to memory.
+const MANY: usize = 8;
+
+/// Long cheap expressions that many groups compute, where these are most of what is computed: with a group for each node
+/// above such an expression, kernels would together grow with the square of the graph.
+fn repeated(graph: &Graph, roots: &[NodeId], inside: &[BTreeSet<NodeId>]) -> BTreeSet<NodeId> {
+    let total: usize = inside.iter().map(BTreeSet::len).sum();
+    if total <= MOST_REPEATED * graph.nodes.len() {
+        return BTreeSet::new();
+    }
+    let mut groups: IdVec<NodeId, usize> = graph.nodes.values().map(|_| 0).collect();
+    let mut made_of: IdVec<NodeId, usize> = graph.nodes.values().map(|_| 0).collect();
+    inside.iter().flatten().for_each(|&id| groups[id] += 1);
+    for (id, node) in graph.nodes.iter().filter(|&(id, _)| groups[id] > 0) {
+        made_of[id] = node.operands.iter().fold(1usize, |sum, &o| sum.saturating_add(made_of[o]));
+    }
+    let long = |id: NodeId| {
+        groups[id] >= MANY && made_of[id] >= MANY && !matches!(graph.nodes[id].op, Op::ViewOp(_))
+    };
+    // The uppermost of them: what reads it is computed by few groups.
     let mut cuts = BTreeSet::new();
+    for (root, nodes) in roots.iter().zip(inside) {
+        for &user in nodes.iter().chain([root]).filter(|&&user| !long(user)) {
+            cuts.extend(graph.nodes[user].operands.iter().copied().filter(|o| nodes.contains(o) && long(*o)));
+        }
+    }
+    cuts
+}
+
+/// Nodes to put in memory, so that no group repeats another's costly work.
+pub(super) fn recomputed(
+    graph: &Graph,
+    constant: &IdVec<NodeId, bool>,
+    groups: &BTreeMap<NodeId, Group>,
+    forced: &IdVec<NodeId, bool>,
+) -> BTreeSet<NodeId> {
+    let outside = |id: NodeId| groups.contains_key(&id) || forced[id] || constant[id];
+    let roots: Vec<NodeId> = groups.keys().copied().collect();
+    let inside: Vec<BTreeSet<NodeId>> = roots.iter().map(|&root| below(graph, root, &outside)).collect();
+    let cuts = repeated(graph, &roots, &inside);
+    if !cuts.is_empty() {
+        return cuts;
+    }
+    let mut owner: BTreeMap<NodeId, usize> = BTreeMap::new();
+    let (mut cuts, mut work) = (BTreeSet::new(), 0);
     for (index, nodes) in inside.iter().enumerate() {
         for &id in nodes.iter().filter(|&&id| is_costly(&graph.nodes[id])) {
             if let Some(&other) = owner.get(&id) {
-                let pair = [(groups[other].root, &inside[other]), (groups[index].root, nodes)];
-                cuts.insert(border(graph, id, pair));
+                let pair = [(roots[other], &inside[other]), (roots[index], nodes)];
+                work += pair[0].1.len() + pair[1].1.len();
+                cuts.insert(if work <= MOST_WORK * graph.nodes.len() { border(graph, id, pair) } else { id });
             }
             owner.entry(id).or_insert(index);
         }
