@@ -1,9 +1,8 @@
 //! The compile path: graphs of twice as many nodes take at most 2.5 times the work, in every stage.
 //!
 //! Each graph is one that grew faster once: many equal outputs, concatenations of concatenations, chains and rows of
-//! softmaxes, arithmetic on weights, blocks of one kind and blocks that all differ. Chains in which a value is computed
-//! from hundreds before it are held to this in the optimiser alone: planning begins anew for each node that it puts in
-//! memory.
+//! softmaxes, arithmetic on weights, blocks of one kind and blocks that all differ, long chains of norms and reductions,
+//! expressions that many kernels read, sums of moved sums.
 
 use crate::grows;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -105,7 +104,7 @@ fn concatenations_of_concatenations() {
 
 #[test]
 fn softmaxes() {
-    optimiser("a chain of softmaxes", 120, |n| graph("f32[8, 16]", n, "  %s# = softmax %p { axis = -1 }", "%s#"));
+    stages("a chain of softmaxes", 120, |n| graph("f32[8, 16]", n, "  %s# = softmax %p { axis = -1 }", "%s#"));
     let of = |n: usize| {
         let each = |at: usize| format!("  %t{at} = add %x, {at}.5\n  %s{at} = softmax %t{at} {{ axis = -1 }}\n");
         let lines: String = (0..n).map(each).collect();
@@ -149,4 +148,52 @@ fn movement() {
     let block = "  %a# = roll %p { axis = 0, shift = 3 }\n  %b# = exp %a#\n  %c# = pad %b# { axis = 0, low = 1, high = \
                  0, value = 0.0 }\n  %d# = slice %c# { axis = 0, start = 1, stop = 13, step = 1 }\n  %e# = add %d#, %p";
     optimiser("rolls, pads and slices", 24, |n| graph("f32[12, 4]", n, block, "%e#"));
+}
+
+/// Chains in which the planner finds what goes to memory one node after another.
+#[test]
+fn long_chains_of_row_programs() {
+    let norm = "  %g# = weight : f32[16]\n  %n# = layer_norm %p, %g#, %g# { eps = 1e-5 }";
+    stages("a chain of norms", 100, |n| graph("f32[32, 16]", n, norm, "%n#"));
+    let residual = "  %s# = softmax %p { axis = -1 }\n  %t# = add %s#, %p";
+    stages("softmaxes with residual sums", 60, |n| graph("f32[32, 16]", n, residual, "%t#"));
+    let reduction = "  %r# = reduce %p { op = max, axis = -1 }\n  %d# = sub %p, %r#";
+    stages("a chain of reductions", 120, |n| graph("f32[32, 16]", n, reduction, "%d#"));
+    let pointwise = "  %e# = exp %p\n  %a# = add %e#, %p";
+    stages("a deep expression", 400, |n| graph("f32[32, 16]", n, pointwise, "%a#"));
+    let product = "  %w# = weight : f32[16, 16]\n  %s# = softmax %p { axis = -1 }\n  %n# = softmax %s# { axis = -1 }\n  \
+                   %m# = matmul %n#, %w#\n  %y# = add %m#, %p";
+    stages("softmaxes between products", 40, |n| graph("f32[32, 16]", n, product, "%y#"));
+}
+
+/// Kernels that would all compute the same long expression.
+#[test]
+fn expressions_that_many_kernels_read() {
+    let of = |n: usize| {
+        let line = |at: usize| format!("  %y{} = add %y{at}, {at}.5\n", at + 1);
+        let group =
+            |at: usize| format!("  %a{at} = mul %y{n}, %y{at}\n  %z{at} = reduce %a{at} {{ op = max, axis = -1 }}\n");
+        let lines: String = (0..n).map(line).chain((0..n).map(group)).collect();
+        let outputs = (0..n).map(|at| format!("%z{at}")).collect::<Vec<_>>().join(", ");
+        let text = format!("graph g {{\n  %x = input : f32[32, 16]\n  %y0 = abs %x\n{lines}  return {outputs}\n}}\n");
+        optimized(&text::parse(&text).expect("it parses"))
+    };
+    twice("reductions of one expression, plan", 256, of, |graph| plan(graph, target()).expect("a plan"));
+}
+
+/// Views that double, or become one more, with every step where they sink to what they read.
+#[test]
+fn sums_of_moved_sums() {
+    let same = "  %r# = roll %p { axis = 0, shift = 1 }\n  %s# = add %r#, %p";
+    optimiser("sums of rolled sums", 128, |n| graph("f32[1048576, 2]", n, same, "%s#"));
+    let doubled = |n: usize| {
+        let line = |at: usize| {
+            let (next, shift) = (at + 1, 1 << (at % 20));
+            format!("  %r{at} = roll %s{at} {{ axis = 0, shift = {shift} }}\n  %s{next} = add %r{at}, %s{at}\n")
+        };
+        let lines: String = (0..n).map(line).collect();
+        text::parse(&format!("graph g {{\n  %s0 = input : f32[1048576, 2]\n{lines}  return %s{n}\n}}\n"))
+            .expect("it parses")
+    };
+    optimiser("sums of rolled sums, twice as far each", 80, doubled);
 }

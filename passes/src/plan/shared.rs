@@ -40,9 +40,7 @@ fn repeated(graph: &Graph, roots: &[NodeId], inside: &[BTreeSet<NodeId>]) -> BTr
     for (id, node) in graph.nodes.iter().filter(|&(id, _)| groups[id] > 0) {
         made_of[id] = node.operands.iter().fold(1usize, |sum, &o| sum.saturating_add(made_of[o]));
     }
-    let long = |id: NodeId| {
-        groups[id] >= MANY && made_of[id] >= MANY && !matches!(graph.nodes[id].op, Op::ViewOp(_))
-    };
+    let long = |id: NodeId| groups[id] >= MANY && made_of[id] >= MANY && !matches!(graph.nodes[id].op, Op::ViewOp(_));
     // The uppermost of them: what reads it is computed by few groups.
     let mut cuts = BTreeSet::new();
     for (root, nodes) in roots.iter().zip(inside) {
