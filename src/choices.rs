@@ -17,7 +17,7 @@ use crate::{
 };
 use regard_ir::{
     graph::{Graph, Node, NodeId, Tensor, eval, eval_nodes},
-    ops::{Input, Op, OpDef},
+    ops::{Input, Op},
     text,
 };
 

@@ -12,10 +12,7 @@ use crate::{
     errors::{Error, Result},
     report::{Column, Table, screen::wrapped},
 };
-use regard_ir::{
-    graph::Graph,
-    ops::{Op, OpDef},
-};
+use regard_ir::{graph::Graph, ops::Op};
 use regard_models::{
     Config,
     flops::flops,

@@ -17,7 +17,7 @@
 use crate::{
     graph::{Graph, NodeId},
     id::Id,
-    ops::{Attr, AttrReader, Op, OpDef},
+    ops::{Attr, AttrReader, Op},
     text::{MAX_RANK, NodeText},
     types::TensorType,
 };

@@ -10,7 +10,7 @@
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
-    ops::{Op, OpDef},
+    ops::Op,
 };
 
 /// Most terms of one line.

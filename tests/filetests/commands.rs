@@ -26,7 +26,6 @@ use regard::{
 use regard_ir::{
     graph::{Graph, Tensor, eval, random},
     kernel::{self, Kernel},
-    ops::OpDef,
     program::Program,
     target::Target,
     text,

@@ -16,7 +16,7 @@
 use super::{EvalError, Graph, Node, NodeId, Tensor};
 use crate::{
     id::IdVec,
-    ops::{Binary, BinaryOp, Op, OpDef, Reduce, ReduceOp, UnaryOp},
+    ops::{Binary, BinaryOp, Op, Reduce, ReduceOp, UnaryOp},
     types::{DType, Real, TensorType},
     view::{View, is_movement},
 };
@@ -292,7 +292,7 @@ fn reduction(op: &Reduce, operand: &Bounded, value: &Tensor) -> Result<Tensor, S
     let real = |ty: &TensorType| TensorType::f32(&ty.shape[..]);
     let by = |how: ReduceOp, per_element: &dyn Fn(usize) -> f64| {
         let bounds = Tensor::from_fn(real(&operand.value.ty), per_element);
-        Reduce { op: how, axis: op.axis }.eval(&[&bounds], &real(&value.ty))
+        Op::from(Reduce { op: how, axis: op.axis }).eval(&[&bounds], &real(&value.ty))
     };
     if matches!(op.op, ReduceOp::Max | ReduceOp::Min) {
         return by(ReduceOp::Max, &|i| operand.error.data[i]);
@@ -447,7 +447,7 @@ mod tests {
             let apply = |op: BinaryOp, x: f64, y: f64| {
                 let tensor = |v: f64| Tensor::new(TensorType::f32([1]), vec![v]);
                 let dtype = if op.is_logical() { DType::Bool } else { DType::F32 };
-                Binary { op }.eval(&[&tensor(x), &tensor(y)], &TensorType::new(dtype, [1])).expect("a value").data[0]
+                Op::from(Binary { op }).eval(&[&tensor(x), &tensor(y)], &TensorType::new(dtype, [1])).expect("a value").data[0]
             };
             for (op, name) in BinaryOp::ALL.into_iter().filter(|(op, _)| !matches!(op, BinaryOp::And | BinaryOp::Or)) {
                 let (before, after) = (apply(op, a, b), apply(op, a + s * e, b + t * f));

@@ -20,8 +20,8 @@ use super::{Graph, NodeId};
 use crate::{
     ops::{
         Attend, Attention, Binary, BinaryOp, Cast, Concat, Const, Expand, Gather, Gelu, Input, InverseAttention, Iota,
-        LayerNorm, MatMul, Mix, Op, OpDef, Pad, Reduce, ReduceOp, Reshape, Roll, Scores, Select, Slice, Softmax,
-        Transpose, Unary, UnaryOp, ViewOp, Weight,
+        LayerNorm, MatMul, Mix, Op, Pad, Reduce, ReduceOp, Reshape, Roll, Scores, Select, Slice, Softmax, Transpose,
+        Unary, UnaryOp, ViewOp, Weight,
     },
     types::{DType, TensorType},
     view::View,

@@ -8,11 +8,7 @@
 //! ```
 
 use super::{Graph, Node, NodeId, Tensor};
-use crate::{
-    id::IdVec,
-    ops::{Op, OpDef},
-    text::NodeText,
-};
+use crate::{id::IdVec, ops::Op, text::NodeText};
 
 /// Tensors that take so many bytes are asked for before they are computed.
 const LARGE: usize = 64 << 20;

@@ -34,7 +34,7 @@ pub use tensor::Tensor;
 use crate::{
     define_id,
     id::{Id, IdVec},
-    ops::{Op, OpDef},
+    ops::Op,
     types::{DType, TensorType},
 };
 use std::collections::{BTreeMap, BTreeSet};

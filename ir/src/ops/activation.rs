@@ -6,27 +6,25 @@
 //!   gelu_tanh(x) = x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³)))        the approximation of gelu
 //! ```
 
-use super::{
-    Attr, AttrReader, OpDef,
-    pointwise::greater,
-    shape::{float, named},
-};
+use super::{OpDef, pointwise::greater, shape::float};
 use crate::{graph::Tensor, types::TensorType};
 
-/// Which function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs)] // the names say it
-pub enum ActivationOp {
-    Relu,
-    Hardswish,
-    GeluTanh,
+words! {
+    /// Which function.
+    #[allow(missing_docs)] // the names say it
+    pub enum ActivationOp = "activation" {
+        Relu = "relu",
+        Hardswish = "hardswish",
+        GeluTanh = "gelu_tanh",
+    }
 }
 
-/// `relu %x`, `hardswish %x`, `gelu_tanh %x`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Activation {
-    /// Which.
-    pub op: ActivationOp,
+op! {
+    /// `relu %x`, `hardswish %x`, `gelu_tanh %x`.
+    pub struct Activation = family activation(x) {
+        /// Which.
+        pub op: ActivationOp,
+    }
 }
 
 /// √(2/π) and the factor of the cube.
@@ -34,10 +32,6 @@ const TANH_SCALE: f64 = 0.7978845608028654;
 const TANH_CUBE: f64 = 0.044715;
 
 impl ActivationOp {
-    /// Every member with its name.
-    pub const ALL: [(ActivationOp, &'static str); 3] =
-        [(ActivationOp::Relu, "relu"), (ActivationOp::Hardswish, "hardswish"), (ActivationOp::GeluTanh, "gelu_tanh")];
-
     fn apply(self, x: f64) -> f64 {
         match self {
             ActivationOp::Relu => greater(x, 0.0),
@@ -76,21 +70,8 @@ impl ActivationOp {
 }
 
 impl OpDef for Activation {
-    fn name(&self) -> &'static str {
-        ActivationOp::ALL[self.op as usize].1
-    }
-    fn arity(&self) -> (usize, usize) {
-        (1, 1)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        Vec::new()
-    }
-    fn from_attrs(name: &str, _: &mut AttrReader) -> Option<Result<Self, String>> {
-        let (op, _) = *ActivationOp::ALL.iter().find(|(_, n)| *n == name)?;
-        named(true, || Ok(Self { op }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
-        float(self.name(), "operand", operands[0]).map(|()| operands[0].clone())
+        float(self.op.name(), "operand", operands[0]).map(|()| operands[0].clone())
     }
     /// One operation per line of the definition.
     fn flops(&self, _: &[&TensorType], result: &TensorType) -> u64 {
@@ -99,8 +80,7 @@ impl OpDef for Activation {
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         Ok(Tensor::new(result.clone(), operands[0].data.iter().map(|&x| self.op.apply(x)).collect()))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
-        let (name, ty, lines) = (self.name(), operands[0], self.op.lines());
-        Some(format!("graph {name} {{\n  %x = input : {ty}\n{lines}  return %y\n}}\n"))
+    fn body(&self, _: &[&TensorType]) -> Option<String> {
+        Some(self.op.lines())
     }
 }

@@ -8,31 +8,20 @@
 //! last row or column; what lies outside counts as 0.
 
 use super::{
-    Attr, AttrReader, OpDef, defined_flops,
+    OpDef,
     grid_sample::MOST,
-    shape::{common_float, named, sized},
+    shape::{common_float, sized},
     taps::{Align, taps},
 };
 use crate::{graph::Tensor, types::TensorType};
 
-/// `agents %map, %positions`: map `[b, h, w, c]`, positions `[b, g, i, j, 2]` → `[b, i, j, c]`, where g divides c;
-/// floats, the result of their common type.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Agents;
+op! {
+    /// `agents %map, %positions`: map `[b, h, w, c]`, positions `[b, g, i, j, 2]` → `[b, i, j, c]`, where g divides c;
+    /// floats, the result of their common type.
+    pub struct Agents = "agents"(map, positions);
+}
 
 impl OpDef for Agents {
-    fn name(&self) -> &'static str {
-        "agents"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (2, 2)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        Vec::new()
-    }
-    fn from_attrs(name: &str, _: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "agents", || Ok(Self))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let [map, positions] = [operands[0], operands[1]];
         let dtype = common_float("agents", operands)?;
@@ -46,9 +35,6 @@ impl OpDef for Agents {
             [batch, g, i, j, 2] if batch == b && c.is_multiple_of(g) => sized(dtype, vec![b, i, j, c]),
             _ => Err(format!("positions of agents are {positions}, expected [{b}, a divisor of {c}, …, …, 2]")),
         }
-    }
-    fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {
-        defined_flops(self, operands)
     }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         let [map, positions] = [operands[0], operands[1]];
@@ -67,15 +53,12 @@ impl OpDef for Agents {
         }
         Ok(Tensor::new(result.clone(), data))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let [map, positions] = [operands[0], operands[1]];
         let (&[b, h, w, c], &[_, g, i, j, _]) = (&map.shape[..], &positions.shape[..]) else { return None };
         let (maps, points, width) = (b * g, i * j, c / g);
         Some(format!(
-            "graph agents {{
-  %map = input : {map}
-  %positions = input : {positions}
-  %cut = reshape %map {{ shape = [{b}, {h}, {w}, {g}, {width}] }}
+            "  %cut = reshape %map {{ shape = [{b}, {h}, {w}, {g}, {width}] }}
   %grouped = transpose %cut {{ order = [-2, -4, -3, -1] }}
   %maps = reshape %grouped {{ shape = [{maps}, {h}, {w}, {width}] }}
   %row = slice %positions {{ axis = -1, start = 0, stop = 1, step = 1 }}
@@ -85,10 +68,7 @@ impl OpDef for Agents {
   %sampled = grid_sample %maps, %rows, %columns {{ align = corners }}
   %groups = reshape %sampled {{ shape = [{b}, {g}, {i}, {j}, {width}] }}
   %last = transpose %groups {{ order = [-3, -2, -4, -1] }}
-  %y = reshape %last {{ shape = [{b}, {i}, {j}, {c}] }}
-  return %y
-}}
-"
+  %y = reshape %last {{ shape = [{b}, {i}, {j}, {c}] }}"
         ))
     }
 }

@@ -5,8 +5,8 @@
 //! ```
 
 use super::{
-    Attr, AttrReader, OpDef,
-    shape::{float, named, places_fit},
+    OpDef,
+    shape::{float, places_fit},
     walk::around,
 };
 use crate::{
@@ -14,26 +14,15 @@ use crate::{
     types::{DType, TensorType},
 };
 
-/// `argmax %x { axis = -1 }`: i32, the axis stays with extent 1.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Argmax {
-    /// Axis, −1 for the last.
-    pub axis: i64,
+op! {
+    /// `argmax %x { axis = -1 }`: i32, the axis stays with extent 1.
+    pub struct Argmax = "argmax"(x) {
+        /// Axis, −1 for the last.
+        pub axis: i64,
+    }
 }
 
 impl OpDef for Argmax {
-    fn name(&self) -> &'static str {
-        "argmax"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (1, 1)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("axis", Attr::Int(self.axis))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "argmax", || Ok(Self { axis: attrs.int("axis")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         float("argmax", "operand", operands[0])?;
         let mut shape = operands[0].shape.clone();
@@ -58,24 +47,19 @@ impl OpDef for Argmax {
         }
         Ok(Tensor::new(result.clone(), data))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let (x, axis) = (operands[0], self.axis);
         let last = x.shape[x.axis(axis).ok()?] - 1;
         let positions = TensorType::new(DType::I32, x.shape.clone());
         Some(format!(
-            "graph argmax {{
-  %x = input : {x}
-  %greatest = reduce %x {{ op = max, axis = {axis} }}
+            "  %greatest = reduce %x {{ op = max, axis = {axis} }}
   %equal = eq %x, %greatest
   %number = eq %x, %x
   %nan = not %number
   %is = or %equal, %nan
   %place = iota {{ axis = {axis} }} : {positions}
   %candidate = select %is, %place, {last}
-  %y = reduce %candidate {{ op = min, axis = {axis} }}
-  return %y
-}}
-"
+  %y = reduce %candidate {{ op = min, axis = {axis} }}"
         ))
     }
 }

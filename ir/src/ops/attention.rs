@@ -10,9 +10,9 @@
 //! composite people write; a fully masked row gives zeros, never NaN.
 
 use super::{
-    Attr, AttrReader, OpDef,
+    OpDef,
     gemm::products,
-    shape::{batched, common_float, matrix, named, narrowed},
+    shape::{batched, common_float, matrix, narrowed},
     softmax,
     walk::{Walk, around, broadcast_strides},
 };
@@ -21,24 +21,27 @@ use crate::{
     types::{DType, Real, ShapeText, TensorType, broadcast},
 };
 
-/// `attention %q, %k, %v { scale = 0.17 }` or with an additive bias as fourth operand:
-/// q `[…, n, d]`, k `[…, m, d]`, v `[…, m, c]`, bias broadcast to `[…, n, m]` → `[…, n, c]`; all
-/// floats. Computed in f32; the result has the type of q, k and v, f32 where these differ.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Attention {
-    /// Multiplies q·k before the bias is added.
-    pub scale: Real,
+op! {
+    /// `attention %q, %k, %v { scale = 0.17 }` or with an additive bias as fourth operand:
+    /// q `[…, n, d]`, k `[…, m, d]`, v `[…, m, c]`, bias broadcast to `[…, n, m]` → `[…, n, c]`; all
+    /// floats. Computed in f32; the result has the type of q, k and v, f32 where these differ.
+    pub struct Attention = "attention"(q, k, v; bias) {
+        /// Multiplies q·k before the bias is added.
+        pub scale: Real,
+    }
 }
 
-/// `scores %q, %k`: q `[…, n, d]`, k `[…, m, d]`, floats → f32 `[…, n, m]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Scores;
+op! {
+    /// `scores %q, %k`: q `[…, n, d]`, k `[…, m, d]`, floats → f32 `[…, n, m]`.
+    pub struct Scores = "scores"(q, k);
+}
 
-/// `attend %s, %v { axis = -1 }`: s `[…, n, m]`, v `[…, m, c]`, floats → f32 `[…, n, c]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Attend {
-    /// −1: softmax over keys; −2: over queries (inverse attention).
-    pub axis: i64,
+op! {
+    /// `attend %s, %v { axis = -1 }`: s `[…, n, m]`, v `[…, m, c]`, floats → f32 `[…, n, c]`.
+    pub struct Attend = "attend"(s, v) {
+        /// −1: softmax over keys; −2: over queries (inverse attention).
+        pub axis: i64,
+    }
 }
 
 fn scores_type(name: &str, q: &TensorType, k: &TensorType) -> Result<TensorType, String> {
@@ -65,6 +68,11 @@ pub(super) fn biased_type(
         )),
         _ => Ok(scores),
     }
+}
+
+/// What a definition calls scores after an optional bias, and the line that adds it.
+pub(super) fn biased(bias: Option<&&TensorType>) -> (&'static str, &'static str) {
+    if bias.is_some() { ("biased", "\n  %biased = add %scaled, %bias") } else { ("scaled", "") }
 }
 
 /// `scale·q·kᵀ + bias`, of that type.
@@ -104,18 +112,6 @@ pub(super) fn attend(mut scores: Tensor, v: &Tensor, axis: usize, result: &Tenso
 }
 
 impl OpDef for Scores {
-    fn name(&self) -> &'static str {
-        "scores"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (2, 2)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        Vec::new()
-    }
-    fn from_attrs(name: &str, _: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "scores", || Ok(Self))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         scores_type("scores", operands[0], operands[1])
     }
@@ -125,34 +121,12 @@ impl OpDef for Scores {
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         Ok(products(operands[0], operands[1], true, result))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
-        let [q, k] = [operands[0], operands[1]];
-        Some(format!(
-            "graph scores {{
-  %q = input : {q}
-  %k = input : {k}
-  %t = transpose %k {{ order = [-1, -2] }}
-  %s = matmul %q, %t
-  return %s
-}}
-"
-        ))
+    fn body(&self, _: &[&TensorType]) -> Option<String> {
+        Some("  %t = transpose %k { order = [-1, -2] }\n  %s = matmul %q, %t".to_string())
     }
 }
 
 impl OpDef for Attend {
-    fn name(&self) -> &'static str {
-        "attend"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (2, 2)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("axis", Attr::Int(self.axis))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "attend", || Ok(Self { axis: attrs.int("axis")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         if !matches!(self.axis, -1 | -2) {
             return Err(format!("attend has axis {}, expected -1 (keys) or -2 (queries)", self.axis));
@@ -167,34 +141,12 @@ impl OpDef for Attend {
         let axis = operands[0].ty.axis(self.axis)?;
         Ok(attend(operands[0].clone(), operands[1], axis, result))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
-        let [s, v] = [operands[0], operands[1]];
-        let lines = softmax::lines("s", "w", self.axis);
-        Some(format!(
-            "graph attend {{
-  %s = input : {s}
-  %v = input : {v}{lines}
-  %y = matmul %w, %v
-  return %y
-}}
-"
-        ))
+    fn body(&self, _: &[&TensorType]) -> Option<String> {
+        Some(softmax::lines("s", "w", self.axis) + "\n  %y = matmul %w, %v")
     }
 }
 
 impl OpDef for Attention {
-    fn name(&self) -> &'static str {
-        "attention"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (3, 4)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("scale", Attr::Real(self.scale))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "attention", || Ok(Self { scale: attrs.real("scale")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         common_float("attention", operands)?;
         let scores = biased_type("attention", [operands[0], operands[1]], operands.get(3))?;
@@ -213,25 +165,13 @@ impl OpDef for Attention {
         let axis = ty.axis(-1)?;
         Ok(attend(scores, v, axis, result))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
-        let [q, k, v] = [operands[0], operands[1], operands[2]];
-        let (input, scores, sum) = match operands.get(3) {
-            Some(bias) => (format!("\n  %bias = input : {bias}"), "biased", "\n  %biased = add %scaled, %bias"),
-            None => (String::new(), "scaled", ""),
-        };
-        let scale = self.scale;
-        let (narrow, result) = narrowed(common_float("attention", &operands[..3]).ok()?);
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
+        let (scores, sum) = biased(operands.get(3));
+        let (scale, narrow) = (self.scale, narrowed(common_float("attention", &operands[..3]).ok()?));
         Some(format!(
-            "graph attention {{
-  %q = input : {q}
-  %k = input : {k}
-  %v = input : {v}{input}
-  %s = scores %q, %k
+            "  %s = scores %q, %k
   %scaled = mul %s, {scale}{sum}
-  %y = attend %{scores}, %v {{ axis = -1 }}{narrow}
-  return %{result}
-}}
-"
+  %y = attend %{scores}, %v {{ axis = -1 }}{narrow}"
         ))
     }
 }

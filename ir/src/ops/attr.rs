@@ -1,7 +1,7 @@
 //! The attribute codec shared by text, hash and e-graph.
 
 use crate::{
-    types::{DType, Real},
+    types::{DType, Real, TensorType},
     view::View,
 };
 use std::{fmt, sync::Arc};
@@ -61,17 +61,17 @@ fn is_identifier(word: &str) -> bool {
 #[derive(Clone, Debug, Default)]
 pub struct AttrReader {
     attrs: Vec<(String, Attr)>,
-    ty: Option<crate::types::TensorType>,
+    ty: Option<TensorType>,
     asked: Option<String>,
 }
 
 impl AttrReader {
     /// A reader over attributes as written and the written type, if any.
-    pub fn new(attrs: Vec<(String, Attr)>, ty: Option<crate::types::TensorType>) -> Self {
+    pub fn new(attrs: Vec<(String, Attr)>, ty: Option<TensorType>) -> Self {
         Self { attrs, ty, asked: None }
     }
     /// The written type; leaf ops need it.
-    pub fn ty(&self) -> Result<crate::types::TensorType, String> {
+    pub fn ty(&self) -> Result<TensorType, String> {
         self.ty.clone().ok_or_else(|| "expected a type, for example `: f32[2, 49, 32]`".to_string())
     }
     fn take(&mut self, name: &str) -> Result<Attr, String> {
@@ -83,65 +83,12 @@ impl AttrReader {
         let at = self.attrs.iter().position(|(n, _)| n == name)?;
         Some(self.attrs.remove(at).1)
     }
-    /// An integer.
-    pub fn int(&mut self, name: &str) -> Result<i64, String> {
-        match self.take(name)? {
-            Attr::Int(i) => Ok(i),
-            other => Err(format!("attribute `{name}` is {other}, expected an integer")),
-        }
-    }
-    /// An integer ≥ 0.
-    pub fn size(&mut self, name: &str) -> Result<usize, String> {
-        let i = self.int(name)?;
-        usize::try_from(i).map_err(|_| format!("attribute `{name}` is {i}, expected 0 or more"))
-    }
-    /// A real number; an integer is one too.
-    pub fn real(&mut self, name: &str) -> Result<Real, String> {
-        match self.take(name)? {
-            Attr::Int(i) => Ok(Real::new(i as f64)),
-            Attr::Real(r) => Ok(r),
-            other => Err(format!("attribute `{name}` is {other}, expected a number")),
-        }
-    }
-    /// A list of integers.
-    pub fn ints(&mut self, name: &str) -> Result<Vec<i64>, String> {
-        match self.take(name)? {
-            Attr::Ints(list) => Ok(list),
-            other => Err(format!("attribute `{name}` is {other}, expected a list of integers")),
-        }
-    }
-    /// Two sizes, for rows and columns; one number stands for both.
-    pub fn pair(&mut self, name: &str) -> Result<[usize; 2], String> {
-        let wrong = |found: &Attr| format!("attribute `{name}` is {found}, expected one or two numbers of 0 or more");
-        let found = self.take(name)?;
-        let list = match &found {
-            Attr::Int(both) => vec![*both; 2],
-            Attr::Ints(list) => list.clone(),
-            other => return Err(wrong(other)),
-        };
-        let sizes: Vec<usize> = list.iter().filter_map(|&i| usize::try_from(i).ok()).collect();
-        if list.len() == 2 { sizes.try_into().map_err(|_| wrong(&found)) } else { Err(wrong(&found)) }
-    }
     /// A word or quoted text.
     pub fn word(&mut self, name: &str) -> Result<String, String> {
         match self.take(name)? {
             Attr::Word(w) => Ok(w),
             other => Err(format!("attribute `{name}` is {other}, expected a word")),
         }
-    }
-    /// A view, as a value or as its text.
-    pub fn view(&mut self, name: &str) -> Result<View, String> {
-        match self.take(name)? {
-            Attr::View(view) => Ok(Arc::unwrap_or_clone(view)),
-            Attr::Word(text) => text.parse::<View>().map_err(|error| error.to_string()),
-            other => Err(format!("attribute `{name}` is {other}, expected a word")),
-        }
-    }
-    /// An element type.
-    pub fn dtype(&mut self, name: &str) -> Result<DType, String> {
-        let word = self.word(name)?;
-        DType::from_name(&word)
-            .ok_or_else(|| format!("`{word}` is no element type, expected f32, bf16, f16, i32 or bool"))
     }
     /// The attribute asked for last, which is what an error is about.
     pub fn asked(&self) -> Option<&str> {
@@ -151,4 +98,117 @@ impl AttrReader {
     pub fn rest(&self) -> impl Iterator<Item = &str> {
         self.attrs.iter().map(|(n, _)| n.as_str())
     }
+}
+
+/// What an attribute holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An integer, an axis for example.
+    Int,
+    /// An integer of 0 or more.
+    Size,
+    /// 0 or 1.
+    Flag,
+    /// Two sizes, for rows and columns; one number stands for both.
+    Pair,
+    /// A number.
+    Real,
+    /// A list of integers.
+    Ints,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A view.
+    View,
+    /// The type written behind the colon, not between braces.
+    Type,
+}
+
+/// A type of Rust that an attribute can have.
+pub trait Attribute: Sized {
+    /// What it holds, as data.
+    const KIND: Kind;
+    /// The value; `None` for the written type.
+    fn attr(&self) -> Option<Attr>;
+    /// Takes the attribute of that name.
+    fn read(attrs: &mut AttrReader, name: &str) -> Result<Self, String>;
+}
+
+/// Implements [`Attribute`]: the kind, the value of `self`, and what each form of value reads back to.
+macro_rules! attribute {
+    ($ty:ty, $kind:ident, $expected:literal, |$value:ident| $attr:expr, { $($form:pat => $read:expr),+ $(,)? }) => {
+        impl Attribute for $ty {
+            const KIND: Kind = Kind::$kind;
+            fn attr(&self) -> Option<Attr> {
+                let $value = self;
+                Some($attr)
+            }
+            fn read(attrs: &mut AttrReader, name: &str) -> Result<Self, String> {
+                let found = attrs.take(name)?;
+                let wrong = || format!("attribute `{name}` is {found}, expected {}", $expected);
+                match &found {
+                    $($form => Option::ok_or_else($read, wrong),)+
+                    #[allow(unreachable_patterns)]
+                    _ => Err(wrong()),
+                }
+            }
+        }
+    };
+}
+
+attribute!(i64, Int, "an integer", |x| Attr::Int(*x), { Attr::Int(i) => Some(*i) });
+attribute!(usize, Size, "0 or more", |x| Attr::Int(*x as i64), { Attr::Int(i) => usize::try_from(*i).ok() });
+attribute!(bool, Flag, "0 or 1", |x| Attr::Int(i64::from(*x)), { Attr::Int(0) => Some(false), Attr::Int(1) => Some(true) });
+attribute!(Real, Real, "a number", |x| Attr::Real(*x), {
+    Attr::Int(i) => Some(Real::new(*i as f64)),
+    Attr::Real(r) => Some(*r),
+});
+attribute!(Vec<i64>, Ints, "a list of integers", |x| Attr::Ints(x.clone()), { Attr::Ints(list) => Some(list.clone()) });
+attribute!([usize; 2], Pair, "one or two numbers of 0 or more", |x| Attr::sizes(x), {
+    Attr::Int(both) => usize::try_from(*both).ok().map(|both| [both; 2]),
+    Attr::Ints(list) => match list[..] {
+        [rows, columns] => usize::try_from(rows).ok().zip(usize::try_from(columns).ok()).map(<[usize; 2]>::from),
+        _ => None,
+    },
+});
+
+impl Attribute for View {
+    const KIND: Kind = Kind::View;
+    fn attr(&self) -> Option<Attr> {
+        Some(Attr::view(self.clone()))
+    }
+    fn read(attrs: &mut AttrReader, name: &str) -> Result<Self, String> {
+        match attrs.take(name)? {
+            Attr::View(view) => Ok(Arc::unwrap_or_clone(view)),
+            Attr::Word(text) => text.parse::<View>().map_err(|error| error.to_string()),
+            other => Err(format!("attribute `{name}` is {other}, expected a word")),
+        }
+    }
+}
+
+impl Attribute for DType {
+    const KIND: Kind = Kind::Word(&["f32", "bf16", "f16", "i32", "bool"]);
+    fn attr(&self) -> Option<Attr> {
+        Some(Attr::Word(self.name().to_string()))
+    }
+    fn read(attrs: &mut AttrReader, name: &str) -> Result<Self, String> {
+        let (word, Kind::Word(names)) = (attrs.word(name)?, Self::KIND) else { unreachable!("its kind is a word") };
+        DType::from_name(&word).ok_or_else(|| unknown_word(&word, "element type", names))
+    }
+}
+
+impl Attribute for TensorType {
+    const KIND: Kind = Kind::Type;
+    fn attr(&self) -> Option<Attr> {
+        None
+    }
+    fn read(attrs: &mut AttrReader, _: &str) -> Result<Self, String> {
+        attrs.ty()
+    }
+}
+
+/// The sentence about a word that is none of `names`.
+pub(super) fn unknown_word(word: &str, what: &str, names: &[&str]) -> String {
+    let (last, rest) = names.split_last().expect("an enum has members");
+    let names = if rest.is_empty() { last.to_string() } else { format!("{} or {last}", rest.join(", ")) };
+    format!("`{word}` is no {what}, expected {names}")
 }

@@ -7,38 +7,23 @@
 //! The four vectors are constant in a trained network. The definition keeps scale and shift apart from x, so that
 //! they are folded once and the optimiser can move them into the product before or behind.
 
-use super::{
-    Attr, AttrReader, OpDef,
-    shape::{common_float, named},
-    walk::around,
-};
+use super::{Attr, OpDef, shape::common_float, walk::around};
 use crate::{
     graph::Tensor,
     types::{Real, TensorType},
 };
 
-/// `batch_norm %x, %gamma, %beta, %mean, %variance { eps = 1e-5, axis = -3 }`: x `[…, c, …]`, the others `[c]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BatchNorm {
-    /// Added to the variance.
-    pub eps: Real,
-    /// The axis of channels, −1 for the last.
-    pub axis: i64,
+op! {
+    /// `batch_norm %x, %gamma, %beta, %mean, %variance { eps = 1e-5, axis = -3 }`: x `[…, c, …]`, the others `[c]`.
+    pub struct BatchNorm = "batch_norm"(x, gamma, beta, mean, variance) {
+        /// Added to the variance.
+        pub eps: Real,
+        /// The axis of channels, −1 for the last.
+        pub axis: i64,
+    }
 }
 
 impl OpDef for BatchNorm {
-    fn name(&self) -> &'static str {
-        "batch_norm"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (5, 5)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("eps", Attr::Real(self.eps)), ("axis", Attr::Int(self.axis))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "batch_norm", || Ok(Self { eps: attrs.real("eps")?, axis: attrs.int("axis")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let x = operands[0];
         let dtype = common_float("batch_norm", operands)?;
@@ -64,21 +49,15 @@ impl OpDef for BatchNorm {
         }
         Ok(Tensor::new(result.clone(), data))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
-        let [x, gamma, beta, mean, variance] = [0, 1, 2, 3, 4].map(|i| operands[i]);
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
+        let [x, gamma] = [operands[0], operands[1]];
         let axis = x.axis(self.axis).ok()?;
         let (eps, behind) = (self.eps, x.rank() - 1 - axis);
         let mut shape = vec![gamma.shape[0]];
         shape.resize(1 + behind, 1);
         let shape = Attr::sizes(&shape);
         Some(format!(
-            "graph batch_norm {{
-  %x = input : {x}
-  %gamma = input : {gamma}
-  %beta = input : {beta}
-  %mean = input : {mean}
-  %variance = input : {variance}
-  %positive = add %variance, {eps}
+            "  %positive = add %variance, {eps}
   %root = rsqrt %positive
   %scale = mul %gamma, %root
   %centre = mul %mean, %scale
@@ -86,10 +65,7 @@ impl OpDef for BatchNorm {
   %factor = reshape %scale {{ shape = {shape} }}
   %term = reshape %shift {{ shape = {shape} }}
   %scaled = mul %x, %factor
-  %y = add %scaled, %term
-  return %y
-}}
-"
+  %y = add %scaled, %term"
         ))
     }
 }

@@ -13,9 +13,9 @@
 //! cancel. With one channel per group there is nothing to multiply by: a sum over taps, lanes along channels.
 
 use super::{
-    Attr, AttrReader, OpDef,
+    Attr, OpDef,
     gemm::products,
-    shape::{common_float, named, sized},
+    shape::{common_float, sized},
     unfold::{fit_patches, pieces},
     walk::collect,
 };
@@ -24,18 +24,19 @@ use crate::{
     types::{DType, TensorType, strides},
 };
 
-/// `conv2d %x, %w, %b { stride = [2, 2], padding = [1, 1], dilation = [1, 1], groups = 1 }`: x `[B, C, H, W]`,
-/// w `[O, C/groups, kh, kw]`, b `[O]` or absent, all floats → f32 `[B, O, OH, OW]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Conv2d {
-    /// Distance of neighbouring patches in rows and columns.
-    pub stride: [usize; 2],
-    /// Zeros on either side, above and below, left and right.
-    pub padding: [usize; 2],
-    /// Distance of taps in rows and columns.
-    pub dilation: [usize; 2],
-    /// Independent groups of channels.
-    pub groups: usize,
+op! {
+    /// `conv2d %x, %w, %b { stride = [2, 2], padding = [1, 1], dilation = [1, 1], groups = 1 }`: x `[B, C, H, W]`,
+    /// w `[O, C/groups, kh, kw]`, b `[O]` or absent, all floats → f32 `[B, O, OH, OW]`.
+    pub struct Conv2d = "conv2d"(x, w; b) {
+        /// Distance of neighbouring patches in rows and columns.
+        pub stride: [usize; 2],
+        /// Zeros on either side, above and below, left and right.
+        pub padding: [usize; 2],
+        /// Distance of taps in rows and columns.
+        pub dilation: [usize; 2],
+        /// Independent groups of channels.
+        pub groups: usize,
+    }
 }
 
 /// All extents of a convolution.
@@ -168,26 +169,6 @@ impl Conv2d {
 }
 
 impl OpDef for Conv2d {
-    fn name(&self) -> &'static str {
-        "conv2d"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (2, 3)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![
-            ("stride", Attr::sizes(&self.stride)),
-            ("padding", Attr::sizes(&self.padding)),
-            ("dilation", Attr::sizes(&self.dilation)),
-            ("groups", Attr::Int(self.groups as i64)),
-        ]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "conv2d", || {
-            let (stride, padding, dilation) = (attrs.pair("stride")?, attrs.pair("padding")?, attrs.pair("dilation")?);
-            Ok(Self { stride, padding, dilation, groups: attrs.size("groups")? })
-        })
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         common_float("conv2d", operands)?;
         let e = self.extents(operands)?;
@@ -217,7 +198,7 @@ impl OpDef for Conv2d {
         }
         Ok(y)
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let e = self.extents(operands).ok()?;
         let (x, w) = (operands[0], operands[1]);
         let sums = match e.groups {
@@ -225,28 +206,20 @@ impl OpDef for Conv2d {
             1 => self.dense(&e),
             _ => self.grouped(&e),
         };
-        let (input, mut last) = (operands.get(2).map(|bias| format!("  %b = input : {bias}\n")), "sums");
-        let mut finish = String::new();
+        let (mut finish, mut last) = (String::new(), "sums");
         // Products of a narrow type are f32, sums over taps are not.
         if e.is_depthwise() && common_float("conv2d", &[x, w]).ok()? != DType::F32 {
             finish += "  %wide = cast %sums { to = f32 }\n";
             last = "wide";
         }
-        if input.is_some() {
+        if operands.len() == 3 {
             finish += &format!("  %total = add %{last}, %b\n");
             last = "total";
         }
         let (batch, out, rows, columns) = (e.batch, e.out, e.rows, e.columns);
         Some(format!(
-            "graph conv2d {{
-  %x = input : {x}
-  %w = input : {w}
-{}{sums}{finish}  %pixels = reshape %{last} {{ shape = [{batch}, {rows}, {columns}, {out}] }}
-  %y = transpose %pixels {{ order = [-1, -3, -2] }}
-  return %y
-}}
-",
-            input.unwrap_or_default()
+            "{sums}{finish}  %pixels = reshape %{last} {{ shape = [{batch}, {rows}, {columns}, {out}] }}
+  %y = transpose %pixels {{ order = [-1, -3, -2] }}"
         ))
     }
 }

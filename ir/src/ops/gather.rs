@@ -4,36 +4,22 @@
 //!   y[i…, c…] = table[idx[i…], c…]
 //! ```
 
-use super::{
-    Attr, AttrReader, OpDef,
-    shape::{named, sized},
-};
+use super::{OpDef, shape::sized};
 use crate::{
     graph::Tensor,
     types::{DType, TensorType},
 };
 
-/// `gather %table, %idx`: table `[n, c…]`, idx i32 `[i…]` → `[i…, c…]`.
-///
-/// An index outside 0…n−1, a negative one too, is an error of the interpreter, and so of `regard check`. Compiled code
-/// takes the nearest row, 0 or n−1, and never reads outside the table. Where table and indices are weights, the interpreter
-/// computes the result once, when weights are bound, and the error is said there.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Gather;
+op! {
+    /// `gather %table, %idx`: table `[n, c…]`, idx i32 `[i…]` → `[i…, c…]`.
+    ///
+    /// An index outside 0…n−1, a negative one too, is an error of the interpreter, and so of `regard check`. Compiled code
+    /// takes the nearest row, 0 or n−1, and never reads outside the table. Where table and indices are weights, the interpreter
+    /// computes the result once, when weights are bound, and the error is said there.
+    pub struct Gather = "gather"(table, index);
+}
 
 impl OpDef for Gather {
-    fn name(&self) -> &'static str {
-        "gather"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (2, 2)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        Vec::new()
-    }
-    fn from_attrs(name: &str, _: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "gather", || Ok(Self))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let [table, index] = [operands[0], operands[1]];
         if index.dtype != DType::I32 {
@@ -43,9 +29,6 @@ impl OpDef for Gather {
             return Err(format!("table of gather is {table}, expected 1 axis or more"));
         };
         sized(table.dtype, [&index.shape, row].concat())
-    }
-    fn flops(&self, _: &[&TensorType], _: &TensorType) -> u64 {
-        0
     }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         let [table, index] = [operands[0], operands[1]];

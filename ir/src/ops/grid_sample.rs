@@ -8,36 +8,25 @@
 //! count as 0. Maps are channels-last, so a neighbour is one run of memory.
 
 use super::{
-    Attr, AttrReader, OpDef, defined_flops,
-    shape::{common_float, named, sized},
+    OpDef,
+    shape::{common_float, sized},
     taps::{Align, corners, lines, taps},
 };
 use crate::{graph::Tensor, types::TensorType};
 
-/// `grid_sample %map, %rows, %columns { align = corners }`: map `[b, h, w, c]`, positions `[b, n]` each → `[b, n, c]`; all
-/// floats, the result of their common type.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GridSample {
-    /// What −1 and 1 mean.
-    pub align: Align,
+op! {
+    /// `grid_sample %map, %rows, %columns { align = corners }`: map `[b, h, w, c]`, positions `[b, n]` each → `[b, n, c]`; all
+    /// floats, the result of their common type.
+    pub struct GridSample = "grid_sample"(map, rows, columns) {
+        /// What −1 and 1 mean.
+        pub align: Align,
+    }
 }
 
 /// Most elements of a map per image: f32 counts them exactly.
 pub(crate) const MOST: usize = 1 << 24;
 
 impl OpDef for GridSample {
-    fn name(&self) -> &'static str {
-        "grid_sample"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (3, 3)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("align", self.align.attr())]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "grid_sample", || Ok(Self { align: Align::from_word(&attrs.word("align")?)? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let [map, rows, columns] = [operands[0], operands[1], operands[2]];
         let dtype = common_float("grid_sample", operands)?;
@@ -51,9 +40,6 @@ impl OpDef for GridSample {
             [batch, n] if batch == b && rows == columns => sized(dtype, vec![b, n, c]),
             _ => Err(format!("positions of grid_sample are {rows} and {columns}, expected both [{b}, …]")),
         }
-    }
-    fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {
-        defined_flops(self, operands)
     }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         let [map, rows, columns] = [operands[0], operands[1], operands[2]];
@@ -70,7 +56,7 @@ impl OpDef for GridSample {
         }
         Ok(Tensor::new(result.clone(), data))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let [map, rows] = [operands[0], operands[1]];
         let (&[b, h, w, c], &[_, n]) = (&map.shape[..], &rows.shape[..]) else { return None };
         let (y, x) = (lines("y", "rows", self.align, h), lines("x", "columns", self.align, w));
@@ -84,14 +70,8 @@ impl OpDef for GridSample {
         let corners = corners("table", w, offset, Some(&format!("[{b}, {n}, 1]")));
         let places = b * h * w;
         Some(format!(
-            "graph grid_sample {{
-  %map = input : {map}
-  %rows = input : {rows}
-  %columns = input : {rows}{y}{x}{image}
-  %table = reshape %map {{ shape = [{places}, {c}] }}{corners}
-  return %sampled
-}}
-"
+            "{y}{x}{image}
+  %table = reshape %map {{ shape = [{places}, {c}] }}{corners}"
         ))
     }
 }

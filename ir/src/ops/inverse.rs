@@ -14,24 +14,25 @@
 //! Stoica, Hearn, Devnani, Hoffman, "Bidirectional self-attention", 2022.
 
 use super::{
-    Attr, AttrReader, MatMul, OpDef,
-    attention::{attend, attend_flops, attend_type, biased_flops, biased_scores, biased_type},
+    MatMul, OpDef,
+    attention::{attend, attend_flops, attend_type, biased, biased_flops, biased_scores, biased_type},
     gemm::products,
-    shape::{batched, common_float, matrix, named, narrowed},
+    shape::{batched, common_float, matrix, narrowed},
 };
 use crate::{
     graph::Tensor,
     types::{DType, Real, TensorType},
 };
 
-/// `inverse_attention %q, %k, %l, %c, %g, %b { scale = 0.17 }` or with an additive bias as seventh operand:
-/// q and k `[…, n, d]`, local l `[…, n, a]`, context c `[…, n, e]`, generator g `[a·b, e]`, bias generator
-/// `[b, e]`, bias broadcast to `[…, n, n]` → `[…, n, b]`; all floats. Computed in f32;
-/// the result has the type of the first six, f32 where these differ.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InverseAttention {
-    /// Multiplies q·k before the bias is added.
-    pub scale: Real,
+op! {
+    /// `inverse_attention %q, %k, %l, %c, %g, %b { scale = 0.17 }` or with an additive bias as seventh operand:
+    /// q and k `[…, n, d]`, local l `[…, n, a]`, context c `[…, n, e]`, generator g `[a·b, e]`, bias generator
+    /// `[b, e]`, bias broadcast to `[…, n, n]` → `[…, n, b]`; all floats. Computed in f32;
+    /// the result has the type of the first six, f32 where these differ.
+    pub struct InverseAttention = "inverse_attention"(q, k, l, c, g, b; bias) {
+        /// Multiplies q·k before the bias is added.
+        pub scale: Real,
+    }
 }
 
 const NAME: &str = "inverse_attention";
@@ -88,18 +89,6 @@ fn per_row(ty: &TensorType, last: [usize; 2]) -> TensorType {
 }
 
 impl OpDef for InverseAttention {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-    fn arity(&self) -> (usize, usize) {
-        (6, 7)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("scale", Attr::Real(self.scale))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == NAME, || Ok(Self { scale: attrs.real("scale")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let result = types(operands)?.result;
         Ok(TensorType { dtype: common_float(NAME, &operands[..6])?, ..result })
@@ -131,29 +120,18 @@ impl OpDef for InverseAttention {
         let transformed = Tensor::new(ty.transformed, transformed.data);
         super::Binary { op: super::BinaryOp::Add }.eval(&[&transformed, &shift], result)
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let ty = types(operands).ok()?;
-        let [q, k, l, c, g, shift] = [0, 1, 2, 3, 4, 5].map(|i| operands[i]);
-        let (input, scores, sum) = match operands.get(6) {
-            Some(bias) => (format!("\n  %bias = input : {bias}"), "biased", "\n  %biased = add %scaled, %bias"),
-            None => (String::new(), "scaled", ""),
-        };
-        let scale = self.scale;
+        let (l, shift) = (operands[2], operands[5]);
+        let (scores, sum) = biased(operands.get(6));
         let (a, b) = (l.shape[l.rank() - 1], shift.shape[0]);
-        let (narrow, result) = narrowed(common_float(NAME, &operands[..6]).ok()?);
+        let (scale, narrow) = (self.scale, narrowed(common_float(NAME, &operands[..6]).ok()?));
         let list = |ty: &TensorType| ty.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
         let row = list(&per_row(l, [1, a]));
         let matrices = list(&per_row(&ty.generated, [a, b]));
         let transformed = list(&ty.transformed);
         Some(format!(
-            "graph inverse_attention {{
-  %q = input : {q}
-  %k = input : {k}
-  %l = input : {l}
-  %c = input : {c}
-  %g = input : {g}
-  %b = input : {shift}{input}
-  %columns = transpose %g {{ order = [-1, -2] }}
+            "  %columns = transpose %g {{ order = [-1, -2] }}
   %generated = matmul %c, %columns
   %w = reshape %generated {{ shape = [{matrices}] }}
   %row = reshape %l {{ shape = [{row}] }}
@@ -164,10 +142,7 @@ impl OpDef for InverseAttention {
   %summary = attend %{scores}, %c {{ axis = -2 }}
   %shifts = transpose %b {{ order = [-1, -2] }}
   %shift = matmul %summary, %shifts
-  %y = add %transformed, %shift{narrow}
-  return %{result}
-}}
-"
+  %y = add %transformed, %shift{narrow}"
         ))
     }
 }

@@ -4,35 +4,21 @@
 //!   y = (x − mean) / √(var + ε) · γ + β,   var biased
 //! ```
 
-use super::{
-    Attr, AttrReader, OpDef,
-    shape::{common_float, named},
-};
+use super::{OpDef, shape::common_float};
 use crate::{
     graph::Tensor,
     types::{Real, TensorType},
 };
 
-/// `layer_norm %x, %gamma, %beta { eps = 1e-5 }`: x `[…, c]`, γ and β `[c]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LayerNorm {
-    /// Added to the variance.
-    pub eps: Real,
+op! {
+    /// `layer_norm %x, %gamma, %beta { eps = 1e-5 }`: x `[…, c]`, γ and β `[c]`.
+    pub struct LayerNorm = "layer_norm"(x, gamma, beta) {
+        /// Added to the variance.
+        pub eps: Real,
+    }
 }
 
 impl OpDef for LayerNorm {
-    fn name(&self) -> &'static str {
-        "layer_norm"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (3, 3)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("eps", Attr::Real(self.eps))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "layer_norm", || Ok(Self { eps: attrs.real("eps")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let x = operands[0];
         let dtype = common_float("layer_norm", operands)?;
@@ -60,15 +46,10 @@ impl OpDef for LayerNorm {
         }
         Ok(Tensor::new(result.clone(), data))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
-        let [x, gamma, beta] = [operands[0], operands[1], operands[2]];
+    fn body(&self, _: &[&TensorType]) -> Option<String> {
         let eps = self.eps;
         Some(format!(
-            "graph layer_norm {{
-  %x = input : {x}
-  %gamma = input : {gamma}
-  %beta = input : {beta}
-  %mean = reduce %x {{ op = mean, axis = -1 }}
+            "  %mean = reduce %x {{ op = mean, axis = -1 }}
   %centred = sub %x, %mean
   %square = mul %centred, %centred
   %variance = reduce %square {{ op = mean, axis = -1 }}
@@ -76,10 +57,7 @@ impl OpDef for LayerNorm {
   %scale = rsqrt %positive
   %normal = mul %centred, %scale
   %scaled = mul %normal, %gamma
-  %y = add %scaled, %beta
-  return %y
-}}
-"
+  %y = add %scaled, %beta"
         ))
     }
 }

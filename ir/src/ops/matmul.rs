@@ -8,33 +8,22 @@
 //! runs where no product kernel is wanted.
 
 use super::{
-    Attr, AttrReader, OpDef,
+    OpDef,
     gemm::products,
-    shape::{batched, common_float, matrix, named},
+    shape::{batched, common_float, matrix},
 };
 use crate::{
     graph::Tensor,
     types::{DType, ShapeText, TensorType},
 };
 
-/// `matmul %a, %b`: `[…, m, k]` × `[…, k, n]` → f32 `[…, m, n]`; operands of any float types, leading axes
-/// broadcast. The result is what is accumulated; a cast hands it out in half.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MatMul;
+op! {
+    /// `matmul %a, %b`: `[…, m, k]` × `[…, k, n]` → f32 `[…, m, n]`; operands of any float types, leading axes
+    /// broadcast. The result is what is accumulated; a cast hands it out in half.
+    pub struct MatMul = "matmul"(a, b);
+}
 
 impl OpDef for MatMul {
-    fn name(&self) -> &'static str {
-        "matmul"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (2, 2)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        Vec::new()
-    }
-    fn from_attrs(name: &str, _: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "matmul", || Ok(Self))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let [a, b] = [operands[0], operands[1]];
         common_float("matmul", operands)?;
@@ -51,7 +40,7 @@ impl OpDef for MatMul {
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         Ok(products(operands[0], operands[1], false, result))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let [a, b] = [operands[0], operands[1]];
         let (a_lead, m, k) = matrix("matmul", "left operand", a).ok()?;
         let (b_lead, _, n) = matrix("matmul", "right operand", b).ok()?;
@@ -63,18 +52,12 @@ impl OpDef for MatMul {
             _ => ("left", "right", "\n  %left = cast %r { to = f32 }\n  %right = cast %c { to = f32 }"),
         };
         Some(format!(
-            "graph matmul {{
-  %a = input : {a}
-  %b = input : {b}
-  %r = reshape %a {{ shape = {rows} }}
+            "  %r = reshape %a {{ shape = {rows} }}
   %t = transpose %b {{ order = [-1, -2] }}
   %c = reshape %t {{ shape = {columns} }}{casts}
   %products = mul %{left}, %{right}
   %sum = reduce %products {{ op = sum, axis = -1 }}
-  %y = reshape %sum {{ shape = {} }}
-  return %y
-}}
-",
+  %y = reshape %sum {{ shape = {} }}",
             ShapeText(&result.shape)
         ))
     }

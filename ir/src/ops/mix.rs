@@ -7,31 +7,20 @@
 //! A selection of 0 gives both the same weight.
 
 use super::{
-    Attr, AttrReader, OpDef,
+    OpDef,
     pointwise::UnaryOp,
-    shape::{broadcast_all, common_dtype, float, named, sized},
+    shape::{broadcast_all, common_dtype, float, sized},
     walk::{Walk, broadcast_strides},
 };
 use crate::{graph::Tensor, types::TensorType};
 
-/// `mix %a, %b, %selection`: three operands of one float type that broadcast; the selection is the parameter before
-/// the sigmoid, a scalar where one number serves a whole layer.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Mix;
+op! {
+    /// `mix %a, %b, %selection`: three operands of one float type that broadcast; the selection is the parameter before
+    /// the sigmoid, a scalar where one number serves a whole layer.
+    pub struct Mix = "mix"(a, b, selection);
+}
 
 impl OpDef for Mix {
-    fn name(&self) -> &'static str {
-        "mix"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (3, 3)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        Vec::new()
-    }
-    fn from_attrs(name: &str, _: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "mix", || Ok(Self))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let dtype = common_dtype("mix", operands)?;
         float("mix", "operand", operands[0])?;
@@ -58,21 +47,14 @@ impl OpDef for Mix {
         });
         Ok(Tensor::new(result.clone(), out))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
-        let [a, b, selection] = operands else { return None };
-        Some(format!(
-            "graph mix {{
-  %a = input : {a}
-  %b = input : {b}
-  %selection = input : {selection}
-  %lambda = sigmoid %selection
+    fn body(&self, _: &[&TensorType]) -> Option<String> {
+        Some(
+            "  %lambda = sigmoid %selection
   %rest = sub 1.0, %lambda
   %first = mul %a, %lambda
   %second = mul %b, %rest
-  %y = add %first, %second
-  return %y
-}}
-"
-        ))
+  %y = add %first, %second"
+                .to_string(),
+        )
     }
 }

@@ -1,16 +1,21 @@
 //! The closed set of operations.
 //!
-//! One op, or one tight family, is one file that holds everything there is to know about it: attributes
-//! and their codec, shape rule, multiplications, value in f64, and, for a composite, its definition in
-//! `.rg` text. A new op is a file and a line in `ops!` below.
+//! One op, or one tight family, is one file that holds everything there is to know about it: name, operands and
+//! attributes, shape rule, operations, value in f64, and, for a composite, its definition in `.rg` text. A new op is a
+//! file and a line in `ops!` below.
 //!
 //! * *Primitives* have a value of their own.
 //! * *Composites* (softmax, layer norm, gelu, attention…) carry a definition made of primitives; shape,
-//!   cost, value, raising and the fallback lowering follow from it.
+//!   cost, value, raising and the fallback lowering follow from it. An op says its own shape rule where it is stricter,
+//!   its own value where that is faster.
 //!
-//! The attribute codec is the only encoder: printer, parser, hash and e-graph all use it.
+//! The declaration is the only encoder: printer, parser, hash and e-graph all use it.
+
+#[macro_use]
+mod declare;
 
 pub mod attr;
+mod definition;
 mod gemm;
 mod shape;
 pub mod special;
@@ -55,9 +60,10 @@ pub use activation::{Activation, ActivationOp};
 pub use agents::Agents;
 pub use argmax::Argmax;
 pub use attention::{Attend, Attention, Scores};
-pub use attr::{Attr, AttrReader};
+pub use attr::{Attr, AttrReader, Kind};
 pub use batch_norm::BatchNorm;
 pub use conv::Conv2d;
+pub use declare::Operands;
 pub use gather::Gather;
 pub use gelu::Gelu;
 pub use grid_sample::GridSample;
@@ -86,93 +92,160 @@ pub use unfold::Unfold;
 pub use view::ViewOp;
 
 use crate::{graph::Tensor, types::TensorType};
+use declare::Declared;
+use std::{collections::BTreeMap, sync::LazyLock};
 
-/// What every op can tell. Operand lists passed in have the right length ([`OpDef::arity`]).
-pub trait OpDef: Sized {
-    /// The name in text, for example `matmul`; a family has one name per member.
-    fn name(&self) -> &'static str;
-    /// Smallest and largest number of operands.
-    fn arity(&self) -> (usize, usize);
-    /// The attributes in canonical order; with the name they determine the op.
-    fn attrs(&self) -> Vec<(&'static str, Attr)>;
-    /// The op called `name` with these attributes; `None` where `name` is not of this family.
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>>;
+/// What an op means. Operand lists passed in have the right length ([`Op::arity`]).
+///
+/// A primitive says all three; what a composite does not say follows from its definition.
+pub(crate) trait OpDef: Declared {
     /// The type of the result, or one sentence: what was found and what was expected.
-    fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String>;
+    fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
+        definition::infer(&self.clone().into(), operands)
+    }
     /// Floating-point operations, 2 per multiply-add; 0 for movement.
-    fn flops(&self, operands: &[&TensorType], result: &TensorType) -> u64;
+    fn flops(&self, operands: &[&TensorType], _result: &TensorType) -> u64 {
+        definition::flops(&self.clone().into(), operands)
+    }
     /// The value in f64, or one sentence why there is none: a gathered index out of range, a division of an
     /// integer by zero, an input, which has no value of its own.
-    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String>;
-    /// A composite's meaning: a `.rg` graph whose inputs are the operands, in order.
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+    fn eval(&self, operands: &[&Tensor], _result: &TensorType) -> Result<Tensor, String> {
+        definition::value(&self.clone().into(), operands)
+    }
+    /// A composite's meaning: lines of `.rg` text over the operands, called as they are declared. The last line is the
+    /// result. `None` where the operands do not fit; a composite without a shape rule of its own is asked for any types.
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let _ = operands;
         None
     }
+    /// The same as a whole graph whose inputs are the operands, in order.
+    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+        let body = self.body(operands)?;
+        Some(definition::text(self.name(), Self::OPERANDS.names, operands, &body))
+    }
 }
 
-/// Operations of a composite, counted in its definition.
-fn defined_flops(op: &impl OpDef, operands: &[&TensorType]) -> u64 {
-    let definition = op.definition(operands).and_then(|text| crate::text::parse(&text).ok());
-    definition.map_or(0, |graph| graph.flops())
+/// What the table of ops says of a name.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The name in text, for example `matmul`.
+    pub name: &'static str,
+    /// What it is applied to.
+    pub operands: Operands,
+    /// Attributes in canonical order.
+    pub attrs: &'static [(&'static str, Kind)],
+    /// Whether it has a definition.
+    pub composite: bool,
+    read: fn(&str, &mut AttrReader) -> Result<Op, String>,
+}
+
+impl Row {
+    /// The op with these attributes.
+    pub fn read(&self, attrs: &mut AttrReader) -> Result<Op, String> {
+        (self.read)(self.name, attrs)
+    }
+}
+
+/// All ops by name.
+pub fn table() -> &'static BTreeMap<&'static str, Row> {
+    static TABLE: LazyLock<BTreeMap<&'static str, Row>> =
+        LazyLock::new(|| rows().into_iter().map(|row| (row.name, row)).collect());
+    &TABLE
+}
+
+/// Rows of one op: one, or one per member of a family.
+fn rows_of<T: OpDef>(composite: bool) -> impl Iterator<Item = Row> {
+    let read = |name: &str, attrs: &mut AttrReader| T::read(name, attrs).map(Into::into);
+    T::NAMES.iter().map(move |&name| Row { name, operands: T::OPERANDS, attrs: T::ATTRS, composite, read })
+}
+
+macro_rules! composite {
+    (primitives) => {
+        false
+    };
+    (composites) => {
+        true
+    };
 }
 
 macro_rules! ops {
-    ($($name:ident),* $(,)?) => {
+    ($($kind:ident { $($name:ident),* $(,)? })*) => {
         /// An operation with its attributes.
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[allow(missing_docs)] // each variant is documented at its struct
-        pub enum Op { $($name($name)),* }
+        pub enum Op { $($($name($name)),*),* }
 
-        $(impl From<$name> for Op {
+        $($(impl From<$name> for Op {
             fn from(op: $name) -> Op {
                 Op::$name(op)
             }
-        })*
+        })*)*
 
-        impl OpDef for Op {
-            fn name(&self) -> &'static str {
-                match self { $(Op::$name(op) => op.name()),* }
+        /// What every op can tell; see [`OpDef`] and [`Declared`].
+        impl Op {
+            /// The name in text, for example `matmul`; a family has one name per member.
+            pub fn name(&self) -> &'static str {
+                match self { $($(Op::$name(op) => op.name()),*),* }
             }
-            fn arity(&self) -> (usize, usize) {
-                match self { $(Op::$name(op) => op.arity()),* }
+            /// What it is applied to.
+            pub fn operands(&self) -> Operands {
+                match self { $($(Op::$name(_) => $name::OPERANDS),*),* }
             }
-            fn attrs(&self) -> Vec<(&'static str, Attr)> {
-                match self { $(Op::$name(op) => op.attrs()),* }
+            /// The attributes in canonical order; with the name they determine the op.
+            pub fn attrs(&self) -> Vec<(&'static str, Attr)> {
+                match self { $($(Op::$name(op) => op.attrs()),*),* }
             }
-            fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Op, String>> {
-                $(if let Some(op) = $name::from_attrs(name, attrs) {
-                    return Some(op.map(Op::$name));
-                })*
-                None
+            /// Whether it has a definition.
+            pub fn is_composite(&self) -> bool {
+                match self { $($(Op::$name(_) => composite!($kind)),*),* }
             }
-            fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
-                match self { $(Op::$name(op) => op.infer(operands)),* }
+            /// The type of the result, or one sentence: what was found and what was expected.
+            pub fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
+                match self { $($(Op::$name(op) => op.infer(operands)),*),* }
             }
-            fn flops(&self, operands: &[&TensorType], result: &TensorType) -> u64 {
-                match self { $(Op::$name(op) => op.flops(operands, result)),* }
+            /// Floating-point operations, 2 per multiply-add; 0 for movement.
+            pub fn flops(&self, operands: &[&TensorType], result: &TensorType) -> u64 {
+                match self { $($(Op::$name(op) => op.flops(operands, result)),*),* }
             }
-            fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
-                match self { $(Op::$name(op) => op.eval(operands, result)),* }
+            /// The value in f64, or one sentence why there is none.
+            pub fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
+                match self { $($(Op::$name(op) => op.eval(operands, result)),*),* }
             }
-            fn definition(&self, operands: &[&TensorType]) -> Option<String> {
-                match self { $(Op::$name(op) => op.definition(operands)),* }
+            /// A composite's meaning: a `.rg` graph whose inputs are the operands, in order.
+            pub fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+                match self { $($(Op::$name(op) => op.definition(operands)),*),* }
             }
+        }
+
+        fn rows() -> Vec<Row> {
+            std::iter::empty()$($(.chain(rows_of::<$name>(composite!($kind))))*)*.collect()
         }
     };
 }
 
+impl Op {
+    /// Smallest and largest number of operands.
+    pub fn arity(&self) -> (usize, usize) {
+        self.operands().arity()
+    }
+    /// The op called `name` with these attributes; `None` where no op has that name.
+    pub fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Op, String>> {
+        table().get(name).map(|row| row.read(attrs))
+    }
+}
+
 ops! {
-    Input, Weight, Const, Iota,
-    Unary, Binary, Select, Cast,
-    MatMul, Reduce, Gather,
-    Reshape, Transpose, Expand, Slice, Pad, Roll, Unfold, Concat, ViewOp,
-    Softmax, LayerNorm, BatchNorm, Gelu, Activation,
-    Attention, InverseAttention, Mix, Scores, Attend,
-    Conv2d, MaxPool, AvgPool, AdaptiveAvgPool, Resize, ResizedConv,
-    Argmax,
-    NeighbourhoodAttention,
-    TopK, Route, RoutedAttention,
-    GridSample, OffsetPositions, Agents,
-    RelativeBias, DistanceBias, SampledBias, Sinusoid,
+    primitives { Input, Weight, Const, Iota, Unary, Binary, Select, Cast }
+    composites { MatMul }
+    primitives { Reduce, Gather, Reshape, Transpose, Expand, Slice, Pad, Roll, Unfold, Concat, ViewOp }
+    composites {
+        Softmax, LayerNorm, BatchNorm, Gelu, Activation,
+        Attention, InverseAttention, Mix, Scores, Attend,
+        Conv2d, MaxPool, AvgPool, AdaptiveAvgPool, Resize, ResizedConv,
+        Argmax,
+        NeighbourhoodAttention,
+        TopK, Route, RoutedAttention,
+        GridSample, OffsetPositions, Agents,
+        RelativeBias, DistanceBias, SampledBias, Sinusoid,
+    }
 }

@@ -1,8 +1,8 @@
 //! Movement: results hold the operand's elements elsewhere. Inside the optimiser all of it becomes views.
 
 use super::{
-    Attr, AttrReader, OpDef,
-    shape::{common_dtype, named, representable, shape_of, sized},
+    Attr, OpDef,
+    shape::{common_dtype, representable, shape_of, sized},
     walk::{around, broadcast_strides, collect},
 };
 use crate::{
@@ -10,83 +10,75 @@ use crate::{
     types::{Real, ShapeText, TensorType, broadcast, strides},
 };
 
-/// `reshape %x { shape = [2, 1568] }`: the same elements in row-major order.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Reshape {
-    /// New dimensions; the product must not change.
-    pub shape: Vec<i64>,
+op! {
+    /// `reshape %x { shape = [2, 1568] }`: the same elements in row-major order.
+    pub struct Reshape = "reshape"(x) {
+        /// New dimensions; the product must not change.
+        pub shape: Vec<i64>,
+    }
 }
 
-/// `transpose %x { order = [-1, -2] }`: permutes the last axes; result axis i (of the last `order.len()`)
-/// is operand axis `order[i]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Transpose {
-    /// Axes counted from the end, a permutation of −1 … −n.
-    pub order: Vec<i64>,
+op! {
+    /// `transpose %x { order = [-1, -2] }`: permutes the last axes; result axis i (of the last `order.len()`)
+    /// is operand axis `order[i]`.
+    pub struct Transpose = "transpose"(x) {
+        /// Axes counted from the end, a permutation of −1 … −n.
+        pub order: Vec<i64>,
+    }
 }
 
-/// `expand %x { shape = [8, 49, 49] }`: broadcasts to a shape.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Expand {
-    /// The dimensions broadcast to.
-    pub shape: Vec<i64>,
+op! {
+    /// `expand %x { shape = [8, 49, 49] }`: broadcasts to a shape.
+    pub struct Expand = "expand"(x) {
+        /// The dimensions broadcast to.
+        pub shape: Vec<i64>,
+    }
 }
 
-/// `slice %x { axis = -1, start = 0, stop = 32, step = 1 }`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slice {
-    /// Axis, −1 for the last.
-    pub axis: i64,
-    /// First index taken.
-    pub start: usize,
-    /// One past the last index.
-    pub stop: usize,
-    /// Distance, ≥ 1.
-    pub step: usize,
+op! {
+    /// `slice %x { axis = -1, start = 0, stop = 32, step = 1 }`.
+    pub struct Slice = "slice"(x) {
+        /// Axis, −1 for the last.
+        pub axis: i64,
+        /// First index taken.
+        pub start: usize,
+        /// One past the last index.
+        pub stop: usize,
+        /// Distance, ≥ 1.
+        pub step: usize,
+    }
 }
 
-/// `pad %x { axis = -1, low = 1, high = 1, value = 0.0 }`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Pad {
-    /// Axis, −1 for the last.
-    pub axis: i64,
-    /// Elements put before.
-    pub low: usize,
-    /// Elements put behind.
-    pub high: usize,
-    /// What they are.
-    pub value: Real,
+op! {
+    /// `pad %x { axis = -1, low = 1, high = 1, value = 0.0 }`.
+    pub struct Pad = "pad"(x) {
+        /// Axis, −1 for the last.
+        pub axis: i64,
+        /// Elements put before.
+        pub low: usize,
+        /// Elements put behind.
+        pub high: usize,
+        /// What they are.
+        pub value: Real,
+    }
 }
 
-/// `roll %x { axis = -2, shift = -3 }`: `result[(i + shift) mod n] = x[i]`, as in NumPy.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Roll {
-    /// Axis, −1 for the last.
-    pub axis: i64,
-    /// How far elements move towards higher indices.
-    pub shift: i64,
+op! {
+    /// `roll %x { axis = -2, shift = -3 }`: `result[(i + shift) mod n] = x[i]`, as in NumPy.
+    pub struct Roll = "roll"(x) {
+        /// Axis, −1 for the last.
+        pub axis: i64,
+        /// How far elements move towards higher indices.
+        pub shift: i64,
+    }
 }
 
-/// `concat %x, %y { axis = -1 }`: one behind the other; two or more operands.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Concat {
-    /// Axis, −1 for the last.
-    pub axis: i64,
-}
-
-/// Writes the parts that every movement op has in common: a name, an arity, no floating-point operations.
-macro_rules! movement {
-    ($name:literal, $least:expr, $most:expr) => {
-        fn name(&self) -> &'static str {
-            $name
-        }
-        fn arity(&self) -> (usize, usize) {
-            ($least, $most)
-        }
-        fn flops(&self, _: &[&TensorType], _: &TensorType) -> u64 {
-            0
-        }
-    };
+op! {
+    /// `concat %x, %y { axis = -1 }`: one behind the other; two or more operands.
+    pub struct Concat = "concat"(x, y; ..) {
+        /// Axis, −1 for the last.
+        pub axis: i64,
+    }
 }
 
 /// The type with one extent replaced.
@@ -97,13 +89,6 @@ fn with_extent(ty: &TensorType, axis: usize, extent: usize) -> Result<TensorType
 }
 
 impl OpDef for Reshape {
-    movement!("reshape", 1, 1);
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("shape", Attr::Ints(self.shape.clone()))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "reshape", || Ok(Self { shape: attrs.ints("shape")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let result = sized(operands[0].dtype, shape_of(&self.shape)?)?;
         if result.elements() != operands[0].elements() {
@@ -135,13 +120,6 @@ impl Transpose {
 }
 
 impl OpDef for Transpose {
-    movement!("transpose", 1, 1);
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("order", Attr::Ints(self.order.clone()))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "transpose", || Ok(Self { order: attrs.ints("order")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let axes = self.axes(operands[0].rank()).map_err(|e| format!("transpose of {}: {e}", operands[0]))?;
         Ok(TensorType::new(operands[0].dtype, axes.iter().map(|&a| operands[0].shape[a]).collect::<Vec<_>>()))
@@ -154,13 +132,6 @@ impl OpDef for Transpose {
 }
 
 impl OpDef for Expand {
-    movement!("expand", 1, 1);
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("shape", Attr::Ints(self.shape.clone()))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "expand", || Ok(Self { shape: attrs.ints("shape")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let shape = shape_of(&self.shape)?;
         if broadcast(&operands[0].shape, &shape).as_ref() != Some(&shape) {
@@ -175,22 +146,6 @@ impl OpDef for Expand {
 }
 
 impl OpDef for Slice {
-    movement!("slice", 1, 1);
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        let size = |n: usize| Attr::Int(n as i64);
-        vec![
-            ("axis", Attr::Int(self.axis)),
-            ("start", size(self.start)),
-            ("stop", size(self.stop)),
-            ("step", size(self.step)),
-        ]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "slice", || {
-            let (axis, start, stop) = (attrs.int("axis")?, attrs.size("start")?, attrs.size("stop")?);
-            Ok(Self { axis, start, stop, step: attrs.size("step")? })
-        })
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let axis = operands[0].axis(self.axis)?;
         let extent = operands[0].shape[axis];
@@ -212,21 +167,6 @@ impl OpDef for Slice {
 }
 
 impl OpDef for Pad {
-    movement!("pad", 1, 1);
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![
-            ("axis", Attr::Int(self.axis)),
-            ("low", Attr::Int(self.low as i64)),
-            ("high", Attr::Int(self.high as i64)),
-            ("value", Attr::Real(self.value)),
-        ]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "pad", || {
-            let (axis, low, high) = (attrs.int("axis")?, attrs.size("low")?, attrs.size("high")?);
-            Ok(Self { axis, low, high, value: attrs.real("value")? })
-        })
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let axis = operands[0].axis(self.axis)?;
         representable(self.value.get(), operands[0].dtype)?;
@@ -246,13 +186,6 @@ impl OpDef for Pad {
 }
 
 impl OpDef for Roll {
-    movement!("roll", 1, 1);
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("axis", Attr::Int(self.axis)), ("shift", Attr::Int(self.shift))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "roll", || Ok(Self { axis: attrs.int("axis")?, shift: attrs.int("shift")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         operands[0].axis(self.axis).map(|_| operands[0].clone())
     }
@@ -266,13 +199,6 @@ impl OpDef for Roll {
 }
 
 impl OpDef for Concat {
-    movement!("concat", 2, usize::MAX);
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("axis", Attr::Int(self.axis))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "concat", || Ok(Self { axis: attrs.int("axis")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let dtype = common_dtype("concat", operands)?;
         let first = &TensorType { dtype, ..operands[0].clone() };

@@ -17,8 +17,10 @@
 //! et al. 2023, arXiv 2204.07143 (clamp, the tables `[2k−1, d/2]`, as a window that moved sees other offsets).
 
 use super::{
-    Attr, AttrReader, OpDef,
-    shape::{common_float, countable, named, narrowed, sized},
+    OpDef,
+    declare::Declared,
+    definition,
+    shape::{common_float, countable, narrowed, sized},
     softmax,
 };
 use crate::{
@@ -26,40 +28,32 @@ use crate::{
     types::{Real, TensorType},
 };
 
-/// What lies around the map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Border {
-    /// Keys and values of zero, whose scores are the relative terms alone.
-    Zero,
-    /// Nothing.
-    Mask,
-    /// More of the map on the other side: the window moves inside.
-    Clamp,
-}
-
-impl Border {
-    /// All, with their names in text.
-    pub const ALL: [(Border, &'static str); 3] =
-        [(Border::Zero, "zero"), (Border::Mask, "mask"), (Border::Clamp, "clamp")];
-
-    fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(border, _)| *border == self).expect("every border has a name").1
+words! {
+    /// What lies around the map.
+    pub enum Border = "border" {
+        /// Keys and values of zero, whose scores are the relative terms alone.
+        Zero = "zero",
+        /// Nothing.
+        Mask = "mask",
+        /// More of the map on the other side: the window moves inside.
+        Clamp = "clamp",
     }
 }
 
-/// `neighbourhood_attention %q, %k, %v, %row, %column { heads = 8, size = 7, scale = 1.0, border = zero }`: q and k
-/// `[B, C, H, W]`, v `[B, D, H, W]` → `[B, D, H, W]`, floats of any types, the result of their common one; the tables `[size, C/heads/2]`, `[2·size − 1, C/heads/2]` with
-/// `clamp`. Without the tables there are no relative terms; without k (four operands) there are no others.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NeighbourhoodAttention {
-    /// Heads, each with as many channels.
-    pub heads: usize,
-    /// Rows and columns of a neighbourhood, odd.
-    pub size: usize,
-    /// Multiplies q·k.
-    pub scale: Real,
-    /// What lies around the map.
-    pub border: Border,
+op! {
+    /// `neighbourhood_attention %q, %k, %v, %row, %column { heads = 8, size = 7, scale = 1.0, border = zero }`: q and k
+    /// `[B, C, H, W]`, v `[B, D, H, W]` → `[B, D, H, W]`, floats of any types, the result of their common one; the tables `[size, C/heads/2]`, `[2·size − 1, C/heads/2]` with
+    /// `clamp`. Without the tables there are no relative terms; without k (four operands) there are no others.
+    pub struct NeighbourhoodAttention = "neighbourhood_attention"(q, k, v; row, column) {
+        /// Heads, each with as many channels.
+        pub heads: usize,
+        /// Rows and columns of a neighbourhood, odd.
+        pub size: usize,
+        /// Multiplies q·k.
+        pub scale: Real,
+        /// What lies around the map.
+        pub border: Border,
+    }
 }
 
 /// The operands by their roles.
@@ -300,29 +294,6 @@ fn masked(e: &Extents) -> String {
 }
 
 impl OpDef for NeighbourhoodAttention {
-    fn name(&self) -> &'static str {
-        "neighbourhood_attention"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (3, 5)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![
-            ("heads", Attr::Int(self.heads as i64)),
-            ("size", Attr::Int(self.size as i64)),
-            ("scale", Attr::Real(self.scale)),
-            ("border", Attr::Word(self.border.name().into())),
-        ]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "neighbourhood_attention", || {
-            let (heads, size, scale, word) =
-                (attrs.size("heads")?, attrs.size("size")?, attrs.real("scale")?, attrs.word("border")?);
-            let border = Border::ALL.iter().find(|(_, name)| *name == word).map(|(border, _)| *border);
-            let border = border.ok_or_else(|| format!("`{word}` is no border, expected zero, mask or clamp"))?;
-            Ok(Self { heads, size, scale, border })
-        })
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let e = self.extents(operands)?;
         let dtype = common_float(self.name(), operands)?;
@@ -355,19 +326,11 @@ impl OpDef for NeighbourhoodAttention {
         }
         Ok(out)
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let (roles, e) = (Roles::of(operands), self.extents(operands).ok()?);
         let clamp = self.border == Border::Clamp;
         let (batch, heads, [height, width], dim) = (e.batch, e.heads, e.map, e.head_dim);
-        let mut text = format!("graph neighbourhood_attention {{\n  %q = input : {}", roles.q);
-        let mut input = |name: &str, ty: &TensorType| text += &format!("\n  %{name} = input : {ty}");
-        roles.k.iter().for_each(|ty| input("k", ty));
-        input("v", roles.v);
-        roles.tables.iter().for_each(|[row, column]| {
-            input("row", row);
-            input("column", column);
-        });
-        text += &format!(
+        let mut text = format!(
             "
   %q_heads = reshape %q {{ shape = [{batch}, {heads}, {dim}, {height}, {width}] }}
   %q_last = transpose %q_heads {{ order = [-2, -1, -3] }}
@@ -406,20 +369,23 @@ impl OpDef for NeighbourhoodAttention {
             _ => logits,
         };
         text += &read(&e, "v", "values", e.value_dim);
-        let (narrow, result) = narrowed(common_float(self.name(), operands).ok()?);
+        let narrow = narrowed(common_float(self.name(), operands).ok()?);
         text += &format!(
             "
   %sums = attend %{logits}, %values {{ axis = -1 }}
   %pixels = reshape %sums {{ shape = [{batch}, {heads}, {height}, {width}, {vd}] }}
   %channels = transpose %pixels {{ order = [-1, -3, -2] }}
-  %y = reshape %channels {{ shape = [{batch}, {}, {height}, {width}] }}{narrow}
-  return %{result}
-}}
-",
+  %y = reshape %channels {{ shape = [{batch}, {}, {height}, {width}] }}{narrow}",
             heads * e.value_dim,
             vd = e.value_dim
         );
         Some(text)
+    }
+    /// With four operands there are no keys.
+    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+        let all = Self::OPERANDS.names;
+        let names = if operands.len() == 4 { &[&all[..1], &all[2..]].concat() } else { all };
+        Some(definition::text(self.name(), names, operands, &self.body(operands)?))
     }
 }
 

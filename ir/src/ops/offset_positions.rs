@@ -12,44 +12,47 @@
 //! and one channel. The quotient 1/n is an f32 in the authors' code, and here.
 
 use super::{
-    Attr, AttrReader, OpDef, defined_flops,
-    shape::{float, named, sized},
+    OpDef,
+    shape::{float, sized},
 };
 use crate::{
     graph::Tensor,
     types::{DType, Real, TensorType},
 };
 
-/// Where points are before they are moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reference {
-    /// Centres of n cells.
-    Centres,
-    /// The same divided by n − 1: the last one lies beyond 1.
-    Stretched,
-}
-
-/// What keeps points in place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Limit {
-    /// The sum is clipped.
-    Clamp,
-    /// The hyperbolic tangent of the sum.
-    Tanh,
-    /// The offset is at most so many cells.
-    Range,
-}
-
-/// `offset_positions %o { reference = centres, limit = clamp, factor = 0.0 }`: o `[b, h, w, 1]` or `[b, h, w, 2]` →
-/// `[b, h, w, 2]`, row and column of each point, normalised.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OffsetPositions {
+words! {
     /// Where points are before they are moved.
-    pub reference: Reference,
-    /// What keeps them in place.
-    pub limit: Limit,
-    /// Cells by which a point moves at most, where the limit is a range; else 0.
-    pub factor: Real,
+    pub enum Reference = "reference" {
+        /// Centres of n cells.
+        Centres = "centres",
+        /// The same divided by n − 1: the last one lies beyond 1.
+        Stretched = "stretched",
+    }
+}
+
+words! {
+    /// What keeps points in place.
+    pub enum Limit = "limit" {
+        /// The sum is clipped.
+        Clamp = "clamp",
+        /// The hyperbolic tangent of the sum.
+        Tanh = "tanh",
+        /// The offset is at most so many cells.
+        Range = "range",
+    }
+}
+
+op! {
+    /// `offset_positions %o { reference = centres, limit = clamp, factor = 0.0 }`: o `[b, h, w, 1]` or `[b, h, w, 2]` →
+    /// `[b, h, w, 2]`, row and column of each point, normalised.
+    pub struct OffsetPositions = "offset_positions"(o) {
+        /// Where points are before they are moved.
+        pub reference: Reference,
+        /// What keeps them in place.
+        pub limit: Limit,
+        /// Cells by which a point moves at most, where the limit is a range; else 0.
+        pub factor: Real,
+    }
 }
 
 impl OffsetPositions {
@@ -72,38 +75,6 @@ impl OffsetPositions {
 }
 
 impl OpDef for OffsetPositions {
-    fn name(&self) -> &'static str {
-        "offset_positions"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (1, 1)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        let word = |word: &str| Attr::Word(word.to_string());
-        let reference = word(if self.reference == Reference::Centres { "centres" } else { "stretched" });
-        let limit = word(match self.limit {
-            Limit::Clamp => "clamp",
-            Limit::Tanh => "tanh",
-            Limit::Range => "range",
-        });
-        vec![("reference", reference), ("limit", limit), ("factor", Attr::Real(self.factor))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "offset_positions", || {
-            let reference = match attrs.word("reference")?.as_str() {
-                "centres" => Reference::Centres,
-                "stretched" => Reference::Stretched,
-                word => return Err(format!("`{word}` is no reference, expected centres or stretched")),
-            };
-            let limit = match attrs.word("limit")?.as_str() {
-                "clamp" => Limit::Clamp,
-                "tanh" => Limit::Tanh,
-                "range" => Limit::Range,
-                word => return Err(format!("`{word}` is no limit, expected clamp, tanh or range")),
-            };
-            Ok(Self { reference, limit, factor: attrs.real("factor")? })
-        })
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let o = operands[0];
         float("offset_positions", "operand", o)?;
@@ -118,9 +89,6 @@ impl OpDef for OffsetPositions {
         }
         sized(DType::F32, vec![b, h, w, 2])
     }
-    fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {
-        defined_flops(self, operands)
-    }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         let [_, h, w, channels] = operands[0].ty.shape[..] else {
             return Err(format!("offsets are {}", operands[0].ty));
@@ -132,9 +100,8 @@ impl OpDef for OffsetPositions {
         };
         Ok(Tensor::from_fn(result.clone(), value))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
-        let o = operands[0];
-        let &[_, h, w, _] = &o.shape[..] else { return None };
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
+        let &[_, h, w, _] = &operands[0].shape[..] else { return None };
         let mut text = "
   %axis = iota { axis = -1 } : i32[2]
   %is_row = eq %axis, 0"
@@ -173,12 +140,6 @@ impl OpDef for OffsetPositions {
                 self.reach(w)
             ),
         };
-        Some(format!(
-            "graph offset_positions {{
-  %o = input : {o}{text}
-  return %positions
-}}
-"
-        ))
+        Some(text)
     }
 }

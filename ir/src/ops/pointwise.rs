@@ -1,8 +1,8 @@
 //! Element by element: operands broadcast from the last axis, each pair of dimensions equal or one of them 1.
 
 use super::{
-    Attr, AttrReader, OpDef,
-    shape::{broadcast_all, common_dtype, float, named, sized},
+    OpDef,
+    shape::{broadcast_all, common_dtype, float, sized},
     special::erf,
     walk::{Walk, broadcast_strides},
 };
@@ -11,102 +11,89 @@ use crate::{
     types::{DType, TensorType},
 };
 
-/// One operand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs)] // the names say it
-pub enum UnaryOp {
-    Neg,
-    Abs,
-    Exp,
-    Log,
-    Sqrt,
-    Rsqrt,
-    Recip,
-    Floor,
-    Round,
-    Erf,
-    Tanh,
-    Sigmoid,
-    Sin,
-    Cos,
-    Not,
+words! {
+    /// One operand.
+    #[allow(missing_docs)] // the names say it
+    pub enum UnaryOp = "op" {
+        Neg = "neg",
+        Abs = "abs",
+        Exp = "exp",
+        Log = "log",
+        Sqrt = "sqrt",
+        Rsqrt = "rsqrt",
+        Recip = "recip",
+        Floor = "floor",
+        Round = "round",
+        Erf = "erf",
+        Tanh = "tanh",
+        Sigmoid = "sigmoid",
+        Sin = "sin",
+        Cos = "cos",
+        Not = "not",
+    }
 }
 
-/// `exp %x` and its like. `Not` takes bool; `Neg`, `Abs` numbers; the rest floats. `Round` is to nearest
-/// even; `Sin`, `Cos` of radians are NaN at infinities.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Unary {
-    /// Which.
-    pub op: UnaryOp,
+op! {
+    /// `exp %x` and its like. `Not` takes bool; `Neg`, `Abs` numbers; the rest floats. `Round` is to nearest
+    /// even; `Sin`, `Cos` of radians are NaN at infinities.
+    pub struct Unary = family unary(x) {
+        /// Which.
+        pub op: UnaryOp,
+    }
 }
 
-/// Two operands of one element type; floats of several types meet in f32. Comparisons give bool; `And`, `Or` take bool;
-/// `Div` of integers rounds towards minus infinity. Integers wrap around.
-///
-/// * `Rem` has the sign of the divisor, as PyTorch's `remainder`: of floats it is exact but for one rounding where the
-///   operands' signs differ, −0 where a negative number is a multiple, and NaN where the divisor is 0.
-/// * `Pow` of floats has the values of C and PyTorch's `pow` of two tensors: `pow(x, 0)` and `pow(1, y)` are 1 for NaN
-///   too, a negative base has powers with integral exponents only, and `pow(-inf, 0.5)` is infinite. PyTorch's power by
-///   the number 0.5 or −0.5 is a root, which is NaN there: that is `sqrt` or `rsqrt`.
-/// * `Min`, `Max` of floats are NaN where either operand is, as PyTorch's `minimum` and `maximum`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs)] // the names say it
-pub enum BinaryOp {
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Rem,
-    Pow,
-    Min,
-    Max,
-    Lt,
-    Le,
-    Eq,
-    And,
-    Or,
+words! {
+    /// Two operands of one element type; floats of several types meet in f32. Comparisons give bool; `And`, `Or` take bool;
+    /// `Div` of integers rounds towards minus infinity. Integers wrap around.
+    ///
+    /// * `Rem` has the sign of the divisor, as PyTorch's `remainder`: of floats it is exact but for one rounding where the
+    ///   operands' signs differ, −0 where a negative number is a multiple, and NaN where the divisor is 0.
+    /// * `Pow` of floats has the values of C and PyTorch's `pow` of two tensors: `pow(x, 0)` and `pow(1, y)` are 1 for NaN
+    ///   too, a negative base has powers with integral exponents only, and `pow(-inf, 0.5)` is infinite. PyTorch's power by
+    ///   the number 0.5 or −0.5 is a root, which is NaN there: that is `sqrt` or `rsqrt`.
+    /// * `Min`, `Max` of floats are NaN where either operand is, as PyTorch's `minimum` and `maximum`.
+    #[allow(missing_docs)] // the names say it
+    pub enum BinaryOp = "op" {
+        Add = "add",
+        Sub = "sub",
+        Mul = "mul",
+        Div = "div",
+        Rem = "rem",
+        Pow = "pow",
+        Min = "min",
+        Max = "max",
+        Lt = "lt",
+        Le = "le",
+        Eq = "eq",
+        And = "and",
+        Or = "or",
+    }
 }
 
-/// `add %x, %y` and its like.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Binary {
-    /// Which.
-    pub op: BinaryOp,
+op! {
+    /// `add %x, %y` and its like.
+    pub struct Binary = family binary(x, y) {
+        /// Which.
+        pub op: BinaryOp,
+    }
 }
 
-/// `select %c, %a, %b`: a where the bool c is set, else b.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Select;
+op! {
+    /// `select %c, %a, %b`: a where the bool c is set, else b.
+    pub struct Select = "select"(condition, a, b);
+}
 
-/// `cast %x { to = f32 }`: float to integer truncates towards zero and saturates, bool is
-/// 0 or 1, a number is true where it is not 0. Between floats the value stays: rounding to a narrower type
-/// belongs to memory, not to the graph's meaning.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cast {
-    /// Element type of the result.
-    pub to: DType,
+op! {
+    /// `cast %x { to = f32 }`: float to integer truncates towards zero and saturates, bool is
+    /// 0 or 1, a number is true where it is not 0. Between floats the value stays: rounding to a narrower type
+    /// belongs to memory, not to the graph's meaning.
+    pub struct Cast = "cast"(x) {
+        /// Element type of the result.
+        pub to: DType,
+    }
 }
 
 impl UnaryOp {
-    /// Every member with its name.
-    pub const ALL: [(UnaryOp, &'static str); 15] = [
-        (UnaryOp::Neg, "neg"),
-        (UnaryOp::Abs, "abs"),
-        (UnaryOp::Exp, "exp"),
-        (UnaryOp::Log, "log"),
-        (UnaryOp::Sqrt, "sqrt"),
-        (UnaryOp::Rsqrt, "rsqrt"),
-        (UnaryOp::Recip, "recip"),
-        (UnaryOp::Floor, "floor"),
-        (UnaryOp::Round, "round"),
-        (UnaryOp::Erf, "erf"),
-        (UnaryOp::Tanh, "tanh"),
-        (UnaryOp::Sigmoid, "sigmoid"),
-        (UnaryOp::Sin, "sin"),
-        (UnaryOp::Cos, "cos"),
-        (UnaryOp::Not, "not"),
-    ];
-
     /// The value for one element; truth values are 0 and 1.
     pub fn apply(self, x: f64) -> f64 {
         match self {
@@ -130,23 +117,6 @@ impl UnaryOp {
 }
 
 impl BinaryOp {
-    /// Every member with its name.
-    pub const ALL: [(BinaryOp, &'static str); 13] = [
-        (BinaryOp::Add, "add"),
-        (BinaryOp::Sub, "sub"),
-        (BinaryOp::Mul, "mul"),
-        (BinaryOp::Div, "div"),
-        (BinaryOp::Rem, "rem"),
-        (BinaryOp::Pow, "pow"),
-        (BinaryOp::Min, "min"),
-        (BinaryOp::Max, "max"),
-        (BinaryOp::Lt, "lt"),
-        (BinaryOp::Le, "le"),
-        (BinaryOp::Eq, "eq"),
-        (BinaryOp::And, "and"),
-        (BinaryOp::Or, "or"),
-    ];
-
     /// Whether the result is a truth value.
     pub fn is_logical(self) -> bool {
         matches!(self, BinaryOp::Lt | BinaryOp::Le | BinaryOp::Eq | BinaryOp::And | BinaryOp::Or)
@@ -235,18 +205,6 @@ fn float_flops(operand: &TensorType, result: &TensorType) -> u64 {
 }
 
 impl OpDef for Unary {
-    fn name(&self) -> &'static str {
-        UnaryOp::ALL[self.op as usize].1
-    }
-    fn arity(&self) -> (usize, usize) {
-        (1, 1)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        Vec::new()
-    }
-    fn from_attrs(name: &str, _: &mut AttrReader) -> Option<Result<Self, String>> {
-        UnaryOp::ALL.iter().find(|(_, n)| *n == name).map(|&(op, _)| Ok(Self { op }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let ty = operands[0];
         let numbers = matches!(self.op, UnaryOp::Neg | UnaryOp::Abs);
@@ -255,9 +213,9 @@ impl OpDef for Unary {
             (UnaryOp::Not, _) => "bool",
             (_, DType::I32) if numbers => return Ok(ty.clone()),
             (_, DType::I32 | DType::Bool) if numbers => "numbers",
-            _ => return float(self.name(), "operand", ty).map(|()| ty.clone()),
+            _ => return float(self.op.name(), "operand", ty).map(|()| ty.clone()),
         };
-        Err(format!("operand of {} is {ty}, expected {expected}", self.name()))
+        Err(format!("operand of {} is {ty}, expected {expected}", self.op.name()))
     }
     fn flops(&self, operands: &[&TensorType], result: &TensorType) -> u64 {
         float_flops(operands[0], result)
@@ -271,24 +229,12 @@ impl OpDef for Unary {
 }
 
 impl OpDef for Binary {
-    fn name(&self) -> &'static str {
-        BinaryOp::ALL[self.op as usize].1
-    }
-    fn arity(&self) -> (usize, usize) {
-        (2, 2)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        Vec::new()
-    }
-    fn from_attrs(name: &str, _: &mut AttrReader) -> Option<Result<Self, String>> {
-        BinaryOp::ALL.iter().find(|(_, n)| *n == name).map(|&(op, _)| Ok(Self { op }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
-        let dtype = common_dtype(self.name(), operands)?;
+        let dtype = common_dtype(self.op.name(), operands)?;
         if let Some(expected) = self.op.expected(dtype) {
-            return Err(format!("operand of {} is {}, expected {expected}", self.name(), operands[0]));
+            return Err(format!("operand of {} is {}, expected {expected}", self.op.name(), operands[0]));
         }
-        sized(if self.op.is_logical() { DType::Bool } else { dtype }, broadcast_all(self.name(), operands)?)
+        sized(if self.op.is_logical() { DType::Bool } else { dtype }, broadcast_all(self.op.name(), operands)?)
     }
     fn flops(&self, operands: &[&TensorType], result: &TensorType) -> u64 {
         float_flops(operands[0], result)
@@ -304,27 +250,12 @@ impl OpDef for Binary {
 }
 
 impl OpDef for Select {
-    fn name(&self) -> &'static str {
-        "select"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (3, 3)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        Vec::new()
-    }
-    fn from_attrs(name: &str, _: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "select", || Ok(Self))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         if operands[0].dtype != DType::Bool {
             return Err(format!("condition of select is {}, expected bool", operands[0]));
         }
         let dtype = common_dtype("select", &operands[1..])?;
         sized(dtype, broadcast_all("select", operands)?)
-    }
-    fn flops(&self, _: &[&TensorType], _: &TensorType) -> u64 {
-        0
     }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         let strides: Vec<_> = operands.iter().map(|o| broadcast_strides(&o.ty.shape, &result.shape)).collect();
@@ -338,23 +269,8 @@ impl OpDef for Select {
 }
 
 impl OpDef for Cast {
-    fn name(&self) -> &'static str {
-        "cast"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (1, 1)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("to", Attr::Word(self.to.name().to_string()))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "cast", || Ok(Self { to: attrs.dtype("to")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         Ok(TensorType::new(self.to, operands[0].shape.clone()))
-    }
-    fn flops(&self, _: &[&TensorType], _: &TensorType) -> u64 {
-        0
     }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         let value = |&x: &f64| match self.to {

@@ -13,9 +13,9 @@
 //! for rows and one for columns: means are linear.
 
 use super::{
-    Attr, AttrReader, OpDef,
+    Attr, OpDef,
     pointwise::greater,
-    shape::{float, named, sized},
+    shape::{float, sized},
     unfold::{fit_patches, pieces},
 };
 use crate::{
@@ -23,35 +23,38 @@ use crate::{
     types::{DType, TensorType},
 };
 
-/// `max_pool %x { kernel = [3, 3], stride = [2, 2], padding = [1, 1] }`: `[B, C, H, W]` → `[B, C, OH, OW]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MaxPool {
-    /// Rows and columns of a patch.
-    pub kernel: [usize; 2],
-    /// Distance of neighbouring patches.
-    pub stride: [usize; 2],
-    /// Places on either side of the map, at most half a patch.
-    pub padding: [usize; 2],
+op! {
+    /// `max_pool %x { kernel = [3, 3], stride = [2, 2], padding = [1, 1] }`: `[B, C, H, W]` → `[B, C, OH, OW]`.
+    pub struct MaxPool = "max_pool"(x) {
+        /// Rows and columns of a patch.
+        pub kernel: [usize; 2],
+        /// Distance of neighbouring patches.
+        pub stride: [usize; 2],
+        /// Places on either side of the map, at most half a patch.
+        pub padding: [usize; 2],
+    }
 }
 
-/// `avg_pool %x { kernel = [2, 2], stride = [2, 2], padding = [0, 0], count_padding = 1 }`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AvgPool {
-    /// Rows and columns of a patch.
-    pub kernel: [usize; 2],
-    /// Distance of neighbouring patches.
-    pub stride: [usize; 2],
-    /// Zeros on either side of the map, at most half a patch.
-    pub padding: [usize; 2],
-    /// Whether those zeros count as elements of the mean; 1 or 0 in text.
-    pub count_padding: bool,
+op! {
+    /// `avg_pool %x { kernel = [2, 2], stride = [2, 2], padding = [0, 0], count_padding = 1 }`.
+    pub struct AvgPool = "avg_pool"(x) {
+        /// Rows and columns of a patch.
+        pub kernel: [usize; 2],
+        /// Distance of neighbouring patches.
+        pub stride: [usize; 2],
+        /// Zeros on either side of the map, at most half a patch.
+        pub padding: [usize; 2],
+        /// Whether those zeros count as elements of the mean; 1 or 0 in text.
+        pub count_padding: bool,
+    }
 }
 
-/// `adaptive_avg_pool %x { size = [6, 6] }`: `[B, C, H, W]` → `[B, C, 6, 6]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AdaptiveAvgPool {
-    /// Rows and columns of the result.
-    pub size: [usize; 2],
+op! {
+    /// `adaptive_avg_pool %x { size = [6, 6] }`: `[B, C, H, W]` → `[B, C, 6, 6]`.
+    pub struct AdaptiveAvgPool = "adaptive_avg_pool"(x) {
+        /// Rows and columns of the result.
+        pub size: [usize; 2],
+    }
 }
 
 /// The extents of a map.
@@ -130,7 +133,6 @@ fn back(result: &TensorType) -> String {
     format!(
         "  %pixels = reshape %pooled {{ shape = [{b}, {h}, {w}, {c}] }}
   %y = transpose %pixels {{ order = [-1, -3, -2] }}
-  return %y
 "
     )
 }
@@ -142,22 +144,6 @@ impl MaxPool {
 }
 
 impl OpDef for MaxPool {
-    fn name(&self) -> &'static str {
-        "max_pool"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (1, 1)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        let pairs = [("kernel", &self.kernel), ("stride", &self.stride), ("padding", &self.padding)];
-        pairs.map(|(name, pair)| (name, Attr::sizes(pair))).to_vec()
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "max_pool", || {
-            let (kernel, stride) = (attrs.pair("kernel")?, attrs.pair("stride")?);
-            Ok(Self { kernel, stride, padding: attrs.pair("padding")? })
-        })
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         self.patches().infer(operands[0])
     }
@@ -168,18 +154,11 @@ impl OpDef for MaxPool {
         let most = |patch: &[f64]| patch.iter().copied().fold(f64::NEG_INFINITY, greater);
         Ok(self.patches().values(operands[0], result, most))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let (x, result) = (operands[0], self.infer(operands).ok()?);
         let channels = x.shape[1];
         let patches = self.patches().lines("x", "-inf", [result.elements() / channels, channels]);
-        Some(format!(
-            "graph max_pool {{
-  %x = input : {x}
-{patches}  %pooled = reduce %xpatches {{ op = max, axis = -2 }}
-{}}}
-",
-            back(&result)
-        ))
+        Some(patches + "  %pooled = reduce %xpatches { op = max, axis = -2 }\n" + &back(&result))
     }
 }
 
@@ -194,31 +173,6 @@ impl AvgPool {
 }
 
 impl OpDef for AvgPool {
-    fn name(&self) -> &'static str {
-        "avg_pool"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (1, 1)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![
-            ("kernel", Attr::sizes(&self.kernel)),
-            ("stride", Attr::sizes(&self.stride)),
-            ("padding", Attr::sizes(&self.padding)),
-            ("count_padding", Attr::Int(self.count_padding.into())),
-        ]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "avg_pool", || {
-            let (kernel, stride, padding) = (attrs.pair("kernel")?, attrs.pair("stride")?, attrs.pair("padding")?);
-            let count_padding = match attrs.int("count_padding")? {
-                0 => false,
-                1 => true,
-                other => return Err(format!("attribute `count_padding` is {other}, expected 0 or 1")),
-            };
-            Ok(Self { kernel, stride, padding, count_padding })
-        })
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         self.patches().infer(operands[0])
     }
@@ -235,7 +189,7 @@ impl OpDef for AvgPool {
         let mean = |patch: &[f64]| patch.iter().sum::<f64>() / count(patch);
         Ok(self.patches().values(operands[0], result, mean))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let (x, result) = (operands[0], self.infer(operands).ok()?);
         let [batch, channels, height, width] = x.shape[..] else { return None };
         let pixels = result.elements() / channels;
@@ -256,7 +210,7 @@ impl OpDef for AvgPool {
 "
             )
         };
-        Some(format!("graph avg_pool {{\n  %x = input : {x}\n{patches}{mean}{}}}\n", back(&result)))
+        Some(patches + &mean + &back(&result))
     }
 }
 
@@ -294,18 +248,6 @@ impl AdaptiveAvgPool {
 }
 
 impl OpDef for AdaptiveAvgPool {
-    fn name(&self) -> &'static str {
-        "adaptive_avg_pool"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (1, 1)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("size", Attr::sizes(&self.size))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "adaptive_avg_pool", || Ok(Self { size: attrs.pair("size")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let x = operands[0];
         let [batch, channels, height, width] = map_axes("adaptive_avg_pool", x)?;
@@ -341,7 +283,7 @@ impl OpDef for AdaptiveAvgPool {
         }
         Ok(Tensor::new(result.clone(), data))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let (x, result) = (operands[0], self.infer(operands).ok()?);
         let ([b, c, h, w], [n, m]) = (map_axes("adaptive_avg_pool", x).ok()?, self.size);
         let lines = if self.is_even(x) {
@@ -372,6 +314,6 @@ impl OpDef for AdaptiveAvgPool {
 {narrowed}"
             )
         };
-        Some(format!("graph adaptive_avg_pool {{\n  %x = input : {x}\n{lines}{}}}\n", back(&result)))
+        Some(lines + &back(&result))
     }
 }

@@ -7,34 +7,29 @@
 //!
 //! Tokens are those of an h×w map, row-major; queries of a distance bias may be every σ-th row and column.
 
-use super::{
-    Attr, AttrReader, OpDef,
-    shape::{named, sized},
-};
+use super::{OpDef, shape::sized};
 use crate::{graph::Tensor, types::TensorType};
 
-/// `relative_bias %table { height = 7, width = 7 }`: table `[(2h−1)·(2w−1), m]` → `[m, h·w, h·w]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RelativeBias {
-    /// Rows of the map.
-    pub height: usize,
-    /// Columns of the map.
-    pub width: usize,
+op! {
+    /// `relative_bias %table { height = 7, width = 7 }`: table `[(2h−1)·(2w−1), m]` → `[m, h·w, h·w]`.
+    pub struct RelativeBias = "relative_bias"(table) {
+        /// Rows of the map.
+        pub height: usize,
+        /// Columns of the map.
+        pub width: usize,
+    }
 }
 
-/// `distance_bias %table { height = 14, width = 14, stride = 1 }`: table `[m, h·w]` → `[m, ⌈h/σ⌉·⌈w/σ⌉, h·w]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DistanceBias {
-    /// Rows of the keys' map.
-    pub height: usize,
-    /// Columns of the keys' map.
-    pub width: usize,
-    /// Distance of neighbouring queries.
-    pub stride: usize,
-}
-
-fn size(n: usize) -> Attr {
-    Attr::Int(n as i64)
+op! {
+    /// `distance_bias %table { height = 14, width = 14, stride = 1 }`: table `[m, h·w]` → `[m, ⌈h/σ⌉·⌈w/σ⌉, h·w]`.
+    pub struct DistanceBias = "distance_bias"(table) {
+        /// Rows of the keys' map.
+        pub height: usize,
+        /// Columns of the keys' map.
+        pub width: usize,
+        /// Distance of neighbouring queries.
+        pub stride: usize,
+    }
 }
 
 /// Largest extent of a map: pairs of positions stay countable.
@@ -48,18 +43,6 @@ fn check_map(name: &str, height: usize, width: usize) -> Result<(), String> {
 }
 
 impl OpDef for RelativeBias {
-    fn name(&self) -> &'static str {
-        "relative_bias"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (1, 1)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("height", size(self.height)), ("width", size(self.width))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "relative_bias", || Ok(Self { height: attrs.size("height")?, width: attrs.size("width")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let (table, h, w) = (operands[0], self.height, self.width);
         check_map("relative_bias", h, w)?;
@@ -68,9 +51,6 @@ impl OpDef for RelativeBias {
             [found, heads] if found == rows => sized(table.dtype, vec![heads, h * w, h * w]),
             _ => Err(format!("table of relative_bias is {table}, expected [{rows}, heads] for a map of {h}x{w}")),
         }
-    }
-    fn flops(&self, _: &[&TensorType], _: &TensorType) -> u64 {
-        0
     }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         let (h, w, heads) = (self.height, self.width, result.shape[0]);
@@ -81,14 +61,12 @@ impl OpDef for RelativeBias {
             operands[0].data[(row * (2 * w - 1) + column) * heads + head]
         }))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
-        let (table, h, w) = (operands[0], self.height, self.width);
+    fn body(&self, _: &[&TensorType]) -> Option<String> {
+        let (h, w) = (self.height, self.width);
         let (tokens, across) = (h * w, 2 * w - 1);
         let (last_row, last_column) = (h - 1, w - 1);
         Some(format!(
-            "graph relative_bias {{
-  %table = input : {table}
-  %query_row = iota {{ axis = -4 }} : i32[{h}, 1, 1, 1]
+            "  %query_row = iota {{ axis = -4 }} : i32[{h}, 1, 1, 1]
   %key_row = iota {{ axis = -2 }} : i32[{h}, 1]
   %rows = sub %query_row, %key_row
   %row = add %rows, {last_row}
@@ -100,30 +78,12 @@ impl OpDef for RelativeBias {
   %entry = add %line, %column
   %index = reshape %entry {{ shape = [{tokens}, {tokens}] }}
   %picked = gather %table, %index
-  %bias = transpose %picked {{ order = [-1, -3, -2] }}
-  return %bias
-}}
-"
+  %bias = transpose %picked {{ order = [-1, -3, -2] }}"
         ))
     }
 }
 
 impl OpDef for DistanceBias {
-    fn name(&self) -> &'static str {
-        "distance_bias"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (1, 1)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("height", size(self.height)), ("width", size(self.width)), ("stride", size(self.stride))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "distance_bias", || {
-            let (height, width) = (attrs.size("height")?, attrs.size("width")?);
-            Ok(Self { height, width, stride: attrs.size("stride")? })
-        })
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let (table, h, w) = (operands[0], self.height, self.width);
         check_map("distance_bias", h, w)?;
@@ -136,9 +96,6 @@ impl OpDef for DistanceBias {
             _ => Err(format!("table of distance_bias is {table}, expected [heads, {}] for a map of {h}x{w}", h * w)),
         }
     }
-    fn flops(&self, _: &[&TensorType], _: &TensorType) -> u64 {
-        0
-    }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         let (w, stride, keys, queries) = (self.width, self.stride, result.shape[2], result.shape[1]);
         let across = w.div_ceil(stride);
@@ -149,14 +106,12 @@ impl OpDef for DistanceBias {
             operands[0].data[head * keys + rows * w + columns]
         }))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
-        let (table, h, w, stride) = (operands[0], self.height, self.width, self.stride);
+    fn body(&self, _: &[&TensorType]) -> Option<String> {
+        let (h, w, stride) = (self.height, self.width, self.stride);
         let (down, across) = (h.div_ceil(stride), w.div_ceil(stride));
         let (queries, keys) = (down * across, h * w);
         Some(format!(
-            "graph distance_bias {{
-  %table = input : {table}
-  %query_row = iota {{ axis = -4 }} : i32[{down}, 1, 1, 1]
+            "  %query_row = iota {{ axis = -4 }} : i32[{down}, 1, 1, 1]
   %query_y = mul %query_row, {stride}
   %key_y = iota {{ axis = -2 }} : i32[{h}, 1]
   %rows = sub %query_y, %key_y
@@ -171,10 +126,7 @@ impl OpDef for DistanceBias {
   %index = reshape %entry {{ shape = [{queries}, {keys}] }}
   %rows_last = transpose %table {{ order = [-1, -2] }}
   %picked = gather %rows_last, %index
-  %bias = transpose %picked {{ order = [-1, -3, -2] }}
-  return %bias
-}}
-"
+  %bias = transpose %picked {{ order = [-1, -3, -2] }}"
         ))
     }
 }

@@ -1,9 +1,9 @@
 //! Reduction over one axis, which stays with extent 1.
 
 use super::{
-    Attr, AttrReader, OpDef,
+    OpDef,
     pointwise::{greater, lesser},
-    shape::{float, named},
+    shape::float,
     walk::around,
 };
 use crate::{
@@ -11,58 +11,30 @@ use crate::{
     types::{DType, TensorType},
 };
 
-/// How elements are combined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs)] // the names say it
-pub enum ReduceOp {
-    Sum,
-    Mean,
-    Max,
-    Min,
-}
-
-/// `reduce %x { op = mean, axis = -1 }`. `max` and `min` are NaN where one of the elements is. Of bools, `max` says whether any is true and `min` whether all are.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Reduce {
-    /// How.
-    pub op: ReduceOp,
-    /// Over which axis, −1 for the last; its extent becomes 1.
-    pub axis: i64,
-}
-
-impl ReduceOp {
-    /// Every member with its name.
-    pub const ALL: [(ReduceOp, &'static str); 4] =
-        [(ReduceOp::Sum, "sum"), (ReduceOp::Mean, "mean"), (ReduceOp::Max, "max"), (ReduceOp::Min, "min")];
-
-    /// The name in text.
-    pub fn name(self) -> &'static str {
-        Self::ALL[self as usize].1
-    }
-    /// The member called `name`.
-    pub fn from_name(name: &str) -> Option<ReduceOp> {
-        Self::ALL.iter().find(|(_, n)| *n == name).map(|&(op, _)| op)
+words! {
+    /// How elements are combined.
+    #[allow(missing_docs)] // the names say it
+    pub enum ReduceOp = "reduction" {
+        Sum = "sum",
+        Mean = "mean",
+        Max = "max",
+        Min = "min",
     }
 }
+
+op! {
+    /// `reduce %x { op = mean, axis = -1 }`. `max` and `min` are NaN where one of the elements is. Of bools, `max` says whether any is true and `min` whether all are.
+    pub struct Reduce = "reduce"(x) {
+        /// How.
+        pub op: ReduceOp,
+        /// Over which axis, −1 for the last; its extent becomes 1.
+        pub axis: i64,
+    }
+}
+
+impl ReduceOp {}
 
 impl OpDef for Reduce {
-    fn name(&self) -> &'static str {
-        "reduce"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (1, 1)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("op", Attr::Word(self.op.name().to_string())), ("axis", Attr::Int(self.axis))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "reduce", || {
-            let word = attrs.word("op")?;
-            let op = ReduceOp::from_name(&word)
-                .ok_or_else(|| format!("`{word}` is no reduction, expected sum, mean, max or min"))?;
-            Ok(Self { op, axis: attrs.int("axis")? })
-        })
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let mut ty = operands[0].clone();
         match (self.op, ty.dtype) {

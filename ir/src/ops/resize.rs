@@ -12,42 +12,33 @@
 //! Sources are fractions of integers, so ⌊s⌋ is exact. The definition gathers whole pixels, lanes along channels;
 //! which ones is constant.
 
-use super::{
-    Attr, AttrReader, OpDef,
-    pool::map_axes,
-    shape::{named, sized},
-};
+use super::{Attr, OpDef, pool::map_axes, shape::sized};
 use crate::{
     graph::Tensor,
     types::{DType, TensorType},
 };
 
-/// Which element or mean of elements a new one is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs)] // the header says it
-pub enum ResizeMode {
-    Bilinear,
-    BilinearCorners,
-    Nearest,
+words! {
+    /// Which element or mean of elements a new one is.
+    #[allow(missing_docs)] // the header says it
+    pub enum ResizeMode = "mode" {
+        Bilinear = "bilinear",
+        BilinearCorners = "bilinear_corners",
+        Nearest = "nearest",
+    }
 }
 
-/// `resize %x { size = [128, 128], mode = bilinear }`: `[B, C, H, W]` → `[B, C, 128, 128]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Resize {
-    /// Rows and columns of the result.
-    pub size: [usize; 2],
-    /// How.
-    pub mode: ResizeMode,
+op! {
+    /// `resize %x { size = [128, 128], mode = bilinear }`: `[B, C, H, W]` → `[B, C, 128, 128]`.
+    pub struct Resize = "resize"(x) {
+        /// Rows and columns of the result.
+        pub size: [usize; 2],
+        /// How.
+        pub mode: ResizeMode,
+    }
 }
 
 impl ResizeMode {
-    /// Every member with its name.
-    pub const ALL: [(ResizeMode, &'static str); 3] = [
-        (ResizeMode::Bilinear, "bilinear"),
-        (ResizeMode::BilinearCorners, "bilinear_corners"),
-        (ResizeMode::Nearest, "nearest"),
-    ];
-
     /// The source of index t on an axis from `extent` to `size`, as max(factor·t + term, 0) over a denominator.
     pub(super) fn fraction(self, extent: usize, size: usize) -> (i64, i64, i64) {
         let (extent, size) = (extent as i64, size as i64);
@@ -135,24 +126,6 @@ impl Resize {
 }
 
 impl OpDef for Resize {
-    fn name(&self) -> &'static str {
-        "resize"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (1, 1)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        let mode = ResizeMode::ALL[self.mode as usize].1;
-        vec![("size", Attr::sizes(&self.size)), ("mode", Attr::Word(mode.to_string()))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "resize", || {
-            let (size, word) = (attrs.pair("size")?, attrs.word("mode")?);
-            let mode = ResizeMode::ALL.iter().find(|(_, n)| *n == word).map(|&(mode, _)| mode);
-            let wrong = || format!("`{word}` is no mode, expected bilinear, bilinear_corners or nearest");
-            Ok(Self { size, mode: mode.ok_or_else(wrong)? })
-        })
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let x = operands[0];
         let [batch, channels, height, width] = map_axes("resize", x)?;
@@ -188,7 +161,7 @@ impl OpDef for Resize {
         }
         Ok(Tensor::new(result.clone(), data))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let x = operands[0];
         let [b, c, h, w] = map_axes("resize", x).ok()?;
         let ([rows, columns], pixels) = (self.size, b * h * w);
@@ -205,14 +178,9 @@ impl OpDef for Resize {
             _ => self.bilinear(x.dtype),
         };
         Some(format!(
-            "graph resize {{
-  %x = input : {x}
-  %last = transpose %x {{ order = [-2, -1, -3] }}
+            "  %last = transpose %x {{ order = [-2, -1, -3] }}
   %table = reshape %last {{ shape = [{pixels}, {c}] }}
-{down}{across}{lines}  %y = transpose %pixels {{ order = [-1, -3, -2] }}
-  return %y
-}}
-"
+{down}{across}{lines}  %y = transpose %pixels {{ order = [-1, -3, -2] }}"
         ))
     }
 }

@@ -12,29 +12,27 @@
 //! Resizing 64×64 to 128×128 under a 3×3 kernel, products fall to a quarter; what is added is 36 multiplications per
 //! element. A resized map is never stored: each element reads its 36 from z, lanes along channels.
 
-use super::{
-    Attr, AttrReader, Conv2d, OpDef, Resize, ResizeMode,
-    shape::{countable, named},
-};
+use super::{Attr, Conv2d, OpDef, Resize, ResizeMode, shape::countable};
 use crate::{
     graph::Tensor,
     types::{DType, TensorType},
 };
 
-/// `resized_conv %x, %w { size = [8, 8], mode = bilinear, stride = [1, 1], padding = [1, 1], dilation = [1, 1] }`: the
-/// convolution, in one group, by w `[O, C, kh, kw]` of x `[B, C, h, w]` resized; f32.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ResizedConv {
-    /// Rows and columns of the resized map.
-    pub size: [usize; 2],
-    /// How it is resized.
-    pub mode: ResizeMode,
-    /// Distance of neighbouring patches of the resized map.
-    pub stride: [usize; 2],
-    /// Zeros on either side of the resized map.
-    pub padding: [usize; 2],
-    /// Distance of taps.
-    pub dilation: [usize; 2],
+op! {
+    /// `resized_conv %x, %w { size = [8, 8], mode = bilinear, stride = [1, 1], padding = [1, 1], dilation = [1, 1] }`: the
+    /// convolution, in one group, by w `[O, C, kh, kw]` of x `[B, C, h, w]` resized; f32.
+    pub struct ResizedConv = "resized_conv"(x, w) {
+        /// Rows and columns of the resized map.
+        pub size: [usize; 2],
+        /// How it is resized.
+        pub mode: ResizeMode,
+        /// Distance of neighbouring patches of the resized map.
+        pub stride: [usize; 2],
+        /// Zeros on either side of the resized map.
+        pub padding: [usize; 2],
+        /// Distance of taps.
+        pub dilation: [usize; 2],
+    }
 }
 
 impl ResizedConv {
@@ -110,24 +108,6 @@ impl ResizedConv {
 const MOST: usize = 1 << 14;
 
 impl OpDef for ResizedConv {
-    fn name(&self) -> &'static str {
-        "resized_conv"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (2, 2)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        let (resize, conv) = self.parts();
-        let conv = conv.attrs().into_iter().filter(|(name, _)| *name != "groups");
-        resize.attrs().into_iter().chain(conv).collect()
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "resized_conv", || {
-            let Resize { size, mode } = Resize::from_attrs("resize", attrs).expect("its own name")?;
-            let (stride, padding, dilation) = (attrs.pair("stride")?, attrs.pair("padding")?, attrs.pair("dilation")?);
-            Ok(Self { size, mode, stride, padding, dilation })
-        })
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         if operands.iter().any(|ty| ty.dtype != DType::F32) {
             return Err(format!("resized_conv has {} and {}, expected f32", operands[0], operands[1]));
@@ -168,7 +148,7 @@ impl OpDef for ResizedConv {
         let resized = resize.eval(&operands[..1], &self.resized(&operands[0].ty)?)?;
         conv.eval(&[&resized, operands[1]], result)
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let (x, w) = (operands[0], operands[1]);
         let result = self.infer(operands).ok()?;
         let ([b, c, h, wide], [o, _, kh, kw]) =
@@ -177,10 +157,7 @@ impl OpDef for ResizedConv {
         let (pixels, taps, sides) = (b * h * wide, kh * kw, self.sides());
         let (mixed, each, all, table) = (sides * sides * taps, rows * columns, taps * o, pixels * taps);
         Some(format!(
-            "graph resized_conv {{
-  %x = input : {x}
-  %w = input : {w}
-  %last = transpose %x {{ order = [-2, -1, -3] }}
+            "  %last = transpose %x {{ order = [-2, -1, -3] }}
   %rows = reshape %last {{ shape = [{pixels}, {c}] }}
   %columns = transpose %w {{ order = [-3, -2, -1, -4] }}
   %matrix = reshape %columns {{ shape = [{c}, {all}] }}
@@ -208,10 +185,7 @@ impl OpDef for ResizedConv {
   %weighted = mul %gathered, %counts
   %sum = reduce %weighted {{ op = sum, axis = -2 }}
   %pixels = reshape %sum {{ shape = [{b}, {rows}, {columns}, {o}] }}
-  %y = transpose %pixels {{ order = [-1, -3, -2] }}
-  return %y
-}}
-",
+  %y = transpose %pixels {{ order = [-1, -3, -2] }}",
             self.lines("down", 0, [rows, kh, h]),
             self.lines("across", 1, [columns, kw, wide]),
         ))

@@ -9,8 +9,8 @@
 //! A positive scale of the logits changes no choice, so there is none. Zhu et al., "BiFormer", 2023.
 
 use super::{
-    Attr, AttrReader, OpDef, defined_flops,
-    shape::{common_float, named, sized},
+    OpDef,
+    shape::{common_float, sized},
     top_k::{TopK, largest},
 };
 use crate::{
@@ -18,12 +18,13 @@ use crate::{
     types::{ShapeText, TensorType},
 };
 
-/// `route %q, %k { k = 4 }`: q `[…, r, n, c]`, k `[…, s, m, c]` with equal leading axes → i32 `[…, r, k]`, the
-/// regions of k that each region of q attends to, the best one first.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Route {
-    /// Regions chosen by each.
-    pub k: usize,
+op! {
+    /// `route %q, %k { k = 4 }`: q `[…, r, n, c]`, k `[…, s, m, c]` with equal leading axes → i32 `[…, r, k]`, the
+    /// regions of k that each region of q attends to, the best one first.
+    pub struct Route = "route"(q, k) {
+        /// Regions chosen by each.
+        pub k: usize,
+    }
 }
 
 /// Leading axes, regions, tokens, channels.
@@ -35,18 +36,6 @@ fn regions<'a>(role: &str, ty: &'a TensorType) -> Result<(&'a [usize], [usize; 3
 }
 
 impl OpDef for Route {
-    fn name(&self) -> &'static str {
-        "route"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (2, 2)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("k", Attr::Int(self.k as i64))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "route", || Ok(Self { k: attrs.size("k")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         common_float("route", operands)?;
         let (lead, [r, _, c]) = regions("queries", operands[0])?;
@@ -60,9 +49,6 @@ impl OpDef for Route {
         }
         let logits = sized(operands[0].dtype, [lead, &[r, s]].concat())?;
         TopK { k: self.k }.infer(&[&logits]).map_err(|message| format!("route: {message}"))
-    }
-    fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {
-        defined_flops(self, operands)
     }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         let means = |x: &Tensor| -> Result<Vec<f64>, String> {
@@ -83,25 +69,19 @@ impl OpDef for Route {
         }
         Ok(Tensor::new(result.clone(), data))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let [q, k] = [operands[0], operands[1]];
         let (lead, [r, _, c]) = regions("queries", q).ok()?;
         let (_, [s, ..]) = regions("keys", k).ok()?;
         let [queries, keys] = [r, s].map(|regions| [lead, &[regions, c]].concat());
         let (queries, keys, count) = (ShapeText(&queries), ShapeText(&keys), self.k);
         Some(format!(
-            "graph route {{
-  %q = input : {q}
-  %k = input : {k}
-  %mean_q = reduce %q {{ op = mean, axis = -2 }}
+            "  %mean_q = reduce %q {{ op = mean, axis = -2 }}
   %mean_k = reduce %k {{ op = mean, axis = -2 }}
   %queries = reshape %mean_q {{ shape = {queries} }}
   %keys = reshape %mean_k {{ shape = {keys} }}
   %logits = scores %queries, %keys
-  %y = top_k %logits {{ k = {count} }}
-  return %y
-}}
-"
+  %y = top_k %logits {{ k = {count} }}"
         ))
     }
 }

@@ -9,8 +9,8 @@
 //! below an attend is read inside its kernel, region by region, so the copies are never in memory.
 
 use super::{
-    Attr, AttrReader, OpDef, defined_flops,
-    shape::{common_float, countable, named, sized},
+    OpDef,
+    shape::{common_float, countable, sized},
     softmax,
 };
 use crate::{
@@ -18,15 +18,16 @@ use crate::{
     types::{DType, Real, TensorType},
 };
 
-/// `routed_attention %q, %k, %v, %y { heads = 2, scale = 0.125 }`: q `[b, r, n, c]`, k `[b, s, m, c]`,
-/// v `[b, s, m, e]`, floats, and regions y i32 `[b, r, t]` with numbers below s → `[b, r, n, e]` of the common type of
-/// q, k and v.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RoutedAttention {
-    /// Heads; divides the channels of keys and values.
-    pub heads: usize,
-    /// Multiplies q·k.
-    pub scale: Real,
+op! {
+    /// `routed_attention %q, %k, %v, %y { heads = 2, scale = 0.125 }`: q `[b, r, n, c]`, k `[b, s, m, c]`,
+    /// v `[b, s, m, e]`, floats, and regions y i32 `[b, r, t]` with numbers below s → `[b, r, n, e]` of the common type of
+    /// q, k and v.
+    pub struct RoutedAttention = "routed_attention"(q, k, v, y) {
+        /// Heads; divides the channels of keys and values.
+        pub heads: usize,
+        /// Multiplies q·k.
+        pub scale: Real,
+    }
 }
 
 /// Batch, regions, tokens or choices, channels.
@@ -40,18 +41,6 @@ fn four(role: &str, ty: &TensorType) -> Result<[usize; 4], String> {
 }
 
 impl OpDef for RoutedAttention {
-    fn name(&self) -> &'static str {
-        "routed_attention"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (4, 4)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("heads", Attr::Int(self.heads as i64)), ("scale", Attr::Real(self.scale))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "routed_attention", || Ok(Self { heads: attrs.size("heads")?, scale: attrs.real("scale")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let [q, k, v, y] = [operands[0], operands[1], operands[2], operands[3]];
         let [b, r, n, c] = four("queries", q)?;
@@ -72,13 +61,10 @@ impl OpDef for RoutedAttention {
             (DType::I32, &[batch, regions, chosen]) if [batch, regions] == [b, r] => {
                 countable("routed_attention", q, &[b, r, self.heads, n, chosen, m])?;
                 countable("routed_attention", v, &[b, r, chosen, m, c.max(e)])?;
-                sized(common_float(self.name(), &operands[..3])?, vec![b, r, n, e])
+                sized(common_float("routed_attention", &operands[..3])?, vec![b, r, n, e])
             }
             _ => Err(format!("regions of routed_attention are {y}, expected i32[{b}, {r}, …]")),
         }
-    }
-    fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {
-        defined_flops(self, operands)
     }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         let [q, k, v, y] = [operands[0], operands[1], operands[2], operands[3]];
@@ -106,8 +92,8 @@ impl OpDef for RoutedAttention {
         }
         Ok(Tensor::new(result.clone(), data))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
-        let [q, k, v, y] = [operands[0], operands[1], operands[2], operands[3]];
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
+        let [q, v, y] = [operands[0], operands[2], operands[3]];
         let [b, r, n, c] = four("queries", q).ok()?;
         let [_, s, m, e] = four("values", v).ok()?;
         let (t, h, scale) = (y.shape[2], self.heads, self.scale);
@@ -128,11 +114,7 @@ impl OpDef for RoutedAttention {
             ),
         };
         Some(format!(
-            "graph routed_attention {{
-  %q = input : {q}
-  %k = input : {k}
-  %v = input : {v}
-  %y = input : {y}{numbers}
+            "{numbers}
   %key_table = reshape %k {{ shape = [{rows}, {m}, {c}] }}
   %value_table = reshape %v {{ shape = [{rows}, {m}, {e}] }}
   %key_regions = gather %key_table, %{chosen}
@@ -145,10 +127,7 @@ impl OpDef for RoutedAttention {
   %values = transpose %value_heads {{ order = [-2, -3, -1] }}
   %attended = attention %queries, %keys, %values {{ scale = {scale} }}
   %tokens = transpose %attended {{ order = [-2, -3, -1] }}
-  %out = reshape %tokens {{ shape = [{b}, {r}, {n}, {e}] }}
-  return %out
-}}
-"
+  %out = reshape %tokens {{ shape = [{b}, {r}, {n}, {e}] }}"
         ))
     }
 }

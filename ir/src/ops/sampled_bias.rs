@@ -9,9 +9,9 @@
 //! table that are read, likewise the columns, so the taps are separable and only their product is per score.
 
 use super::{
-    Attr, AttrReader, OpDef, defined_flops,
+    OpDef,
     grid_sample::MOST,
-    shape::{float, named, sized},
+    shape::{float, sized},
     taps::{Align, corners, lines, taps},
 };
 use crate::{
@@ -19,36 +19,21 @@ use crate::{
     types::{DType, TensorType},
 };
 
-/// `sampled_bias %table, %positions { height = 14, width = 14, query = corners }`: table `[m, r, s]` for m heads,
-/// positions `[b, g, i, j, 2]` with g dividing m → f32 `[b, m, height·width, i·j]`. Tokens stand on
-/// corners or centres of their cells.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SampledBias {
-    /// Rows of the map of tokens.
-    pub height: usize,
-    /// Columns of the map of tokens.
-    pub width: usize,
-    /// Where tokens stand.
-    pub query: Align,
+op! {
+    /// `sampled_bias %table, %positions { height = 14, width = 14, query = corners }`: table `[m, r, s]` for m heads,
+    /// positions `[b, g, i, j, 2]` with g dividing m → f32 `[b, m, height·width, i·j]`. Tokens stand on
+    /// corners or centres of their cells.
+    pub struct SampledBias = "sampled_bias"(table, positions) {
+        /// Rows of the map of tokens.
+        pub height: usize,
+        /// Columns of the map of tokens.
+        pub width: usize,
+        /// Where tokens stand.
+        pub query: Align,
+    }
 }
 
 impl OpDef for SampledBias {
-    fn name(&self) -> &'static str {
-        "sampled_bias"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (2, 2)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        let size = |n: usize| Attr::Int(n as i64);
-        vec![("height", size(self.height)), ("width", size(self.width)), ("query", self.query.attr())]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "sampled_bias", || {
-            let (height, width) = (attrs.size("height")?, attrs.size("width")?);
-            Ok(Self { height, width, query: Align::from_word(&attrs.word("query")?)? })
-        })
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let [table, positions] = [operands[0], operands[1]];
         operands.iter().try_for_each(|ty| float("sampled_bias", "operand", ty))?;
@@ -69,9 +54,6 @@ impl OpDef for SampledBias {
             }
             _ => Err(format!("positions of sampled_bias are {positions}, expected […, a divisor of {heads}, …, …, 2]")),
         }
-    }
-    fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {
-        defined_flops(self, operands)
     }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         let [table, positions] = [operands[0], operands[1]];
@@ -96,7 +78,7 @@ impl OpDef for SampledBias {
         }
         Ok(Tensor::new(result.clone(), data))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let [table, positions] = [operands[0], operands[1]];
         let (&[heads, rows, columns], &[b, g, i, j, _]) = (&table.shape[..], &positions.shape[..]) else { return None };
         let (points, per_group, tokens) = (i * j, heads / g, self.height * self.width);
@@ -123,17 +105,12 @@ impl OpDef for SampledBias {
         let corners = corners("entries", columns, Some("before"), None);
         let (entries, size) = (table.elements(), rows * columns);
         Some(format!(
-            "graph sampled_bias {{
-  %table = input : {table}
-  %positions = input : {positions}{places}{taps}
+            "{places}{taps}
   %head = iota {{ axis = 0 }} : i32[{heads}]
   %first = mul %head, {size}
   %before = reshape %first {{ shape = [{g}, {per_group}, 1, 1, 1] }}
   %entries = reshape %table {{ shape = [{entries}] }}{corners}
-  %y = reshape %sampled {{ shape = [{b}, {heads}, {tokens}, {points}] }}
-  return %y
-}}
-"
+  %y = reshape %sampled {{ shape = [{b}, {heads}, {tokens}, {points}] }}"
         ))
     }
 }

@@ -75,12 +75,9 @@ pub(crate) fn common_float(name: &str, operands: &[&TensorType]) -> Result<DType
     common_dtype(name, operands)
 }
 
-/// Text that hands out a result `y`, which is f32, in that type, and the name that it has then.
-pub(crate) fn narrowed(dtype: DType) -> (String, &'static str) {
-    match dtype {
-        DType::F32 => (String::new(), "y"),
-        dtype => (format!("\n  %narrow = cast %y {{ to = {dtype} }}"), "narrow"),
-    }
+/// The line that hands out a result `y`, which is f32, in that type.
+pub(crate) fn narrowed(dtype: DType) -> String {
+    if dtype == DType::F32 { String::new() } else { format!("\n  %narrow = cast %y {{ to = {dtype} }}") }
 }
 
 /// Leading shape, rows and columns of a matrix operand.
@@ -114,9 +111,4 @@ pub(crate) fn representable(value: f64, dtype: DType) -> Result<(), String> {
         DType::Bool => value == 0.0 || value == 1.0,
     };
     if ok { Ok(()) } else { Err(format!("{value:?} is no value of type {dtype}")) }
-}
-
-/// Reads a family member's attributes where the name matched.
-pub(crate) fn named<T>(matches: bool, read: impl FnOnce() -> Result<T, String>) -> Option<Result<T, String>> {
-    matches.then(read)
 }

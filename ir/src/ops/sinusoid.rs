@@ -14,8 +14,8 @@
 //! Self-Attention in Vision Models", Ramachandran et al. 2019, Table 5.
 
 use super::{
-    Attr, AttrReader, OpDef, defined_flops,
-    shape::{float, named, narrowed, sized},
+    OpDef,
+    shape::{float, narrowed, sized},
 };
 use crate::{
     graph::Tensor,
@@ -23,11 +23,12 @@ use crate::{
 };
 use std::f64::consts::{FRAC_1_PI, FRAC_PI_2, PI};
 
-/// `sinusoid %x { base = 10000.0 }`: x a float `[B, C, H, W]` with an even number of channels → the same type.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Sinusoid {
-    /// Ratio of the longest wave to the shortest; above 1.
-    pub base: Real,
+op! {
+    /// `sinusoid %x { base = 10000.0 }`: x a float `[B, C, H, W]` with an even number of channels → the same type.
+    pub struct Sinusoid = "sinusoid"(x) {
+        /// Ratio of the longest wave to the shortest; above 1.
+        pub base: Real,
+    }
 }
 
 /// Terms of the series: at π/2 the next one is below 10⁻¹⁷.
@@ -45,18 +46,6 @@ impl Sinusoid {
 }
 
 impl OpDef for Sinusoid {
-    fn name(&self) -> &'static str {
-        "sinusoid"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (1, 1)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("base", Attr::Real(self.base))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "sinusoid", || Ok(Self { base: attrs.real("base")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let x = operands[0];
         float("sinusoid", "operand", x)?;
@@ -71,9 +60,6 @@ impl OpDef for Sinusoid {
         }
         sized(x.dtype, x.shape.clone())
     }
-    fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {
-        defined_flops(self, operands)
-    }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         let [_, channels, height, width] = result.shape[..] else { return Err(format!("a map is {result}")) };
         let half = channels / 2;
@@ -86,24 +72,21 @@ impl OpDef for Sinusoid {
             operands[0].data[i] + wave
         }))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let x = operands[0];
         let &[_, channels, height, width] = &x.shape[..] else { return None };
         let half = channels / 2;
-        let mut text = format!("graph sinusoid {{\n  %x = input : {x}");
+        let mut text = String::new();
         for (axis, place, spread) in [("row", -2, format!("{height}, 1")), ("column", -1, format!("1, {width}"))] {
             text += &self.axis(axis, half, place, &spread);
         }
-        let (narrow, result) = narrowed(x.dtype);
+        let narrow = narrowed(x.dtype);
         text += &format!(
             "
   %row_waves = expand %row {{ shape = [{half}, {height}, {width}] }}
   %column_waves = expand %column {{ shape = [{half}, {height}, {width}] }}
   %waves = concat %row_waves, %column_waves {{ axis = 0 }}
-  %y = add %x, %waves{narrow}
-  return %{result}
-}}
-"
+  %y = add %x, %waves{narrow}"
         );
         Some(text)
     }

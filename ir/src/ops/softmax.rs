@@ -8,18 +8,15 @@
 //! maximum is at least the lowest f32, so −∞ minus it stays −∞, and the sum, to which the largest entry of
 //! any other row contributes 1, is at least 1.
 
-use super::{
-    Attr, AttrReader, OpDef,
-    shape::{float, named},
-    walk::around,
-};
+use super::{OpDef, shape::float, walk::around};
 use crate::{graph::Tensor, types::TensorType};
 
-/// `softmax %x { axis = -1 }`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Softmax {
-    /// Normalised axis, −1 for the last.
-    pub axis: i64,
+op! {
+    /// `softmax %x { axis = -1 }`.
+    pub struct Softmax = "softmax"(x) {
+        /// Normalised axis, −1 for the last.
+        pub axis: i64,
+    }
 }
 
 /// Lowest finite f32, below which no maximum falls.
@@ -64,18 +61,6 @@ pub(crate) fn lines(x: &str, w: &str, axis: i64) -> String {
 }
 
 impl OpDef for Softmax {
-    fn name(&self) -> &'static str {
-        "softmax"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (1, 1)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("axis", Attr::Int(self.axis))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "softmax", || Ok(Self { axis: attrs.int("axis")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         float("softmax", "operand", operands[0])?;
         operands[0].axis(self.axis).map(|_| operands[0].clone())
@@ -89,9 +74,7 @@ impl OpDef for Softmax {
         normalise(&mut data, extent, inner);
         Ok(Tensor::new(result.clone(), data))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
-        let ty = operands[0];
-        let lines = lines("x", "w", self.axis);
-        Some(format!("graph softmax {{\n  %x = input : {ty}{lines}\n  return %w\n}}\n"))
+    fn body(&self, _: &[&TensorType]) -> Option<String> {
+        Some(lines("x", "w", self.axis))
     }
 }

@@ -7,30 +7,17 @@
 //!   value = (1 − part)·x[low] + part·x[high],    a neighbour outside 0…n−1 counts as 0
 //! ```
 
-use super::Attr;
-
-/// What −1 and 1 mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Align {
-    /// The first and the last element.
-    Corners,
-    /// The outer borders of the first and the last element.
-    Centres,
+words! {
+    /// What −1 and 1 mean.
+    pub enum Align = "alignment" {
+        /// The first and the last element.
+        Corners = "corners",
+        /// The outer borders of the first and the last element.
+        Centres = "centres",
+    }
 }
 
 impl Align {
-    /// The attribute.
-    pub(crate) fn attr(self) -> Attr {
-        Attr::Word(if self == Align::Corners { "corners" } else { "centres" }.to_string())
-    }
-    /// Reads the attribute.
-    pub(crate) fn from_word(word: &str) -> Result<Align, String> {
-        match word {
-            "corners" => Ok(Align::Corners),
-            "centres" => Ok(Align::Centres),
-            _ => Err(format!("`{word}` is no alignment, expected corners or centres")),
-        }
-    }
     /// Factor and term that turn a position plus 1 into an index of `extent` elements.
     fn line(self, extent: usize) -> (f64, f64) {
         match self {

@@ -10,19 +10,20 @@
 //! said with the truth of x = x.
 
 use super::{
-    Attr, AttrReader, OpDef,
-    shape::{countable, float, named, sized},
+    OpDef,
+    shape::{countable, float, sized},
 };
 use crate::{
     graph::Tensor,
     types::{DType, ShapeText, TensorType},
 };
 
-/// `top_k %x { k = 4 }`: x `[…, n]` of floats → i32 `[…, k]`, 1 ≤ k ≤ n.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TopK {
-    /// How many of each row.
-    pub k: usize,
+op! {
+    /// `top_k %x { k = 4 }`: x `[…, n]` of floats → i32 `[…, k]`, 1 ≤ k ≤ n.
+    pub struct TopK = "top_k"(x) {
+        /// How many of each row.
+        pub k: usize,
+    }
 }
 
 /// The indices of the `k` largest of a row, as numbers.
@@ -35,18 +36,6 @@ pub(crate) fn largest(row: &[f64], k: usize) -> impl Iterator<Item = f64> + use<
 }
 
 impl OpDef for TopK {
-    fn name(&self) -> &'static str {
-        "top_k"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (1, 1)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        vec![("k", Attr::Int(self.k as i64))]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "top_k", || Ok(Self { k: attrs.size("k")? }))
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let x = operands[0];
         float("top_k", "operand", x)?;
@@ -67,16 +56,14 @@ impl OpDef for TopK {
         let data = operands[0].data.chunks(n).flat_map(|row| largest(row, self.k)).collect();
         Ok(Tensor::new(result.clone(), data))
     }
-    fn definition(&self, operands: &[&TensorType]) -> Option<String> {
+    fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let (x, k) = (operands[0], self.k);
         let [lead @ .., n] = &x.shape[..] else { return None };
         let [column, row, kept] = [[*n, 1], [1, *n], [1, k]].map(|last| [lead, &last].concat());
         let result = [lead, &[k]].concat();
         let (column, row, kept, result) = (ShapeText(&column), ShapeText(&row), ShapeText(&kept), ShapeText(&result));
         Some(format!(
-            "graph top_k {{
-  %x = input : {x}
-  %one = reshape %x {{ shape = {column} }}
+            "  %one = reshape %x {{ shape = {column} }}
   %other = reshape %x {{ shape = {row} }}
   %smaller = lt %one, %other
   %equal = eq %one, %other
@@ -98,10 +85,7 @@ impl OpDef for TopK {
   %chosen = cast %hit {{ to = i32 }}
   %index = mul %chosen, %i
   %sum = reduce %index {{ op = sum, axis = -2 }} : i32{kept}
-  %y = reshape %sum {{ shape = {result} }}
-  return %y
-}}
-"
+  %y = reshape %sum {{ shape = {result} }}"
         ))
     }
 }

@@ -11,8 +11,8 @@
 //! unfolded is ever stored.
 
 use super::{
-    Attr, AttrReader, OpDef,
-    shape::{countable, named, sized},
+    OpDef,
+    shape::{countable, sized},
     walk::collect,
 };
 use crate::{
@@ -20,17 +20,18 @@ use crate::{
     types::{TensorType, strides},
 };
 
-/// `unfold %x { axis = -1, size = 3, stride = 2, dilation = 1 }`: `[…, n, …]` → `[…, pieces, size, …]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Unfold {
-    /// Axis, −1 for the last.
-    pub axis: i64,
-    /// Elements of a piece, ≥ 1.
-    pub size: usize,
-    /// Distance of neighbouring pieces, ≥ 1.
-    pub stride: usize,
-    /// Distance of neighbours inside a piece, ≥ 1.
-    pub dilation: usize,
+op! {
+    /// `unfold %x { axis = -1, size = 3, stride = 2, dilation = 1 }`: `[…, n, …]` → `[…, pieces, size, …]`.
+    pub struct Unfold = "unfold"(x) {
+        /// Axis, −1 for the last.
+        pub axis: i64,
+        /// Elements of a piece, ≥ 1.
+        pub size: usize,
+        /// Distance of neighbouring pieces, ≥ 1.
+        pub stride: usize,
+        /// Distance of neighbours inside a piece, ≥ 1.
+        pub dilation: usize,
+    }
 }
 
 /// How many pieces of `size` elements `dilation` apart fit `extent` at distances of `stride`; 0 where none does.
@@ -57,27 +58,6 @@ pub(super) fn fit_patches(
 }
 
 impl OpDef for Unfold {
-    fn name(&self) -> &'static str {
-        "unfold"
-    }
-    fn arity(&self) -> (usize, usize) {
-        (1, 1)
-    }
-    fn attrs(&self) -> Vec<(&'static str, Attr)> {
-        let size = |n: usize| Attr::Int(n as i64);
-        vec![
-            ("axis", Attr::Int(self.axis)),
-            ("size", size(self.size)),
-            ("stride", size(self.stride)),
-            ("dilation", size(self.dilation)),
-        ]
-    }
-    fn from_attrs(name: &str, attrs: &mut AttrReader) -> Option<Result<Self, String>> {
-        named(name == "unfold", || {
-            let (axis, size, stride) = (attrs.int("axis")?, attrs.size("size")?, attrs.size("stride")?);
-            Ok(Self { axis, size, stride, dilation: attrs.size("dilation")? })
-        })
-    }
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         let axis = operands[0].axis(self.axis)?;
         let found = pieces(operands[0].shape[axis], self.size, self.stride, self.dilation);
@@ -91,9 +71,6 @@ impl OpDef for Unfold {
         let mut shape = operands[0].shape.clone();
         shape.splice(axis..=axis, [found, self.size]);
         sized(operands[0].dtype, shape)
-    }
-    fn flops(&self, _: &[&TensorType], _: &TensorType) -> u64 {
-        0
     }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         let axis = operands[0].ty.axis(self.axis)?;

@@ -27,7 +27,6 @@ mod print;
 #[cfg(test)]
 mod tests;
 
-pub use nearest::op_names;
 pub(crate) use parse::real_in_f32;
 pub use parse::{MAX_RANK, graph, tensor_type};
 pub use print::NodeText;

@@ -3,7 +3,7 @@
 //! An edit inserts, deletes or replaces a letter, or exchanges two neighbours. The distance takes time and memory in
 //! proportion to the lengths of both words, so long words get no suggestions, and only the first names are compared.
 
-use crate::ops::{ActivationOp, BinaryOp, UnaryOp};
+use crate::ops::table;
 use strsim::osa_distance;
 
 /// The most edits between a word and what it may stand for.
@@ -12,55 +12,6 @@ const MAX_EDITS: usize = 2;
 const MAX_WORD: usize = 64;
 /// The most names that a word is compared with.
 const MAX_NAMES: usize = 10_000;
-
-/// Names of ops that are not members of a family.
-const SINGLE: [&str; 45] = [
-    "input",
-    "weight",
-    "const",
-    "iota",
-    "select",
-    "cast",
-    "matmul",
-    "reduce",
-    "gather",
-    "reshape",
-    "transpose",
-    "expand",
-    "slice",
-    "pad",
-    "roll",
-    "unfold",
-    "concat",
-    "view",
-    "softmax",
-    "layer_norm",
-    "batch_norm",
-    "gelu",
-    "attention",
-    "inverse_attention",
-    "mix",
-    "scores",
-    "attend",
-    "conv2d",
-    "max_pool",
-    "avg_pool",
-    "adaptive_avg_pool",
-    "resize",
-    "resized_conv",
-    "argmax",
-    "neighbourhood_attention",
-    "top_k",
-    "route",
-    "routed_attention",
-    "grid_sample",
-    "offset_positions",
-    "agents",
-    "relative_bias",
-    "distance_bias",
-    "sampled_bias",
-    "sinusoid",
-];
 
 /// Up to three of `names` within two edits of `word`, nearest first.
 pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
@@ -77,21 +28,12 @@ pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a 
 
 /// Up to three names of ops within two edits of `word`, nearest first.
 pub fn nearest_ops(word: &str) -> Vec<String> {
-    nearest(word, op_names()).into_iter().map(str::to_owned).collect()
-}
-
-/// The names of all ops.
-pub fn op_names() -> impl Iterator<Item = &'static str> {
-    let unary = UnaryOp::ALL.iter().map(|(_, name)| *name);
-    let binary = BinaryOp::ALL.iter().map(|(_, name)| *name);
-    let activations = ActivationOp::ALL.iter().map(|(_, name)| *name);
-    SINGLE.into_iter().chain(unary).chain(binary).chain(activations)
+    nearest(word, table().keys().copied()).into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::{AttrReader, Op, OpDef};
 
     #[test]
     fn misspelt_ops_are_recognised() {
@@ -101,13 +43,6 @@ mod tests {
             assert!(nearest_ops(word).contains(&op.to_string()), "{word}: {:?}", nearest_ops(word));
         }
         assert!(nearest_ops("convolution").is_empty());
-    }
-
-    #[test]
-    fn every_name_is_that_of_an_op() {
-        for name in op_names() {
-            assert!(Op::from_attrs(name, &mut AttrReader::default()).is_some(), "{name}");
-        }
     }
 
     #[test]

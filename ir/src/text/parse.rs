@@ -3,7 +3,7 @@
 use super::nearest::{nearest, nearest_ops};
 use crate::{
     graph::{Graph, NodeId},
-    ops::{Attr, AttrReader, Const, Op, OpDef},
+    ops::{Attr, AttrReader, Const, Op},
     source::{Lexer, SourceError, Token, quote},
     types::{DType, Real, TensorType, fits_f32},
     view::View,

@@ -2,7 +2,6 @@
 
 use crate::{
     graph::{Graph, NodeId},
-    ops::OpDef,
     source::quote,
 };
 use std::fmt::{self, Display, Formatter};

@@ -1,10 +1,7 @@
 //! Views of movement ops, forwards and backwards.
 
 use super::View;
-use crate::{
-    ops::{Op, OpDef},
-    types::TensorType,
-};
+use crate::{ops::Op, types::TensorType};
 
 /// Whether an op only moves the elements of its one operand, and fills where it leaves it: [`View::of_op`] is its view.
 pub fn is_movement(op: &Op) -> bool {

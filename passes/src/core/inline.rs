@@ -11,7 +11,7 @@ use crate::{
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
-    ops::{Op, OpDef},
+    ops::Op,
     text,
     types::TensorType,
 };

@@ -24,7 +24,7 @@ use crate::{
 use egg::{Id, Language};
 use regard_ir::{
     graph::{Graph, Node, NodeId},
-    ops::{Op, OpDef},
+    ops::Op,
     target::Target,
     types::TensorType,
 };

@@ -11,7 +11,7 @@ use crate::{
 use regard_ir::{
     graph::{Graph, Node, NodeId, Tensor},
     id::IdVec,
-    ops::{Const, Op, OpDef},
+    ops::{Const, Op},
     types::{Real, TensorType, fits_f32},
 };
 
@@ -75,7 +75,7 @@ fn value(out: &Graph, node: &Node, operands: &[NodeId]) -> Option<Real> {
             let result = op.eval(&numbers.iter().collect::<Vec<_>>(), &ty).ok()?;
             // A number that its own type cannot hold, or the f32 that kernels compute in, stays as it was written.
             let value = Real::new(result.data[0]);
-            (fits_f32(value.get()) && Const { ty, value }.infer(&[]).is_ok()).then_some(value)
+            (fits_f32(value.get()) && Op::from(Const { ty, value }).infer(&[]).is_ok()).then_some(value)
         }
         _ => None,
     }

@@ -17,7 +17,7 @@ use super::matches::Tried;
 use egg::{DidMerge, EGraph, FromOp, Id, Language, RecExpr, Symbol};
 use regard_ir::{
     graph::{Graph, NodeId},
-    ops::{Attr, AttrReader, Op, OpDef},
+    ops::{Attr, AttrReader, Op},
     types::{Real, TensorType},
 };
 use std::{convert::Infallible, fmt};

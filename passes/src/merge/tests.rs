@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use regard_ir::{
     graph::{Builder, Graph, NodeId, Tensor, eval, random},
     id::Id,
-    ops::{Op, OpDef, ReduceOp},
+    ops::{Op, ReduceOp},
     target::Target,
     types::TensorType,
 };

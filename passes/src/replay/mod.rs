@@ -30,7 +30,7 @@ use crate::{core, error::Error, memory};
 use regard_ir::{
     graph::{Bounded, Graph, Node, NodeId, Tensor, eval, eval_bounded, eval_bounded_stored, eval_nodes},
     id::IdVec,
-    ops::{Op, OpDef, Weight},
+    ops::{Op, Weight},
     types::{DType, fits_f32},
 };
 use std::collections::BTreeMap;

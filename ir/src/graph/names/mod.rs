@@ -19,10 +19,7 @@
 mod paths;
 
 use super::{Graph, NodeId};
-use crate::{
-    id::IdVec,
-    ops::{Op, OpDef},
-};
+use crate::{id::IdVec, ops::Op};
 use paths::{Path, Paths};
 use std::collections::{HashMap, HashSet};
 

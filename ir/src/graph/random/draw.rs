@@ -6,8 +6,8 @@ use crate::{
     id::{Id, IdVec},
     ops::{
         Attend, Attention, Binary, BinaryOp, Cast, Concat, Const, Expand, Gather, Gelu, Input, InverseAttention, Iota,
-        LayerNorm, MatMul, Mix, Op, OpDef, Pad, Reduce, ReduceOp, Reshape, Roll, Scores, Select, Slice, Softmax,
-        Transpose, Unary, UnaryOp, Unfold, ViewOp, Weight,
+        LayerNorm, MatMul, Mix, Op, Pad, Reduce, ReduceOp, Reshape, Roll, Scores, Select, Slice, Softmax, Transpose,
+        Unary, UnaryOp, Unfold, ViewOp, Weight,
     },
     types::{DType, Real, TensorType},
     view::View,

@@ -19,7 +19,7 @@ pub use draw::Random;
 
 use super::{Graph, NodeId, Tensor};
 use crate::{
-    ops::{BinaryOp, Op, OpDef, UnaryOp},
+    ops::{BinaryOp, Op, UnaryOp},
     types::{DType, TensorType},
 };
 use draw::Grower;

@@ -2,75 +2,42 @@
 
 use super::*;
 use crate::{
-    ops::{
-        Activation, ActivationOp, AdaptiveAvgPool, Agents, Align, Argmax, Attend, Attention, Attr, AttrReader, AvgPool,
-        BatchNorm, Binary, BinaryOp, Border, Cast, Concat, Const, Conv2d, DistanceBias, Expand, Gather, Gelu,
-        GridSample, Input, InverseAttention, Iota, LayerNorm, Limit, MatMul, MaxPool, Mix, NeighbourhoodAttention,
-        OffsetPositions, Pad, Reduce, ReduceOp, Reference, RelativeBias, Reshape, Resize, ResizeMode, ResizedConv,
-        Roll, Route, RoutedAttention, SampledBias, Scores, Select, Sinusoid, Slice, Softmax, TopK, Transpose, Unary,
-        UnaryOp, Unfold, ViewOp, Weight,
-    },
+    graph::random::Random,
+    ops::{Attr, AttrReader, Const, Gelu, Iota, Kind, MatMul, Row, Transpose, table},
     view::View,
 };
-use std::collections::BTreeSet;
 
-/// One op of every variant and every family member, with attributes that differ from each other.
+/// An attribute of that kind, or nothing where the type is written behind the colon.
+fn attr(kind: Kind, random: &mut Random) -> Option<Attr> {
+    let mut int = |below: usize| random.below(below) as i64;
+    Some(match kind {
+        Kind::Int => Attr::Int(int(9) - 4),
+        Kind::Size => Attr::Int(int(9)),
+        Kind::Flag => Attr::Int(int(2)),
+        Kind::Pair => Attr::Ints(vec![int(9), int(9)]),
+        Kind::Real => Attr::Real([0.0, -0.1, 0.17677669529663687, f64::NEG_INFINITY][int(4) as usize].into()),
+        Kind::Ints => Attr::Ints((0..int(4)).map(|_| int(9) - 4).collect()),
+        Kind::Word(words) => Attr::Word(words[int(words.len()) as usize].to_string()),
+        Kind::View => Attr::view(View::roll(&[4, 5], 1, 1 + int(3))),
+        Kind::Type => return None,
+    })
+}
+
+/// Ops of a row with drawn attributes, one where there are none.
+fn drawn(row: &Row) -> Vec<Op> {
+    let mut random = Random::new(row.name.len() as u64);
+    let count = if row.attrs.is_empty() { 1 } else { 30 };
+    let mut draw = || {
+        let ty = TensorType::new(random.one(&DType::ALL), [2, 3]);
+        let attrs = row.attrs.iter().filter_map(|&(name, kind)| Some((name.to_string(), attr(kind, &mut random)?)));
+        row.read(&mut AttrReader::new(attrs.collect(), Some(ty))).unwrap_or_else(|e| panic!("{}: {e}", row.name))
+    };
+    (0..count).map(|_| draw()).collect()
+}
+
+/// Ops of every name with drawn attributes.
 pub(super) fn samples() -> Vec<Op> {
-    let ty = TensorType::new(DType::I32, [2, 3]);
-    let mut ops: Vec<Op> = vec![
-        Input { ty: ty.clone() }.into(),
-        Weight { ty: TensorType::f32([]) }.into(),
-        Const { ty: TensorType::f32([4]), value: (-0.1).into() }.into(),
-        Const { ty: TensorType::f32([]), value: f64::NEG_INFINITY.into() }.into(),
-        Iota { ty, axis: -2 }.into(),
-        Select.into(),
-        MatMul.into(),
-        Gather.into(),
-        Reshape { shape: vec![3, 4] }.into(),
-        Transpose { order: vec![-2, -1, -3] }.into(),
-        Expand { shape: vec![] }.into(),
-        Slice { axis: -1, start: 2, stop: 9, step: 3 }.into(),
-        Pad { axis: -2, low: 1, high: 3, value: 0.25.into() }.into(),
-        Roll { axis: -3, shift: -4 }.into(),
-        Concat { axis: -2 }.into(),
-        ViewOp { map: View::roll(&[4, 5], 1, 2) }.into(),
-        Softmax { axis: -2 }.into(),
-        LayerNorm { eps: 1e-5.into() }.into(),
-        Gelu.into(),
-        Attention { scale: 0.17677669529663687.into() }.into(),
-        InverseAttention { scale: 0.25.into() }.into(),
-        Mix.into(),
-        Sinusoid { base: 100.0.into() }.into(),
-        NeighbourhoodAttention { heads: 2, size: 3, scale: 0.5.into(), border: Border::Mask }.into(),
-        Scores.into(),
-        Attend { axis: -2 }.into(),
-        Unfold { axis: -1, size: 3, stride: 2, dilation: 4 }.into(),
-        Conv2d { stride: [1, 2], padding: [3, 4], dilation: [5, 6], groups: 7 }.into(),
-        BatchNorm { eps: 1e-5.into(), axis: -3 }.into(),
-        MaxPool { kernel: [1, 2], stride: [3, 4], padding: [5, 6] }.into(),
-        AvgPool { kernel: [1, 2], stride: [3, 4], padding: [5, 6], count_padding: true }.into(),
-        AdaptiveAvgPool { size: [2, 3] }.into(),
-        ResizedConv { size: [1, 2], mode: ResizeMode::Nearest, stride: [9, 8], padding: [3, 4], dilation: [5, 6] }
-            .into(),
-        Argmax { axis: -2 }.into(),
-        TopK { k: 3 }.into(),
-        Route { k: 4 }.into(),
-        RoutedAttention { heads: 2, scale: 0.125.into() }.into(),
-        GridSample { align: Align::Centres }.into(),
-        OffsetPositions { reference: Reference::Stretched, limit: Limit::Range, factor: 2.0.into() }.into(),
-        OffsetPositions { reference: Reference::Centres, limit: Limit::Tanh, factor: 0.0.into() }.into(),
-        Agents.into(),
-        RelativeBias { height: 3, width: 4 }.into(),
-        DistanceBias { height: 3, width: 4, stride: 2 }.into(),
-        SampledBias { height: 3, width: 4, query: Align::Corners }.into(),
-    ];
-    ops.extend(ResizeMode::ALL.map(|(mode, _)| Resize { size: [3, 5], mode }.into()));
-    ops.extend(ActivationOp::ALL.map(|(op, _)| Activation { op }.into()));
-    ops.extend(UnaryOp::ALL.map(|(op, _)| Unary { op }.into()));
-    ops.extend(BinaryOp::ALL.map(|(op, _)| Binary { op }.into()));
-    ops.extend(ReduceOp::ALL.map(|(op, _)| Reduce { op, axis: -1 }.into()));
-    ops.extend(DType::ALL.map(|to| Cast { to }.into()));
-    ops
+    table().values().flat_map(drawn).collect()
 }
 
 /// The written type of a leaf.
@@ -109,17 +76,14 @@ fn a_missing_attribute_is_named() {
 }
 
 #[test]
-fn names_are_distinct() {
-    let mut names: Vec<&str> = samples().iter().map(|op| op.name()).collect();
-    names.dedup();
-    let families = ["const", "reduce", "cast"];
-    for name in &names {
-        assert_eq!(names.iter().filter(|n| n == &name).count(), 1, "{name}");
+fn every_name_has_one_row() {
+    assert_eq!(table().len(), crate::ops::rows().len(), "two ops have one name");
+    for (name, row) in table() {
+        assert_eq!((row.name, drawn(row)[0].name()), (*name, *name));
+        let (least, most) = row.operands.arity();
+        assert!(least <= most && row.operands.names.len() >= least, "{name}");
     }
-    assert!(families.iter().all(|f| names.contains(f)));
     assert!(Op::from_attrs("convolution", &mut AttrReader::default()).is_none());
-    let suggested: BTreeSet<&str> = crate::text::op_names().collect();
-    assert_eq!(names.into_iter().collect::<BTreeSet<&str>>(), suggested, "names of ops in ir/src/text/nearest.rs");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::{
 use proptest::prelude::*;
 use regard_ir::{
     graph::{Builder, Graph},
-    ops::{Argmax, Concat, Conv2d, Op, OpDef, Resize, ResizeMode, Softmax},
+    ops::{Argmax, Concat, Conv2d, Op, Resize, ResizeMode, Softmax},
     types::TensorType,
 };
 

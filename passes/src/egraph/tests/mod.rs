@@ -10,7 +10,7 @@ mod values;
 use super::{Optimized, Rules, optimize};
 use regard_ir::{
     graph::{Graph, Node, NodeId, Tensor, eval},
-    ops::{Op, OpDef},
+    ops::Op,
     target::Target,
     types::DType,
 };

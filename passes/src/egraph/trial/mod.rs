@@ -37,7 +37,7 @@ use draw::{Draw, draw};
 use egg::{Id, RecExpr};
 use regard_ir::{
     graph::{Tensor, random::Random},
-    ops::{Op, OpDef},
+    ops::Op,
     types::TensorType,
 };
 use std::{

@@ -8,7 +8,7 @@
 use crate::egraph::term::{Fact, Leaf, Term, op_of};
 use egg::RecExpr;
 use regard_ir::{
-    ops::{Attr, BinaryOp, MatMul, Op, OpDef, UnaryOp},
+    ops::{Attr, BinaryOp, MatMul, Op, UnaryOp},
     types::TensorType,
     view::View,
 };

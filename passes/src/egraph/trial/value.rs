@@ -24,7 +24,7 @@ use egg::RecExpr;
 use regard_ir::{
     graph::{Graph, Node, NodeId, Tensor, random::Random},
     id::{Id, IdVec},
-    ops::{Attr, BinaryOp, Input, Op, OpDef, ReduceOp, UnaryOp, Weight},
+    ops::{Attr, BinaryOp, Input, Op, ReduceOp, UnaryOp, Weight},
     types::{DType, TensorType},
 };
 
