@@ -209,7 +209,7 @@ mod tests {
         let retyped = broken(|g| node(g, 3).ty = TensorType::f32([3, 2]));
         assert_eq!(retyped, ["has type f32[3, 2], expected f32[2, 3]"]);
         let rejected = broken(|g| node(g, 3).op = Softmax { axis: 5 }.into());
-        assert_eq!(rejected, ["axis 5 does not exist in f32[2, 3], which has 2 axes"]);
+        assert_eq!(rejected, ["softmax of f32[2, 3]: axis 5 does not exist in f32[2, 3], which has 2 axes"]);
         let huge = broken(|g| node(g, 3).ty.shape = vec![1 << 40, 1 << 40]);
         assert_eq!(huge.len(), 1);
         assert!(huge[0].ends_with("expected 1 to 2^40 elements on at most 32 axes"), "{huge:?}");

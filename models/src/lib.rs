@@ -8,6 +8,7 @@ mod biformer;
 pub mod bisa;
 mod dat;
 mod debiformer;
+mod deit;
 pub mod flops;
 mod layers;
 pub mod levit;
@@ -84,6 +85,7 @@ pub const ZOO: &[Entry] = &[
     debiformer::SMALL_DENSE,
     debiformer::TINY,
     debiformer::TINY_DENSE,
+    deit::TINY,
     levit::SMALL,
     bisa::LEVIT,
     bisa::LEVIT_NORM,
@@ -181,6 +183,14 @@ mod tests {
         assert_eq!(graph.parameters(), 7_084_058);
         let config = Config { size: Some((224, 230)), ..Config::default() };
         let why = build("levit_128s", &config).unwrap_err().to_string();
+        assert!(why.contains("224x230") && why.contains("multiple of 16"), "{why}");
+    }
+
+    #[test]
+    fn deit_has_the_published_parameter_count() {
+        assert_eq!(build("deit_tiny", &Config::default()).unwrap().parameters(), 5_717_416);
+        let config = Config { size: Some((224, 230)), ..Config::default() };
+        let why = build("deit_tiny", &config).unwrap_err().to_string();
         assert!(why.contains("224x230") && why.contains("multiple of 16"), "{why}");
     }
 

@@ -20,7 +20,7 @@ use crate::{
 use rayon::prelude::*;
 use regard_ir::{
     graph::{EvalError, Graph, Node, NodeId, Tensor, eval_nodes},
-    ops::{Input, Op, OpDef},
+    ops::{Input, Op},
     program::{Layout, Place, Program},
     types::DType,
 };

@@ -1,8 +1,8 @@
 """Writes golden files of Swin-T by the rules of three libraries next to this file: python make_swin_rules.py
 (torch 2.15.0, torchvision 0.29.2, timm 1.0.31, transformers 5.24.0).
 
-Weights and image follow from seed 0 by the formula of models/src/synthetic.rs, which `uniform` and `parameter` repeat; names are
-those of models/src/names/swin.rs. The sizes are ones at which windows of 7×7 do not fit the maps, so that the libraries differ.
+Weights and image follow from seed 0 (synthetic.py); names are those of models/src/names/swin.rs. The sizes are ones at which
+windows of 7×7 do not fit the maps, so that the libraries differ.
 """
 
 import json
@@ -13,38 +13,12 @@ import timm
 import torch
 import torchvision
 from safetensors.numpy import save_file
+from synthetic import parameter, uniform
 from transformers import SwinConfig, SwinForImageClassification
 
 HERE = pathlib.Path(__file__).parent
 SEED = 0
 DEPTHS = (2, 2, 6, 2)
-
-
-def uniform(name, count, seed):
-    start = 0xCBF29CE484222325
-    for byte in f"{seed}/{name}".encode():
-        start = ((start ^ byte) * 0x100000001B3) & (2**64 - 1)
-    with numpy.errstate(over="ignore"):
-        z = numpy.uint64(start) + (numpy.arange(count, dtype=numpy.uint64) + numpy.uint64(1)) * numpy.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> numpy.uint64(30))) * numpy.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> numpy.uint64(27))) * numpy.uint64(0x94D049BB133111EB)
-    z ^= z >> numpy.uint64(31)
-    half = 1 << 23
-    return ((z >> numpy.uint64(40)).astype(numpy.int64) - half).astype(numpy.float32) / numpy.float32(half)
-
-
-def parameter(name, shape, seed):
-    last = name.rsplit(".", 1)[-1]
-    if last == "relative_position_bias_table":
-        base, factor = 0.0, 0.5
-    elif last == "weight" and len(shape) == 1:
-        base, factor = 1.0, 0.1
-    elif len(shape) == 1:
-        base, factor = 0.0, 0.1
-    else:
-        base, factor = 0.0, numpy.float32((3.0 / float(numpy.prod(shape[1:]))) ** 0.5)
-    values = numpy.float32(base) + numpy.float32(factor) * uniform(name, int(numpy.prod(shape)), seed)
-    return torch.from_numpy(values.reshape(shape))
 
 
 def weights():

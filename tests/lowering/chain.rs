@@ -16,7 +16,7 @@ use regard_ir::{
     graph::{EvalError, Graph, Node, NodeId, Tensor, eval, random},
     id::IdVec,
     kernel::{Kernel, Level, verify::verify as verify_kernel},
-    ops::{ActivationOp, BinaryOp, Op, ReduceOp, UnaryOp},
+    ops::{BinaryOp, Op, ReduceOp, UnaryOp},
     program::{Place, Precision, Program, fold, interpret},
     target::{Backend, Target},
     text,
@@ -304,14 +304,13 @@ fn differences(wanted: &Tensor, found: &Tensor, equal: impl Fn(f64, f64) -> bool
 
 /// Whether the graph has functions that kernels compute by polynomials made for f32.
 fn approximates(graph: &Graph) -> bool {
-    graph.nodes.values().any(|node| match &node.op {
+    graph.nodes.iter().any(|(id, node)| match &node.op {
         Op::Unary(u) => transcendental(u.op),
-        Op::Activation(a) => a.op == ActivationOp::GeluTanh,
         Op::Binary(b) => b.op == BinaryOp::Pow,
-        Op::Softmax(_) | Op::Gelu(_) | Op::Mix(_) => true,
-        Op::Attention(_) | Op::InverseAttention(_) | Op::NeighbourhoodAttention(_) | Op::Attend(_) => true,
-        Op::RoutedAttention(_) | Op::OffsetPositions(_) | Op::Sinusoid(_) => true,
-        _ => false,
+        op => match op.defined(&graph.operand_types(id)) {
+            Some(definition) => approximates(&definition.expect("operands that fit")),
+            None => false,
+        },
     })
 }
 
@@ -343,12 +342,9 @@ pub fn decides(graph: &Graph) -> bool {
             Op::Binary(b) => real && matches!(b.op, BinaryOp::Mul | BinaryOp::Div | BinaryOp::Rem | BinaryOp::Pow),
             Op::Reduce(r) => r.op == ReduceOp::Mean,
             Op::Cast(_) => narrow,
-            Op::MatMul(_) | Op::Scores(_) | Op::Conv2d(_) => true,
-            Op::AvgPool(_) | Op::AdaptiveAvgPool(_) | Op::Resize(_) | Op::ResizedConv(_) | Op::Activation(_) => true,
-            Op::Softmax(_) | Op::LayerNorm(_) | Op::BatchNorm(_) | Op::Gelu(_) | Op::Mix(_) => true,
-            Op::Attention(_) | Op::InverseAttention(_) | Op::NeighbourhoodAttention(_) | Op::Attend(_) => true,
-            Op::RoutedAttention(_) | Op::OffsetPositions(_) | Op::Sinusoid(_) => true,
-            Op::GridSample(_) | Op::Agents(_) | Op::SampledBias(_) => true,
+            // Movement and choices keep every bit.
+            Op::MaxPool(_) | Op::RelativeBias(_) | Op::DistanceBias(_) => false,
+            op if op.is_composite() => true,
             _ => false,
         };
         rounded.push(node.ty.dtype.is_float() && (below || rounds));

@@ -6,8 +6,8 @@
 //!   gelu_tanh(x) = x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³)))        the approximation of gelu
 //! ```
 
-use super::{OpDef, pointwise::greater, shape::float};
-use crate::{graph::Tensor, types::TensorType};
+use super::OpDef;
+use crate::types::TensorType;
 
 words! {
     /// Which function.
@@ -21,7 +21,7 @@ words! {
 
 op! {
     /// `relu %x`, `hardswish %x`, `gelu_tanh %x`.
-    pub struct Activation = family activation(x) {
+    pub struct Activation = family activation(x: float[..]) {
         /// Which.
         pub op: ActivationOp,
     }
@@ -32,14 +32,6 @@ const TANH_SCALE: f64 = 0.7978845608028654;
 const TANH_CUBE: f64 = 0.044715;
 
 impl ActivationOp {
-    fn apply(self, x: f64) -> f64 {
-        match self {
-            ActivationOp::Relu => greater(x, 0.0),
-            ActivationOp::Hardswish => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
-            ActivationOp::GeluTanh => x / 2.0 * (1.0 + (TANH_SCALE * x * (1.0 + TANH_CUBE * x * x)).tanh()),
-        }
-    }
-
     /// The lines that make `%y` of `%x`.
     fn lines(self) -> String {
         match self {
@@ -70,16 +62,6 @@ impl ActivationOp {
 }
 
 impl OpDef for Activation {
-    fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
-        float(self.op.name(), "operand", operands[0]).map(|()| operands[0].clone())
-    }
-    /// One operation per line of the definition.
-    fn flops(&self, _: &[&TensorType], result: &TensorType) -> u64 {
-        (self.op.lines().lines().count() * result.elements()) as u64
-    }
-    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
-        Ok(Tensor::new(result.clone(), operands[0].data.iter().map(|&x| self.op.apply(x)).collect()))
-    }
     fn body(&self, _: &[&TensorType]) -> Option<String> {
         Some(self.op.lines())
     }

@@ -11,9 +11,8 @@ use super::{
     OpDef,
     grid_sample::MOST,
     shape::{common_float, sized},
-    taps::{Align, taps},
 };
-use crate::{graph::Tensor, types::TensorType};
+use crate::types::TensorType;
 
 op! {
     /// `agents %map, %positions`: map `[b, h, w, c]`, positions `[b, g, i, j, 2]` → `[b, i, j, c]`, where g divides c;
@@ -35,23 +34,6 @@ impl OpDef for Agents {
             [batch, g, i, j, 2] if batch == b && c.is_multiple_of(g) => sized(dtype, vec![b, i, j, c]),
             _ => Err(format!("positions of agents are {positions}, expected [{b}, a divisor of {c}, …, …, 2]")),
         }
-    }
-    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
-        let [map, positions] = [operands[0], operands[1]];
-        let &[_, h, w, c] = &map.ty.shape[..] else { return Err(format!("map of agents is {}", map.ty)) };
-        let groups = positions.ty.shape[1];
-        let points = result.shape[1] * result.shape[2];
-        let mut data = vec![0.0; result.elements()];
-        for (at, out) in data.iter_mut().enumerate() {
-            let (channel, point, image) = (at % c, at / c % points, at / c / points);
-            let position = ((image * groups + channel / (c / groups)) * points + point) * 2;
-            for (row, row_weight) in taps(Align::Corners, positions.data[position], h) {
-                for (column, column_weight) in taps(Align::Corners, positions.data[position + 1], w) {
-                    *out += row_weight * column_weight * map.data[((image * h + row) * w + column) * c + channel];
-                }
-            }
-        }
-        Ok(Tensor::new(result.clone(), data))
     }
     fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let [map, positions] = [operands[0], operands[1]];

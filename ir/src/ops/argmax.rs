@@ -16,7 +16,7 @@ use crate::{
 
 op! {
     /// `argmax %x { axis = -1 }`: i32, the axis stays with extent 1.
-    pub struct Argmax = "argmax"(x) {
+    pub struct Argmax = "argmax"(x: float[..]) {
         /// Axis, −1 for the last.
         pub axis: i64,
     }
@@ -30,10 +30,6 @@ impl OpDef for Argmax {
         places_fit("argmax", operands[0], axis)?;
         shape[axis] = 1;
         Ok(TensorType::new(DType::I32, shape))
-    }
-    /// A maximum and two comparisons per element.
-    fn flops(&self, operands: &[&TensorType], _: &TensorType) -> u64 {
-        3 * operands[0].elements() as u64
     }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         let (_, extent, inner) = around(&operands[0].ty.shape, result.axis(self.axis)?);

@@ -147,7 +147,7 @@ macro_rules! attribute {
                 let wrong = || format!("attribute `{name}` is {found}, expected {}", $expected);
                 match &found {
                     $($form => Option::ok_or_else($read, wrong),)+
-                    #[allow(unreachable_patterns)]
+                    #[allow(unreachable_patterns)] // of attributes that take every form
                     _ => Err(wrong()),
                 }
             }

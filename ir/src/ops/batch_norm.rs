@@ -7,11 +7,8 @@
 //! The four vectors are constant in a trained network. The definition keeps scale and shift apart from x, so that
 //! they are folded once and the optimiser can move them into the product before or behind.
 
-use super::{Attr, OpDef, shape::common_float, walk::around};
-use crate::{
-    graph::Tensor,
-    types::{Real, TensorType},
-};
+use super::{Attr, OpDef, shape::common_float};
+use crate::types::{Real, TensorType};
 
 op! {
     /// `batch_norm %x, %gamma, %beta, %mean, %variance { eps = 1e-5, axis = -3 }`: x `[…, c, …]`, the others `[c]`.
@@ -32,22 +29,6 @@ impl OpDef for BatchNorm {
             None => Ok(TensorType::new(dtype, x.shape.clone())),
             Some(ty) => Err(format!("batch_norm of {x} on axis {} is given {ty}, expected [{channels}]", self.axis)),
         }
-    }
-    /// Scaling and shifting; per channel five operations for scale and shift.
-    fn flops(&self, operands: &[&TensorType], result: &TensorType) -> u64 {
-        (2 * result.elements() + 5 * operands[1].elements()) as u64
-    }
-    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
-        let (_, channels, inner) = around(&result.shape, result.axis(self.axis)?);
-        let [gamma, beta, mean, variance] = [1, 2, 3, 4].map(|i| &operands[i].data);
-        let mut data = operands[0].data.clone();
-        for (line, values) in data.chunks_mut(inner).enumerate() {
-            let c = line % channels;
-            let scale = gamma[c] / (variance[c] + self.eps.get()).sqrt();
-            let shift = beta[c] - mean[c] * scale;
-            values.iter_mut().for_each(|x| *x = *x * scale + shift);
-        }
-        Ok(Tensor::new(result.clone(), data))
     }
     fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let [x, gamma] = [operands[0], operands[1]];

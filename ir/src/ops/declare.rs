@@ -3,7 +3,8 @@
 //! ```text
 //!   op! {
 //!       /// `mix_up %a, %b { axis = -1 }`.              what people write
-//!       pub struct MixUp = "mix_up"(a, b; bias) {       name, operands; those after `;` may be left out
+//!       pub struct MixUp = "mix_up"(a: float[.., c], b: float[c]; bias) {
+//!                                                       name, operands; those after `;` may be left out
 //!           /// Axis, −1 for the last.
 //!           pub axis: i64,                              an attribute: name and type
 //!       }
@@ -13,18 +14,45 @@
 //!        └─▶ impl Declared for MixUp                    name, operands, attributes both ways
 //! ```
 //!
+//! An operand may say what it must be: `float[.., c]` is a tensor of f32, bf16 or f16 whose last extent is c, the same c
+//! wherever the letter occurs, after any number of axes. That is the shape rule of a composite that has no other.
+//!
 //! A family, as `neg`, `abs`, `exp`…, is one struct whose only field is an enum of `words!`; each word is a name.
 
 use super::{
     Op,
     attr::{Attr, AttrReader, Kind},
+    shape::{common_dtype, float},
 };
+use crate::types::{DType, TensorType};
+use std::collections::BTreeMap;
+
+/// What a declared operand is.
+#[derive(Clone, Copy, Debug)]
+pub struct Operand {
+    /// Its name, as a definition calls its input.
+    pub name: &'static str,
+    /// What it must be, where the declaration says so: `float` or an element type, and its extents.
+    pub pattern: Option<(&'static str, &'static str)>,
+}
+
+impl Operand {
+    /// Extents of the pattern from the last axis on: a number or a letter each; and whether further axes may precede them.
+    pub fn extents(&self) -> Option<(bool, Vec<&'static str>)> {
+        let (_, extents) = self.pattern?;
+        let all: Vec<&str> = extents.split(',').map(str::trim).filter(|extent| !extent.is_empty()).collect();
+        Some(match all.split_first() {
+            Some((&"..", rest)) => (true, rest.to_vec()),
+            _ => (false, all),
+        })
+    }
+}
 
 /// What operands an op takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Operands {
-    /// Names, as a definition calls its inputs; those that may be left out come last.
-    pub names: &'static [&'static str],
+    /// Those that may be left out come last.
+    pub all: &'static [Operand],
     /// How many must be given.
     pub least: usize,
     /// Whether further ones may follow, each like the last.
@@ -34,7 +62,42 @@ pub struct Operands {
 impl Operands {
     /// Smallest and largest number.
     pub fn arity(&self) -> (usize, usize) {
-        (self.least, if self.variadic { usize::MAX } else { self.names.len() })
+        (self.least, if self.variadic { usize::MAX } else { self.all.len() })
+    }
+
+    /// Demands what the patterns say of the operands of the op `name`.
+    pub(super) fn fit(&self, name: &str, types: &[&TensorType]) -> Result<(), String> {
+        let mut extents: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut floats: Vec<&TensorType> = Vec::new();
+        for (operand, &ty) in self.all.iter().zip(types) {
+            let (Some((elem, pattern)), Some((further, wanted))) = (operand.pattern, operand.extents()) else {
+                continue;
+            };
+            match DType::from_name(elem) {
+                None => float(name, operand.name, ty).map(|()| floats.push(ty))?,
+                Some(dtype) if ty.dtype != dtype => {
+                    return Err(format!("{} of {name} is {ty}, expected {elem}[{pattern}]", operand.name));
+                }
+                Some(_) => {}
+            }
+            let rank = ty.rank();
+            let mut fits = rank == wanted.len() || (further && rank > wanted.len());
+            for (&letter, &found) in wanted.iter().rev().zip(ty.shape.iter().rev()) {
+                fits &= match letter.parse() {
+                    Ok(number) => found == number,
+                    Err(_) => *extents.entry(letter).or_insert(found) == found,
+                };
+            }
+            if !fits {
+                let mut expected: Vec<String> = if further { vec!["…".to_string()] } else { Vec::new() };
+                expected.extend(wanted.iter().map(|&letter| match extents.get(letter) {
+                    Some(extent) if rank >= wanted.len() => extent.to_string(),
+                    _ => letter.to_string(),
+                }));
+                return Err(format!("{} of {name} is {ty}, expected {elem}[{}]", operand.name, expected.join(", ")));
+            }
+        }
+        common_dtype(name, &floats).map(|_| ())
     }
 }
 
@@ -54,9 +117,9 @@ pub(crate) trait Declared: Clone + Into<Op> {
     fn read(name: &str, attrs: &mut AttrReader) -> Result<Self, String>;
 }
 
-/// Declares an op; see the header of `ir/src/ops/declare.rs`.
+/// Declares an op; see the header of this file.
 macro_rules! op {
-    ($(#[$doc:meta])* pub struct $op:ident = family $family:ident($($operand:ident),*) { $(#[$about:meta])* pub op: $member:ty $(,)? }) => {
+    ($(#[$doc:meta])* pub struct $op:ident = family $family:ident($($operands:tt)*) { $(#[$about:meta])* pub op: $member:ty $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $op {
@@ -66,7 +129,7 @@ macro_rules! op {
 
         impl $crate::ops::declare::Declared for $op {
             const NAMES: &'static [&'static str] = <$member>::NAMES;
-            const OPERANDS: $crate::ops::declare::Operands = operands!($($operand),*);
+            const OPERANDS: $crate::ops::declare::Operands = operands!($($operands)*);
             const ATTRS: &'static [(&'static str, $crate::ops::attr::Kind)] = &[];
             fn name(&self) -> &'static str {
                 self.op.name()
@@ -121,20 +184,35 @@ macro_rules! declared {
     };
 }
 
-/// Names of operands, then, after `;`, those that may be left out, or `..` where further ones may follow.
+/// Operands, then, after `;`, those that may be left out, or `..` where further ones may follow.
 macro_rules! operands {
-    ($($name:ident),*; ..) => {
+    ($($name:ident $(: $elem:ident[$($extents:tt)*])?),*; ..) => {
         $crate::ops::declare::Operands {
-            names: &[$(stringify!($name)),*],
+            all: &[$(operand!($name $(: $elem[$($extents)*])?)),*],
             least: <[&str]>::len(&[$(stringify!($name)),*]),
             variadic: true,
         }
     };
-    ($($name:ident),* $(; $($optional:ident),+)?) => {
+    ($($name:ident $(: $elem:ident[$($extents:tt)*])?),* $(; $($optional:ident $(: $other:ident[$($others:tt)*])?),+)?) => {
         $crate::ops::declare::Operands {
-            names: &[$(stringify!($name),)* $($(stringify!($optional)),+)?],
+            all: &[
+                $(operand!($name $(: $elem[$($extents)*])?),)*
+                $($(operand!($optional $(: $other[$($others)*])?)),+)?
+            ],
             least: <[&str]>::len(&[$(stringify!($name)),*]),
             variadic: false,
+        }
+    };
+}
+
+macro_rules! operand {
+    ($name:ident) => {
+        $crate::ops::declare::Operand { name: stringify!($name), pattern: None }
+    };
+    ($name:ident: $elem:ident[$($extents:tt)*]) => {
+        $crate::ops::declare::Operand {
+            name: stringify!($name),
+            pattern: Some((stringify!($elem), stringify!($($extents)*))),
         }
     };
 }

@@ -53,8 +53,9 @@ impl Op {
     }
 }
 
-/// The type that a definition gives.
+/// The type that a definition gives, of operands that fit their patterns.
 pub(super) fn infer(op: &Op, operands: &[&TensorType]) -> Result<TensorType, String> {
+    op.operands().fit(op.name(), operands)?;
     let graph = op.defined(operands).unwrap_or_else(|| Err(unfit(op, operands)))?;
     Ok(graph.ty(graph.outputs[0]).clone())
 }
@@ -81,9 +82,15 @@ fn unfit(op: &Op, operands: &[&TensorType]) -> String {
 }
 
 /// The text of a definition: operands as inputs, the lines, and the last of them as the result.
-pub(super) fn text(name: &str, names: &[&str], operands: &[&TensorType], lines: &str) -> String {
+pub(super) fn text<'a>(
+    name: &str,
+    names: impl IntoIterator<Item = &'a str>,
+    operands: &[&TensorType],
+    lines: &str,
+) -> String {
     let lines = lines.trim_matches('\n');
-    let inputs: String = names.iter().zip(operands).map(|(name, ty)| format!("  %{name} = input : {ty}\n")).collect();
+    let inputs: String =
+        names.into_iter().zip(operands).map(|(name, ty)| format!("  %{name} = input : {ty}\n")).collect();
     let last = lines.lines().last().and_then(|line| line.split_whitespace().next()).unwrap_or("%x");
     format!("graph {name} {{\n{inputs}{lines}\n  return {last}\n}}\n")
 }

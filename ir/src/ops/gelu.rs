@@ -4,22 +4,15 @@
 //!   gelu(x) = x/2 · (1 + erf(x/√2))
 //! ```
 
-use super::{OpDef, shape::float, special::gelu};
+use super::{OpDef, special::gelu};
 use crate::{graph::Tensor, types::TensorType};
 
 op! {
     /// `gelu %x`.
-    pub struct Gelu = "gelu"(x);
+    pub struct Gelu = "gelu"(x: float[..]);
 }
 
 impl OpDef for Gelu {
-    fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
-        float("gelu", "operand", operands[0]).map(|()| operands[0].clone())
-    }
-    /// Two scalings, erf, the added 1 and the product.
-    fn flops(&self, _: &[&TensorType], result: &TensorType) -> u64 {
-        5 * result.elements() as u64
-    }
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         Ok(Tensor::new(result.clone(), operands[0].data.iter().map(|&x| gelu(x)).collect()))
     }

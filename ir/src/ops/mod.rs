@@ -47,6 +47,7 @@ pub mod position_bias;
 pub mod reduce;
 pub mod resize;
 pub mod resized_conv;
+pub mod rms_norm;
 pub mod route;
 pub mod routed_attention;
 pub mod sampled_bias;
@@ -63,7 +64,7 @@ pub use attention::{Attend, Attention, Scores};
 pub use attr::{Attr, AttrReader, Kind};
 pub use batch_norm::BatchNorm;
 pub use conv::Conv2d;
-pub use declare::Operands;
+pub use declare::{Operand, Operands};
 pub use gather::Gather;
 pub use gelu::Gelu;
 pub use grid_sample::GridSample;
@@ -81,6 +82,7 @@ pub use position_bias::{DistanceBias, RelativeBias};
 pub use reduce::{Reduce, ReduceOp};
 pub use resize::{Resize, ResizeMode};
 pub use resized_conv::ResizedConv;
+pub use rms_norm::RmsNorm;
 pub use route::Route;
 pub use routed_attention::RoutedAttention;
 pub use sampled_bias::SampledBias;
@@ -121,7 +123,7 @@ pub(crate) trait OpDef: Declared {
     /// The same as a whole graph whose inputs are the operands, in order.
     fn definition(&self, operands: &[&TensorType]) -> Option<String> {
         let body = self.body(operands)?;
-        Some(definition::text(self.name(), Self::OPERANDS.names, operands, &body))
+        Some(definition::text(self.name(), Self::OPERANDS.all.iter().map(|o| o.name), operands, &body))
     }
 }
 
@@ -247,5 +249,6 @@ ops! {
         TopK, Route, RoutedAttention,
         GridSample, OffsetPositions, Agents,
         RelativeBias, DistanceBias, SampledBias, Sinusoid,
+        RmsNorm,
     }
 }

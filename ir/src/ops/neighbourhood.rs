@@ -383,8 +383,8 @@ impl OpDef for NeighbourhoodAttention {
     }
     /// With four operands there are no keys.
     fn definition(&self, operands: &[&TensorType]) -> Option<String> {
-        let all = Self::OPERANDS.names;
-        let names = if operands.len() == 4 { &[&all[..1], &all[2..]].concat() } else { all };
+        let keyless = operands.len() == 4;
+        let names = Self::OPERANDS.all.iter().map(|operand| operand.name).filter(|&name| !keyless || name != "k");
         Some(definition::text(self.name(), names, operands, &self.body(operands)?))
     }
 }

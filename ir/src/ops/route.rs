@@ -11,12 +11,9 @@
 use super::{
     OpDef,
     shape::{common_float, sized},
-    top_k::{TopK, largest},
+    top_k::TopK,
 };
-use crate::{
-    graph::Tensor,
-    types::{ShapeText, TensorType},
-};
+use crate::types::{ShapeText, TensorType};
 
 op! {
     /// `route %q, %k { k = 4 }`: q `[…, r, n, c]`, k `[…, s, m, c]` with equal leading axes → i32 `[…, r, k]`, the
@@ -49,25 +46,6 @@ impl OpDef for Route {
         }
         let logits = sized(operands[0].dtype, [lead, &[r, s]].concat())?;
         TopK { k: self.k }.infer(&[&logits]).map_err(|message| format!("route: {message}"))
-    }
-    fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
-        let means = |x: &Tensor| -> Result<Vec<f64>, String> {
-            let (_, [_, n, c]) = regions("tokens", &x.ty)?;
-            let mean = |block: &[f64], at: usize| block[at..].iter().step_by(c).sum::<f64>() / n as f64;
-            Ok(x.data.chunks(n * c).flat_map(|block| (0..c).map(move |at| mean(block, at))).collect())
-        };
-        let (_, [r, _, c]) = regions("queries", &operands[0].ty)?;
-        let (_, [s, ..]) = regions("keys", &operands[1].ty)?;
-        let (queries, keys) = (means(operands[0])?, means(operands[1])?);
-        let mut data = Vec::with_capacity(result.elements());
-        for (queries, keys) in queries.chunks(r * c).zip(keys.chunks(s * c)) {
-            for query in queries.chunks(c) {
-                let dot = |key: &[f64]| query.iter().zip(key).map(|(x, y)| x * y).sum::<f64>();
-                let logits: Vec<f64> = keys.chunks(c).map(dot).collect();
-                data.extend(largest(&logits, self.k));
-            }
-        }
-        Ok(Tensor::new(result.clone(), data))
     }
     fn body(&self, operands: &[&TensorType]) -> Option<String> {
         let [q, k] = [operands[0], operands[1]];

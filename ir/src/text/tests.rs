@@ -95,7 +95,7 @@ fn errors_underline_the_offending_text() {
         (
             "%s = softmax %q { axis = 7 }",
             "softmax %q { axis = 7 }",
-            "axis 7 does not exist in f32[2, 3], which has 2 axes",
+            "softmax of f32[2, 3]: axis 7 does not exist in f32[2, 3], which has 2 axes",
         ),
         ("%s = softmax %q { axis = -1, eps = 1 }", "eps", "softmax has no attribute `eps`, expected `axis`"),
         ("%s = softmax %q { axis = -1, axis = 1 }", "axis", "attribute `axis` is given twice"),

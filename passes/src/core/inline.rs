@@ -1,7 +1,6 @@
 //! Replaces composites by their definitions.
 //!
-//! A definition is `.rg` text whose inputs are the operands, so inlining is parsing and copying; nothing
-//! here knows any op. Definitions may use other composites; those are inlined in turn. Names inside a
+//! A definition is a graph whose inputs are the operands, so inlining is copying; nothing here knows any op. Definitions may use other composites; those are inlined in turn. Names inside a
 //! definition stay inside: the result alone takes the label of the node that it replaces.
 
 use crate::{
@@ -12,10 +11,9 @@ use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
     ops::Op,
-    text,
     types::TensorType,
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// The graph with every composite that `keep` does not name replaced by its definition. Nodes inside a
 /// definition are kept where `keep_inside` wants their op.
@@ -56,11 +54,10 @@ fn collect(
 ) -> Result<(), Error> {
     for (id, node) in graph.nodes.iter().filter(|(id, _)| !keep(*id)) {
         let types: Vec<TensorType> = graph.operand_types(id).into_iter().cloned().collect();
-        let Some(definition) = node.op.definition(&types.iter().collect::<Vec<_>>()) else { continue };
+        let Some(right) = definition(&node.op, &types.iter().collect::<Vec<_>>())? else { continue };
         if !seen.insert((node.op.clone(), types)) {
             continue;
         }
-        let right = body(&node.op, &definition)?;
         let mut left = Graph::new(right.name.clone());
         let mut operands = Vec::new();
         for input in right.inputs() {
@@ -71,15 +68,14 @@ fn collect(
         left.outputs = vec![left.push(node.op.clone(), &operands).map_err(Error::broken)?];
         collect(&right, &|id| keep_inside(&right.nodes[id].op), keep_inside, seen, steps)?;
         let rule = format!("definition-of-{}", node.op.name().replace('_', "-"));
-        steps.push(Step { rule, backward: false, left, right });
+        steps.push(Step { rule, backward: false, left, right: Arc::unwrap_or_clone(right) });
     }
     Ok(())
 }
 
-/// A definition as a graph.
-fn body(op: &Op, definition: &str) -> Result<Graph, Error> {
-    let broken = |message| Error::broken(format!("the definition of {} does not parse: {message}", op.name()));
-    text::parse(definition).map_err(|error| broken(error.message))
+/// The definition of a composite.
+fn definition(op: &Op, types: &[&TensorType]) -> Result<Option<Arc<Graph>>, Error> {
+    op.defined(types).transpose().map_err(|message| Error::broken(format!("the definition does not parse: {message}")))
 }
 
 /// Copies `graph` into `out`; its inputs become `arguments` where given. Returns where each node went.
@@ -100,10 +96,8 @@ fn splice(
         }
         let operands: Vec<NodeId> = node.operands.iter().map(|&o| moved[o]).collect();
         let types: Vec<&TensorType> = operands.iter().map(|&o| out.ty(o)).collect();
-        let definition = if keep(id) { None } else { node.op.definition(&types) };
-        let new = match definition {
-            Some(definition) => {
-                let body = body(&node.op, &definition)?;
+        let new = match if keep(id) { None } else { definition(&node.op, &types)? } {
+            Some(body) => {
                 let kept = |id: NodeId| keep_inside(&body.nodes[id].op);
                 let inner = splice(out, &body, Some(&operands), &kept, keep_inside)?;
                 inner[body.outputs[0]]

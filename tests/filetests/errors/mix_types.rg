@@ -8,11 +8,11 @@ graph g {
 }
 
 ; expect error
-;   error: mix has f32[4, 8] and i32[]
+;   error: selection of mix is i32[]
 ;    --> errors/mix_types.rg:6:8
 ;     |
 ;   6 |   %y = mix %a, %a, %s
-;     |        ^^^^^^^^^^^^^^ expected one element type
+;     |        ^^^^^^^^^^^^^^ expected f32, bf16 or f16
 ;    --> errors/mix_types.rg:6:12
 ;     |
 ;   6 |   %y = mix %a, %a, %s

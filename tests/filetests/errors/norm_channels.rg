@@ -9,11 +9,11 @@ graph g {
 }
 
 ; expect error
-;   error: layer_norm of f32[4, 8] is scaled or shifted by f32[4]
+;   error: beta of layer_norm is f32[4]
 ;    --> errors/norm_channels.rg:7:8
 ;     |
 ;   7 |   %y = layer_norm %x, %gamma, %beta { eps = 1e-5 }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected [8]
+;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected float[8]
 ;    --> errors/norm_channels.rg:7:19
 ;     |
 ;   7 |   %y = layer_norm %x, %gamma, %beta { eps = 1e-5 }

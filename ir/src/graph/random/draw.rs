@@ -5,13 +5,14 @@ use crate::{
     graph::{Graph, NodeId},
     id::{Id, IdVec},
     ops::{
-        Attend, Attention, Binary, BinaryOp, Cast, Concat, Const, Expand, Gather, Gelu, Input, InverseAttention, Iota,
-        LayerNorm, MatMul, Mix, Op, Pad, Reduce, ReduceOp, Reshape, Roll, Scores, Select, Slice, Softmax, Transpose,
-        Unary, UnaryOp, Unfold, ViewOp, Weight,
+        Attend, Attention, Attr, AttrReader, Binary, BinaryOp, Cast, Concat, Const, Expand, Gather, Input,
+        InverseAttention, Iota, Kind, MatMul, Op, Operand, Pad, Reduce, ReduceOp, Reshape, Roll, Row, Scores, Select,
+        Slice, Transpose, Unary, UnaryOp, Unfold, ViewOp, Weight, table,
     },
     types::{DType, Real, TensorType},
     view::View,
 };
+use std::collections::BTreeMap;
 
 /// Largest tensor of a random graph.
 pub const MOST_ELEMENTS: usize = 600;
@@ -43,6 +44,11 @@ impl Random {
     }
 }
 
+/// Whether random graphs draw an op by its declaration alone: all of its operands say what they are.
+pub fn is_drawn(row: &Row) -> bool {
+    row.composite && row.operands.all.iter().all(|operand| operand.pattern.is_some())
+}
+
 /// A graph that grows.
 pub struct Grower {
     pub random: Random,
@@ -64,34 +70,48 @@ impl Grower {
         grower
     }
 
-    /// Tries one node of a random kind.
+    /// Tries one node of a random kind; kinds that are listed more than once are drawn more often.
     pub fn step(&mut self) {
-        match self.random.below(38) {
-            0 => self.any_leaf(),
-            1 | 2 => self.unary(),
-            3..=6 => self.binary(),
-            7 => self.select(),
-            8 => self.cast(),
-            9 | 10 => self.product(),
-            11 | 12 => self.reduce(),
-            13 => self.gather(),
-            14..=20 => self.movement(),
-            21 | 22 => self.concat(),
-            23 => self.softmax(),
-            24 => self.layer_norm(),
-            25 => self.unary_op(Gelu.into()),
-            26 | 27 => self.attention(),
-            28 => self.attend(),
-            29 => self.inverse_attention(),
-            30 => self.mix(),
-            31 => self.convolution(),
-            32 => self.batch_norm(),
-            33 => self.pool(),
-            34 => self.resize(),
-            35 => self.argmax(),
-            36 => self.activation(),
-            _ => self.label(),
-        }
+        const KINDS: &[fn(&mut Grower)] = &[
+            Grower::any_leaf,
+            Grower::unary,
+            Grower::unary,
+            Grower::binary,
+            Grower::binary,
+            Grower::binary,
+            Grower::binary,
+            Grower::select,
+            Grower::cast,
+            Grower::product,
+            Grower::product,
+            Grower::reduce,
+            Grower::reduce,
+            Grower::gather,
+            Grower::movement,
+            Grower::movement,
+            Grower::movement,
+            Grower::movement,
+            Grower::movement,
+            Grower::movement,
+            Grower::movement,
+            Grower::concat,
+            Grower::concat,
+            Grower::attention,
+            Grower::attention,
+            Grower::attend,
+            Grower::inverse_attention,
+            Grower::convolution,
+            Grower::batch_norm,
+            Grower::pool,
+            Grower::resize,
+            Grower::declared,
+            Grower::declared,
+            Grower::declared,
+            Grower::declared,
+            Grower::declared,
+            Grower::label,
+        ];
+        self.random.one(KINDS)(self);
     }
 
     /// The graph with one to three outputs, the last node among them.
@@ -169,11 +189,6 @@ impl Grower {
             }
             _ => {}
         }
-    }
-
-    pub(super) fn unary_op(&mut self, op: Op) {
-        let x = self.any();
-        self.keep(op, &[x]);
     }
 
     fn unary(&mut self) {
@@ -343,22 +358,6 @@ impl Grower {
         self.keep(Concat { axis }, &operands);
     }
 
-    fn softmax(&mut self) {
-        let Some(x) = self.with_rank(1) else { return };
-        let axis = self.axis(&self.graph.ty(x).clone());
-        self.keep(Softmax { axis }, &[x]);
-    }
-
-    fn layer_norm(&mut self) {
-        let Some(x) = self.with_rank(1) else { return };
-        let ty = self.graph.ty(x).clone();
-        if ty.dtype.is_float() {
-            let channels = TensorType::new(ty.dtype, &ty.shape[ty.rank() - 1..]);
-            let (gamma, beta) = (self.leaf(channels.clone()), self.leaf(channels));
-            self.keep(LayerNorm { eps: Real::new(1e-3) }, &[x, gamma, beta]);
-        }
-    }
-
     fn attention(&mut self) {
         let Some(q) = self.with_rank(2) else { return };
         let ty = self.graph.ty(q).clone();
@@ -394,7 +393,7 @@ impl Grower {
         let Some(context) = self.with_rank(2) else { return };
         let ty = self.graph.ty(context).clone();
         let [.., tokens, e] = ty.shape[..] else { return };
-        if !ty.dtype.is_float() {
+        if !ty.dtype.is_float() || tokens * tokens > MOST_ELEMENTS {
             return;
         }
         let (d, a, b) = (self.dim(), self.random.one(&[1, 2, 3]), self.random.one(&[1, 2, 3]));
@@ -407,12 +406,59 @@ impl Grower {
         self.keep(InverseAttention { scale: Real::new(0.5) }, &operands);
     }
 
-    fn mix(&mut self) {
-        let a = self.any();
-        let ty = self.graph.ty(a).clone();
-        if let (true, Some(b)) = (ty.dtype.is_float(), self.of_type(ty.dtype)) {
-            let selection = self.leaf(TensorType::new(ty.dtype, []));
-            self.keep(Mix, &[a, b, selection]);
+    /// Any op whose declaration says what its operands are.
+    fn declared(&mut self) {
+        let rows: Vec<&Row> = table().values().filter(|row| is_drawn(row)).collect();
+        let row = self.random.one(&rows);
+        let Some(first) = self.with_rank(1) else { return };
+        let ty = self.graph.ty(first).clone();
+        if !ty.dtype.is_float() {
+            return;
+        }
+        let attrs = row.attrs.iter().map(|&(name, kind)| (name.to_string(), self.attr(kind, &ty))).collect();
+        let Ok(op) = row.read(&mut AttrReader::new(attrs, None)) else { return };
+        let mut extents = BTreeMap::new();
+        let operands: Vec<NodeId> = (row.operands.all.iter().enumerate())
+            .map(|(at, operand)| self.operand(operand, (at == 0).then_some(first), &ty, &mut extents))
+            .collect();
+        self.keep(op, &operands);
+    }
+
+    /// An operand that its pattern fits: `given`, whose extents the letters then stand for, a node of the same type, or
+    /// a new leaf.
+    fn operand<'a>(
+        &mut self,
+        operand: &'a Operand,
+        given: Option<NodeId>,
+        like: &TensorType,
+        letters: &mut BTreeMap<&'a str, usize>,
+    ) -> NodeId {
+        let (further, wanted) = operand.extents().unwrap_or_default();
+        if let Some(given) = given {
+            letters.extend(wanted.iter().rev().copied().zip(like.shape.iter().rev().copied()));
+            return given;
+        }
+        if further && wanted.is_empty() && self.random.below(2) == 0 {
+            return self.of_type(like.dtype).expect("there is one");
+        }
+        let mut extent = |letter: &&'a str| match letter.parse() {
+            Ok(number) => number,
+            Err(_) => *letters.entry(letter).or_insert_with(|| self.random.one(&[1, 2, 3, 4])),
+        };
+        let shape: Vec<usize> = wanted.iter().map(&mut extent).collect();
+        self.leaf(TensorType::new(like.dtype, shape))
+    }
+
+    /// A value for an attribute of an op applied to `ty`.
+    fn attr(&mut self, kind: Kind, ty: &TensorType) -> Attr {
+        match kind {
+            Kind::Int => Attr::Int(self.axis(ty)),
+            Kind::Size => Attr::Int(1 + self.random.below(3) as i64),
+            Kind::Flag => Attr::Int(self.random.below(2) as i64),
+            Kind::Real => Attr::Real(Real::new(self.random.one(&[0.25, 0.5, 1.0, 2.0]))),
+            Kind::Word(words) => Attr::Word(self.random.one(words).to_string()),
+            Kind::Pair => Attr::Ints(vec![1 + self.random.below(3) as i64; 2]),
+            Kind::Ints | Kind::View | Kind::Type => Attr::Ints(Vec::new()),
         }
     }
 

@@ -3,10 +3,7 @@
 use super::draw::Grower;
 use crate::{
     graph::NodeId,
-    ops::{
-        Activation, ActivationOp, AdaptiveAvgPool, Argmax, AvgPool, BatchNorm, Conv2d, MaxPool, Reshape, Resize,
-        ResizeMode, ResizedConv,
-    },
+    ops::{AdaptiveAvgPool, AvgPool, BatchNorm, Conv2d, MaxPool, Reshape, Resize, ResizeMode, ResizedConv},
     types::{DType, Real, TensorType},
 };
 
@@ -86,16 +83,5 @@ impl Grower {
             return;
         }
         self.keep(Resize { size, mode }, &[x]);
-    }
-
-    pub(super) fn argmax(&mut self) {
-        let Some(x) = self.with_rank(1) else { return };
-        let axis = self.axis(&self.graph.ty(x).clone());
-        self.keep(Argmax { axis }, &[x]);
-    }
-
-    pub(super) fn activation(&mut self) {
-        let op = self.random.one(&ActivationOp::ALL).0;
-        self.unary_op(Activation { op }.into());
     }
 }

@@ -1,6 +1,8 @@
 //! Ranges: an interval that holds all values of a node, given those of its operands.
 
 use crate::{
+    graph::NodeId,
+    id::IdVec,
     ops::{BinaryOp, Op, ReduceOp, UnaryOp},
     types::{DType, TensorType},
 };
@@ -72,8 +74,27 @@ pub fn range(op: &Op, types: &[&TensorType], of: &[Range]) -> Option<Range> {
         Op::OffsetPositions(_) => around(1.0 + size(of[0])),
         Op::RelativeBias(_) | Op::DistanceBias(_) => of[0],
         Op::Sinusoid(_) => (of[0].0 - 1.0, of[0].1 + 1.0),
+        composite => of_definition(composite, types, of)?,
     };
     (low >= -LIMIT && high <= LIMIT).then_some((low, high))
+}
+
+/// The range of a definition's result. A square is known to have no sign.
+fn of_definition(op: &Op, types: &[&TensorType], of: &[Range]) -> Option<Range> {
+    let graph = op.defined(types)?.ok()?;
+    let mut given = of.iter().copied();
+    let mut ranges: IdVec<NodeId, Range> = IdVec::new();
+    for (id, node) in graph.nodes.iter() {
+        let operands: Vec<Range> = node.operands.iter().map(|&o| ranges[o]).collect();
+        ranges.push(match &node.op {
+            Op::Input(_) => given.next()?,
+            Op::Binary(b) if b.op == BinaryOp::Mul && node.operands[0] == node.operands[1] => {
+                (0.0, size(operands[0]).powi(2))
+            }
+            op => range(op, &graph.operand_types(id), &operands)?,
+        });
+    }
+    graph.outputs.first().map(|&output| ranges[output])
 }
 
 fn leaf(op: &Op) -> Range {

@@ -81,7 +81,7 @@ fn every_name_has_one_row() {
     for (name, row) in table() {
         assert_eq!((row.name, drawn(row)[0].name()), (*name, *name));
         let (least, most) = row.operands.arity();
-        assert!(least <= most && row.operands.names.len() >= least, "{name}");
+        assert!(least <= most && row.operands.all.len() >= least, "{name}");
     }
     assert!(Op::from_attrs("convolution", &mut AttrReader::default()).is_none());
 }
