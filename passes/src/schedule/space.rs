@@ -73,6 +73,11 @@ fn of_groups<T: Clone>(plan: &Plan, setting: &Setting, find: impl Fn(&Body, &Est
     let mut found = Vec::with_capacity(plan.groups.len());
     for group in &plan.groups {
         let estimator = Estimator::new(&group.body, setting);
+        // Row programs and attention agree with nothing, so looking through them all would take the square of their number.
+        if !matches!(group.body, Body::Product(_)) {
+            found.push(find(&group.body, &estimator));
+            continue;
+        }
         let at = known.iter().position(|(other, _)| estimator.agrees_with(other)).unwrap_or_else(|| {
             let first = find(&group.body, &estimator);
             known.push((estimator, first));
