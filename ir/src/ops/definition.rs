@@ -25,7 +25,9 @@ const KEPT: usize = 512;
 /// The definition of an op for operand types, or the sentence of the line that does not fit them.
 type Parsed = Result<Arc<Graph>, String>;
 
-static TABLE: LazyLock<Mutex<HashMap<(Op, Vec<TensorType>), Parsed>>> = LazyLock::new(Mutex::default);
+type Table = HashMap<(Op, Vec<TensorType>), Parsed>;
+
+static TABLE: LazyLock<Mutex<Table>> = LazyLock::new(Mutex::default);
 
 impl Op {
     /// A composite's definition as a graph whose inputs are the operands, in order; `None` for a primitive. The error says which line
