@@ -16,7 +16,7 @@ use std::{
 use thiserror::Error as ThisError;
 
 use crate::{
-    report::screen::{plain, shorten},
+    report::screen::{columns, folded_lines, plain, shorten},
     weights::Faults,
 };
 
@@ -32,6 +32,9 @@ pub enum Error {
     /// The command line asks for something that does not exist.
     #[error("{0}")]
     Usage(String),
+    /// The command line cannot be read.
+    #[error("{}", .0.render())]
+    CommandLine(clap::Error),
     /// The job failed; the sentence says how.
     #[error("{0}")]
     Failed(String),
@@ -112,20 +115,26 @@ impl Error {
     /// Exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Usage(_) => 2,
+            Error::Usage(_) | Error::CommandLine(_) => 2,
             _ => 1,
         }
     }
-    /// The whole message for a person; `color` where it goes to a terminal.
-    pub fn render(&self, color: bool) -> String {
-        match self {
-            Error::Text(text) => text.render(color),
-            error => {
-                let text = format!("error: {error}");
-                let lines = text.lines().map(|line| shorten(&plain(line), LONGEST).into_owned());
-                lines.collect::<Vec<_>>().join("\n")
+    /// The whole message for a person, in lines of at most `width` columns; `color` where it goes to a terminal.
+    pub fn render(&self, color: bool, width: Option<usize>) -> String {
+        let text = match self {
+            Error::Text(text) => return text.render(color, width),
+            Error::CommandLine(error) => {
+                let text = error.render();
+                let plain = text.to_string();
+                if color && plain.lines().all(|line| width.is_none_or(|width| columns(line) <= width)) {
+                    return text.ansi().to_string();
+                }
+                plain
             }
-        }
+            error => format!("error: {error}"),
+        };
+        let lines: Vec<String> = text.lines().map(|line| shorten(&plain(line), LONGEST).into_owned()).collect();
+        folded_lines(&lines.join("\n"), width)
     }
     /// Whether the reader of standard output went away, which ends a command quietly.
     pub fn is_broken_pipe(&self) -> bool {
@@ -148,15 +157,17 @@ impl std::error::Error for TextError {}
 
 impl fmt::Display for TextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.render(false).trim_end())
+        f.write_str(self.render(false, None).trim_end())
     }
 }
 
 impl TextError {
-    /// File, line and column, the offending text underlined, and what was expected, error by error.
-    pub fn render(&self, color: bool) -> String {
+    /// File, line and column, the offending text underlined, and what was expected, error by error; of text that is wider
+    /// than `width` columns, the part around the error.
+    pub fn render(&self, color: bool, width: Option<usize>) -> String {
         let groups: Vec<Group<'_>> = self.errors.iter().map(|error| self.group(error)).collect();
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        let renderer = width.map_or(renderer.clone(), |width| renderer.term_width(width));
         renderer.render(&groups)
     }
 
@@ -189,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_place_is_named_and_underlined() {
-        let rendered = text_error("graph g {\n  %a = add %b @ %c\n}\n", 24..25).render(false);
+        let rendered = text_error("graph g {\n  %a = add %b @ %c\n}\n", 24..25).render(false, None);
         assert!(rendered.contains("block.rg:2:15"), "{rendered}");
         assert!(rendered.contains("%a = add %b @ %c"), "{rendered}");
         assert!(rendered.contains("^ expected `,`"), "{rendered}");
@@ -204,7 +215,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_span_of_any_text_renders(text in any::<String>(), start in 0usize..60, len in 0usize..60) {
-            let rendered = text_error(&text, start..start + len).render(false);
+            let rendered = text_error(&text, start..start + len).render(false, None);
             prop_assert!(rendered.contains("found `@`"));
         }
     }

@@ -146,7 +146,7 @@ pub fn text(lines: &[Line], width: Option<usize>) -> String {
     out
 }
 
-/// The lines as a JSON array of objects.
+/// The lines as JSON: an object with an array of rows.
 pub fn json(lines: &[Line]) -> serde_json::Value {
     let object = |line: &Line| {
         serde_json::json!({
@@ -160,7 +160,7 @@ pub fn json(lines: &[Line]) -> serde_json::Value {
             "convention": line.counting.name(),
         })
     };
-    lines.iter().map(object).collect()
+    serde_json::json!({"rows": lines.iter().map(object).collect::<Vec<_>>()})
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod models;
 mod optimize;
 mod output;
 mod packaged;
+mod parse;
 mod pictures;
 mod places;
 mod run;
@@ -41,7 +42,7 @@ use crate::{
     source::{self, Source},
     weights::{self, Weights},
 };
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use output::{JsonArgs, WideArgs};
 use places::Places;
 use regard_ir::{graph::Graph, target::Target};
@@ -50,7 +51,7 @@ use regard_passes::{Rules, egraph};
 use regard_runtime::{Package, Session, cpu, pool::MAX_THREADS};
 use std::{
     ffi::{OsStr, OsString},
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -91,29 +92,22 @@ pub fn main() -> ExitCode {
     crate::threads::prepare();
     let outcome = match Package::own() {
         Ok(Some(package)) => packaged::main(package),
-        Ok(None) => {
-            let command = parsed().command;
-            reporting(&command.places(), |out| run_command(command, out))
-        }
+        Ok(None) => parse::parsed::<Cli>(Cli::command()).and_then(|parsed| match parsed {
+            Some(Cli { command }) => reporting(&command.places(), |out| run_command(command, out)),
+            None => Ok(()),
+        }),
         Err(error) => Err(error.into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            let color = io::stderr().is_terminal();
+            let text = error.render(screen::is_colored(&io::stderr()), screen::error_width());
             // Where even standard error is closed, the exit code must do.
-            let _ = writeln!(io::stderr(), "{}", error.render(color).trim_end());
+            let _ = writeln!(io::stderr(), "{}", text.trim_end());
             ExitCode::from(error.exit_code())
         }
     }
-}
-
-/// The command line; help has the terminal's width, and at most that of a pipe.
-fn parsed() -> Cli {
-    let width = screen::width(false).unwrap_or(screen::PIPED).min(screen::PIPED);
-    let matches = Cli::command().term_width(width).get_matches();
-    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 /// Runs a command that writes these files. What it prints goes to standard output, or to standard error where a file
@@ -123,11 +117,15 @@ fn reporting(places: &Places, run: impl FnOnce(&mut dyn Write) -> Result<()>) ->
     let out: Box<dyn Write> = if places.prints() { Box::new(io::stderr()) } else { Box::new(io::stdout().lock()) };
     let mut out = Plain(out);
     let done = run(&mut out).and_then(|()| Ok(out.flush()?));
-    // What else the system may refuse says so itself.
-    done.map_err(|error| match error {
+    done.map_err(about_output)
+}
+
+/// What the system refuses where something is printed; what else it may refuse says so itself.
+fn about_output(error: Error) -> Error {
+    match error {
         Error::System(source) => Error::Write { path: "-".into(), source },
         error => error,
-    })
+    }
 }
 
 fn run_command(command: Command, out: &mut dyn Write) -> Result<()> {

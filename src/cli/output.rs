@@ -6,7 +6,7 @@
 //!   regard bench swin_tiny --json=FILE     text on standard output, JSON in the file
 //! ```
 //!
-//! JSON is one value on one line. Keys are words in snake case that say their unit (`median_ms`, `arena_bytes`, `estimate_ns`),
+//! JSON is one object on one line. Keys are words in snake case that say their unit (`median_ms`, `arena_bytes`, `estimate_ns`),
 //! numbers are numbers, and what is not known is `null` or absent. Keys are only ever added. Errors go to standard error as
 //! always, with the exit code.
 

@@ -1,6 +1,7 @@
 //! The executable that `regard compile` wrote: this program, with a model behind it.
 
 use super::{
+    parse,
     places::Places,
     read_labels, reporting,
     run::{How, execute},
@@ -11,7 +12,7 @@ use crate::{
     images::Preparation,
     pipeline,
 };
-use clap::{Args, Command, FromArgMatches};
+use clap::{Args, Command};
 use regard_runtime::{Package, package};
 use std::{io::Write, path::PathBuf};
 
@@ -39,7 +40,7 @@ pub fn main(package: Package) -> Result<()> {
     let examples = format!("Examples:\n  {name} photo.jpg\n  {name} --raw in.safetensors -o out.safetensors");
     let command = Packaged::augment_args(Command::new("model").bin_name(name));
     let command = command.about(about).after_help(examples).version(env!("CARGO_PKG_VERSION"));
-    let args = Packaged::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    let Some(args) = parse::parsed::<Packaged>(command)? else { return Ok(()) };
     let places = args.how.places(Places::default().reads(package::own_program()), &args.images);
     reporting(&places, |out| run(package, &args.images, &args.how, out))
 }

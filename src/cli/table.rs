@@ -7,7 +7,9 @@ use std::io::Write;
 
 /// Compare parameters and operations with the papers' tables
 #[derive(Args)]
-#[command(after_help = "Example:\n  regard table --paper sasa --json")]
+#[command(
+    after_help = "JSON is an object whose `rows` are those of the table.\n\nExample:\n  regard table --paper sasa --json"
+)]
 pub struct Table {
     /// Only this paper: bisa, debiformer or sasa
     #[arg(long, value_name = "NAME")]

@@ -12,7 +12,8 @@
 use rustix::termios::tcgetwinsize;
 use std::{
     borrow::Cow,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
+    os::fd::AsFd,
 };
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -27,10 +28,26 @@ pub fn width(wide: bool) -> Option<usize> {
     if wide {
         return None;
     }
+    Some(of(io::stdout()).unwrap_or(PIPED).max(LEAST))
+}
+
+/// Columns that a line of standard error may take: the terminal's, or those of the variable COLUMNS. `None`, no limit, in
+/// pipes and files, where people search for what an error names.
+pub fn error_width() -> Option<usize> {
+    of(io::stderr()).map(|columns| columns.max(LEAST))
+}
+
+/// Columns of what a stream is connected to, where that or the variable COLUMNS says.
+fn of(stream: impl AsFd) -> Option<usize> {
     // A terminal may know its columns and not its rows, so each counts by itself.
-    let terminal = tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col)).filter(|&columns| columns > 0);
+    let terminal = tcgetwinsize(stream).ok().map(|size| usize::from(size.ws_col)).filter(|&columns| columns > 0);
     let variable = || std::env::var("COLUMNS").ok()?.parse::<usize>().ok();
-    Some(terminal.or_else(variable).filter(|&columns| columns > 0).unwrap_or(PIPED).max(LEAST))
+    terminal.or_else(variable).filter(|&columns| columns > 0)
+}
+
+/// Whether a stream shows colours: a terminal, where nobody asks for none.
+pub fn is_colored(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|asked| asked.is_empty())
 }
 
 /// Columns that a text takes.
@@ -110,12 +127,60 @@ fn lines_begin(line: &str) -> bool {
 
 /// Every line of a text in lines of at most `width` columns; what is broken off is indented four more than its line.
 pub fn wrapped_lines(text: &str, width: Option<usize>) -> String {
+    let line = |line: &str| wrapped(line, width, &" ".repeat(hanging(line, width.unwrap_or(usize::MAX)))) + "\n";
+    text.lines().map(line).collect()
+}
+
+/// Writes sentences to standard output, in lines that fit it. Names and paths stay whole: a word that is longer than a
+/// line goes on in the next one.
+pub fn say(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    out.write_all(folded_lines(text, width(false)).as_bytes())
+}
+
+/// The same as [`wrapped_lines`], but a word that is longer than a line goes on in the next one.
+pub fn folded_lines(text: &str, width: Option<usize>) -> String {
+    let Some(width) = width else { return wrapped_lines(text, None) };
     let line = |line: &str| {
-        let indent = line.len() - line.trim_start_matches(' ').len();
-        let indent = indent.min(width.unwrap_or(indent) / 2) + 4;
-        wrapped(line, width, &" ".repeat(indent)) + "\n"
+        if columns(line) <= width {
+            return format!("{line}\n");
+        }
+        let indent = " ".repeat(hanging(line, width));
+        let room = width.saturating_sub(indent.len()).max(1);
+        let mut lines = vec![String::new()];
+        for (i, word) in line.split(' ').enumerate() {
+            let last = lines.last_mut().expect("there is one");
+            let gap = usize::from(i > 0);
+            if columns(last) + gap + columns(word) <= width {
+                last.push_str(&" "[..gap]);
+                last.push_str(word);
+                continue;
+            }
+            lines.extend(pieces(word, room).map(|piece| format!("{indent}{piece}")));
+        }
+        // What begins with a word that is longer than a line.
+        lines.retain(|line| !lines_begin(line));
+        lines.join("\n") + "\n"
     };
     text.lines().map(line).collect()
+}
+
+/// A word in pieces of at most `width` columns.
+fn pieces(word: &str, width: usize) -> impl Iterator<Item = &str> {
+    let mut rest = word;
+    std::iter::from_fn(move || {
+        let piece = taken(rest.chars(), width).len();
+        // A character that is wider than a line stands alone.
+        let piece = if piece == 0 { rest.chars().next()?.len_utf8() } else { piece };
+        let (piece, after) = rest.split_at(piece);
+        rest = after;
+        Some(piece)
+    })
+}
+
+/// Blanks before what is broken off a line: four more than the line has.
+fn hanging(line: &str, width: usize) -> usize {
+    let indent = line.len() - line.trim_start_matches(' ').len();
+    indent.min(width / 2) + 4
 }
 
 /// A writer that lets nothing through that would command the terminal: control characters become escapes, as in [`plain`], but
@@ -178,6 +243,13 @@ mod tests {
         assert_eq!(wrapped_lines("  one two three\nfour\n", Some(12)), "  one two\n      three\nfour\n");
     }
 
+    #[test]
+    fn long_words_go_on_in_the_next_line() {
+        assert_eq!(folded_lines("at /usr/share/x is", Some(12)), "at\n    /usr/sha\n    re/x is\n");
+        assert_eq!(folded_lines("abcdefghijklmnop", Some(12)), "    abcdefgh\n    ijklmnop\n");
+        assert_eq!(folded_lines("one two\n", None), "one two\n");
+    }
+
     fn through(text: &str) -> String {
         let mut out = Vec::new();
         write!(Plain(&mut out), "{text}").unwrap();
@@ -195,6 +267,13 @@ mod tests {
         fn wrapped_text_fits(text in "[a-z中 ]{0,80}", width in 12usize..40) {
             let text = wrapped(&text, Some(width), "    ");
             prop_assert!(text.lines().all(|line| columns(line) <= width), "{text:?}");
+        }
+        #[test]
+        fn folded_text_fits_and_loses_nothing(text in "[a-z中 ]{0,80}", width in 12usize..40) {
+            let folded = folded_lines(&text, Some(width));
+            prop_assert!(folded.lines().all(|line| columns(line) <= width), "{folded:?}");
+            let characters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+            prop_assert_eq!(characters(&folded), characters(&text));
         }
         #[test]
         fn what_is_written_is_what_plain_makes_of_it(text in any::<String>()) {

@@ -147,6 +147,35 @@ fn an_executable_without_its_model_is_no_compiler() {
 }
 
 #[test]
+fn a_program_that_may_be_executed_but_not_read_says_so() {
+    let dir = Dir::new();
+    let (exe, _) = packaged(&dir);
+    fs::copy(env!("CARGO_BIN_EXE_regard"), dir.path("regard")).unwrap();
+    fs::set_permissions(dir.path(""), fs::Permissions::from_mode(0o777)).unwrap();
+    for path in [exe, dir.path("regard")] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o111)).unwrap();
+        let as_other = |program: &str| {
+            let mut command = Command::new(program);
+            if fs::metadata(&path).unwrap().uid() == 0 {
+                command.uid(65534).gid(65534);
+            }
+            command.current_dir(dir.path(""));
+            command
+        };
+        let reads = as_other("cat").arg(&path).output();
+        if reads.is_ok_and(|run| run.status.success()) {
+            eprintln!("skipped: a program that may not be read; this user may read everything");
+            return;
+        }
+        let model = dir.arg("tiny.rg");
+        let args = if path.ends_with("regard") { &["compile", &model, "-o", "again"][..] } else { &[] };
+        let err = ran(as_other(&path.to_string_lossy()).args(args)).fails(1);
+        assert!(err.contains("cannot read") && err.contains("ermission denied"), "{err}");
+        assert!(err.contains(&path.display().to_string()) && !dir.path("again").exists(), "{err}");
+    }
+}
+
+#[test]
 fn only_executable_packages_of_this_program_run_in_it() {
     let dir = Dir::new();
     let (exe, expected) = packaged(&dir);

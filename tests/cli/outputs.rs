@@ -248,6 +248,39 @@ fn on_a_full_disk_nothing_new_remains() {
     assert_eq!(fs::read(dir.path("x.o")).unwrap(), b"old");
 }
 
+/// Help and the version are results: who stores them must learn that they are lost.
+#[test]
+fn help_that_cannot_be_printed_is_an_error() {
+    let dir = Dir::new();
+    let model = dir.file("tiny.rg", CLASSIFIER);
+    regard(&["compile", &model, "-o", &dir.arg("tiny")]).ok();
+    let (regard, tiny) = (env!("CARGO_BIN_EXE_regard"), &dir.arg("tiny"));
+    for (program, args) in [
+        (regard, &["--version"][..]),
+        (regard, &["help"]),
+        (regard, &["--help"]),
+        (regard, &["help", "run"]),
+        (regard, &["models"]),
+        (tiny, &["--version"]),
+        (tiny, &["--help"]),
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that is full");
+        let run = Command::new(program).args(args).stdout(full).output().unwrap();
+        let err = String::from_utf8(run.stderr).unwrap();
+        assert_eq!(run.status.code(), Some(1), "{program} {args:?}: {err}");
+        assert!(err.contains("cannot write standard output"), "{err}");
+        // A reader that went away wants no more, which is no error.
+        let closed = Command::new("bash")
+            .args(["-c", "set -o pipefail; \"$0\" \"$@\" | true", program])
+            .args(args)
+            .output()
+            .expect("bash");
+        assert!(closed.status.success() && closed.stderr.is_empty(), "{program} {args:?}");
+    }
+    // Mistakes go to standard error, whatever becomes of standard output.
+    assert!(ran(Command::new(regard).arg("--vers")).fails(2).contains("--version"));
+}
+
 #[test]
 fn a_full_device_is_named() {
     let dir = Dir::new();

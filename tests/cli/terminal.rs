@@ -232,8 +232,8 @@ fn every_command_speaks_json() {
     assert!(explained["replay"]["held"].as_u64().is_some_and(|held| held > 0));
     json(&["optimize", &block, "--json"], &["nodes_before", "nodes_after", "graph", "regions"]);
     assert!(json(&["show", &block, "--stage", "plan", "--json"], &["stage", "text"])["text"].is_string());
-    let table = json(&["table", "--paper", "bisa", "--json"], &[]);
-    assert!(table[0]["params"].is_u64());
+    let table = json(&["table", "--paper", "bisa", "--json"], &["rows"]);
+    assert!(table["rows"][0]["params"].is_u64());
     // In a file, beside the text.
     let file = dir.arg("out.json");
     let text = regard(&["models", &format!("--json={file}")]).ok();

@@ -336,7 +336,10 @@ pub fn own_program() -> Result<PathBuf, PackageError> {
         Some((Way::Path(path), _)) => Some(path),
         _ => None,
     });
-    path.clone().ok_or(PackageError::NoProgram)
+    path.clone().ok_or_else(|| match own::refused() {
+        Some(source) => PackageError::Read { path: own::name(), source },
+        None => PackageError::NoProgram,
+    })
 }
 
 fn read_constants(file: &mut File, at: u64, len: usize) -> io::Result<Constants> {
