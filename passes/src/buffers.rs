@@ -22,7 +22,7 @@ use regard_ir::program::BUFFER_ALIGN;
 
 /// A buffer to place: alive from the launch that writes it to the last that reads it, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interval {
+pub(crate) struct Interval {
     /// Bytes.
     pub bytes: u64,
     /// Launch that writes it.
@@ -42,7 +42,7 @@ impl Interval {
 
 /// As [`place`], where buffer i may take the place of buffer `takes[i]`, which has its size and is read last where i is
 /// written. Places are taken if the arena gets smaller.
-pub fn place_in_turn(intervals: &[Interval], takes: &[Option<usize>]) -> (Vec<u64>, u64) {
+pub(crate) fn place_in_turn(intervals: &[Interval], takes: &[Option<usize>]) -> (Vec<u64>, u64) {
     let alone = place(intervals);
     if takes.iter().all(Option::is_none) {
         return alone;
@@ -69,7 +69,7 @@ pub fn place_in_turn(intervals: &[Interval], takes: &[Option<usize>]) -> (Vec<u6
 }
 
 /// The offset of each buffer, and the size of the arena, both in bytes.
-pub fn place(intervals: &[Interval]) -> (Vec<u64>, u64) {
+pub(crate) fn place(intervals: &[Interval]) -> (Vec<u64>, u64) {
     let mut order: Vec<usize> = (0..intervals.len()).collect();
     order.sort_by_key(|&i| (std::cmp::Reverse(intervals[i].bytes), intervals[i].first, i));
     let mut offsets = vec![0u64; intervals.len()];

@@ -15,11 +15,11 @@ pub enum Error {
 
 impl Error {
     /// A broken invariant.
-    pub fn broken(message: impl Into<String>) -> Self {
+    pub(crate) fn broken(message: impl Into<String>) -> Self {
         Error::Broken(message.into())
     }
     /// Something no kernel can do.
-    pub fn unsupported(message: impl Into<String>) -> Self {
+    pub(crate) fn unsupported(message: impl Into<String>) -> Self {
         Error::Unsupported(message.into())
     }
 }

@@ -7,17 +7,17 @@
 //! Every stage is a function from data to data; nothing here does I/O, reads a clock or asks the machine:
 //! what it can do is the [`Target`](regard_ir::target::Target) passed in.
 
-pub mod buffers;
+mod buffers;
 pub mod core;
 pub mod egraph;
-pub mod error;
+mod error;
 pub mod lower;
-pub mod memory;
-pub mod merge;
+mod memory;
+mod merge;
 pub mod plan;
 pub mod replay;
 pub mod schedule;
-pub mod step;
+mod step;
 
 pub use egraph::{Optimized, Rules, optimize};
 pub use error::Error;

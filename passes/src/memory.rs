@@ -21,19 +21,19 @@ use regard_ir::{
 };
 
 /// Whether elements of the type are rounded to fewer digits than those of f32.
-pub fn is_half(dtype: DType) -> bool {
+pub(crate) fn is_half(dtype: DType) -> bool {
     matches!(dtype, DType::Bf16 | DType::F16)
 }
 
 /// The element type in which each node would lie in memory.
-pub fn held(graph: &Graph) -> IdVec<NodeId, DType> {
+pub(crate) fn held(graph: &Graph) -> IdVec<NodeId, DType> {
     let mut held = inside(graph);
     graph.outputs.iter().for_each(|&output| held[output] = graph.ty(output).dtype);
     held
 }
 
 /// The same in a graph whose outputs others read.
-pub fn inside(graph: &Graph) -> IdVec<NodeId, DType> {
+pub(crate) fn inside(graph: &Graph) -> IdVec<NodeId, DType> {
     let mut exact: IdVec<NodeId, bool> = IdVec::new();
     for (id, _) in graph.nodes.iter() {
         exact.push(is_exact(graph, id, &exact));
@@ -76,7 +76,7 @@ fn is_exact(graph: &Graph, id: NodeId, exact: &IdVec<NodeId, bool>) -> bool {
 ///
 /// # Errors
 /// Where the graph is broken.
-pub fn part_outputs(mut graph: Graph) -> Result<Graph, Error> {
+pub(crate) fn part_outputs(mut graph: Graph) -> Result<Graph, Error> {
     let mut read: IdVec<NodeId, bool> = graph.nodes.values().map(|_| false).collect();
     graph.nodes.values().flat_map(|node| &node.operands).for_each(|&operand| read[operand] = true);
     for at in 0..graph.outputs.len() {

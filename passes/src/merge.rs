@@ -39,7 +39,7 @@ use regard_ir::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The name of this step.
-pub const RULE: &str = "merge-parallel-products";
+pub(crate) const RULE: &str = "merge-parallel-products";
 
 /// One of several products.
 struct Member {
@@ -70,7 +70,7 @@ struct Row {
 }
 
 /// The graph with parallel products merged, and a step for each merger; `graph` is in core form, and so is the result.
-pub fn merge(graph: &Graph, target: &Target) -> Result<(Graph, Vec<Step>), Error> {
+pub(crate) fn merge(graph: &Graph, target: &Target) -> Result<(Graph, Vec<Step>), Error> {
     let finder = Finder::new(graph, target.lanes as usize);
     let groups = finder.groups();
     if groups.is_empty() {

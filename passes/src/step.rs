@@ -45,9 +45,9 @@ pub struct Form {
 }
 
 /// Where each node of a graph is in the graph that a pass made of it, if it is there as a node of its own.
-pub type Moved = IdVec<NodeId, Option<NodeId>>;
+pub(crate) type Moved = IdVec<NodeId, Option<NodeId>>;
 
 /// Two passes, one after the other.
-pub fn both(first: &Moved, second: &Moved) -> Moved {
+pub(crate) fn both(first: &Moved, second: &Moved) -> Moved {
     first.values().map(|moved| moved.and_then(|id| second[id])).collect()
 }

@@ -22,7 +22,7 @@ pub fn inline(graph: &Graph, keep: &dyn Fn(NodeId) -> bool, keep_inside: &dyn Fn
 }
 
 /// The same, and where each node went.
-pub fn inline_traced(
+pub(crate) fn inline_traced(
     graph: &Graph,
     keep: &dyn Fn(NodeId) -> bool,
     keep_inside: &dyn Fn(&Op) -> bool,

@@ -20,7 +20,7 @@ use regard_ir::{
 
 /// Another order of a node's elements.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// The node as a view of its elements in memory.
     pub read: View,
     /// Its elements in memory as a view of the node.
@@ -53,7 +53,7 @@ impl Layout {
 }
 
 /// How each node of a graph is computed.
-pub struct Layouts {
+pub(crate) struct Layouts {
     /// The layout of every pointwise node that has one.
     pub pointwise: IdVec<NodeId, Option<Layout>>,
     /// For a reduction whose operand lies in memory in another order of axes: that order, by which the operand is
@@ -62,7 +62,7 @@ pub struct Layouts {
 }
 
 /// The layouts of all nodes.
-pub fn layouts(graph: &Graph) -> Layouts {
+pub(crate) fn layouts(graph: &Graph) -> Layouts {
     let constant = graph.constants();
     // How each node lies in memory, also where that costs nothing; none where there is no saying.
     let mut orders: IdVec<NodeId, Option<Layout>> = IdVec::new();
@@ -110,7 +110,7 @@ fn order(
 }
 
 /// The permutation that undoes one.
-pub fn inverse(axes: &[usize]) -> Vec<usize> {
+pub(crate) fn inverse(axes: &[usize]) -> Vec<usize> {
     let mut back = vec![0; axes.len()];
     axes.iter().enumerate().for_each(|(i, &a)| back[a] = i);
     back

@@ -19,8 +19,9 @@ mod inline;
 mod layout;
 mod sink;
 
-pub use inline::{definitions, inline, inline_traced};
-pub use sink::{sink, sink_traced};
+pub(crate) use inline::inline_traced;
+pub use inline::{definitions, inline};
+pub(crate) use sink::{sink, sink_traced};
 
 use crate::{error::Error, step::Step};
 use regard_ir::{
@@ -31,17 +32,17 @@ use regard_ir::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether the op computes each element from the elements at the same position of its operands.
-pub fn is_pointwise(op: &Op) -> bool {
+pub(crate) fn is_pointwise(op: &Op) -> bool {
     matches!(op, Op::Unary(_) | Op::Binary(_) | Op::Select(_) | Op::Cast(_) | Op::Gelu(_))
 }
 
 /// Whether the op is worth a kernel of its own and must never be computed twice.
-pub fn is_heavy(op: &Op) -> bool {
+pub(crate) fn is_heavy(op: &Op) -> bool {
     matches!(op, Op::MatMul(_) | Op::Scores(_) | Op::Attend(_) | Op::Attention(_))
 }
 
 /// Whether the op takes so long per element that no element is computed twice.
-pub fn is_costly(op: &Op) -> bool {
+pub(crate) fn is_costly(op: &Op) -> bool {
     use UnaryOp::{Cos, Erf, Exp, Log, Sigmoid, Sin, Tanh};
     match op {
         Op::Gelu(_) => true,
@@ -52,12 +53,12 @@ pub fn is_costly(op: &Op) -> bool {
 }
 
 /// What rules speak about beside primitives.
-pub fn has_rules(op: &Op) -> bool {
+pub(crate) fn has_rules(op: &Op) -> bool {
     matches!(op, Op::MatMul(_) | Op::Softmax(_) | Op::Scores(_) | Op::Attend(_) | Op::Gelu(_))
 }
 
 /// Core form with rules in view: softmax, scores and attend stay nodes.
-pub fn for_rules(graph: &Graph) -> Result<Graph, Error> {
+pub(crate) fn for_rules(graph: &Graph) -> Result<Graph, Error> {
     sink(&inline(graph, &|id| has_rules(&graph.nodes[id].op), &has_rules)?)
 }
 
@@ -132,7 +133,7 @@ fn compared(graph: &Graph) -> BTreeSet<NodeId> {
 }
 
 /// Core form by definitions alone: everything is a map, a reduction, a gather or movement, products too.
-pub fn for_rows(graph: &Graph) -> Result<Graph, Error> {
+pub(crate) fn for_rows(graph: &Graph) -> Result<Graph, Error> {
     let keep = |op: &Op| matches!(op, Op::Gelu(_));
     sink(&inline(graph, &|id| keep(&graph.nodes[id].op), &keep)?)
 }
@@ -140,7 +141,7 @@ pub fn for_rows(graph: &Graph) -> Result<Graph, Error> {
 /// The `scores` node that each `attend` can compute itself: reached through pointwise nodes that serve attention
 /// only and that are not in memory anyway. Where several attends read the same scores, each computes them: that
 /// takes less than their way through memory.
-pub fn scores_of_attends(graph: &Graph, in_memory: &dyn Fn(NodeId) -> bool) -> BTreeMap<NodeId, NodeId> {
+pub(crate) fn scores_of_attends(graph: &Graph, in_memory: &dyn Fn(NodeId) -> bool) -> BTreeMap<NodeId, NodeId> {
     let attends: Vec<NodeId> = graph.nodes.ids().filter(|&id| has_kernel(graph, id)).collect();
     if attends.is_empty() {
         return BTreeMap::new();

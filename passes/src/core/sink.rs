@@ -35,12 +35,12 @@ use std::collections::{HashMap, HashSet};
 const MOST_VIEWS: usize = 32;
 
 /// The graph in core form; `graph` has no composites left but those that stay nodes.
-pub fn sink(graph: &Graph) -> Result<Graph, Error> {
+pub(crate) fn sink(graph: &Graph) -> Result<Graph, Error> {
     Ok(sink_traced(graph)?.0)
 }
 
 /// The same, and where each node went that is computed there as it was.
-pub fn sink_traced(graph: &Graph) -> Result<(Graph, Moved), Error> {
+pub(crate) fn sink_traced(graph: &Graph) -> Result<(Graph, Moved), Error> {
     let mut sink = Sink {
         graph,
         fences: fences(graph),

@@ -29,7 +29,7 @@ use regard_ir::{
 const RULE: &str = "fold-weights";
 
 /// What folding gives.
-pub struct Folded {
+pub(crate) struct Folded {
     /// The graph.
     pub graph: Graph,
     /// Where each node went.
@@ -62,7 +62,7 @@ struct Link {
 }
 
 /// The graph with every chain as short as it can be. Labels move along.
-pub fn fold(graph: &Graph) -> Result<Folded, Error> {
+pub(crate) fn fold(graph: &Graph) -> Result<Folded, Error> {
     let (uses, constant) = (graph.use_counts(), graph.constants());
     let mut is_output: IdVec<NodeId, bool> = graph.nodes.values().map(|_| false).collect();
     graph.outputs.iter().for_each(|&output| is_output[output] = true);

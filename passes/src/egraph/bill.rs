@@ -13,7 +13,7 @@ use super::extract::{Choice, Tables};
 
 /// A search for the cheapest term of each class.
 #[derive(Clone)]
-pub struct Search<'a> {
+pub(crate) struct Search<'a> {
     tables: &'a Tables,
     /// Classes that the root can need, operands first as far as there is such an order.
     order: &'a [usize],
@@ -33,7 +33,7 @@ pub struct Search<'a> {
 }
 
 /// The order in which classes are visited, and who reads whom.
-pub struct Readers {
+pub(crate) struct Readers {
     order: Vec<usize>,
     readers: Vec<Vec<usize>>,
     needed: Vec<bool>,
@@ -41,7 +41,7 @@ pub struct Readers {
 
 impl Readers {
     /// All classes that the root can need.
-    pub fn new(tables: &Tables) -> Readers {
+    pub(crate) fn new(tables: &Tables) -> Readers {
         let mut readers = vec![Vec::new(); tables.classes()];
         let mut needed = vec![false; tables.classes()];
         let mut order = Vec::new();
@@ -66,14 +66,14 @@ impl Readers {
     }
 
     /// Whether the root can need a class.
-    pub fn reach(&self, class: usize) -> bool {
+    pub(crate) fn reach(&self, class: usize) -> bool {
         self.needed[class]
     }
 }
 
 impl<'a> Search<'a> {
     /// A search in which nothing is known; `before` is what classes say that have no term without a cycle.
-    pub fn new(tables: &'a Tables, readers: &'a Readers, before: &Choice) -> Search<'a> {
+    pub(crate) fn new(tables: &'a Tables, readers: &'a Readers, before: &Choice) -> Search<'a> {
         let classes = tables.classes();
         let mut waiting = vec![false; classes];
         readers.order.iter().for_each(|&class| waiting[class] = true);
@@ -91,7 +91,7 @@ impl<'a> Search<'a> {
     }
 
     /// Becomes what `other` is, a search of the same e-graph, in the memory that is there.
-    pub fn copy(&mut self, other: &Search<'a>) {
+    pub(crate) fn copy(&mut self, other: &Search<'a>) {
         self.best.copy_from_slice(&other.best);
         self.own.copy_from_slice(&other.own);
         self.bills.copy_from_slice(&other.bills);
@@ -100,12 +100,12 @@ impl<'a> Search<'a> {
     }
 
     /// The terms chosen.
-    pub fn choice(&self) -> Choice {
+    pub(crate) fn choice(&self) -> Choice {
         self.best.iter().zip(&self.before).map(|(best, &at)| best.map_or(at, |(_, at)| at)).collect()
     }
 
     /// Takes a class as paid for: it costs nothing, and keeps its term.
-    pub fn pay(&mut self, class: usize, term: usize) {
+    pub(crate) fn pay(&mut self, class: usize, term: usize) {
         self.paid[class] = true;
         self.best[class] = Some((0, term));
         self.bill_mut(class).fill(0);
@@ -113,7 +113,7 @@ impl<'a> Search<'a> {
     }
 
     /// Visits classes until none gets cheaper.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let mut bill = vec![0; self.words()];
         let mut changed = true;
         while std::mem::take(&mut changed) {

@@ -36,7 +36,7 @@ const APART: u64 = 1000;
 
 /// What one term costs, and where it ranks among terms of equal cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Price {
+pub(crate) struct Price {
     /// Femtoseconds, operands not included.
     pub cost: u64,
     /// What follows an anchor is better than what precedes one, and one sum that several views read is better than
@@ -45,7 +45,7 @@ pub struct Price {
 }
 
 /// What the terms of one e-graph cost.
-pub struct Prices<'a> {
+pub(crate) struct Prices<'a> {
     egraph: &'a Egraph,
     target: &'a Target,
     /// Constants of half precision that lie in memory as they are; those that are computed are f32 there.
@@ -56,14 +56,14 @@ pub struct Prices<'a> {
 
 impl<'a> Prices<'a> {
     /// Prices on a target.
-    pub fn new(egraph: &'a Egraph, target: &'a Target) -> Self {
+    pub(crate) fn new(egraph: &'a Egraph, target: &'a Target) -> Self {
         Self { egraph, target, given: given(egraph), of_scores: of_scores(egraph) }
     }
 
     /// The price of a term of a class. A view of a class that can be computed from scores in its own shape keeps them
     /// from their attend, which computes scores only where it reads them as they are; so does a product behind an attend
     /// over queries.
-    pub fn of(&self, term: &Term, class: Id) -> Price {
+    pub(crate) fn of(&self, term: &Term, class: Id) -> Price {
         let widened = |c: Id| {
             let fact = &self.egraph[c].data;
             let ty = fact.tensor().filter(|ty| fact.is_constant() && is_half(ty.dtype))?;

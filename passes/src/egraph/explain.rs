@@ -28,7 +28,7 @@ use std::{
 };
 
 /// The rules used on the way from `written` to `chosen`, in order.
-pub fn steps(egraph: &mut Egraph, written: &RecExpr<Term>, chosen: &RecExpr<Term>) -> Result<Vec<Step>, Error> {
+pub(crate) fn steps(egraph: &mut Egraph, written: &RecExpr<Term>, chosen: &RecExpr<Term>) -> Result<Vec<Step>, Error> {
     let proof = egraph.explain_equivalence(written, chosen);
     let mut walk = Walk { leaves: &egraph.analysis.leaves, ..Walk::default() };
     walk.proof(&proof.explanation_trees)?;

@@ -28,7 +28,7 @@ const ROUNDS: usize = 8;
 
 /// The cheapest program found.
 #[derive(Clone, Debug)]
-pub struct Extracted {
+pub(crate) struct Extracted {
     /// The program; the root is the last term.
     pub expr: RecExpr<Term>,
     /// The term of every class that it uses.
@@ -47,7 +47,7 @@ struct Way {
 }
 
 /// The e-graph as tables: classes by number, their terms in order of preference.
-pub struct Tables {
+pub(crate) struct Tables {
     ids: Vec<Id>,
     options: Vec<Vec<Way>>,
     /// Constants, leaves and attributes.
@@ -56,17 +56,17 @@ pub struct Tables {
 }
 
 /// For each class the number of the chosen term.
-pub type Choice = Vec<usize>;
+pub(crate) type Choice = Vec<usize>;
 
 /// Extracts `root`; `written` are the terms of the program as given.
-pub fn extract(egraph: &Egraph, root: Id, written: &BTreeSet<Term>, target: &Target) -> Extracted {
+pub(crate) fn extract(egraph: &Egraph, root: Id, written: &BTreeSet<Term>, target: &Target) -> Extracted {
     let tables = Tables::new(egraph, root, written, target);
     tables.finish(&tables.best())
 }
 
 impl Tables {
     /// Reads an e-graph that is rebuilt. `written` holds canonical terms.
-    pub fn new(egraph: &Egraph, root: Id, written: &BTreeSet<Term>, target: &Target) -> Tables {
+    pub(crate) fn new(egraph: &Egraph, root: Id, written: &BTreeSet<Term>, target: &Target) -> Tables {
         let ids: Vec<Id> = egraph.classes().map(|c| c.id).collect::<BTreeSet<_>>().into_iter().collect();
         let number: BTreeMap<Id, usize> = ids.iter().enumerate().map(|(i, &id)| (id, i)).collect();
         let at = |id: Id| number[&egraph.find(id)];
@@ -88,19 +88,19 @@ impl Tables {
     }
 
     /// How many classes there are.
-    pub fn classes(&self) -> usize {
+    pub(crate) fn classes(&self) -> usize {
         self.ids.len()
     }
     /// The class that is wanted.
-    pub fn root(&self) -> usize {
+    pub(crate) fn root(&self) -> usize {
         self.root
     }
     /// Whether it is a constant, a leaf or an attribute, which are on no bill.
-    pub fn is_small(&self, class: usize) -> bool {
+    pub(crate) fn is_small(&self, class: usize) -> bool {
         self.small[class]
     }
     /// The terms of a class: what each costs without its operands, and those.
-    pub fn ways(&self, class: usize) -> impl DoubleEndedIterator<Item = (u64, &[usize])> {
+    pub(crate) fn ways(&self, class: usize) -> impl DoubleEndedIterator<Item = (u64, &[usize])> {
         self.options[class].iter().map(|way| (way.price.cost, &way.children[..]))
     }
 
@@ -213,7 +213,7 @@ impl Tables {
 
     /// The least cost of any program, by trying all choices; `None` where that takes more than `most` steps.
     #[cfg(test)]
-    pub fn exact(&self, most: usize) -> Option<u64> {
+    pub(crate) fn exact(&self, most: usize) -> Option<u64> {
         let mut choice = vec![usize::MAX; self.ids.len()];
         let (mut best, mut steps) = (u64::MAX, 0);
         self.search(&mut vec![self.root], &mut choice, 0, &mut best, &mut steps, most);

@@ -16,67 +16,67 @@ fn digits(map: &View) -> impl Iterator<Item = &Digit> {
 }
 
 /// Whether a result `[…, k]` depends on its last index alone.
-pub fn repeats_a_row(map: &View) -> bool {
+pub(crate) fn repeats_a_row(map: &View) -> bool {
     digits(map).all(|digit| digit.axis + 1 == map.shape.len())
 }
 
 /// The first row of a result `[…, k]`, as the view `[1, k]`.
-pub fn first_row(map: &View) -> Option<View> {
+pub(crate) fn first_row(map: &View) -> Option<View> {
     let k = *map.shape.last()?;
     map.then(&View::slice(&[map.elements() / k, k], 0, 0, 1, 1))
 }
 
 /// A row `[1, k]` as the column factor of a `[k, m]` matrix: element (i, j) is the row's i.
-pub fn down(row: &View, columns: usize) -> Option<View> {
+pub(crate) fn down(row: &View, columns: usize) -> Option<View> {
     let k = row.elements();
     row.then(&repeat(&[k, 1], &[k, columns])?)
 }
 
 /// A row `[1, k]` repeated to a shape whose last extent is k.
-pub fn repeated(row: &View, shape: &[usize]) -> Option<View> {
+pub(crate) fn repeated(row: &View, shape: &[usize]) -> Option<View> {
     row.then(&spread(row, shape)?)
 }
 
 /// The view that repeats a tensor `[1, k]`, made by a view such as [`first_row`], to a shape whose last extent is k.
-pub fn spread(row: &View, shape: &[usize]) -> Option<View> {
+pub(crate) fn spread(row: &View, shape: &[usize]) -> Option<View> {
     repeat(&[row.elements()], shape)
 }
 
 /// Whether the view reads one element everywhere.
-pub fn reads_one(map: &View) -> bool {
+pub(crate) fn reads_one(map: &View) -> bool {
     digits(map).next().is_none()
 }
 
 /// The view that reads in a tensor of that shape what this view reads first.
-pub fn everywhere(map: &View, shape: &[usize]) -> Option<View> {
+pub(crate) fn everywhere(map: &View, shape: &[usize]) -> Option<View> {
     let first = map.source(&vec![0; map.shape.len()])?;
     View::slice(&[map.len], 0, first, first + 1, 1).with_shape(&[])?.then(&repeat(&[], shape)?)
 }
 
 /// The same elements in another shape.
-pub fn reshape(from: &[usize], to: &[usize]) -> Option<View> {
+pub(crate) fn reshape(from: &[usize], to: &[usize]) -> Option<View> {
     (from.iter().product::<usize>() == to.iter().product()).then(|| View::reshape(from, to))
 }
 
 /// The view that repeats a tensor of one shape to another, where the one broadcasts to the other.
-pub fn repeat(from: &[usize], to: &[usize]) -> Option<View> {
+pub(crate) fn repeat(from: &[usize], to: &[usize]) -> Option<View> {
     (broadcast(from, to)? == to).then(|| View::expand(from, to))
 }
 
 /// Whether the result does not depend on the index of `axis`.
-pub fn repeats_along(map: &View, axis: usize) -> bool {
+pub(crate) fn repeats_along(map: &View, axis: usize) -> bool {
     digits(map).all(|digit| digit.axis != axis)
 }
 
 /// The view without what lies behind the first index of `axis`.
-pub fn first_along(map: &View, axis: usize) -> Option<View> {
+pub(crate) fn first_along(map: &View, axis: usize) -> Option<View> {
     map.shape.get(axis)?;
     map.then(&View::slice(&map.shape, axis, 0, 1, 1))
 }
 
 /// Where an axis of the source went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Carried {
+pub(crate) struct Carried {
     /// The result axis that runs through it.
     pub axis: usize,
     /// Whether it does so whole and in order.
@@ -87,7 +87,7 @@ pub struct Carried {
 
 /// The result axis that runs through source axis `axis` of a tensor of that shape. Where it does so whole and
 /// apart, a softmax over the one is a softmax over the other.
-pub fn carried(map: &View, shape: &[usize], axis: usize) -> Option<Carried> {
+pub(crate) fn carried(map: &View, shape: &[usize], axis: usize) -> Option<Carried> {
     let extent = shape[axis];
     let alone: Vec<usize> = (0..shape.len()).map(|a| if a == axis { extent } else { 1 }).collect();
     let others: Vec<usize> = (0..shape.len()).map(|a| if a == axis { 1 } else { shape[a] }).collect();
@@ -100,7 +100,7 @@ pub fn carried(map: &View, shape: &[usize], axis: usize) -> Option<Carried> {
 }
 
 /// The view that exchanges the last two axes.
-pub fn swap(shape: &[usize]) -> Option<View> {
+pub(crate) fn swap(shape: &[usize]) -> Option<View> {
     let rank = shape.len().checked_sub(2)?;
     let order: Vec<usize> = (0..rank).chain([rank + 1, rank]).collect();
     Some(View::transpose(shape, &order))
@@ -109,7 +109,7 @@ pub fn swap(shape: &[usize]) -> Option<View> {
 /// What the view does with the leading axes of a tensor of that shape, whose last `kept` axes it leaves alone: a view
 /// of as many elements as there are blocks. It is judged by the first element of each block; where it does not
 /// leave the blocks alone, [`View::of_blocks`] of the result is another view.
-pub fn of_leading(map: &View, shape: &[usize], kept: usize) -> Option<View> {
+pub(crate) fn of_leading(map: &View, shape: &[usize], kept: usize) -> Option<View> {
     let lead = &shape[..shape.len().checked_sub(kept)?];
     let to = &map.shape[..map.shape.len().checked_sub(kept)?];
     let ones = vec![1; kept];
@@ -120,7 +120,7 @@ pub fn of_leading(map: &View, shape: &[usize], kept: usize) -> Option<View> {
 
 /// A sum of products of two views as a matrix product: views to `[batch, rows, k]` and `[batch, k, columns]`, and one
 /// from `[batch, rows, columns]` to the sum.
-pub struct Product {
+pub(crate) struct Product {
     /// The left operand.
     pub left: View,
     /// The right operand.
@@ -131,7 +131,7 @@ pub struct Product {
 
 /// Whether a sum over `axis` of `left · right` is worth being a matrix product: both run along the axis, one of
 /// them alone along another, and no axis only repeats.
-pub fn is_product(left: &View, right: &View, axis: usize) -> bool {
+pub(crate) fn is_product(left: &View, right: &View, axis: usize) -> bool {
     let reads = |axis: usize| (!repeats_along(left, axis), !repeats_along(right, axis));
     let others = || (0..left.shape.len()).filter(|&a| a != axis && left.shape[a] > 1).map(reads);
     reads(axis) == (true, true) && others().any(|(a, b)| a != b) && others().all(|(a, b)| a || b)
@@ -139,7 +139,7 @@ pub fn is_product(left: &View, right: &View, axis: usize) -> bool {
 
 /// The product that a sum over `axis` of `left · right` is. An axis that only the left operand reads is a row, one that
 /// only the right operand reads is a column, any other a batch. `None` where the axes of an operand do not regroup.
-pub fn product(left: &View, right: &View, axis: usize) -> Option<Product> {
+pub(crate) fn product(left: &View, right: &View, axis: usize) -> Option<Product> {
     let shape = &left.shape;
     let (mut batch, mut rows, mut columns) = (Vec::new(), Vec::new(), Vec::new());
     for other in (0..shape.len()).filter(|&a| a != axis) {
@@ -167,13 +167,13 @@ pub fn product(left: &View, right: &View, axis: usize) -> Option<Product> {
 }
 
 /// Whether the view reads every element of its source; what reads a part of a tensor shares it with others.
-pub fn reads_all(map: &View) -> bool {
+pub(crate) fn reads_all(map: &View) -> bool {
     let read: usize = digits(map).map(|d| d.extent).product();
     !map.has_fill() && read >= map.len
 }
 
 /// Whether neighbours along the last axis are neighbours in the source, or the axis has one element.
-pub fn reads_in_order(map: &View) -> bool {
+pub(crate) fn reads_in_order(map: &View) -> bool {
     let Some(last) = map.shape.len().checked_sub(1) else { return true };
     let inner = |d: &&Digit| d.axis == last && d.div == 1;
     let steps = map.coords.iter().flat_map(|c| c.digits.iter().filter(inner).map(|d| c.stride * d.mul as usize));

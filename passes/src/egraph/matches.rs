@@ -35,7 +35,7 @@ const LIMIT: &str = "matches";
 
 /// The matches that were tried.
 #[derive(Clone, Debug, Default)]
-pub struct Tried {
+pub(crate) struct Tried {
     of_rules: HashMap<Symbol, HashMap<(Id, Subst), Outcome>>,
     /// How many there were.
     pub count: usize,
@@ -53,7 +53,7 @@ enum Outcome {
 
 impl Tried {
     /// Remembers what came of a match.
-    pub fn insert(&mut self, rule: Symbol, class: Id, matched: &Subst, applied: bool) {
+    pub(crate) fn insert(&mut self, rule: Symbol, class: Id, matched: &Subst, applied: bool) {
         let outcome = if applied { Outcome::Applied } else { Outcome::Refused(self.changes) };
         self.count += 1;
         self.of_rules.entry(rule).or_default().insert((class, matched.clone()), outcome);
@@ -61,7 +61,7 @@ impl Tried {
 }
 
 /// Searches for new matches, and stops where their limit is met.
-pub struct Scheduler {
+pub(crate) struct Scheduler {
     /// Most matches tried.
     limit: usize,
     /// Whether some rules were not searched to the end in this round.
@@ -72,11 +72,11 @@ pub struct Scheduler {
 
 impl Scheduler {
     /// A scheduler for a region that tries at most `limit` matches.
-    pub fn new(limit: usize) -> Scheduler {
+    pub(crate) fn new(limit: usize) -> Scheduler {
         Scheduler { limit, cut: false, cyclic: HashMap::new() }
     }
     /// Whether a runner stopped because the limit was met.
-    pub fn stopped(reason: &StopReason) -> bool {
+    pub(crate) fn stopped(reason: &StopReason) -> bool {
         matches!(reason, StopReason::Other(why) if why == LIMIT)
     }
 }

@@ -28,7 +28,7 @@ mod term;
 mod tests;
 pub mod trial;
 
-pub use crate::step::Step;
+pub(crate) use crate::step::Step;
 pub use cost::cost_of;
 pub use options::{Rules, row_names, rule_names};
 

@@ -16,7 +16,7 @@ use regard_ir::{
 };
 
 /// What folding gives.
-pub struct Folded {
+pub(crate) struct Folded {
     /// The graph.
     pub graph: Graph,
     /// Where each node went.
@@ -26,7 +26,7 @@ pub struct Folded {
 }
 
 /// The graph with every such tensor replaced by its number. Labels move along.
-pub fn fold(graph: &Graph) -> Result<Folded, Error> {
+pub(crate) fn fold(graph: &Graph) -> Result<Folded, Error> {
     let mut steps = Vec::new();
     let mut out = Graph::new(graph.name.clone());
     let mut moved: IdVec<NodeId, NodeId> = IdVec::new();

@@ -30,7 +30,7 @@ const LARGEST: usize = 200;
 
 /// A piece of a graph.
 #[derive(Clone, Debug)]
-pub struct Region {
+pub(crate) struct Region {
     /// The node it computes.
     pub root: NodeId,
     /// Its nodes, operands first, in an order that depends on its structure alone; the root is the last.
@@ -43,7 +43,7 @@ pub struct Region {
 
 /// What is to be optimised; equal regions have equal problems.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// The terms; the root is the last.
     pub expr: RecExpr<Term>,
     /// The leaves.
@@ -53,7 +53,7 @@ pub struct Problem {
 }
 
 /// The regions of a graph in core form, each after those that it reads.
-pub fn regions(graph: &Graph) -> Vec<Region> {
+pub(crate) fn regions(graph: &Graph) -> Vec<Region> {
     let constant = graph.constants();
     let homes = homes(graph, &constant);
     let is_root = |id: NodeId| homes[id].len() == 1 && homes[id].contains(&id);
@@ -66,7 +66,7 @@ pub fn regions(graph: &Graph) -> Vec<Region> {
 }
 
 /// The regions of a graph as written in which dense heads meet; each has two nodes at least.
-pub fn dense_regions(graph: &Graph) -> Vec<Region> {
+pub(crate) fn dense_regions(graph: &Graph) -> Vec<Region> {
     let constant = graph.constants();
     let inside = |id: NodeId| {
         let dense = matches!(

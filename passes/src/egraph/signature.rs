@@ -23,14 +23,14 @@ use std::collections::BTreeMap;
 
 /// What all variables of a rule are.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Signature {
+pub(crate) struct Signature {
     /// Variables, in order.
     pub items: Vec<(String, Kind)>,
 }
 
 /// What one variable is.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A tensor; `Some(true)` where it must be constant, `Some(false)` where it must not. The element type is
     /// for trials only.
     Tensor(Dims, Option<bool>, DType),
@@ -49,11 +49,11 @@ pub enum Kind {
 }
 
 /// A shape pattern.
-pub type Dims = Vec<Dim>;
+pub(crate) type Dims = Vec<Dim>;
 
 /// Part of a shape pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dim {
+pub(crate) enum Dim {
     /// `n`
     One(char),
     /// `1`
@@ -68,20 +68,20 @@ pub enum Dim {
 
 /// What the letters stand for.
 #[derive(Clone, Debug, Default)]
-pub struct Letters {
+pub(crate) struct Letters {
     one: BTreeMap<char, usize>,
     many: BTreeMap<char, Vec<usize>>,
 }
 
 impl Signature {
     /// Reads a signature. Panics where it is malformed: rules are written by us.
-    pub fn parse(text: &str) -> Signature {
+    pub(crate) fn parse(text: &str) -> Signature {
         let items = text.split(';').map(str::trim).filter(|item| !item.is_empty());
         Signature { items: items.map(item).collect() }
     }
 
     /// Whether the variables are what the signature says; `fact` tells what each is.
-    pub fn admits<'a>(&self, fact: impl Fn(&str) -> Option<&'a Fact>) -> bool {
+    pub(crate) fn admits<'a>(&self, fact: impl Fn(&str) -> Option<&'a Fact>) -> bool {
         let mut letters = Letters::default();
         self.items.iter().all(|(name, kind)| match (kind, fact(name)) {
             (Kind::Tensor(dims, wanted, _), Some(Fact::Tensor { ty, constant })) => {
@@ -145,7 +145,7 @@ fn dims(text: &str) -> Dims {
 
 impl Letters {
     /// Whether the shape fits the pattern; binds letters not yet bound.
-    pub fn unify(&mut self, dims: &[Dim], shape: &[usize]) -> bool {
+    pub(crate) fn unify(&mut self, dims: &[Dim], shape: &[usize]) -> bool {
         let open = matches!(dims.first(), Some(Dim::Many(_) | Dim::Like(_)));
         let fixed = dims.len() - usize::from(open);
         if shape.len() < fixed || (!open && shape.len() != fixed) {
@@ -166,7 +166,7 @@ impl Letters {
     }
 
     /// The shape, where all its letters are bound.
-    pub fn shape(&self, dims: &[Dim]) -> Option<Vec<usize>> {
+    pub(crate) fn shape(&self, dims: &[Dim]) -> Option<Vec<usize>> {
         let mut shape = Vec::new();
         for dim in dims {
             match dim {

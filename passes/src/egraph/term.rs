@@ -25,7 +25,7 @@ use std::{convert::Infallible, fmt};
 /// One term; operands are e-classes, or earlier terms of an expression. Ordered by content, so that no
 /// choice depends on when a name was first seen.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Term {
+pub(crate) enum Term {
     /// An attribute with its name.
     Attr(&'static str, Attr),
     /// The type of an op without operands.
@@ -38,7 +38,7 @@ pub enum Term {
 
 /// A tensor that terms use but do not compute.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Leaf {
+pub(crate) struct Leaf {
     /// Its type.
     pub ty: TensorType,
     /// Whether it depends on no input.
@@ -47,7 +47,7 @@ pub struct Leaf {
 
 /// What is known of every term of an e-class.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fact {
+pub(crate) enum Fact {
     /// It is this attribute.
     Attr(&'static str, Attr),
     /// It is this type.
@@ -63,7 +63,7 @@ pub enum Fact {
 
 /// The kind of a term, by which egg finds candidates for a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// An attribute of that name.
     Attr(&'static str),
     /// A type.
@@ -134,7 +134,7 @@ impl FromOp for Term {
 }
 
 /// The op that a term is, and its operands; `None` for attributes, types and leaves.
-pub fn op_of<'a>(term: &Term, fact: impl Fn(Id) -> &'a Fact) -> Option<Result<(Op, Vec<Id>), String>> {
+pub(crate) fn op_of<'a>(term: &Term, fact: impl Fn(Id) -> &'a Fact) -> Option<Result<(Op, Vec<Id>), String>> {
     let Term::Op(name, children) = term else { return None };
     let (mut attrs, mut ty, mut operands) = (Vec::new(), None, Vec::new());
     for &child in children {
@@ -150,7 +150,7 @@ pub fn op_of<'a>(term: &Term, fact: impl Fn(Id) -> &'a Fact) -> Option<Result<(O
 }
 
 /// What a term stands for, given what its children stand for; one sentence where it is ill-typed.
-pub fn fact_of<'a>(term: &Term, leaves: &[Leaf], fact: impl Fn(Id) -> &'a Fact + Copy) -> Result<Fact, String> {
+pub(crate) fn fact_of<'a>(term: &Term, leaves: &[Leaf], fact: impl Fn(Id) -> &'a Fact + Copy) -> Result<Fact, String> {
     match term {
         Term::Attr(name, value) => return Ok(Fact::Attr(name, value.clone())),
         Term::Type(ty) => return Ok(Fact::Type(ty.clone())),
@@ -177,21 +177,21 @@ pub fn fact_of<'a>(term: &Term, leaves: &[Leaf], fact: impl Fn(Id) -> &'a Fact +
 
 impl Fact {
     /// The type of a tensor.
-    pub fn tensor(&self) -> Option<&TensorType> {
+    pub(crate) fn tensor(&self) -> Option<&TensorType> {
         match self {
             Fact::Tensor { ty, .. } => Some(ty),
             _ => None,
         }
     }
     /// Whether it is a tensor that depends on no input.
-    pub fn is_constant(&self) -> bool {
+    pub(crate) fn is_constant(&self) -> bool {
         matches!(self, Fact::Tensor { constant: true, .. })
     }
 }
 
 /// Computes the facts of e-classes.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// What the leaves are.
     pub leaves: Vec<Leaf>,
     /// The matches of rules that were tried.
@@ -200,13 +200,13 @@ pub struct Facts {
 
 impl Facts {
     /// The facts of an e-graph over those leaves.
-    pub fn new(leaves: Vec<Leaf>) -> Facts {
+    pub(crate) fn new(leaves: Vec<Leaf>) -> Facts {
         Facts { leaves, tried: Tried::default() }
     }
 }
 
 /// The e-graph of one region.
-pub type Egraph = EGraph<Term, Facts>;
+pub(crate) type Egraph = EGraph<Term, Facts>;
 
 impl egg::Analysis<Term> for Facts {
     type Data = Fact;
@@ -241,7 +241,7 @@ impl egg::Analysis<Term> for Facts {
 }
 
 /// Appends a node to an expression; `operands` are terms of it.
-pub fn encode(expr: &mut RecExpr<Term>, op: &Op, operands: &[Id], ty: &TensorType) -> Id {
+pub(crate) fn encode(expr: &mut RecExpr<Term>, op: &Op, operands: &[Id], ty: &TensorType) -> Id {
     let mut children: Vec<Id> = op.attrs().into_iter().map(|(name, value)| expr.add(Term::Attr(name, value))).collect();
     if op.arity() == (0, 0) {
         children.push(expr.add(Term::Type(ty.clone())));
@@ -252,7 +252,11 @@ pub fn encode(expr: &mut RecExpr<Term>, op: &Op, operands: &[Id], ty: &TensorTyp
 
 /// Appends every tensor of an expression to a graph and returns where each term went; `leaf` says what the
 /// leaves are there.
-pub fn decode(terms: &[Term], out: &mut Graph, leaf: impl Fn(u32) -> NodeId) -> Result<Vec<Option<NodeId>>, String> {
+pub(crate) fn decode(
+    terms: &[Term],
+    out: &mut Graph,
+    leaf: impl Fn(u32) -> NodeId,
+) -> Result<Vec<Option<NodeId>>, String> {
     let mut facts: Vec<Fact> = Vec::new();
     let mut nodes: Vec<Option<NodeId>> = Vec::new();
     for term in terms {

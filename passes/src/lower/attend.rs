@@ -43,7 +43,7 @@ pub struct AttendTiles {
 
 impl AttendTiles {
     /// Blocks along heads and query tiles.
-    pub fn grid(&self, attend: &Attend) -> [u64; 3] {
+    pub(crate) fn grid(&self, attend: &Attend) -> [u64; 3] {
         [attend.batch as u64, attend.queries.div_ceil(self.queries) as u64, 1]
     }
 }
@@ -77,7 +77,7 @@ pub(super) struct Block<'a> {
 }
 
 /// Emits the body.
-pub fn emit(context: &Context, b: &mut Builder, attend: &Attend, output: Buf, tiles: AttendTiles) {
+pub(crate) fn emit(context: &Context, b: &mut Builder, attend: &Attend, output: Buf, tiles: AttendTiles) {
     let scratch = declare(b, attend, tiles);
     let (head, tile) = (b.id(IdAxis::G0), b.id(IdAxis::G1));
     let block = Block { context, attend, tiles, head, scratch };
@@ -138,7 +138,7 @@ pub(super) struct Part {
 
 impl Block<'_> {
     /// Keys and the values that a softmax over keys weighs, all or a part.
-    pub fn pack(&self, b: &mut Builder, part: Option<Part>) {
+    pub(crate) fn pack(&self, b: &mut Builder, part: Option<Part>) {
         if let (Some(keys), Some(products)) = (self.scratch.keys, &self.attend.products) {
             self.pack_keys(b, keys, products, part);
         }
@@ -205,7 +205,7 @@ impl Block<'_> {
     }
 
     /// Rows of values, padded with zeros to whole register tiles, each times its factor where there are factors.
-    pub fn pack_rows(&self, b: &mut Builder, cone: &Cone, to: Buf, factors: Option<Buf>, part: Option<Part>) {
+    pub(crate) fn pack_rows(&self, b: &mut Builder, cone: &Cone, to: Buf, factors: Option<Buf>, part: Option<Part>) {
         let (stride, extent, lanes) = (self.scratch.padded_dim, self.attend.value_dim, b.lanes() as usize);
         let inner = lane_extent(cone, 2, extent);
         let bounds = part.map_or_else(|| (b.i64(0), b.i64(self.attend.keys as i64)), |part| (part.first, part.last));
@@ -233,14 +233,14 @@ impl Block<'_> {
     }
 
     /// The number of query `query + r`, the last one repeated.
-    pub fn query(&self, b: &mut Builder, query: Val, r: Val) -> Val {
+    pub(crate) fn query(&self, b: &mut Builder, query: Val, r: Val) -> Val {
         let wanted = b.add(query, r);
         let last = b.i64(self.attend.queries as i64 - 1);
         b.bin(BinOp::Min, wanted, last)
     }
 
     /// `scores[r, j] = q·k` for one tile of queries; its rows begin at `base`.
-    pub fn score(&self, b: &mut Builder, query: Val, base: Option<Val>) {
+    pub(crate) fn score(&self, b: &mut Builder, query: Val, base: Option<Val>) {
         let Some(operands) = self.pack_queries(b, query) else { return };
         let stride = self.scratch.padded_keys;
         self.tile_product(b, &operands, self.tiles.key_vectors, stride, |b, column, r, from, to| {
@@ -253,7 +253,7 @@ impl Block<'_> {
     }
 
     /// Packs one tile of queries: the product that their scores are.
-    pub fn pack_queries(&self, b: &mut Builder, query: Val) -> Option<Operands> {
+    pub(crate) fn pack_queries(&self, b: &mut Builder, query: Val) -> Option<Operands> {
         let (Some(products), Some(keys), Some(queries)) =
             (&self.attend.products, self.scratch.keys, self.scratch.queries)
         else {
@@ -348,7 +348,7 @@ impl Block<'_> {
     }
 
     /// Scale, bias and mask of one tile of queries, whose rows begin at `base`.
-    pub fn finish_tile(&self, b: &mut Builder, query: Val, base: Val) {
+    pub(crate) fn finish_tile(&self, b: &mut Builder, query: Val, base: Val) {
         b.for_const(self.tiles.mr as u64, 1, &[], |b, r, _| {
             let row = self.query(b, query, r);
             let line = b.mul_const(r, self.scratch.padded_keys as i64);
@@ -359,7 +359,7 @@ impl Block<'_> {
     }
 
     /// Softmax of one tile of finished rows, which begin at `base`; of the first `columns` of each where not of all.
-    pub fn weigh_tile(&self, b: &mut Builder, base: Option<Val>, columns: Option<Val>) {
+    pub(crate) fn weigh_tile(&self, b: &mut Builder, base: Option<Val>, columns: Option<Val>) {
         let lanes = b.lanes() as usize;
         b.for_const(self.tiles.mr as u64, 1, &[], |b, r, _| {
             let line = b.mul_const(r, self.scratch.padded_keys as i64);
@@ -403,7 +403,7 @@ impl Block<'_> {
     }
 
     /// Weights times values for one tile of queries, whose rows of scores begin at `base`; then the epilogue.
-    pub fn apply(&self, b: &mut Builder, query: Val, end: Val, output: Buf, base: Option<Val>) {
+    pub(crate) fn apply(&self, b: &mut Builder, query: Val, end: Val, output: Buf, base: Option<Val>) {
         let Scratch { scores, values, inverse, padded_keys, padded_dim, tile, .. } = &self.scratch;
         self.columns(b, |b, column| {
             let bases = Bases { left: base, right: Some(column), ..Bases::default() };
@@ -419,7 +419,7 @@ impl Block<'_> {
     }
 
     /// Runs `body` for each tile of the columns of values.
-    pub fn columns(&self, b: &mut Builder, body: impl Fn(&mut Builder, Val)) {
+    pub(crate) fn columns(&self, b: &mut Builder, body: impl Fn(&mut Builder, Val)) {
         let width = self.tiles.value_vectors * b.lanes() as usize;
         b.for_const(self.scratch.padded_dim as u64, width as i64, &[], |b, column, _| {
             body(b, column);
@@ -428,7 +428,7 @@ impl Block<'_> {
     }
 
     /// The epilogue of one tile of queries at some columns of values, whose sums lie in the tile.
-    pub fn finish_rows(&self, b: &mut Builder, query: Val, end: Val, column: Val, output: Buf) {
+    pub(crate) fn finish_rows(&self, b: &mut Builder, query: Val, end: Val, column: Val, output: Buf) {
         let Scratch { values, tile, inverse, .. } = &self.scratch;
         let lanes = b.lanes() as usize;
         let width = self.tiles.value_vectors * lanes;

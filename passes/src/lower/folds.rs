@@ -20,7 +20,7 @@ use regard_ir::{
 use std::collections::BTreeMap;
 
 /// The constants collected so far.
-pub struct Folds<'a> {
+pub(crate) struct Folds<'a> {
     graph: &'a Graph,
     copied: BTreeMap<NodeId, NodeId>,
     /// Which output each value is.
@@ -35,13 +35,18 @@ pub struct Folds<'a> {
 
 impl<'a> Folds<'a> {
     /// No constants yet.
-    pub fn new(graph: &'a Graph) -> Self {
+    pub(crate) fn new(graph: &'a Graph) -> Self {
         let out = Graph::new(format!("{}_constants", graph.name));
         Self { graph, copied: BTreeMap::new(), outputs: BTreeMap::new(), out, constants: Vec::new(), bytes: 0 }
     }
 
     /// Places a constant and says how it is made; `held` are the element types in memory.
-    pub fn add(&mut self, source: &Source, held: &IdVec<NodeId, DType>, buffers: &mut Buffers) -> Result<(), Error> {
+    pub(crate) fn add(
+        &mut self,
+        source: &Source,
+        held: &IdVec<NodeId, DType>,
+        buffers: &mut Buffers,
+    ) -> Result<(), Error> {
         let (node, layout) = match source {
             Source::Dense(node) | Source::Gathered(node, _) => (*node, Layout::Dense),
             Source::Panels(node, width) => {

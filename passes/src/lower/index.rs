@@ -20,7 +20,7 @@ use regard_ir::{
 
 /// One digit of an axis at a point: `⌊axis/div⌋ mod extent` has this value.
 #[derive(Clone, Copy, Debug)]
-pub struct DigitAt {
+pub(crate) struct DigitAt {
     /// Product of the finer digits' extents.
     pub div: usize,
     /// Number of values.
@@ -33,7 +33,7 @@ pub struct DigitAt {
 
 /// A place in a space: digits of each axis, and how many lanes are active.
 #[derive(Clone, Debug, Default)]
-pub struct Point {
+pub(crate) struct Point {
     /// Digits of each axis, any order; digits that are absent are zero.
     pub axes: Vec<Vec<DigitAt>>,
     /// Active lanes, i64; all where absent.
@@ -42,20 +42,20 @@ pub struct Point {
 
 impl Point {
     /// A point whose axes are scalars of the given extents.
-    pub fn scalars(axes: &[(Val, usize)]) -> Point {
+    pub(crate) fn scalars(axes: &[(Val, usize)]) -> Point {
         let digit = |&(value, extent): &(Val, usize)| vec![DigitAt { div: 1, extent, value, lanes: false }];
         Point { axes: axes.iter().map(digit).collect(), first: None }
     }
     /// The point with one more axis, whole and with lanes starting at `base`.
-    pub fn with_lanes(&self, base: Val, extent: usize, first: Option<Val>) -> Point {
+    pub(crate) fn with_lanes(&self, base: Val, extent: usize, first: Option<Val>) -> Point {
         self.with_axis(vec![DigitAt { div: 1, extent, value: base, lanes: true }], first)
     }
     /// The point with one more axis, a scalar.
-    pub fn with_scalar(&self, value: Val, extent: usize) -> Point {
+    pub(crate) fn with_scalar(&self, value: Val, extent: usize) -> Point {
         self.with_axis(vec![DigitAt { div: 1, extent, value, lanes: false }], self.first)
     }
     /// The point with one more axis.
-    pub fn with_axis(&self, digits: Vec<DigitAt>, first: Option<Val>) -> Point {
+    pub(crate) fn with_axis(&self, digits: Vec<DigitAt>, first: Option<Val>) -> Point {
         let mut point = self.clone();
         point.axes.push(digits);
         point.first = first;
@@ -64,7 +64,7 @@ impl Point {
 }
 
 /// Where a view's element lies.
-pub enum Access {
+pub(crate) enum Access {
     /// `index + offset + lane·step`, in elements.
     Affine {
         /// Scalar part.
@@ -130,7 +130,7 @@ impl Sum {
 }
 
 /// Where `view` reads at `point`.
-pub fn access(b: &mut Builder, view: &View, point: &Point) -> Access {
+pub(crate) fn access(b: &mut Builder, view: &View, point: &Point) -> Access {
     let mut total = Sum::default();
     let mut inside: Option<Val> = None;
     let mut all_inside: Option<Val> = None;
@@ -175,7 +175,7 @@ pub fn access(b: &mut Builder, view: &View, point: &Point) -> Access {
 }
 
 /// Where a view of one axis, plain coordinates only, reads for an i32 vector of indices.
-pub fn digits_of(b: &mut Builder, view: &View, at: Val) -> Val {
+pub(crate) fn digits_of(b: &mut Builder, view: &View, at: Val) -> Val {
     let mut total = b.vi32(0);
     for coord in &view.coords {
         for digit in &coord.digits {
@@ -189,7 +189,7 @@ pub fn digits_of(b: &mut Builder, view: &View, at: Val) -> Val {
 }
 
 /// Whether a view reads the same element for all lanes of a point.
-pub fn same_in_lanes(view: &View, point: &Point, lanes: usize) -> bool {
+pub(crate) fn same_in_lanes(view: &View, point: &Point, lanes: usize) -> bool {
     let still = |digit: &Digit, at: &DigitAt| {
         let (low, high) = (digit.div.max(at.div), (digit.div * digit.extent).min(at.end()));
         !at.lanes || (at.lines_up(digit) && (high <= low || (low / at.div).is_multiple_of(lanes)))
@@ -201,7 +201,7 @@ pub fn same_in_lanes(view: &View, point: &Point, lanes: usize) -> bool {
 }
 
 /// The lanes below the point's `first`.
-pub fn active_lanes(b: &mut Builder, point: &Point) -> Val {
+pub(crate) fn active_lanes(b: &mut Builder, point: &Point) -> Val {
     let lane = b.lane();
     let bound = match point.first {
         Some(first) => {

@@ -12,7 +12,7 @@
 use regard_ir::kernel::{BinOp, Builder, CastOp, CmpOp, UnOp, Val};
 
 /// Quotient and remainder of two i32 vectors; sums wrap around.
-pub fn divide(b: &mut Builder, x: Val, y: Val) -> (Val, Val) {
+pub(crate) fn divide(b: &mut Builder, x: Val, y: Val) -> (Val, Val) {
     let zero = b.vi32(0);
     let (magnitude, divisor) = (b.un(UnOp::Abs, x), b.un(UnOp::Abs, y));
     let divided = b.for_const(32, 1, &[magnitude, zero, zero], |b, _, carried| {

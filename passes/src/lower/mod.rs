@@ -16,8 +16,10 @@ mod slide;
 mod value;
 
 pub use attend::AttendTiles;
-pub use product::{ProductTiles, direct_rows, packs_across};
-pub use row::{RowTiles, lane_extent};
+pub use product::ProductTiles;
+pub(crate) use product::{direct_rows, packs_across};
+pub use row::RowTiles;
+pub(crate) use row::lane_extent;
 pub use slide::SlideTiles;
 pub(crate) use value::{binary, function};
 
@@ -57,7 +59,7 @@ pub fn lower(plan: &Plan, schedule: &Schedule, target: &Target) -> Result<Progra
 }
 
 /// What executes one block of a kernel.
-pub fn unit_of(target: &Target) -> Unit {
+pub(crate) fn unit_of(target: &Target) -> Unit {
     if target.backend == Backend::Ptx { Unit::Warp } else { Unit::Core }
 }
 

@@ -16,7 +16,7 @@
 
 mod pack;
 
-pub use pack::packs_across;
+pub(crate) use pack::packs_across;
 
 use super::{
     index::{DigitAt, Point},
@@ -46,22 +46,22 @@ pub struct ProductTiles {
 
 impl ProductTiles {
     /// Columns per panel.
-    pub fn width(&self, lanes: u32) -> usize {
+    pub(crate) fn width(&self, lanes: u32) -> usize {
         self.nv * lanes as usize
     }
     /// Blocks along batch, rows and panels.
-    pub fn grid(&self, product: &Product, lanes: u32) -> [u64; 3] {
+    pub(crate) fn grid(&self, product: &Product, lanes: u32) -> [u64; 3] {
         let panels = product.n.div_ceil(self.width(lanes));
         [product.batch as u64, product.m.div_ceil(self.rows) as u64, panels.div_ceil(self.panels) as u64]
     }
     /// Distance of packed rows: rows a multiple of 4 KiB apart would share one set of the first-level cache.
-    pub fn row_stride(k: usize) -> usize {
+    pub(crate) fn row_stride(k: usize) -> usize {
         if k.is_multiple_of(1024) { k + 16 } else { k }
     }
 }
 
 /// A tile product's operands in scratch or memory.
-pub struct Operands {
+pub(crate) struct Operands {
     /// Rows to broadcast from.
     pub left: Buf,
     /// Distance of those rows.
@@ -76,7 +76,7 @@ pub struct Operands {
 
 /// The distance of rows, where the left operand is a tensor in memory whose rows the inner loop can
 /// broadcast from as they are: neighbours along k, whole register tiles, not all rows in one cache set.
-pub fn direct_rows(product: &Product, mr: usize) -> Option<usize> {
+pub(crate) fn direct_rows(product: &Product, mr: usize) -> Option<usize> {
     const SET_STRIDE: i64 = 1024;
     if !product.left.stages.is_empty() {
         return None;
@@ -93,7 +93,7 @@ pub fn direct_rows(product: &Product, mr: usize) -> Option<usize> {
 
 /// Where a register tile reads and writes, in elements from the start of each buffer.
 #[derive(Clone, Copy, Default)]
-pub struct Bases {
+pub(crate) struct Bases {
     /// First row, first k of the left operand.
     pub left: Option<Val>,
     /// First k of the panel.
@@ -103,7 +103,7 @@ pub struct Bases {
 }
 
 /// `tile[mr][nv·L] = start + Σ_k left[r, k] · right[k, v·L]`; `start` is the tile itself where `continues`.
-pub fn multiply(
+pub(crate) fn multiply(
     b: &mut Builder,
     fma: bool,
     at: &Operands,
@@ -141,7 +141,7 @@ pub fn multiply(
 }
 
 /// x·y + z, fused where that is one instruction.
-pub fn multiply_add(b: &mut Builder, fma: bool, x: Val, y: Val, z: Val) -> Val {
+pub(crate) fn multiply_add(b: &mut Builder, fma: bool, x: Val, y: Val, z: Val) -> Val {
     if fma {
         return b.fma(x, y, z);
     }
@@ -150,7 +150,7 @@ pub fn multiply_add(b: &mut Builder, fma: bool, x: Val, y: Val, z: Val) -> Val {
 }
 
 /// Emits the body; `constant` is the packed right operand where it is one.
-pub fn emit(
+pub(crate) fn emit(
     context: &Context,
     b: &mut Builder,
     product: &Product,
@@ -358,7 +358,7 @@ impl Panels<'_> {
 
 /// Where the vector at `column + offset` begins. One behind the last column has no active lanes, but what is the
 /// same for all lanes is read all the same, so it begins where the last one does.
-pub fn vector_start(b: &mut Builder, column: Val, offset: usize, n: usize, width: usize) -> Val {
+pub(crate) fn vector_start(b: &mut Builder, column: Val, offset: usize, n: usize, width: usize) -> Val {
     let start = b.add_const(column, offset as i64);
     if n.is_multiple_of(width) {
         return start;
@@ -369,7 +369,7 @@ pub fn vector_start(b: &mut Builder, column: Val, offset: usize, n: usize, width
 }
 
 /// How many of the lanes at `column + offset` lie below `n`; nothing where panels of `width` divide `n`.
-pub fn remaining(b: &mut Builder, column: Val, offset: usize, n: usize, width: usize) -> Option<Val> {
+pub(crate) fn remaining(b: &mut Builder, column: Val, offset: usize, n: usize, width: usize) -> Option<Val> {
     if n.is_multiple_of(width) {
         return None;
     }

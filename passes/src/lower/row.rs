@@ -26,7 +26,7 @@ use regard_ir::{
 };
 
 /// The innermost digit of `axis` that all of the cone's views agree on: lanes run along it.
-pub fn lane_extent(cone: &Cone, axis: usize, extent: usize) -> usize {
+pub(crate) fn lane_extent(cone: &Cone, axis: usize, extent: usize) -> usize {
     let mut inner = extent;
     for (_, view) in cone.loads() {
         for digit in view.coords.iter().flat_map(|c| &c.digits).filter(|d| d.axis == axis) {
@@ -43,7 +43,7 @@ fn greatest_common_divisor(a: usize, b: usize) -> usize {
 
 /// Up to L consecutive elements of an axis.
 #[derive(Clone, Debug)]
-pub struct Chunk {
+pub(crate) struct Chunk {
     /// The axis at the chunk.
     pub digits: Vec<DigitAt>,
     /// Active lanes where not all are.
@@ -54,7 +54,7 @@ pub struct Chunk {
 
 impl Chunk {
     /// Index of lane 0 on the axis.
-    pub fn start(&self, b: &mut Builder) -> Val {
+    pub(crate) fn start(&self, b: &mut Builder) -> Val {
         let mut total: Option<Val> = None;
         for digit in &self.digits {
             let term = b.mul_const(digit.value, digit.div as i64);
@@ -65,10 +65,10 @@ impl Chunk {
 }
 
 /// What is done with a chunk: carried vectors in, carried vectors out.
-pub type ChunkBody<'a> = &'a mut dyn FnMut(&mut Builder, Chunk, Vec<Val>) -> Vec<Val>;
+pub(crate) type ChunkBody<'a> = &'a mut dyn FnMut(&mut Builder, Chunk, Vec<Val>) -> Vec<Val>;
 
 /// Runs `body` for every chunk of an axis whose lanes run over `inner` elements at a time.
-pub fn for_chunks(b: &mut Builder, extent: usize, inner: usize, init: &[Val], body: ChunkBody) -> Vec<Val> {
+pub(crate) fn for_chunks(b: &mut Builder, extent: usize, inner: usize, init: &[Val], body: ChunkBody) -> Vec<Val> {
     let outer = extent / inner;
     if outer == 1 {
         return chunks_of_digit(b, None, inner, init, body);
@@ -105,7 +105,7 @@ fn chunks_of_digit(b: &mut Builder, coarse: Option<DigitAt>, inner: usize, init:
 impl Context {
     /// Computes what does not depend on `axis` and records it in the scope, whose point has the axes before it:
     /// reductions, and what is made of them or of values in memory, which loops would read again for each vector.
-    pub fn row_values(&self, b: &mut Builder, scope: &mut Scope, axis: usize) {
+    pub(crate) fn row_values(&self, b: &mut Builder, scope: &mut Scope, axis: usize) {
         let rank = scope.cone.space.len();
         let mut row = scope.clone();
         row.point.axes.resize(rank, Vec::new());
@@ -147,7 +147,7 @@ impl Context {
 
 /// A row, and whether what it keeps is written; it is where absent.
 #[derive(Clone, Copy)]
-pub struct RowAt<'a> {
+pub(crate) struct RowAt<'a> {
     /// The axes that count rows.
     pub point: &'a Point,
     /// The row's number, counted through all of them.
@@ -158,7 +158,7 @@ pub struct RowAt<'a> {
 
 impl Context {
     /// Computes the stages of a cone for one row.
-    pub fn stages(&self, b: &mut Builder, cone: &Cone, row: RowAt) {
+    pub(crate) fn stages(&self, b: &mut Builder, cone: &Cone, row: RowAt) {
         for stage in &cone.stages {
             if stage.cone.space.len() == cone.space.len() {
                 self.stage(b, stage, row.point, None);
@@ -218,7 +218,7 @@ pub struct RowTiles {
 }
 
 /// Emits the body: `space` is `[rows, inner]`.
-pub fn emit(context: &Context, b: &mut Builder, cone: &Cone, output: Buf, tiles: RowTiles) {
+pub(crate) fn emit(context: &Context, b: &mut Builder, cone: &Cone, output: Buf, tiles: RowTiles) {
     let [rows, inner] = cone.space[..] else { panic!("a row program's space has two axes") };
     let row_block = b.id(IdAxis::G0);
     let first_row = b.mul_const(row_block, tiles.rows as i64);
@@ -279,7 +279,7 @@ fn split_inner(b: &mut Builder, block: Val, inner: usize, lane_digit: usize, til
 }
 
 /// Writes the active lanes to the elements that `view` names.
-pub fn store_at(b: &mut Builder, output: Buf, view: &View, point: &Point, value: Val) {
+pub(crate) fn store_at(b: &mut Builder, output: Buf, view: &View, point: &Point, value: Val) {
     match access(b, view, point) {
         Access::Affine { index, offset, step, inside: None } => {
             b.store_with(value, b.addr_off(output, index, offset), point.first, step.max(1))

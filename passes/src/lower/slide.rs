@@ -43,7 +43,7 @@ pub struct SlideTiles {
 
 /// How a block's scratch is laid out.
 #[derive(Clone, Copy, Debug)]
-pub struct Room {
+pub(crate) struct Room {
     /// Rows that a block's windows see.
     pub rows: usize,
     /// Columns packed, whole vectors.
@@ -52,11 +52,11 @@ pub struct Room {
 
 impl SlideTiles {
     /// Blocks along heads and rows of the map.
-    pub fn grid(&self, attend: &Attend, near: &Neighbourhood) -> [u64; 3] {
+    pub(crate) fn grid(&self, attend: &Attend, near: &Neighbourhood) -> [u64; 3] {
         [near.maps(attend) as u64, near.map[0].div_ceil(self.rows) as u64, 1]
     }
     /// What a channel takes in scratch.
-    pub fn room(&self, near: &Neighbourhood, lanes: usize) -> Room {
+    pub(crate) fn room(&self, near: &Neighbourhood, lanes: usize) -> Room {
         let columns = near.map[1].next_multiple_of(lanes) + near.size[1] - 1;
         Room { rows: self.rows + near.size[0] - 1, columns: columns.next_multiple_of(lanes) }
     }
@@ -94,7 +94,7 @@ struct Pixels {
 }
 
 /// Emits the body.
-pub fn emit(context: &Context, b: &mut Builder, attend: &Attend, output: Buf, tiles: SlideTiles) {
+pub(crate) fn emit(context: &Context, b: &mut Builder, attend: &Attend, output: Buf, tiles: SlideTiles) {
     let near = Neighbourhood::of(attend).expect("the schedule was checked");
     let lanes = b.lanes() as usize;
     let room = tiles.room(&near, lanes);

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 /// What every expression of a kernel may need.
 #[derive(Default)]
-pub struct Context {
+pub(crate) struct Context {
     /// The buffer of each materialised node the group touches; of a stage, the scratch of its row.
     pub buffers: BTreeMap<NodeId, Buf>,
     /// Where stages go that others read, too.
@@ -30,7 +30,7 @@ pub struct Context {
 
 /// Values known at one point of one cone.
 #[derive(Clone)]
-pub struct Scope<'a> {
+pub(crate) struct Scope<'a> {
     /// The expressions.
     pub cone: &'a Cone,
     /// Where.
@@ -41,15 +41,15 @@ pub struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// Nothing known yet.
-    pub fn new(cone: &'a Cone, point: Point) -> Self {
+    pub(crate) fn new(cone: &'a Cone, point: Point) -> Self {
         Self { cone, point, known: BTreeMap::new() }
     }
     /// The same knowledge elsewhere: what is known must not depend on what changes.
-    pub fn at(&self, point: Point) -> Self {
+    pub(crate) fn at(&self, point: Point) -> Self {
         Self { point, ..self.clone() }
     }
     /// Declares the anchor's value at this point.
-    pub fn with_anchor(mut self, value: Val) -> Self {
+    pub(crate) fn with_anchor(mut self, value: Val) -> Self {
         for (id, term) in self.cone.terms.iter() {
             if term.expr == Expr::Anchor {
                 self.known.insert(id, value);
@@ -61,12 +61,12 @@ impl<'a> Scope<'a> {
 
 impl Context {
     /// The cone's value at the scope's point, one element per lane.
-    pub fn root(&self, b: &mut Builder, scope: &mut Scope) -> Val {
+    pub(crate) fn root(&self, b: &mut Builder, scope: &mut Scope) -> Val {
         self.value(b, scope, scope.cone.root())
     }
 
     /// An expression's value.
-    pub fn value(&self, b: &mut Builder, scope: &mut Scope, id: ExprId) -> Val {
+    pub(crate) fn value(&self, b: &mut Builder, scope: &mut Scope, id: ExprId) -> Val {
         if let Some(&known) = scope.known.get(&id) {
             return known;
         }
@@ -229,7 +229,7 @@ impl Context {
 }
 
 /// A pointwise function of one operand.
-pub fn function(b: &mut Builder, op: UnaryOp, a: Val, fma: bool) -> Val {
+pub(crate) fn function(b: &mut Builder, op: UnaryOp, a: Val, fma: bool) -> Val {
     match op {
         UnaryOp::Neg => b.un(UnOp::Neg, a),
         UnaryOp::Abs => b.un(UnOp::Abs, a),
@@ -292,7 +292,7 @@ fn is_uniform(scope: &Scope, id: ExprId, lanes: usize) -> bool {
 }
 
 /// A number in all lanes.
-pub fn constant(b: &mut Builder, value: Real, dtype: DType) -> Val {
+pub(crate) fn constant(b: &mut Builder, value: Real, dtype: DType) -> Val {
     let scalar = match dtype {
         DType::I32 => b.constant(Const::I32(value.get() as i32)),
         DType::Bool => b.constant(Const::Bool(value.get() != 0.0)),
@@ -302,7 +302,7 @@ pub fn constant(b: &mut Builder, value: Real, dtype: DType) -> Val {
 }
 
 /// A pointwise function of two operands, which may be known numbers.
-pub fn binary(b: &mut Builder, op: BinaryOp, (x, y): (Val, Val), numbers: [Option<f64>; 2], fma: bool) -> Val {
+pub(crate) fn binary(b: &mut Builder, op: BinaryOp, (x, y): (Val, Val), numbers: [Option<f64>; 2], fma: bool) -> Val {
     match op {
         BinaryOp::Add => b.add(x, y),
         BinaryOp::Sub => b.sub(x, y),
@@ -373,7 +373,7 @@ fn cast(b: &mut Builder, a: Val, to: DType) -> Val {
 }
 
 /// What a reduction starts with, in all lanes.
-pub fn neutral(b: &mut Builder, op: ReduceOp, dtype: DType) -> Val {
+pub(crate) fn neutral(b: &mut Builder, op: ReduceOp, dtype: DType) -> Val {
     match (op, dtype) {
         (op, DType::Bool) => {
             let start = b.constant(Const::Bool(op == ReduceOp::Min));
@@ -389,7 +389,7 @@ pub fn neutral(b: &mut Builder, op: ReduceOp, dtype: DType) -> Val {
 }
 
 /// One step of a reduction.
-pub fn combine(b: &mut Builder, op: ReduceOp, total: Val, value: Val) -> Val {
+pub(crate) fn combine(b: &mut Builder, op: ReduceOp, total: Val, value: Val) -> Val {
     match op {
         ReduceOp::Max if b.ty(total) == Type::Vector(Elem::Bool) => b.bin(BinOp::Or, total, value),
         ReduceOp::Min if b.ty(total) == Type::Vector(Elem::Bool) => b.bin(BinOp::And, total, value),
@@ -401,7 +401,7 @@ pub fn combine(b: &mut Builder, op: ReduceOp, total: Val, value: Val) -> Val {
 }
 
 /// All lanes of a reduction's total combined, in all lanes.
-pub fn across(b: &mut Builder, op: ReduceOp, total: Val) -> Val {
+pub(crate) fn across(b: &mut Builder, op: ReduceOp, total: Val) -> Val {
     let horizontal = match op {
         ReduceOp::Sum | ReduceOp::Mean => Horizontal::Sum,
         ReduceOp::Max => Horizontal::Max,
@@ -436,7 +436,7 @@ fn across_with_nan(b: &mut Builder, op: ReduceOp, total: Val) -> Val {
 }
 
 /// The end of a reduction: a mean divides by the extent.
-pub fn finish(b: &mut Builder, op: ReduceOp, extent: usize, total: Val) -> Val {
+pub(crate) fn finish(b: &mut Builder, op: ReduceOp, extent: usize, total: Val) -> Val {
     if op != ReduceOp::Mean {
         return total;
     }
@@ -445,7 +445,7 @@ pub fn finish(b: &mut Builder, op: ReduceOp, extent: usize, total: Val) -> Val {
 }
 
 /// The value with inactive lanes set to zero.
-pub fn zero_inactive(b: &mut Builder, point: &Point, value: Val) -> Val {
+pub(crate) fn zero_inactive(b: &mut Builder, point: &Point, value: Val) -> Val {
     if point.first.is_none() {
         return value;
     }

@@ -54,7 +54,7 @@ impl Attend {
         }
     }
     /// What is read and finished, in order.
-    pub fn cones(&self) -> Vec<&Cone> {
+    pub(crate) fn cones(&self) -> Vec<&Cone> {
         let values = self.values.iter().chain(&self.inverse_values);
         let products = self.products.iter().flat_map(|p| [&p.queries, &p.keys]);
         [&self.scores].into_iter().chain(values).chain([&self.epilogue]).chain(products).collect()

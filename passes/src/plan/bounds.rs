@@ -46,7 +46,7 @@ pub trait Arithmetic {
 }
 
 /// A least and a greatest value.
-pub type Bounds<V> = [V; 2];
+pub(crate) type Bounds<V> = [V; 2];
 
 /// What is known of an expression on a box; nothing of what is absent.
 #[derive(Clone, Copy)]
@@ -88,7 +88,7 @@ impl<'a> Mask<'a> {
     }
 
     /// The share of tiles of so many queries and keys that the mask leaves, of a varied few.
-    pub fn share(&self, [queries, keys]: [usize; 2]) -> f64 {
+    pub(crate) fn share(&self, [queries, keys]: [usize; 2]) -> f64 {
         let [batch, all_queries, all_keys] = self.cone.space[..] else { panic!("scores have three axes") };
         let tile = |at: usize, size: usize, all: usize| {
             [at * size, ((at + 1) * size).min(all) - 1].map(|place| Number::Integer(place as i64))

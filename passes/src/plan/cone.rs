@@ -18,10 +18,10 @@ use std::collections::{BTreeSet, HashMap};
 
 /// What stops a cone: the node must become a tensor in memory first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cut(pub NodeId);
+pub(crate) struct Cut(pub NodeId);
 
 /// What the builder knows of the graph.
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     /// In core form.
     pub graph: &'a Graph,
     /// Nodes whose value is a buffer.
@@ -35,7 +35,7 @@ pub struct Context<'a> {
 }
 
 /// Builds one cone.
-pub struct ConeBuilder<'a> {
+pub(crate) struct ConeBuilder<'a> {
     context: &'a Context<'a>,
     cone: Cone,
     memo: HashMap<(NodeId, View), ExprId>,
@@ -66,7 +66,7 @@ const MOST_NESTED: usize = 4;
 
 impl<'a> ConeBuilder<'a> {
     /// Starts a cone over `space`. `whole` is the group's own root, which is computed here, not loaded.
-    pub fn new(context: &'a Context<'a>, space: &[usize], whole: Option<NodeId>) -> Self {
+    pub(crate) fn new(context: &'a Context<'a>, space: &[usize], whole: Option<NodeId>) -> Self {
         let cone = Cone { space: space.to_vec(), ..Cone::default() };
         Self {
             context,
@@ -84,21 +84,21 @@ impl<'a> ConeBuilder<'a> {
         }
     }
     /// The same, computing all constants that are made of positions.
-    pub fn computing_positions(mut self, positions: bool) -> Self {
+    pub(crate) fn computing_positions(mut self, positions: bool) -> Self {
         self.positions = positions;
         self
     }
     /// The finished cone.
-    pub fn finish(mut self, root: ExprId) -> Cone {
+    pub(crate) fn finish(mut self, root: ExprId) -> Cone {
         self.cone.root = Some(root);
         self.cone
     }
     /// The node whose reduction is the outermost that an expression is made of.
-    pub fn reduction_below(&self, top: ExprId) -> Option<NodeId> {
+    pub(crate) fn reduction_below(&self, top: ExprId) -> Option<NodeId> {
         self.cone.reductions_below(top).last().map(|last| self.reduced[last])
     }
     /// The nodes of the reductions that an expression is made of and that differ along an axis.
-    pub fn reductions_along(&self, top: ExprId, axis: usize) -> Vec<NodeId> {
+    pub(crate) fn reductions_along(&self, top: ExprId, axis: usize) -> Vec<NodeId> {
         let below = self.cone.reductions_below(top).into_iter();
         below.filter(|&r| self.cone.uses(r, axis)).map(|r| self.reduced[&r]).collect()
     }
@@ -108,7 +108,7 @@ impl<'a> ConeBuilder<'a> {
     /// ```text
     ///   read again = (rows − elements) · extent        x − mean(x) of a whole map, row by row: the map, for every row
     /// ```
-    pub fn computed_again(&self, top: ExprId, root: Option<NodeId>) -> Option<NodeId> {
+    pub(crate) fn computed_again(&self, top: ExprId, root: Option<NodeId>) -> Option<NodeId> {
         const MOST_READ_AGAIN: usize = 1 << 14;
         let (inner, rows) = self.cone.space.split_last().expect("a space has axes");
         let rows: usize = rows.iter().product();
@@ -123,7 +123,7 @@ impl<'a> ConeBuilder<'a> {
     }
     /// A sum or greatest over rows of a table which lanes along the last axis would read one by one: it goes to memory in
     /// the order of its rows, and is moved then.
-    pub fn torn_reduction(&self, top: ExprId, lanes: usize) -> Option<NodeId> {
+    pub(crate) fn torn_reduction(&self, top: ExprId, lanes: usize) -> Option<NodeId> {
         let (terms, axis) = (&self.cone.terms, self.cone.space.len() - 1);
         let torn = |id: ExprId| match &terms[id].expr {
             Expr::Gather { table, rows, inner, .. } => {
@@ -146,7 +146,7 @@ impl<'a> ConeBuilder<'a> {
         reductions.iter().find(|&id| reads_torn(id)).map(|id| self.reduced[id])
     }
     /// The anchor's value; `node` read through `view` will be it.
-    pub fn anchor(&mut self, node: NodeId, view: View) -> ExprId {
+    pub(crate) fn anchor(&mut self, node: NodeId, view: View) -> ExprId {
         let dtype = self.context.graph.ty(node).dtype;
         let all = (1 << self.cone.space.len()) - 1;
         let id = self.cone.terms.push(Term { expr: Expr::Anchor, dtype, axes: all });
@@ -156,17 +156,17 @@ impl<'a> ConeBuilder<'a> {
     }
     /// Makes `node` read through `view` mean nothing: the anchor's value holds it already, and a sum with it is the
     /// other term.
-    pub fn nothing(&mut self, node: NodeId, view: View) {
+    pub(crate) fn nothing(&mut self, node: NodeId, view: View) {
         let zero = self.term(Expr::Const(Real::new(0.0)), self.context.graph.ty(node).dtype);
         self.nothing = Some(zero);
         self.bind(node, view, zero);
     }
     /// Makes `node` mean its operand `value`, through any view.
-    pub fn pass(&mut self, node: NodeId, value: NodeId) {
+    pub(crate) fn pass(&mut self, node: NodeId, value: NodeId) {
         self.passes.insert(node, value);
     }
     /// An expression times a number: the one element that `node` repeats, or what `map` reads of it.
-    pub fn scaled(&mut self, value: ExprId, node: NodeId, map: Option<&View>) -> Result<ExprId, Cut> {
+    pub(crate) fn scaled(&mut self, value: ExprId, node: NodeId, map: Option<&View>) -> Result<ExprId, Cut> {
         let shape = self.cone.space.clone();
         let view = match map {
             Some(map) => View { shape, ..map.clone() },
@@ -180,7 +180,7 @@ impl<'a> ConeBuilder<'a> {
         self.nothing == Some(term)
     }
     /// Makes `node` read through `view` mean an expression already built.
-    pub fn bind(&mut self, node: NodeId, view: View, expr: ExprId) {
+    pub(crate) fn bind(&mut self, node: NodeId, view: View, expr: ExprId) {
         self.memo.insert((node, view), expr);
     }
 
@@ -198,7 +198,7 @@ impl<'a> ConeBuilder<'a> {
     }
 
     /// The value of `node` at the element that `view` maps the point to.
-    pub fn build(&mut self, node: NodeId, view: View) -> Result<ExprId, Cut> {
+    pub(crate) fn build(&mut self, node: NodeId, view: View) -> Result<ExprId, Cut> {
         let key = (node, view);
         if let Some(&done) = self.memo.get(&key) {
             return Ok(done);

@@ -18,7 +18,7 @@ use regard_ir::{
 };
 
 /// What is known of each constant.
-pub struct Constants {
+pub(crate) struct Constants {
     /// Whether it lies in memory, if it is constant at all.
     folds: IdVec<NodeId, bool>,
     /// Whether it is made of positions and numbers only.
@@ -36,7 +36,7 @@ struct Made {
 
 impl Constants {
     /// Looks at each node once, operands first.
-    pub fn of(graph: &Graph) -> Self {
+    pub(crate) fn of(graph: &Graph) -> Self {
         let mut made: IdVec<NodeId, Made> = IdVec::new();
         let mut all = Self { folds: IdVec::new(), positions: IdVec::new() };
         for (_, node) in graph.nodes.iter() {
@@ -69,13 +69,13 @@ impl Constants {
     }
 
     /// Whether a constant is made of positions and numbers only.
-    pub fn of_positions(&self, id: NodeId) -> bool {
+    pub(crate) fn of_positions(&self, id: NodeId) -> bool {
         self.positions[id]
     }
 
     /// Whether a constant is read from memory; `computes` says that the reader would rather compute what is made of
     /// positions.
-    pub fn folds(&self, id: NodeId, computes: bool) -> bool {
+    pub(crate) fn folds(&self, id: NodeId, computes: bool) -> bool {
         self.folds[id] && !(computes && self.positions[id])
     }
 }

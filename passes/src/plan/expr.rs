@@ -80,7 +80,7 @@ pub enum Expr {
 
 impl Expr {
     /// The expressions this one is made of.
-    pub fn operands(&self) -> Vec<ExprId> {
+    pub(crate) fn operands(&self) -> Vec<ExprId> {
         match *self {
             Expr::Load { .. } | Expr::Const(_) | Expr::Position(_) | Expr::Anchor => Vec::new(),
             Expr::Unary(_, a) | Expr::Cast(a) | Expr::Gelu(a) => vec![a],
@@ -132,7 +132,7 @@ pub struct Stage {
 
 impl Cone {
     /// The wanted value.
-    pub fn root(&self) -> ExprId {
+    pub(crate) fn root(&self) -> ExprId {
         self.root.expect("a built cone has a root")
     }
     /// Every view and the node it reads.
@@ -144,7 +144,7 @@ impl Cone {
         })
     }
     /// The stage that computes a tensor, where one does.
-    pub fn stage(&self, node: NodeId) -> Option<&Stage> {
+    pub(crate) fn stage(&self, node: NodeId) -> Option<&Stage> {
         self.stages.iter().find(|stage| stage.node == node)
     }
     /// The tensors in memory that are read, those of stages included.
@@ -153,15 +153,15 @@ impl Cone {
         all.map(|(node, _)| node).filter(|&node| self.stage(node).is_none())
     }
     /// Whether the term depends on an axis of the point.
-    pub fn uses(&self, term: ExprId, axis: usize) -> bool {
+    pub(crate) fn uses(&self, term: ExprId, axis: usize) -> bool {
         self.terms[term].axes >> axis & 1 == 1
     }
     /// Reductions in order, inner ones first.
-    pub fn reductions(&self) -> Vec<ExprId> {
+    pub(crate) fn reductions(&self) -> Vec<ExprId> {
         self.terms.iter().filter(|(_, t)| matches!(t.expr, Expr::Reduce { .. })).map(|(id, _)| id).collect()
     }
     /// The reductions that an expression is made of, inner ones first, those inside others included.
-    pub fn reductions_below(&self, top: ExprId) -> Vec<ExprId> {
+    pub(crate) fn reductions_below(&self, top: ExprId) -> Vec<ExprId> {
         let mut below: IdVec<ExprId, bool> = self.terms.values().map(|_| false).collect();
         below[top] = true;
         for id in self.terms.ids().rev() {
@@ -172,18 +172,18 @@ impl Cone {
         self.reductions().into_iter().filter(|&id| below[id]).collect()
     }
     /// The term's value where it is a number.
-    pub fn number(&self, term: ExprId) -> Option<f64> {
+    pub(crate) fn number(&self, term: ExprId) -> Option<f64> {
         match self.terms[term].expr {
             Expr::Const(value) => Some(value.get()),
             _ => None,
         }
     }
     /// Whether the term is a number above zero.
-    pub fn positive_constant(&self, term: ExprId) -> bool {
+    pub(crate) fn positive_constant(&self, term: ExprId) -> bool {
         self.number(term).is_some_and(|value| value > 0.0)
     }
     /// The root as a plain element of a tensor, where it is nothing else.
-    pub fn plain_load(&self) -> Option<(NodeId, &View)> {
+    pub(crate) fn plain_load(&self) -> Option<(NodeId, &View)> {
         match &self.terms[self.root()].expr {
             Expr::Load { node, view } => Some((*node, view)),
             _ => None,
@@ -192,12 +192,12 @@ impl Cone {
 }
 
 /// Axes of the result that a view reads, as a bit set.
-pub fn axes_of(view: &View) -> u64 {
+pub(crate) fn axes_of(view: &View) -> u64 {
     view.coords.iter().flat_map(|c| &c.digits).fold(0, |set, d| set | 1 << d.axis)
 }
 
 /// The view with an axis of extent `n` appended to result and source alike.
-pub fn lift(view: &View, n: usize) -> View {
+pub(crate) fn lift(view: &View, n: usize) -> View {
     let axis = view.shape.len();
     let mut lifted = view.clone();
     lifted.shape.push(n);
@@ -231,7 +231,7 @@ pub fn lift(view: &View, n: usize) -> View {
 }
 
 /// The view without its last result axes, none of which it reads, so that `rank` are left.
-pub fn truncate(view: &View, rank: usize) -> View {
+pub(crate) fn truncate(view: &View, rank: usize) -> View {
     let mut short = view.clone();
     short.shape.truncate(rank);
     short
@@ -239,7 +239,7 @@ pub fn truncate(view: &View, rank: usize) -> View {
 
 /// Reads the operand of a reduction: the reduced tensor's elements, in axes before and behind the reduced one,
 /// and then the reduced axis.
-pub fn reduction_view(operand: &[usize], axis: usize) -> Option<View> {
+pub(crate) fn reduction_view(operand: &[usize], axis: usize) -> Option<View> {
     let (before, behind) = (operand[..axis].iter().product(), operand[axis + 1..].iter().product());
     let whole = [before, operand[axis], behind];
     View::reshape(operand, &whole).then(&View::transpose(&whole, &[0, 2, 1]))

@@ -413,7 +413,7 @@ fn is_short(left: &Cone, reduction: ExprId) -> bool {
 }
 
 /// Whether lanes along `axis`, starting at multiples of `lanes`, touch consecutive elements of the source.
-pub fn lanes_are_contiguous(view: &View, axis: usize, lanes: usize) -> bool {
+pub(crate) fn lanes_are_contiguous(view: &View, axis: usize, lanes: usize) -> bool {
     let mut unit = 0;
     for coord in &view.coords {
         for digit in coord.digits.iter().filter(|d| d.axis == axis) {
@@ -430,9 +430,4 @@ pub fn lanes_are_contiguous(view: &View, axis: usize, lanes: usize) -> bool {
         }
     }
     unit == 1 || view.shape[axis] == 1
-}
-
-/// Whether the cone is nothing but the anchor's value.
-pub fn is_bare(cone: &Cone) -> bool {
-    matches!(cone.terms[cone.root()].expr, Expr::Anchor)
 }

@@ -33,7 +33,7 @@ impl Neighbourhood {
     }
 
     /// Images and heads.
-    pub fn maps(&self, attend: &Attend) -> usize {
+    pub(crate) fn maps(&self, attend: &Attend) -> usize {
         attend.batch / (self.map[0] * self.map[1])
     }
 

@@ -52,14 +52,14 @@ struct Way {
 
 impl Partner {
     /// Makes the epilogue of the pair see the anchor's value behind the factors, and nothing else.
-    pub fn bind(&self, builder: &mut ConeBuilder, anchor: View) {
+    pub(crate) fn bind(&self, builder: &mut ConeBuilder, anchor: View) {
         builder.nothing(self.inverse, anchor);
         for scaled in self.ways.iter().flatten() {
             builder.pass(scaled.product, scaled.value);
         }
     }
     /// The factors of the values that the softmax over queries weighs, or of the others.
-    pub fn factors(&self, inverse: bool) -> Vec<NodeId> {
+    pub(crate) fn factors(&self, inverse: bool) -> Vec<NodeId> {
         self.ways[usize::from(inverse)].iter().map(|scaled| scaled.factor).collect()
     }
 }

@@ -20,7 +20,7 @@ use std::{
 };
 
 /// Which nodes are in memory, and about which of them somebody asked.
-pub struct InMemory {
+pub(crate) struct InMemory {
     flags: IdVec<NodeId, bool>,
     asked: RefCell<Asked>,
 }
@@ -33,12 +33,12 @@ struct Asked {
 
 impl InMemory {
     /// These nodes; nobody asked yet.
-    pub fn new(flags: &IdVec<NodeId, bool>) -> Self {
+    pub(crate) fn new(flags: &IdVec<NodeId, bool>) -> Self {
         let asked = Asked { list: Vec::new(), known: flags.values().map(|_| false).collect() };
         Self { flags: flags.clone(), asked: RefCell::new(asked) }
     }
     /// Puts a node in memory.
-    pub fn put(&mut self, id: NodeId) {
+    pub(crate) fn put(&mut self, id: NodeId) {
         self.flags[id] = true;
     }
     /// Whether a node is in memory; this does not count as asked.
@@ -46,7 +46,7 @@ impl InMemory {
         self.flags[id]
     }
     /// Writes down that somebody asked about a node.
-    pub fn ask(&self, id: NodeId) {
+    pub(crate) fn ask(&self, id: NodeId) {
         let Asked { list, known } = &mut *self.asked.borrow_mut();
         if !mem::replace(&mut known[id], true) {
             list.push(id);

@@ -32,10 +32,10 @@ pub enum Kind {
 
 impl Kind {
     /// All, plain ones first.
-    pub const ALL: [Kind; 6] = [Kind::Random, Kind::Masked, Kind::Large, Kind::Ties, Kind::Zeros, Kind::Lowest];
+    pub(crate) const ALL: [Kind; 6] = [Kind::Random, Kind::Masked, Kind::Large, Kind::Ties, Kind::Zeros, Kind::Lowest];
 
     /// The name.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::Random => "random",
             Kind::Large => "large",

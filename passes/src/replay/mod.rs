@@ -36,7 +36,7 @@ use regard_ir::{
 use std::collections::BTreeMap;
 
 /// Most operations of both sides of a link that are evaluated at all.
-pub const MOST_FLOPS: u64 = 40_000_000_000;
+pub(crate) const MOST_FLOPS: u64 = 40_000_000_000;
 /// Operations that a link's inputs may take together; what takes more at once is compared by norm.
 pub const BUDGET: u64 = 1_000_000_000;
 /// The widest bound, relative to its value, that decides anything.
@@ -65,7 +65,7 @@ type Memory = fn(&Graph) -> IdVec<NodeId, DType>;
 const CONTRACT: f64 = 1e-5;
 
 /// What a leaf of a graph holds.
-pub type Leaf<'a> = dyn Fn(Kind, &Graph, NodeId, &Node) -> Tensor + Sync + 'a;
+pub(crate) type Leaf<'a> = dyn Fn(Kind, &Graph, NodeId, &Node) -> Tensor + Sync + 'a;
 
 /// Compares on inputs that depend on the leaves' labels alone.
 ///

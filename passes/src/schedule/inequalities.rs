@@ -14,17 +14,17 @@ use crate::{
 use regard_ir::target::Target;
 
 /// Whether a register tile fits: accumulators, columns and one broadcast.
-pub fn fits_registers(mr: usize, nv: usize, target: &Target) -> bool {
+pub(crate) fn fits_registers(mr: usize, nv: usize, target: &Target) -> bool {
     mr * nv + nv < target.vector_registers as usize
 }
 
 /// Whether a row program reduces along its inner axis, which then cannot be split.
-pub fn reduces_rows(cone: &Cone) -> bool {
+pub(crate) fn reduces_rows(cone: &Cone) -> bool {
     !cone.stages.is_empty() || cone.reductions().iter().any(|&r| !cone.uses(r, 1))
 }
 
 /// What a part of the inner axis of a row program is a multiple of.
-pub fn inner_unit(cone: &Cone, target: &Target) -> usize {
+pub(crate) fn inner_unit(cone: &Cone, target: &Target) -> usize {
     let digit = lane_extent(cone, 1, cone.space[1]);
     if digit == cone.space[1] { target.lanes as usize } else { digit }
 }
@@ -47,7 +47,7 @@ fn block_bytes(product: &Product, direct: bool, tiles: &ProductTiles, target: &T
 }
 
 /// Whether a block fits the second-level cache. One register tile is possible however long k is.
-pub fn fits_cache(product: &Product, direct: bool, tiles: &ProductTiles, target: &Target) -> bool {
+pub(crate) fn fits_cache(product: &Product, direct: bool, tiles: &ProductTiles, target: &Target) -> bool {
     let smallest = tiles.rows <= tiles.mr && tiles.panels == 1;
     smallest || block_bytes(product, direct, tiles, target) <= cache_bytes(target)
 }
@@ -106,7 +106,7 @@ fn neighbourhood(attend: &Attend) -> Result<Neighbourhood, String> {
 }
 
 /// Sums of one row of the windows, or of some channels, in registers; all that the windows of a block see in the cache.
-pub fn check_slide(attend: &Attend, tiles: &SlideTiles, target: &Target) -> Result<(), String> {
+pub(crate) fn check_slide(attend: &Attend, tiles: &SlideTiles, target: &Target) -> Result<(), String> {
     let near = neighbourhood(attend)?;
     if !attend.value_dim.is_multiple_of(tiles.sums) {
         return Err(format!("sums {} does not divide the {} channels of a value", tiles.sums, attend.value_dim));
@@ -127,7 +127,7 @@ pub fn check_slide(attend: &Attend, tiles: &SlideTiles, target: &Target) -> Resu
 }
 
 /// The first inequality that tiles break, as a sentence.
-pub fn check(body: &Body, tiles: &Tiles, target: &Target) -> Result<(), String> {
+pub(crate) fn check(body: &Body, tiles: &Tiles, target: &Target) -> Result<(), String> {
     check_sizes(body, tiles, target)?;
     match (body, tiles) {
         (Body::Row(cone), Tiles::Row(t)) => {

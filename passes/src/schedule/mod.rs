@@ -19,7 +19,7 @@
 //! The choice depends on shapes and target data only, never on the number of threads or on a clock, so the
 //! same model gives the same program everywhere.
 
-pub mod estimate;
+pub(crate) mod estimate;
 mod inequalities;
 pub mod space;
 mod text;

@@ -28,7 +28,7 @@ use std::{
 /// Workers that a choice is made for; it must not depend on the machine's own number.
 pub const WORKERS: u64 = 4;
 /// Candidates offered where there are as many.
-pub const OFFERED: usize = 24;
+pub(crate) const OFFERED: usize = 24;
 /// How much slower than the best the slowest candidate is, where anything is.
 const SPREAD: f64 = 4.0;
 
@@ -42,7 +42,7 @@ pub struct Candidate {
 }
 
 /// For each group of a plan the tiles with the least estimate for [`WORKERS`] cores.
-pub fn chosen(plan: &Plan, setting: &Setting) -> Vec<Tiles> {
+pub(crate) fn chosen(plan: &Plan, setting: &Setting) -> Vec<Tiles> {
     of_groups(plan, setting, |body, estimator| best(body, estimator, setting.target, WORKERS).tiles)
 }
 
@@ -114,7 +114,7 @@ fn sizes(tiles: &Tiles) -> [usize; 5] {
     }
 }
 
-/// A varied few of the space, best estimate first: what is [chosen], the best for one core, the best of each
+/// A varied few of the space, best estimate first: what is chosen, the best for one core, the best of each
 /// of the best register tiles, and a ladder of times up to four times the least. At least twelve where the
 /// space has twelve.
 pub fn candidates(body: &Body, setting: &Setting) -> Vec<Candidate> {
@@ -142,7 +142,7 @@ pub fn candidates(body: &Body, setting: &Setting) -> Vec<Candidate> {
     taken.into_iter().map(|i| all[i]).collect()
 }
 
-/// For each group of a plan what is [chosen], and then the best of each other register tile, `count` in
+/// For each group of a plan what is chosen, and then the best of each other register tile, `count` in
 /// all where there are as many.
 pub fn ranked(plan: &Plan, setting: &Setting, count: usize) -> Vec<Vec<Tiles>> {
     of_groups(plan, setting, |body, estimator| {

@@ -21,7 +21,7 @@ use crate::egraph::maps;
 use regard_ir::view::View;
 
 /// Attention around projections, weights, rows.
-pub fn rules() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let mut rules = around_attention();
     rules.extend(of_heads());
     rules.extend(rows());

@@ -19,7 +19,7 @@ use regard_ir::view::View;
 const MOST_PARTS: usize = 6;
 
 /// Convolutions of concatenated, resized and shifted maps; the greatest.
-pub fn rules() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let mut rules = vec![concatenated(), resized(), with_bias(), greatest()];
     rules.extend((3..=MOST_PARTS).map(in_two));
     rules

@@ -15,7 +15,7 @@ use crate::egraph::maps;
 use regard_ir::view::View;
 
 /// Products with generated matrices, weights behind inverse attention, factors.
-pub fn rules() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let mut rules = vec![generated()];
     rules.extend(through_inverse());
     rules.extend(factors());

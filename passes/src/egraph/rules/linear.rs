@@ -17,7 +17,7 @@ use crate::egraph::maps;
 use regard_ir::view::View;
 
 /// Factors, terms, numbers, means, scalars.
-pub fn rules() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let mut rules = weights();
     rules.extend(numbers());
     rules.extend(projections());

@@ -44,7 +44,7 @@ use std::{
 
 /// An equation.
 #[derive(Clone)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// Unique, in words.
     pub name: String,
     /// What the variables are.
@@ -60,13 +60,13 @@ pub struct Rule {
 type Compute = fn(&Scope) -> Option<Bindings>;
 
 /// Variables of the right side with what they are.
-pub type Bindings = Vec<(&'static str, Term)>;
+pub(crate) type Bindings = Vec<(&'static str, Term)>;
 
 /// A condition beyond the signature: of which variable, and what it says.
-pub type Condition = (&'static str, &'static str);
+pub(crate) type Condition = (&'static str, &'static str);
 
 /// What the variables of a left side stand for.
-pub struct Scope<'a> {
+pub(crate) struct Scope<'a> {
     fact: &'a dyn Fn(&str) -> Option<&'a Fact>,
     /// Type of the whole.
     pub root: &'a TensorType,
@@ -185,7 +185,7 @@ fn ty(name: &'static str, ty: &TensorType) -> (&'static str, Term) {
 }
 
 /// A row whose right side has attributes of its own, or a condition beyond the signature.
-pub fn rule_with(name: impl Into<String>, signature: &str, left: &str, right: &str, compute: Compute) -> Rule {
+pub(crate) fn rule_with(name: impl Into<String>, signature: &str, left: &str, right: &str, compute: Compute) -> Rule {
     let name = name.into();
     let pattern = |text: &str| text.parse().unwrap_or_else(|e| panic!("rule {name}: {e}"));
     let (left, right) = (pattern(left), pattern(right));
@@ -193,20 +193,24 @@ pub fn rule_with(name: impl Into<String>, signature: &str, left: &str, right: &s
 }
 
 /// A row of two patterns.
-pub fn rule(name: impl Into<String>, signature: &str, left: &str, right: &str) -> Rule {
+pub(crate) fn rule(name: impl Into<String>, signature: &str, left: &str, right: &str) -> Rule {
     rule_with(name, signature, left, right, |_| Some(Vec::new()))
 }
 
 impl Rule {
     /// What the right side's own variables are, where the row applies; `fact` tells what the left side's
     /// variables are and `root` is the type of the whole.
-    pub fn bind<'a>(&self, fact: &'a dyn Fn(&str) -> Option<&'a Fact>, root: &'a TensorType) -> Option<Bindings> {
+    pub(crate) fn bind<'a>(
+        &self,
+        fact: &'a dyn Fn(&str) -> Option<&'a Fact>,
+        root: &'a TensorType,
+    ) -> Option<Bindings> {
         let bindings = self.bind_where(fact, root, &|_, holds| holds)?;
         (self.right_type(fact, &bindings)? == *root).then_some(bindings)
     }
 
     /// As [`Rule::bind`], but for the right side's type; `judge` decides which conditions count.
-    pub fn bind_where<'a>(
+    pub(crate) fn bind_where<'a>(
         &self,
         fact: &'a dyn Fn(&str) -> Option<&'a Fact>,
         root: &'a TensorType,
@@ -238,13 +242,13 @@ impl Rule {
     }
 
     /// The row as egg runs it.
-    pub fn rewrite(self: &Arc<Self>) -> Rewrite<Term, Facts> {
+    pub(crate) fn rewrite(self: &Arc<Self>) -> Rewrite<Term, Facts> {
         Rewrite::new(self.name.as_str(), self.left.clone(), Apply(self.clone())).expect("right sides are bound")
     }
 }
 
 /// A variable's name, without the question mark.
-pub fn name_of(var: Var) -> String {
+pub(crate) fn name_of(var: Var) -> String {
     var.to_string().trim_start_matches('?').to_string()
 }
 
@@ -281,7 +285,7 @@ impl Applier<Term, Facts> for Apply {
 }
 
 /// Every row.
-pub fn all() -> &'static [Arc<Rule>] {
+pub(crate) fn all() -> &'static [Arc<Rule>] {
     static RULES: LazyLock<Vec<Arc<Rule>>> = LazyLock::new(|| {
         let tables = [
             raise::rules(),
@@ -299,14 +303,14 @@ pub fn all() -> &'static [Arc<Rule>] {
 }
 
 /// Every row as egg runs it.
-pub fn rewrites() -> &'static [Rewrite<Term, Facts>] {
+pub(crate) fn rewrites() -> &'static [Rewrite<Term, Facts>] {
     static REWRITES: LazyLock<Vec<Rewrite<Term, Facts>>> =
         LazyLock::new(|| all().iter().map(|rule| rule.rewrite()).collect());
     &REWRITES
 }
 
 /// Whether the right side of a rule has fewer ops than its left side.
-pub fn shrinks(name: Symbol) -> bool {
+pub(crate) fn shrinks(name: Symbol) -> bool {
     static NAMES: LazyLock<HashSet<Symbol>> = LazyLock::new(|| {
         let ops = |pattern: &Pattern<Term>| {
             pattern.ast.iter().filter(|node| matches!(node, ENodeOrVar::ENode(Term::Op(..)))).count()
@@ -319,12 +323,12 @@ pub fn shrinks(name: Symbol) -> bool {
 
 /// The variables of a pattern, in order.
 #[cfg(test)]
-pub fn variables(pattern: &Pattern<Term>) -> Vec<String> {
+pub(crate) fn variables(pattern: &Pattern<Term>) -> Vec<String> {
     pattern.vars().into_iter().map(name_of).collect()
 }
 
 /// A pattern with terms for its variables, as an expression; `bind` appends what a variable stands for.
-pub fn instantiate(
+pub(crate) fn instantiate(
     pattern: &Pattern<Term>,
     expr: &mut egg::RecExpr<Term>,
     bind: &mut dyn FnMut(&mut egg::RecExpr<Term>, &str) -> Id,

@@ -43,7 +43,7 @@ fn once(s: &Scope) -> Option<Bindings> {
 }
 
 /// Views of views, of numbers, of softmax, and of every pointwise op.
-pub fn rules() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let mut rules = vec![
         rule_with(
             "view-of-view",

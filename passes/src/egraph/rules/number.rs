@@ -10,7 +10,7 @@ use super::{Rule, map, number, rule, rule_with, ty};
 use crate::egraph::maps;
 
 /// Neutral elements, quotients and differences, and constants that merge.
-pub fn rules() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let mut rules = neutral();
     rules.extend(outwards());
     rules.extend(inverses());

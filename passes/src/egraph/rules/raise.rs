@@ -20,7 +20,7 @@ use regard_ir::types::{TensorType, broadcast};
 use std::f64::consts::FRAC_1_SQRT_2;
 
 /// Attention's two nodes, products, softmax, gelu, roots.
-pub fn rules() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let mut rules = attention();
     rules.extend(spellings());
     rules.extend(softmax());

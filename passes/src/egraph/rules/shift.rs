@@ -18,7 +18,7 @@ use crate::egraph::maps;
 use regard_ir::view::View;
 
 /// Numbers, key biases, value biases, sums of weights.
-pub fn rules() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let mut rules = numbers();
     rules.extend(key_bias());
     rules.extend(value_bias());

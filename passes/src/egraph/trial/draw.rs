@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What the variables of a left side are.
 #[derive(Clone)]
-pub struct Draw {
+pub(crate) struct Draw {
     /// The tensors.
     pub leaves: Vec<Leaf>,
     /// What each variable stands for; a tensor is one of the leaves.
@@ -66,7 +66,7 @@ fn cut_letter(kind: &Kind) -> Option<char> {
 }
 
 /// The draw of that seed; `None` where nothing fits.
-pub fn draw(signature: &Signature, seed: u64) -> Option<Draw> {
+pub(crate) fn draw(signature: &Signature, seed: u64) -> Option<Draw> {
     let mut random = Random::new(seed);
     let dtype = match random.below(16) {
         0 | 1 => DType::I32,

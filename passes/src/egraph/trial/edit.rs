@@ -20,7 +20,7 @@ use regard_ir::{
 
 /// A pattern as a tree.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Tree {
+pub(crate) enum Tree {
     /// A variable.
     Var(String),
     /// An attribute as written.
@@ -31,7 +31,7 @@ pub enum Tree {
 
 impl Tree {
     /// The tree of a pattern.
-    pub fn of(pattern: &Pattern<Term>) -> Tree {
+    pub(crate) fn of(pattern: &Pattern<Term>) -> Tree {
         let mut trees: Vec<Tree> = Vec::new();
         for node in pattern.ast.as_ref() {
             trees.push(match node {
@@ -47,7 +47,7 @@ impl Tree {
     }
 
     /// The pattern of the tree.
-    pub fn pattern(&self) -> Pattern<Term> {
+    pub(crate) fn pattern(&self) -> Pattern<Term> {
         let mut expr = RecExpr::default();
         self.add(&mut expr);
         Pattern::new(expr)
@@ -66,7 +66,7 @@ impl Tree {
     }
 
     /// Every place, the root first, with what stands there.
-    pub fn places(&self) -> Vec<&Tree> {
+    pub(crate) fn places(&self) -> Vec<&Tree> {
         let mut places = vec![self];
         if let Tree::Op(_, children) = self {
             places.extend(children.iter().flat_map(Tree::places));
@@ -75,7 +75,7 @@ impl Tree {
     }
 
     /// The tree with another one at a place, counted as in [`Tree::places`].
-    pub fn with(&self, place: usize, new: &Tree) -> Tree {
+    pub(crate) fn with(&self, place: usize, new: &Tree) -> Tree {
         match self {
             _ if place == 0 => new.clone(),
             Tree::Op(name, children) => {
@@ -94,7 +94,7 @@ impl Tree {
     }
 
     /// The tree with its variables renamed.
-    pub fn renamed(&self, name: &dyn Fn(&str) -> String) -> Tree {
+    pub(crate) fn renamed(&self, name: &dyn Fn(&str) -> String) -> Tree {
         match self {
             Tree::Var(old) => Tree::Var(name(old)),
             Tree::Op(op, children) => Tree::Op(op, children.iter().map(|child| child.renamed(name)).collect()),
@@ -104,7 +104,7 @@ impl Tree {
 }
 
 /// Ops that people confuse with an op.
-pub fn siblings(op: &str) -> &'static [&'static str] {
+pub(crate) fn siblings(op: &str) -> &'static [&'static str] {
     match op {
         "add" => &["sub", "mul", "max"],
         "sub" => &["add"],
@@ -140,7 +140,7 @@ pub fn siblings(op: &str) -> &'static [&'static str] {
 }
 
 /// Other values of an attribute as written.
-pub fn neighbours(name: &'static str, value: &Attr) -> Vec<Attr> {
+pub(crate) fn neighbours(name: &'static str, value: &Attr) -> Vec<Attr> {
     match (name, value) {
         ("op", Attr::Word(word)) => {
             let others = ["sum", "mean", "max", "min"].into_iter().filter(|other| other != word);
@@ -154,7 +154,7 @@ pub fn neighbours(name: &'static str, value: &Attr) -> Vec<Attr> {
 
 /// What is done to an attribute that a variable stands for.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Change {
+pub(crate) enum Change {
     /// The axis before or behind.
     Axis(i64),
     /// A number a quarter larger.
@@ -173,7 +173,7 @@ pub enum Change {
 
 impl Change {
     /// The changes of an attribute of that name.
-    pub fn of(name: &str) -> &'static [Change] {
+    pub(crate) fn of(name: &str) -> &'static [Change] {
         match name {
             "axis" => &[Change::Axis(-1), Change::Axis(1)],
             "value" => &[Change::Number],
@@ -185,7 +185,7 @@ impl Change {
     }
 
     /// In words.
-    pub fn text(self) -> &'static str {
+    pub(crate) fn text(self) -> &'static str {
         match self {
             Change::Axis(-1) => "one axis before",
             Change::Axis(_) => "one axis behind",
@@ -199,7 +199,7 @@ impl Change {
     }
 
     /// The changed attribute; `None` where there is none.
-    pub fn apply(self, term: &Term) -> Option<Term> {
+    pub(crate) fn apply(self, term: &Term) -> Option<Term> {
         let Term::Attr(name, value) = term else { return None };
         let value = match (self, value) {
             (Change::Axis(by), Attr::Int(axis)) => Attr::Int(axis + by),
@@ -235,12 +235,12 @@ const UNSAFE_SOFTMAX: &str = "unsafe-softmax";
 const UNSAFE_ATTEND: &str = "unsafe-attend";
 
 /// Whether the tree is such a softmax.
-pub fn is_unsafe(tree: &Tree) -> bool {
+pub(crate) fn is_unsafe(tree: &Tree) -> bool {
     matches!(tree, Tree::Op(UNSAFE_SOFTMAX | UNSAFE_ATTEND, _))
 }
 
 /// Writes such a softmax out; `None` where the expression is ill-typed.
-pub fn expand_unsafe_softmax(expr: RecExpr<Term>, leaves: &[Leaf]) -> Option<RecExpr<Term>> {
+pub(crate) fn expand_unsafe_softmax(expr: RecExpr<Term>, leaves: &[Leaf]) -> Option<RecExpr<Term>> {
     let is_unsafe = |term: &Term| matches!(term, Term::Op(UNSAFE_SOFTMAX | UNSAFE_ATTEND, _));
     if !expr.as_ref().iter().any(is_unsafe) {
         return Some(expr);

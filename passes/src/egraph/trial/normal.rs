@@ -41,7 +41,7 @@ impl Normal {
 }
 
 /// The text of every term.
-pub fn texts(expr: &RecExpr<Term>, leaves: &[Leaf], facts: &[Fact]) -> Vec<String> {
+pub(crate) fn texts(expr: &RecExpr<Term>, leaves: &[Leaf], facts: &[Fact]) -> Vec<String> {
     let mut normals: Vec<Normal> = Vec::new();
     for (at, term) in expr.as_ref().iter().enumerate() {
         let normal = match op_of(term, |id| &facts[usize::from(id)]) {

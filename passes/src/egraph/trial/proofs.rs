@@ -4,7 +4,7 @@
 //! is no longer needed is a mistake, and a test says so.
 
 /// Why one fault leaves rules right.
-pub struct Proof {
+pub(crate) struct Proof {
     /// The fault.
     pub mutant: &'static str,
     /// The rules.
@@ -28,7 +28,7 @@ const BATCHES_ALIKE: &str =
 const ADDED_FIRST: &str = "a mean lies between what it is a mean of; asked because a kernel adds up before it divides";
 
 /// Every proof.
-pub const PROOFS: &[Proof] = &[
+pub(crate) const PROOFS: &[Proof] = &[
     Proof {
         mutant: "left eq becomes le at 1",
         rules: &["softmax-without-nan", "softmax-without-nan-cast"],
@@ -195,6 +195,6 @@ pub const PROOFS: &[Proof] = &[
 ];
 
 /// The proof that a mutant is right, if one is written here.
-pub fn proof(rule: &str, mutant: &str) -> Option<&'static str> {
+pub(crate) fn proof(rule: &str, mutant: &str) -> Option<&'static str> {
     PROOFS.iter().find(|p| p.mutant == mutant && p.rules.contains(&rule)).map(|p| p.because)
 }

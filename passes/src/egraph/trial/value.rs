@@ -41,10 +41,10 @@ const F64: Rounding = Rounding { unit: 4.0 * f64::EPSILON, number: 0.0 };
 const F32: Rounding = Rounding { unit: 4.0 * f32::EPSILON as f64, number: f32::EPSILON as f64 };
 
 /// The element type in which memory holds each node of a graph.
-pub type Memory = fn(&Graph) -> IdVec<NodeId, DType>;
+pub(crate) type Memory = fn(&Graph) -> IdVec<NodeId, DType>;
 
 /// A value with the bound of its error.
-pub struct Value {
+pub(crate) struct Value {
     /// The elements.
     pub tensor: Tensor,
     /// What rounding may have added to any of them.
@@ -58,7 +58,7 @@ pub struct Value {
 /// Tensors for the leaves of an expression. Each is drawn in one temper: ordinary dyadic numbers, logits of ±10⁴, ties,
 /// zeros, or, where −∞ has a meaning, rows and elements that a mask has set to −∞. Beside numbers near the ends of f32,
 /// tensors are large and small, too.
-pub fn tensors(expr: &RecExpr<Term>, leaves: &[Leaf], random: &mut Random) -> Vec<Tensor> {
+pub(crate) fn tensors(expr: &RecExpr<Term>, leaves: &[Leaf], random: &mut Random) -> Vec<Tensor> {
     let masked = may_be_masked(expr, leaves.len());
     let hot = random.below(3) == 0;
     let tempers = |at: usize| if masked[at] { 6 } else { 4 };
@@ -201,7 +201,7 @@ impl Side {
 
 /// The half types of constants that an expression makes, which lose digits were they stored in these.
 #[cfg(test)]
-pub fn made_in_half(expr: &RecExpr<Term>, leaves: &[Leaf]) -> Vec<DType> {
+pub(crate) fn made_in_half(expr: &RecExpr<Term>, leaves: &[Leaf]) -> Vec<DType> {
     let Ok(Side { graph, root, .. }) = Side::of(expr, leaves) else { return Vec::new() };
     let (held, constant) = (crate::memory::inside(&graph), graph.constants());
     if constant[root] {
@@ -214,7 +214,7 @@ pub fn made_in_half(expr: &RecExpr<Term>, leaves: &[Leaf]) -> Vec<DType> {
 }
 
 /// The value of an expression, with the bound of rounding in f32 in place of that in f64.
-pub fn wide(expr: &RecExpr<Term>, leaves: &[Leaf], tensors: &[Tensor]) -> Result<Value, String> {
+pub(crate) fn wide(expr: &RecExpr<Term>, leaves: &[Leaf], tensors: &[Tensor]) -> Result<Value, String> {
     let side = Side::of(expr, leaves)?;
     let values = side.values(tensors, |_, value| value)?;
     Ok(side.value(values, F32))
@@ -222,7 +222,12 @@ pub fn wide(expr: &RecExpr<Term>, leaves: &[Leaf], tensors: &[Tensor]) -> Result
 
 /// The value of an expression as kernels compute it: numbers and what depends on inputs in f32, constants in f64 and then
 /// as memory holds them. A number below the normal ones is zero: there are machines that flush it.
-pub fn single(expr: &RecExpr<Term>, leaves: &[Leaf], tensors: &[Tensor], memory: Memory) -> Result<Value, String> {
+pub(crate) fn single(
+    expr: &RecExpr<Term>,
+    leaves: &[Leaf],
+    tensors: &[Tensor],
+    memory: Memory,
+) -> Result<Value, String> {
     let side = Side::of(expr, leaves)?;
     let (held, constant) = (memory(&side.graph), side.graph.constants());
     let mut stored: IdVec<NodeId, bool> = side.graph.nodes.ids().map(|id| id == side.root).collect();
@@ -250,7 +255,7 @@ pub fn single(expr: &RecExpr<Term>, leaves: &[Leaf], tensors: &[Tensor], memory:
 }
 
 /// The value of an expression; one sentence where it has none.
-pub fn value(expr: &RecExpr<Term>, leaves: &[Leaf], tensors: &[Tensor]) -> Result<Value, String> {
+pub(crate) fn value(expr: &RecExpr<Term>, leaves: &[Leaf], tensors: &[Tensor]) -> Result<Value, String> {
     let side = Side::of(expr, leaves)?;
     let values = side.values(tensors, |_, value| value)?;
     Ok(side.value(values, F64))
@@ -387,7 +392,7 @@ fn tips(error: f64) -> f64 {
 }
 
 /// How two sides compare.
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// They differ by at most this, relative to the largest element or one.
     Agree(f64),
     /// No element is claimed.
@@ -398,7 +403,7 @@ pub enum Verdict {
 
 /// Compares the two sides of a rule. Where the left side is no number the right side may be anything; the same where
 /// it is infinite and leaves were masked.
-pub fn compare(left: &Value, right: &Value, masked: bool) -> Verdict {
+pub(crate) fn compare(left: &Value, right: &Value, masked: bool) -> Verdict {
     let tolerance = left.error + right.error;
     if tolerance.is_nan() || tolerance.is_infinite() {
         return Verdict::Nothing;

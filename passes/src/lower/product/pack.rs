@@ -27,7 +27,7 @@ use regard_ir::{
 
 /// Whether lanes run across rows while the left operand is packed: where every row is computed by itself, vectors along the
 /// reduction would be less than half full, and L rows take fewer loads that way, transposition included. Only cores transpose.
-pub fn packs_across(product: &Product, unit: Unit, lanes: u32) -> bool {
+pub(crate) fn packs_across(product: &Product, unit: Unit, lanes: u32) -> bool {
     /// Loads that a gather counts as.
     const GATHER: usize = 4;
     /// Loads that a vector's part of a transposition counts as.
@@ -48,14 +48,14 @@ pub fn packs_across(product: &Product, unit: Unit, lanes: u32) -> bool {
 }
 
 /// Groups of L rows that hold a block's rows wherever in a group they begin.
-pub fn groups(tiles: ProductTiles, lanes: u32) -> usize {
+pub(crate) fn groups(tiles: ProductTiles, lanes: u32) -> usize {
     let (lanes, rows) = (lanes as usize, tiles.rows.next_multiple_of(tiles.mr));
     let before = if tiles.rows.is_multiple_of(lanes) { 0 } else { lanes - 1 };
     (rows + before).div_ceil(lanes)
 }
 
 /// Rows of the first group in front of the block's first row; none where blocks are whole groups.
-pub fn skipped(b: &mut Builder, first_row: Val, tiles: ProductTiles) -> Option<Val> {
+pub(crate) fn skipped(b: &mut Builder, first_row: Val, tiles: ProductTiles) -> Option<Val> {
     let lanes = b.lanes() as usize;
     (!tiles.rows.is_multiple_of(lanes)).then(|| {
         let lanes = b.i64(lanes as i64);

@@ -17,7 +17,7 @@ use crate::{lower::AttendTiles, plan::Attend};
 use regard_ir::{kernel::math, target::Target};
 
 /// What the cost depends on apart from tiles.
-pub struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     attend: &'a Attend,
     queries: Option<Price>,
     keys: Option<Price>,
@@ -30,7 +30,7 @@ pub struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    pub fn new(attend: &'a Attend, setting: &Setting) -> Self {
+    pub(crate) fn new(attend: &'a Attend, setting: &Setting) -> Self {
         let products = attend.products.as_ref();
         Self {
             attend,
@@ -48,7 +48,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    pub fn work(&self, tiles: &AttendTiles, target: &Target) -> Work {
+    pub(crate) fn work(&self, tiles: &AttendTiles, target: &Target) -> Work {
         let c = Counts::new(self.attend, tiles, target);
         let mut work = Work { blocks: c.blocks as u64, ..Work::default() };
         self.packing(&c, target, &mut work);

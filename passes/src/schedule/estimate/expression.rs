@@ -38,7 +38,7 @@ const HORIZONTAL: f64 = 30.0;
 
 /// Cycles, operations and bytes of one evaluation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Cost {
+pub(crate) struct Cost {
     pub cycles: f64,
     pub flops: f64,
     /// Bytes loaded.
@@ -55,7 +55,7 @@ impl Cost {
 
 /// A cone with lanes along one of its axes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Price {
+pub(crate) struct Price {
     /// Of each vector.
     pub vector: Cost,
     /// Of each row, once.
@@ -68,7 +68,7 @@ pub struct Price {
 
 /// How lanes walk along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Walk {
+pub(crate) enum Walk {
     /// Within the finest digit that the cone's views agree on: loads are contiguous, vectors may be short.
     Digits,
     /// Straight on: vectors are full, loads may have to gather.
@@ -76,7 +76,7 @@ pub enum Walk {
 }
 
 /// Prices a cone whose lanes run along `axis`, which has `extent` elements; stages belong to each row.
-pub fn price(cone: &Cone, (axis, extent): (usize, usize), walk: Walk, setting: &Setting) -> Price {
+pub(crate) fn price(cone: &Cone, (axis, extent): (usize, usize), walk: Walk, setting: &Setting) -> Price {
     let mut price = alone(cone, (axis, extent), walk, setting, &cone.stages);
     for stage in &cone.stages {
         let last = stage.cone.space.len() - 1;
@@ -211,7 +211,7 @@ fn reading(view: &View, (axis, inner): (usize, usize), walk: Walk, constant: boo
 }
 
 /// What the kernel library makes of a function, counted in a kernel that does nothing else.
-pub fn function_cost(make: &dyn Fn(&mut Builder, Val) -> Val, target: &Target) -> Cost {
+pub(crate) fn function_cost(make: &dyn Fn(&mut Builder, Val) -> Val, target: &Target) -> Cost {
     let lanes = f64::from(target.lanes);
     let mut b = Builder::new("function", Unit::Core, target.lanes, [1, 1, 1]);
     let (x, y) = (b.param("x", DType::F32, target.lanes.into()), b.param("y", DType::F32, target.lanes.into()));

@@ -156,7 +156,7 @@ impl Event {
     ];
 
     /// Cycles of one.
-    pub fn cycles(self) -> f64 {
+    pub(crate) fn cycles(self) -> f64 {
         match self {
             Event::Arithmetic => 1.0,
             Event::Load => 0.16,
@@ -306,7 +306,7 @@ impl<'a> Estimator<'a> {
 
     /// Whether both estimate every tile alike, and allow the same ones. Only products are compared: they alone have so
     /// many tiles that it pays.
-    pub fn agrees_with(&self, other: &Estimator) -> bool {
+    pub(crate) fn agrees_with(&self, other: &Estimator) -> bool {
         match (&self.parts, &other.parts) {
             (Parts::Product(a), Parts::Product(b)) => a.agrees_with(b),
             _ => false,
@@ -331,11 +331,6 @@ impl<'a> Estimator<'a> {
         work.events[Event::Launch] = 1.0;
         work
     }
-}
-
-/// The estimate of one group with tiles of its kind.
-pub fn estimate(body: &Body, tiles: &Tiles, setting: &Setting) -> Estimate {
-    Estimator::new(body, setting).estimate(tiles)
 }
 
 /// Nanoseconds of a cycle in which a core does its most multiply-adds: two vectors.

@@ -22,7 +22,7 @@ use crate::{
 use regard_ir::target::Target;
 
 /// What the cost depends on apart from tiles.
-pub struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     product: &'a Product,
     left: Price,
     /// Whether lanes run across rows as the left operand is packed.
@@ -35,7 +35,7 @@ pub struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    pub fn new(product: &'a Product, setting: &Setting) -> Self {
+    pub(crate) fn new(product: &'a Product, setting: &Setting) -> Self {
         let across = packs_across(product, unit_of(setting.target), setting.target.lanes);
         let (axis, walk) = if across { ((1, product.m), Walk::Straight) } else { ((2, product.k), Walk::Digits) };
         Self {
@@ -52,7 +52,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    pub fn agrees_with(&self, other: &Parts) -> bool {
+    pub(crate) fn agrees_with(&self, other: &Parts) -> bool {
         let sizes = |p: &Product| [p.batch, p.m, p.k, p.n];
         let prices = |parts: &Parts| (parts.left, parts.right, parts.epilogue);
         sizes(self.product) == sizes(other.product)
@@ -60,7 +60,7 @@ impl<'a> Parts<'a> {
             && (self.across, self.direct, self.cold) == (other.across, other.direct, other.cold)
     }
 
-    pub fn work(&self, tiles: &ProductTiles, target: &Target) -> Work {
+    pub(crate) fn work(&self, tiles: &ProductTiles, target: &Target) -> Work {
         let counts = Counts::new(self, tiles, target);
         let mut work = Work { blocks: counts.blocks as u64, ..Work::default() };
         self.instructions(&counts, target, &mut work);

@@ -9,17 +9,17 @@ use crate::{lower::RowTiles, plan::expr::Cone};
 use regard_ir::target::Target;
 
 /// What the cost depends on apart from tiles.
-pub struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     cone: &'a Cone,
     price: Price,
 }
 
 impl<'a> Parts<'a> {
-    pub fn new(cone: &'a Cone, setting: &Setting) -> Self {
+    pub(crate) fn new(cone: &'a Cone, setting: &Setting) -> Self {
         Self { cone, price: price(cone, (1, cone.space[1]), Walk::Digits, setting) }
     }
 
-    pub fn work(&self, tiles: &RowTiles, target: &Target) -> Work {
+    pub(crate) fn work(&self, tiles: &RowTiles, target: &Target) -> Work {
         let [rows, inner] = self.cone.space[..] else { panic!("a row program's space has two axes") };
         let parts = inner.div_ceil(tiles.inner);
         let begun = (rows * parts) as f64;

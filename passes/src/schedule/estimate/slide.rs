@@ -17,7 +17,7 @@ use crate::{
 use regard_ir::{kernel::math, target::Target};
 
 /// What the cost depends on apart from tiles.
-pub struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     attend: &'a Attend,
     near: Neighbourhood,
     /// Queries and keys.
@@ -29,7 +29,7 @@ pub struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    pub fn new(attend: &'a Attend, setting: &Setting) -> Option<Self> {
+    pub(crate) fn new(attend: &'a Attend, setting: &Setting) -> Option<Self> {
         let (near, values) = (Neighbourhood::of(attend)?, attend.values.as_ref()?);
         let along_pixels = (0, near.map[1]);
         Some(Self {
@@ -46,7 +46,7 @@ impl<'a> Parts<'a> {
         })
     }
 
-    pub fn work(&self, tiles: &SlideTiles, target: &Target) -> Work {
+    pub(crate) fn work(&self, tiles: &SlideTiles, target: &Target) -> Work {
         let (a, near, lanes) = (self.attend, &self.near, target.lanes as usize);
         let ([rows, columns], vector) = (near.size, 4.0 * lanes as f64);
         let blocks = tiles.grid(a, near).iter().product::<u64>();
