@@ -5,6 +5,34 @@
 //!      (models, ir)               (passes)              (codegen)     (runtime)
 //! ```
 //!
+//! ```
+//! use regard::{
+//!     ir::text,
+//!     pipeline::{self, Options, Trace},
+//!     progress::Progress,
+//!     weights::Synthetic,
+//! };
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let graph = text::parse(
+//!         "graph block {
+//!            %x = input : f32[49, 32]
+//!            %w = weight : f32[32, 32]
+//!            %q = matmul %x, %w
+//!            %a = attention %q, %x, %x { scale = 0.177 }
+//!            %y = add %x, %a
+//!            return %y
+//!          }",
+//!     )?;
+//!     let target = pipeline::executable_target(None)?;
+//!     let options = Options { recipe: target.into(), weights: &Synthetic::of(0, &graph), threads: 2 };
+//!     let (session, _) = pipeline::session(&graph, &options, &mut Trace::new(Progress::hidden()))?;
+//!     let y = session.run_f32(&[&[0.5; 49 * 32]])?;
+//!     println!("{:?}", &y[0][..4]);
+//!     Ok(())
+//! }
+//! ```
+//!
 //! This crate is where the stages meet: [`pipeline`] strings them together, [`weights`] and [`images`] bring
 //! the outside in, [`check`] and [`golden`] hold results against the reference, and [`cli`] is the program.
 //! Only this crate and the runtime do I/O.

@@ -1,4 +1,4 @@
-//! The README shows what the program prints: its samples are run again, but for those that tell times or take long.
+//! README and tour show what the program prints: their samples are run again, but for those that tell times or take long.
 //!
 //! A line `…` stands for any lines, and `…` at the end of a line for its rest.
 
@@ -7,6 +7,7 @@ use regard::pipeline::executable_target;
 use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
 const README: &str = include_str!("../../README.md");
+const TOUR: &str = include_str!("../../docs/tour.md");
 /// What the samples are of.
 const TARGET: &str = "x86-64-v4";
 
@@ -18,7 +19,8 @@ struct Sample<'a> {
 
 /// Every `$ regard …` in a block of text.
 fn samples() -> Vec<Sample<'static>> {
-    let blocks = README.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let blocks_of = |text: &'static str| text.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let blocks = blocks_of(README).chain(blocks_of(TOUR));
     let commands = blocks.flat_map(|block| block.split("$ regard ").skip(1));
     let sample = |text: &'static str| {
         let mut lines = text.trim_end().lines();
@@ -90,8 +92,20 @@ fn samples_are_what_the_program_prints() {
             stale += &format!("regard {}: {why}\n", sample.words.join(" "));
         }
     }
-    assert!(stale.is_empty(), "the README is out of date\n{stale}");
+    assert!(stale.is_empty(), "README.md or docs/tour.md is out of date\n{stale}");
     assert!(fs::exists(dir.path("better.rg")).is_ok_and(|exists| exists));
+}
+
+/// The README's Rust is the front page of the crate's documents, which is compiled and run as one of their tests.
+#[test]
+fn the_example_is_the_front_page() {
+    let front: String = include_str!("../../src/lib.rs")
+        .lines()
+        .map_while(|line| line.strip_prefix("//!"))
+        .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line)))
+        .collect();
+    let example = README.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    assert!(front.contains(example), "the README's example is not that of src/lib.rs");
 }
 
 #[test]
