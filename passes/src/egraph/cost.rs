@@ -142,7 +142,7 @@ fn price<'a>(
     widened: &dyn Fn(Id) -> Option<TensorType>,
     target: &Target,
 ) -> Price {
-    let (Some(Ok((op, operands))), Fact::Tensor { ty, constant }) = (op_of(term, fact), result) else {
+    let (Some(Ok((op, operands))), Fact::Tensor { ty, constant, .. }) = (op_of(term, fact), result) else {
         return Price { cost: 0, rank: 0 };
     };
     let others: Vec<Option<TensorType>> = operands.iter().map(|&o| widened(o)).collect();

@@ -12,6 +12,7 @@
 //! Read in this order: `term` (the language), `rules` (the equations), `region`, `cost`, `extract`, `explain`, `trial`.
 
 mod affine;
+mod away;
 mod bill;
 mod cost;
 mod explain;

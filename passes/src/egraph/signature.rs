@@ -84,7 +84,7 @@ impl Signature {
     pub(crate) fn admits<'a>(&self, fact: impl Fn(&str) -> Option<&'a Fact>) -> bool {
         let mut letters = Letters::default();
         self.items.iter().all(|(name, kind)| match (kind, fact(name)) {
-            (Kind::Tensor(dims, wanted, _), Some(Fact::Tensor { ty, constant })) => {
+            (Kind::Tensor(dims, wanted, _), Some(Fact::Tensor { ty, constant, .. })) => {
                 wanted.is_none_or(|w| w == *constant) && letters.unify(dims, &ty.shape)
             }
             (Kind::Type(dims), Some(Fact::Type(ty))) => letters.unify(dims, &ty.shape),

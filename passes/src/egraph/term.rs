@@ -13,7 +13,7 @@
 //! What a term stands for is a [`Fact`], computed with the ops' own shape rules; two terms can only become
 //! equal where their types are.
 
-use super::matches::Tried;
+use super::{away::Away, matches::Tried};
 use egg::{DidMerge, EGraph, FromOp, Id, Language, RecExpr, Symbol};
 use regard_ir::{
     graph::{Graph, NodeId},
@@ -58,6 +58,8 @@ pub(crate) enum Fact {
         ty: TensorType,
         /// Whether it depends on no input.
         constant: bool,
+        /// How far numbers that moved took it from written values.
+        away: Away,
     },
 }
 
@@ -156,7 +158,7 @@ pub(crate) fn fact_of<'a>(term: &Term, leaves: &[Leaf], fact: impl Fn(Id) -> &'a
         Term::Type(ty) => return Ok(Fact::Type(ty.clone())),
         Term::Leaf(index) => {
             let leaf = leaves.get(*index as usize).ok_or("there is no such leaf")?;
-            return Ok(Fact::Tensor { ty: leaf.ty.clone(), constant: leaf.constant });
+            return Ok(Fact::Tensor { ty: leaf.ty.clone(), constant: leaf.constant, away: Away::NOTHING });
         }
         Term::Op(..) => {}
     }
@@ -167,12 +169,12 @@ pub(crate) fn fact_of<'a>(term: &Term, leaves: &[Leaf], fact: impl Fn(Id) -> &'a
     }
     let (mut types, mut constant) = (Vec::new(), true);
     for &operand in &operands {
-        if let Fact::Tensor { ty, constant: c } = fact(operand) {
+        if let Fact::Tensor { ty, constant: c, .. } = fact(operand) {
             types.push(ty);
             constant &= c;
         }
     }
-    Ok(Fact::Tensor { ty: op.infer(&types)?, constant })
+    Ok(Fact::Tensor { ty: op.infer(&types)?, constant, away: Away::NOTHING })
 }
 
 impl Fact {
@@ -196,12 +198,14 @@ pub(crate) struct Facts {
     pub leaves: Vec<Leaf>,
     /// The matches of rules that were tried.
     pub tried: Tried,
+    /// How far terms that are made now are from written values.
+    pub(crate) away: Away,
 }
 
 impl Facts {
     /// The facts of an e-graph over those leaves.
     pub(crate) fn new(leaves: Vec<Leaf>) -> Facts {
-        Facts { leaves, tried: Tried::default() }
+        Facts { leaves, ..Facts::default() }
     }
 }
 
@@ -213,8 +217,12 @@ impl egg::Analysis<Term> for Facts {
 
     fn make(egraph: &mut Egraph, term: &Term, _: Id) -> Fact {
         let egraph = &*egraph;
-        fact_of(term, &egraph.analysis.leaves, |id| &egraph[id].data)
-            .unwrap_or_else(|message| panic!("a rule made an ill-typed term {term}: {message}"))
+        let fact = fact_of(term, &egraph.analysis.leaves, |id| &egraph[id].data)
+            .unwrap_or_else(|message| panic!("a rule made an ill-typed term {term}: {message}"));
+        match fact {
+            Fact::Tensor { ty, constant, .. } => Fact::Tensor { ty, constant, away: egraph.analysis.away },
+            fact => fact,
+        }
     }
 
     /// A match in which a class holds itself says nothing new: what it gives is a view, say, of a view of itself, and
@@ -223,12 +231,14 @@ impl egg::Analysis<Term> for Facts {
         false
     }
 
+    /// No term's fact follows from how far its operands are from written values: that is no change to tell.
     fn merge(&mut self, a: &mut Fact, b: Fact) -> DidMerge {
         match (a, b) {
-            (Fact::Tensor { ty, constant }, Fact::Tensor { ty: other, constant: c }) => {
+            (Fact::Tensor { ty, constant, away }, Fact::Tensor { ty: other, constant: c, away: nearer }) => {
                 assert_eq!(*ty, other, "a rule equated tensors of different types");
                 let before = *constant;
                 *constant |= c;
+                *away = nearer.min(*away);
                 self.tried.changes += usize::from(before != c);
                 DidMerge(*constant != before, *constant != c)
             }
@@ -278,5 +288,5 @@ pub(crate) fn decode(
 }
 
 fn tensor(graph: &Graph, node: NodeId) -> Fact {
-    Fact::Tensor { ty: graph.ty(node).clone(), constant: false }
+    Fact::Tensor { ty: graph.ty(node).clone(), constant: false, away: Away::NOTHING }
 }

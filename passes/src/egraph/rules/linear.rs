@@ -157,7 +157,11 @@ fn numbers() -> Vec<Rule> {
             "var x: S; const b: G; map r: G -> S; number c: 0.5; type t: S",
             "(mul (add ?x (view ?r ?b)) (const ?c ?t))",
             "(add (mul ?x (const ?c ?t)) (view ?r (mul ?b (const ?c ?u))))",
-            |s| s.filled_by_source("r").and(Some(vec![ty("u", s.ty("b")?)])),
+            |s| {
+                s.filled_by_source("r")?;
+                s.may_move("c")?;
+                Some(vec![ty("u", s.ty("b")?)])
+            },
         ),
     ]
 }

@@ -27,6 +27,7 @@ mod raise;
 mod shift;
 
 use super::{
+    away::Away,
     maps,
     signature::Signature,
     term::{Egraph, Fact, Facts, Term, fact_of},
@@ -38,6 +39,7 @@ use regard_ir::{
     view::View,
 };
 use std::{
+    cell::Cell,
     collections::HashSet,
     sync::{Arc, LazyLock},
 };
@@ -72,6 +74,8 @@ pub(crate) struct Scope<'a> {
     pub root: &'a TensorType,
     /// Told of every condition and whether it holds; its answer counts.
     judge: &'a dyn Fn(Condition, bool) -> bool,
+    /// How far the values that the row makes are from written ones: at first what is known of the whole.
+    away: Cell<Away>,
 }
 
 impl<'a> Scope<'a> {
@@ -149,11 +153,12 @@ impl<'a> Scope<'a> {
         Some(number(name, value))
     }
     /// A number that may change places with other factors: what stands between is larger or smaller by it afterwards, and
-    /// of the 2^±126 that f32 has it may take 2^±32.
+    /// all that is moved there in turn stays within [`Away::MOST`].
     fn may_move(&self, name: &'static str) -> Option<()> {
-        let size = self.number(name)?.abs();
-        let moderate = size == 0.0 || (2f64.powi(-32)..=2f64.powi(32)).contains(&size);
-        self.require(name, "is of moderate size", moderate)
+        let moved = self.away.get().and(self.number(name)?);
+        self.require(name, "is of moderate size", moved.is_some())?;
+        self.away.set(moved.unwrap_or(Away::UNKNOWN));
+        Some(())
     }
     /// An element type.
     fn dtype(&self, name: &str) -> Option<DType> {
@@ -205,8 +210,19 @@ impl Rule {
         fact: &'a dyn Fn(&str) -> Option<&'a Fact>,
         root: &'a TensorType,
     ) -> Option<Bindings> {
-        let bindings = self.bind_where(fact, root, &|_, holds| holds)?;
-        (self.right_type(fact, &bindings)? == *root).then_some(bindings)
+        self.bind_at(fact, root, Away::NOTHING).map(|(bindings, _)| bindings)
+    }
+
+    /// As [`Rule::bind`], where the whole is that far from a written value; also, how far what the row makes is.
+    fn bind_at<'a>(
+        &self,
+        fact: &'a dyn Fn(&str) -> Option<&'a Fact>,
+        root: &'a TensorType,
+        away: Away,
+    ) -> Option<(Bindings, Away)> {
+        let scope = Scope { fact, root, judge: &|_, holds| holds, away: Cell::new(away) };
+        let bindings = self.signature.admits(fact).then(|| (self.compute)(&scope))??;
+        (self.right_type(fact, &bindings)? == *root).then(|| (bindings, scope.away.get()))
     }
 
     /// As [`Rule::bind`], but for the right side's type; `judge` decides which conditions count.
@@ -216,7 +232,9 @@ impl Rule {
         root: &'a TensorType,
         judge: &'a dyn Fn(Condition, bool) -> bool,
     ) -> Option<Bindings> {
-        self.signature.admits(fact).then(|| (self.compute)(&Scope { fact, root, judge }))?
+        self.signature
+            .admits(fact)
+            .then(|| (self.compute)(&Scope { fact, root, judge, away: Cell::new(Away::NOTHING) }))?
     }
 
     fn right_type<'a>(&self, fact: &dyn Fn(&str) -> Option<&'a Fact>, bindings: &Bindings) -> Option<TensorType> {
@@ -270,17 +288,20 @@ impl Applier<Term, Facts> for Apply {
         let bindings = {
             let graph = &*egraph;
             let fact = |name: &str| subst.get(var(name)).map(|&id| &graph[id].data);
-            let Some(root) = graph[class].data.tensor() else { return Vec::new() };
-            self.0.bind(&fact, root)
+            let Fact::Tensor { ty, away, .. } = &graph[class].data else { return Vec::new() };
+            self.0.bind_at(&fact, ty, *away)
         };
         egraph.analysis.tried.insert(name, class, subst, bindings.is_some());
-        let Some(bindings) = bindings else { return Vec::new() };
+        let Some((bindings, away)) = bindings else { return Vec::new() };
         let mut extended = subst.clone();
         for (name, term) in bindings {
             let id = egraph.add(term);
             extended.insert(var(name), id);
         }
-        self.0.right.apply_one(egraph, class, &extended, left, name)
+        egraph.analysis.away = away;
+        let changed = self.0.right.apply_one(egraph, class, &extended, left, name);
+        egraph.analysis.away = Away::UNKNOWN;
+        changed
     }
 }
 

@@ -4,6 +4,7 @@ mod dense;
 mod extraction;
 mod mutants;
 mod raises;
+mod range;
 mod rules;
 mod values;
 

@@ -40,6 +40,11 @@ pub(crate) const PROOFS: &[Proof] = &[
         because: ADDED_FIRST,
     },
     Proof {
+        mutant: "not asked whether c is of moderate size",
+        rules: &["number-through-term"],
+        because: "only terms that cancel are larger than their sum, and two draws near the ends of f32 do not",
+    },
+    Proof {
         mutant: "b may be infinite",
         rules: &["add-row-and-number"],
         because: "sums of three numbers are associative with infinities too, where they are numbers",
