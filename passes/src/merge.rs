@@ -88,6 +88,7 @@ struct Finder<'a> {
     graph: &'a Graph,
     constant: IdVec<NodeId, bool>,
     users: IdVec<NodeId, Vec<NodeId>>,
+    is_output: IdVec<NodeId, bool>,
     lanes: usize,
 }
 
@@ -101,7 +102,9 @@ impl<'a> Finder<'a> {
                 }
             }
         }
-        Finder { graph, constant: graph.constants(), users, lanes }
+        let mut is_output: IdVec<NodeId, bool> = graph.nodes.values().map(|_| false).collect();
+        graph.outputs.iter().for_each(|&output| is_output[output] = true);
+        Finder { graph, constant: graph.constants(), users, is_output, lanes }
     }
 
     fn groups(&self) -> Groups {
@@ -128,7 +131,7 @@ impl<'a> Finder<'a> {
         let (n, through, term, activation) = (*ty.shape.last()?, here.clone(), None, None);
         let mut member = Member { n, weights, value: product, through, behind: here, term, activation };
         loop {
-            if self.graph.outputs.contains(&last) {
+            if self.is_output[last] {
                 return None;
             }
             let [user] = self.users[last][..] else {

@@ -12,6 +12,7 @@ use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
 };
+use std::collections::HashSet;
 
 /// One use of an equation: `left` and `right` have the same inputs and the same outputs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +31,27 @@ impl Step {
     /// What was found, and what it became.
     pub fn sides(&self) -> (&Graph, &Graph) {
         if self.backward { (&self.right, &self.left) } else { (&self.left, &self.right) }
+    }
+}
+
+/// Steps in the order in which they were made, each kind once.
+#[derive(Default)]
+pub(crate) struct Steps {
+    all: Vec<Step>,
+    known: HashSet<Step>,
+}
+
+impl Steps {
+    /// Takes a step in where none is equal to it.
+    pub(crate) fn add(&mut self, step: Step) {
+        if !self.known.contains(&step) {
+            self.known.insert(step.clone());
+            self.all.push(step);
+        }
+    }
+    /// The steps.
+    pub(crate) fn into_vec(self) -> Vec<Step> {
+        self.all
     }
 }
 

@@ -12,6 +12,7 @@ use regard_ir::{
     id::IdVec,
     ops::Op,
 };
+use std::collections::BTreeSet;
 
 /// Most terms of one line.
 const LONGEST: usize = 9;
@@ -19,9 +20,10 @@ const LONGEST: usize = 9;
 /// The graph's values: named parts first, then a line for each output with its type.
 pub fn lines(graph: &Graph) -> Vec<String> {
     let mut writer = Writer { graph, texts: IdVec::new(), sizes: IdVec::new(), lines: Vec::new() };
+    let outputs: BTreeSet<NodeId> = graph.outputs.iter().copied().collect();
     let uses = graph.use_counts();
     for id in graph.nodes.ids() {
-        writer.node(id, uses[id]);
+        writer.node(id, uses[id], outputs.contains(&id));
     }
     let outputs = graph.outputs.iter().map(|&o| format!("{} : {}", writer.texts[o], graph.ty(o)));
     writer.lines.iter().cloned().chain(outputs.collect::<Vec<_>>()).collect()
@@ -48,7 +50,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn node(&mut self, id: NodeId, uses: usize) {
+    fn node(&mut self, id: NodeId, uses: usize, output: bool) {
         let node = &self.graph.nodes[id];
         let (text, size) = match &node.op {
             Op::Input(_) | Op::Weight(_) => (self.graph.text_name(id), 1),
@@ -68,7 +70,6 @@ impl Writer<'_> {
                 (format!("({})", words.join(" ")), size)
             }
         };
-        let output = self.graph.outputs.contains(&id);
         let named = size > 1 && (uses > 1 || size > LONGEST) && !(output && uses == 1);
         let (text, size) = match named {
             false => (text, size),

@@ -32,7 +32,10 @@ use regard_passes::{
     optimize, plan,
     replay::{self, Kind, Verdict},
 };
-use std::fmt::Write;
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write,
+};
 
 /// How a graph became what is compiled.
 pub struct Explanation {
@@ -136,15 +139,14 @@ impl Explanation {
     fn region_text(&self, region: &RegionReport) -> String {
         let cost = format!("{} ▶ {}", femtoseconds(region.cost.0), femtoseconds(region.cost.1));
         let mut text = format!("\nregion {region}\n  estimate {cost}\n  written\n{}", sides(&region.written, "      "));
-        let mut done: Vec<&Step> = Vec::new();
+        let mut counts: HashMap<&Step, usize> = HashMap::new();
+        region.rules.iter().for_each(|step| *counts.entry(step).or_default() += 1);
         for step in &region.rules {
-            if !done.contains(&step) {
-                let count = region.rules.iter().filter(|other| *other == step).count();
-                text += &self.step_text(step);
-                if count > 1 {
-                    let _ = writeln!(text, "      {count} times");
-                }
-                done.push(step);
+            // The first of its kind takes the count.
+            let Some(count) = counts.remove(step) else { continue };
+            text += &self.step_text(step);
+            if count > 1 {
+                let _ = writeln!(text, "      {count} times");
             }
         }
         if region.rules.is_empty() {
@@ -172,27 +174,27 @@ impl Explanation {
 
     /// Every link, in order: each kind once. A large graph is one link from the first form to the last.
     pub fn links(&self, only: Option<usize>) -> Vec<Link<'_>> {
-        let mut links: Vec<Link> = Vec::new();
+        let mut links = Links::default();
         let small = replay::work(&self.forms[0].graph) < replay::BUDGET / 8;
         let regions = self.optimized.regions.iter().enumerate();
         let regions =
             || regions.clone().filter(|(at, _)| only.is_none_or(|only| only == *at)).map(|(_, region)| region);
         for (at, form) in self.forms.iter().enumerate().skip(1).filter(|_| only.is_none()) {
-            form.steps.iter().for_each(|step| add(&mut links, step, form.name));
+            form.steps.iter().for_each(|step| links.add(step, form.name));
             if form.name == egraph::RULES_APPLIED {
-                regions().for_each(|region| region_links(&mut links, region));
+                regions().for_each(|region| links.region(region));
             }
             if small {
-                links.push(self.whole(form.name, at - 1, at));
+                links.all.push(self.whole(form.name, at - 1, at));
             }
         }
         if only.is_none() && !small {
-            links.push(self.whole("written to kernels", 0, self.forms.len() - 1));
+            links.all.push(self.whole("written to kernels", 0, self.forms.len() - 1));
         }
         if only.is_some() {
-            regions().for_each(|region| region_links(&mut links, region));
+            regions().for_each(|region| links.region(region));
         }
-        links
+        links.all
     }
 
     /// The whole graph between two forms.
@@ -210,17 +212,26 @@ impl Explanation {
     }
 }
 
-fn region_links<'a>(links: &mut Vec<Link<'a>>, region: &'a RegionReport) {
-    let place = format!("region %{}", region.root);
-    region.rules.iter().for_each(|step| add(links, step, &place));
-    let (before, after) = (&region.written, &region.chosen);
-    links.push(Link { name: "written to chosen".into(), place, before, after, whole: false });
+/// Links in order, and the steps that are among them.
+#[derive(Default)]
+struct Links<'a> {
+    all: Vec<Link<'a>>,
+    known: HashSet<(&'a str, (&'a Graph, &'a Graph))>,
 }
 
-fn add<'a>(links: &mut Vec<Link<'a>>, step: &'a Step, place: &str) {
-    let (before, after) = step.sides();
-    if !links.iter().any(|link| link.name == step.rule && link.before == before && link.after == after) {
-        links.push(Link { name: step.rule.clone(), place: place.into(), before, after, whole: false });
+impl<'a> Links<'a> {
+    fn region(&mut self, region: &'a RegionReport) {
+        let place = format!("region %{}", region.root);
+        region.rules.iter().for_each(|step| self.add(step, &place));
+        let (before, after) = (&region.written, &region.chosen);
+        self.all.push(Link { name: "written to chosen".into(), place, before, after, whole: false });
+    }
+
+    fn add(&mut self, step: &'a Step, place: &str) {
+        let (before, after) = step.sides();
+        if self.known.insert((&step.rule, (before, after))) {
+            self.all.push(Link { name: step.rule.clone(), place: place.into(), before, after, whole: false });
+        }
     }
 }
 

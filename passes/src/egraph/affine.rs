@@ -16,7 +16,7 @@
 use super::maps;
 use crate::{
     error::Error,
-    step::{Moved, Step},
+    step::{Moved, Step, Steps},
 };
 use regard_ir::{
     graph::{Graph, NodeId},
@@ -104,17 +104,15 @@ pub(crate) fn fold(graph: &Graph) -> Result<Folded, Error> {
         moved.push(new);
         chains.push(chain);
     }
-    let mut steps = Vec::new();
+    let mut steps = Steps::default();
     for (id, _) in short.iter().filter(|(_, short)| **short) {
         let step =
             step(graph, &links, id, chains[id].as_ref().map_or(0, |chain| chain.length)).map_err(Error::broken)?;
-        if !steps.contains(&step) {
-            steps.push(step);
-        }
+        steps.add(step);
     }
     out.outputs = graph.outputs.iter().map(|&o| moved[o]).collect();
     let (graph, kept) = out.pruned();
-    Ok(Folded { graph, moved: moved.values().map(|&new| kept[new]).collect(), steps })
+    Ok(Folded { graph, moved: moved.values().map(|&new| kept[new]).collect(), steps: steps.into_vec() })
 }
 
 /// What a node does with one constant, where it may be part of a chain.

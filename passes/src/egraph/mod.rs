@@ -37,7 +37,7 @@ use crate::{
     core,
     error::Error,
     merge,
-    step::{Form, Moved, both},
+    step::{Form, Moved, Steps, both},
 };
 use egg::{Id, Language, RecExpr, Runner, StopReason};
 use matches::Scheduler;
@@ -207,13 +207,9 @@ impl Improved {
     }
     /// All uses of rules, each kind once.
     fn steps(&self) -> Vec<Step> {
-        let mut steps: Vec<Step> = Vec::new();
-        for step in self.reports.iter().flat_map(|report| &report.rules) {
-            if !steps.contains(step) {
-                steps.push(step.clone());
-            }
-        }
-        steps
+        let mut steps = Steps::default();
+        self.reports.iter().flat_map(|report| &report.rules).for_each(|step| steps.add(step.clone()));
+        steps.into_vec()
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::{
     core::is_pointwise,
     error::Error,
-    step::{Moved, Step},
+    step::{Moved, Step, Steps},
 };
 use regard_ir::{
     graph::{Graph, Node, NodeId, Tensor},
@@ -27,7 +27,7 @@ pub(crate) struct Folded {
 
 /// The graph with every such tensor replaced by its number. Labels move along.
 pub(crate) fn fold(graph: &Graph) -> Result<Folded, Error> {
-    let mut steps = Vec::new();
+    let mut steps = Steps::default();
     let mut out = Graph::new(graph.name.clone());
     let mut moved: IdVec<NodeId, NodeId> = IdVec::new();
     for (_, node) in graph.nodes.iter() {
@@ -35,9 +35,7 @@ pub(crate) fn fold(graph: &Graph) -> Result<Folded, Error> {
         let new = match value(&out, node, &operands) {
             Some(value) => {
                 let step = step(&out, node, &operands, value).map_err(Error::broken)?;
-                if !steps.contains(&step) {
-                    steps.push(step);
-                }
+                steps.add(step);
                 out.push(Const { ty: node.ty.clone(), value }, &[])
             }
             None => out.push(node.op.clone(), &operands),
@@ -50,7 +48,7 @@ pub(crate) fn fold(graph: &Graph) -> Result<Folded, Error> {
     }
     out.outputs = graph.outputs.iter().map(|&o| moved[o]).collect();
     let (graph, kept) = out.pruned();
-    Ok(Folded { graph, moved: moved.values().map(|&new| kept[new]).collect(), steps })
+    Ok(Folded { graph, moved: moved.values().map(|&new| kept[new]).collect(), steps: steps.into_vec() })
 }
 
 /// An op on numbers, and its number.

@@ -38,14 +38,14 @@ use crate::{
 use folds::Folds;
 use regard_ir::{
     graph::{Graph, NodeId},
-    id::{Id, IdVec},
+    id::IdVec,
     kernel::{Buf, Builder, Kernel, Unit},
     program::{BufferDecl, BufferId, KernelId, Launch, Layout, Place, Port, Program},
     target::{Backend, Target},
     types::DType,
     view::View,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use value::Context;
 
 /// Lowers a plan with a schedule that [fits](Schedule::check) it.
@@ -153,15 +153,15 @@ impl<'a> Lowering<'a> {
         };
         let mut b = Builder::new(name, unit_of(self.target), lanes, grid);
         let mut sources: Vec<Source> = Vec::new();
+        let mut params: HashMap<Source, Buf> = HashMap::new();
         let mut context = Context { fma: self.target.fma, ..Context::default() };
         for (node, view) in loaded(&group.body) {
             let dtype = self.held[node];
-            let mut param = |source: Source, len: usize| match sources.iter().position(|s| *s == source) {
-                Some(at) => Buf::new(at),
-                None => {
-                    sources.push(source);
+            let mut param = |source: Source, len: usize| {
+                *params.entry(source).or_insert_with_key(|source| {
+                    sources.push(source.clone());
                     b.param(format!("in{}", sources.len() - 1), dtype, len as u64)
-                }
+                })
             };
             let constant = view.filter(|_| self.constant[node]);
             match constant.and_then(|(view, axis)| rearranged(view, axis, lanes as usize)) {
@@ -325,17 +325,19 @@ fn loaded(body: &Body) -> Vec<(NodeId, Option<(&View, usize)>)> {
         Expr::Gather { table, .. } => Some((*table, false)),
         _ => None,
     };
+    let rows: HashSet<NodeId> = stages.iter().map(|stage| stage.node).collect();
+    let mut known = HashSet::new();
     let mut nodes: Vec<(NodeId, Option<(&View, usize)>)> = Vec::new();
     for (space, t) in cones.flat_map(|c| c.terms.values().map(move |t| (&c.space, t))) {
         let Some((node, direct)) = term(t) else { continue };
-        if stages.iter().any(|stage| stage.node == node) {
+        if rows.contains(&node) {
             continue;
         }
         let view = match &t.expr {
             Expr::Load { view, .. } if direct => lane_axis(view, space).map(|axis| (view, axis)),
             _ => None,
         };
-        if !nodes.contains(&(node, view)) {
+        if known.insert((node, view)) {
             nodes.push((node, view));
         }
     }
