@@ -26,6 +26,7 @@ use crate::{
     weights::Synthetic,
 };
 use regard_ir::{
+    count::counted,
     graph::{Graph, NodeId},
     ops::ResizeMode,
     types::{DType, ShapeText},
@@ -296,7 +297,8 @@ impl Golden {
         self.same_length(&index, positions.len(), expected.len())?;
         let at = |&position: &i64| usize::try_from(position).ok().and_then(|p| values.get(p)).copied();
         let found: Option<Vec<f64>> = positions.iter().map(at).collect();
-        let outside = || self.archive.error(format!("{index} points outside the module's {} values", values.len()));
+        let outside =
+            || self.archive.error(format!("{index} points outside the module's {}", counted(values.len(), "value")));
         let error = values::relative_error(&found.ok_or_else(outside)?, &expected);
         lines.push(Line { tensor: sample, program, error, choice: None });
         if self.archive.stored(&norm).is_ok() {
@@ -311,7 +313,9 @@ impl Golden {
     fn same_length(&self, tensor: &str, found: usize, expected: usize) -> Result<()> {
         match found == expected {
             true => Ok(()),
-            false => Err(self.archive.error(format!("{tensor} has {expected} values, computed were {found}"))),
+            false => {
+                Err(self.archive.error(format!("{tensor} has {}, computed were {found}", counted(expected, "value"))))
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod screen;
 mod table;
 
+use regard_ir::count::counted;
 pub use table::{Column, Fitted, Table};
 
 use crate::errors::{Error, Result};
@@ -40,7 +41,7 @@ pub fn bytes(n: u64) -> String {
     match n {
         n if n >= 10_000_000 => format!("{:.1} MB", n as f64 / 1e6),
         n if n >= 10_000 => format!("{:.1} kB", n as f64 / 1e3),
-        n => format!("{n} bytes"),
+        n => counted(n, "byte"),
     }
 }
 
@@ -65,7 +66,11 @@ impl Labels {
     pub fn new(names: Vec<String>, classes: usize) -> Result<Labels> {
         if !names.is_empty() && names.len() != classes {
             let found = names.len();
-            return Err(Error::Failed(format!("the labels have {found} lines, but the model has {classes} classes")));
+            return Err(Error::Failed(format!(
+                "the labels have {}, but the model has {}",
+                counted(found, "line"),
+                counted(classes, "class")
+            )));
         }
         Ok(Labels(names))
     }
@@ -117,7 +122,7 @@ mod tests {
 
     #[test]
     fn labels_must_be_as_many_as_classes() {
-        assert!(Labels::new(vec!["cat".into()], 2).unwrap_err().to_string().contains("1 lines"));
+        assert!(Labels::new(vec!["cat".into()], 2).unwrap_err().to_string().contains("1 line,"));
         assert_eq!(Labels::new(vec!["cat".into(), "dog".into()], 2).unwrap().name(1), "dog");
         assert_eq!(Labels::default().name(123), "class 123");
         assert_eq!(Labels::new(vec!["a\u{1b}[31mb\u{9b}\r".into()], 1).unwrap().name(0), "a\\u{1b}[31mb\\u{9b}\\u{d}");

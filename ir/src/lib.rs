@@ -13,6 +13,7 @@
 //!
 //! This crate does no I/O and knows no back end.
 
+pub mod count;
 pub mod id;
 pub mod source;
 pub mod types;

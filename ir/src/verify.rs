@@ -15,6 +15,7 @@
 //! first is reported.
 
 use crate::{
+    count::counted,
     graph::{Graph, NodeId},
     id::Id,
     ops::{Attr, AttrReader, Op},
@@ -117,9 +118,9 @@ fn operand_faults(graph: &Graph, id: NodeId) -> Vec<String> {
     if !late.is_empty() {
         late
     } else if found < least {
-        vec![format!("{} has {found} operands, expected {least} or more", node.op.name())]
+        vec![format!("{} has {}, expected {least} or more", node.op.name(), counted(found, "operand"))]
     } else if found > most {
-        vec![format!("{} has {found} operands, expected {most} or fewer", node.op.name())]
+        vec![format!("{} has {}, expected {most} or fewer", node.op.name(), counted(found, "operand"))]
     } else {
         type_fault(&node.op, &graph.operand_types(id), &node.ty).into_iter().collect()
     }

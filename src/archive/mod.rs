@@ -30,6 +30,7 @@ pub use self::{
     safetensors::{Tensor, copy, write},
     stored::Stored,
 };
+use regard_ir::count::counted;
 
 use self::blocks::{Block, Blocks};
 use crate::errors::{Error, Result};
@@ -214,10 +215,8 @@ impl Contents {
             self.tensors.iter().filter_map(|(name, stored)| Some((rest(name)?, stored.clone()))).collect();
         if kept.is_empty() {
             let first = self.tensors.keys().next().map_or_else(String::new, |name| format!(", one is {name}"));
-            let count = self.tensors.len();
-            return Err(Fault::Broken(format!(
-                "none of its {count} tensors has a name that begins with `{prefix}`{first}"
-            )));
+            let count = counted(self.tensors.len(), "tensor");
+            return Err(Fault::Broken(format!("none of its {count} has a name that begins with `{prefix}`{first}")));
         }
         self.left_out = self.left_out.iter().filter_map(|(name, what)| Some((rest(name)?, what.clone()))).collect();
         self.tensors = kept;

@@ -12,6 +12,7 @@ use super::{
     blocks::{self, Block, Packing},
 };
 use ::safetensors::Dtype;
+use regard_ir::count::counted;
 use std::{fs::File, path::Path};
 
 /// The longest header believed, in bytes.
@@ -70,7 +71,7 @@ fn add(contents: &mut Contents, file: &mut File, block: Block, name: &str) -> Re
     let found = block.length - start as u64;
     if bytes != Some(found) {
         let expected = bytes.map_or_else(|| "more than a file can hold".into(), |bytes| bytes.to_string());
-        return Err(bad(format!("has {found} bytes of elements, expected {expected}")));
+        return Err(bad(format!("has {} of elements, expected {expected}", counted(found, "byte"))));
     }
     let strides = array.fortran.then(|| columns_first(&array.shape)).filter(|_| array.shape.len() > 1);
     let plain = Stored::plain(dtype, array.shape, contents.blocks.len(), start as u64);

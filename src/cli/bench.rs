@@ -13,6 +13,7 @@ use crate::{
     },
 };
 use clap::Args;
+use regard_ir::count::counted;
 use std::{io::Write, time::Duration};
 
 /// Measure a model: median and fastest run after warm-up, compile time by stage, memory
@@ -70,16 +71,15 @@ pub fn run(args: &Bench, out: &mut dyn Write) -> Result<()> {
 fn print(m: &Measured, width: Option<usize>, out: &mut dyn Write) -> Result<()> {
     let time = |seconds: f64| report::duration(Duration::from_secs_f64(seconds));
     let model = shorten(&m.model, 40);
-    writeln!(out, "{model}, batch {}, {} threads, f32, {}", m.batch, m.threads, m.device)?;
-    writeln!(out, "  run       median {}, fastest {} of {}", time(m.median()), time(m.least()), m.runs.len())?;
-    writeln!(out, "  work      {}, {:.1} GFLOP/s, {} launches", report::flops(m.flops), m.gflop_per_s(), m.launches)?;
+    let (threads, launches) = (counted(m.threads, "thread"), counted(m.launches, "launch"));
+    let mut line = |text: String| writeln!(out, "{}", wrapped(&text, width, "            "));
+    line(format!("{model}, batch {}, {threads}, f32, {}", m.batch, m.device))?;
+    line(format!("  run       median {}, fastest {} of {}", time(m.median()), time(m.least()), m.runs.len()))?;
+    line(format!("  work      {}, {:.1} GFLOP/s, {launches}", report::flops(m.flops), m.gflop_per_s()))?;
     let stages = m.stages.iter().map(|(name, took)| format!("{name} {}", report::duration(*took)));
-    let compile = format!("  compile   {} ({})", time(m.compile()), stages.collect::<Vec<_>>().join(", "));
-    writeln!(out, "{}", wrapped(&compile, width, "            "))?;
+    line(format!("  compile   {} ({})", time(m.compile()), stages.collect::<Vec<_>>().join(", ")))?;
     let (arena, sum) = (report::bytes(m.arena_bytes), report::bytes(m.intermediate_bytes));
     let constants = report::bytes(m.constant_bytes);
-    let memory = format!("  memory    arena {arena} for {sum} of intermediates, constants {constants}");
-    writeln!(out, "{}", wrapped(&memory, width, "            "))?;
-    writeln!(out, "  peak      {}", report::bytes(m.peak_bytes))?;
-    Ok(())
+    line(format!("  memory    arena {arena} for {sum} of intermediates, constants {constants}"))?;
+    Ok(line(format!("  peak      {}", report::bytes(m.peak_bytes)))?)
 }

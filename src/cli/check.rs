@@ -13,7 +13,10 @@ use crate::{
     },
 };
 use clap::{Args, ValueEnum};
-use regard_ir::target::Target;
+use regard_ir::{
+    count::{agree, counted},
+    target::Target,
+};
 use serde_json::{Value, json};
 use std::{
     ffi::{OsStr, OsString},
@@ -186,13 +189,15 @@ fn output_line(worst: &OutputError, trials: u64, width: usize, out: &mut dyn Wri
         (true, choices) => format!("ok{}", near_ties(choices)),
     };
     let OutputError { seed, output, error, .. } = worst;
-    let rest = format!("  worst relative error {error:.2e} of {trials} trials (seed {seed})  {verdict}");
-    let name = shorten(output, width.saturating_sub(2 + screen::columns(&rest)).max(8));
-    Ok(writeln!(out, "  {name}{rest}")?)
+    let rest = format!("  worst relative error {error:.2e} of {} (seed {seed})  {verdict}", counted(trials, "trial"));
+    // Where a name of some length does not fit beside it, what is said goes on in the next lines.
+    let room = Some(width.saturating_sub(2 + screen::columns(&rest))).filter(|&room| room >= 8);
+    let name = shorten(output, room.unwrap_or(width.saturating_sub(2)));
+    Ok(writeln!(out, "{}", screen::wrapped(&format!("  {name}{rest}"), Some(width), "      "))?)
 }
 
 fn near_ties(choices: usize) -> String {
-    format!(", near tie in {choices} {}", if choices == 1 { "choice" } else { "choices" })
+    format!(", near tie in {}", counted(choices, "choice"))
 }
 
 /// Errors in order of badness: NaN is worst.
@@ -228,9 +233,7 @@ fn golden(args: &Check, model: Option<&OsStr>, out: &mut dyn Write) -> Result<()
         let [b, c, h, w] = golden.input_shape;
         let model = shorten(&golden.model, 40);
         let head = format!("{model} {b}x{c}x{h}x{w} seed {} on {device}, against", golden.seed);
-        let fits = |width| screen::columns(&head) + 1 + screen::columns(&path.display().to_string()) <= width;
-        let gap = if args.wide.width().is_none_or(fits) { ' ' } else { '\n' };
-        writeln!(out, "{head}{gap}{}", path.display())?;
+        write!(out, "{}", screen::folded_lines(&format!("{head} {}", path.display()), args.wide.width()))?;
         let columns = [
             Column::name("tensor", 24),
             Column::left("program").rank(1),
@@ -292,6 +295,10 @@ fn row(line: &Line) -> Vec<String> {
 fn verdict(broken: usize, total: usize, what: &str) -> Result<()> {
     match broken {
         0 => Ok(()),
-        _ => Err(Error::Failed(format!("{broken} of {total} {what}s break the contract of 1e-5"))),
+        _ => Err(Error::Failed(format!(
+            "{broken} of {} {} the contract of 1e-5",
+            counted(total, what),
+            agree(broken, "breaks", "break")
+        ))),
     }
 }

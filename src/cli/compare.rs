@@ -7,7 +7,7 @@ use crate::{
     files,
     pipeline::{Recipe, Trace},
     progress::Progress,
-    report,
+    report::{self, screen::folded_lines},
 };
 use clap::Args;
 use regard_models::ZOO;
@@ -112,7 +112,8 @@ pub fn run(args: &Compare, out: &mut dyn Write) -> Result<()> {
         let page = page::page(&comparison);
         files::write(path, page.as_bytes())?;
         if shown {
-            writeln!(out, "\n{}  {}", path.display(), report::bytes(page.len() as u64))?;
+            let line = format!("\n{}  {}", path.display(), report::bytes(page.len() as u64));
+            write!(out, "{}", folded_lines(&line, args.wide.width()))?;
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use crate::{
     images::Preparation,
     pipeline::{self, Recipe, Trace},
     progress::Progress,
-    report::{self, Labels},
+    report::{self, Labels, screen},
     weights::Weights,
 };
 use clap::{Args, ValueEnum};
@@ -143,17 +143,12 @@ pub fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
         return Ok(());
     }
     for (path, bytes) in &written {
-        writeln!(out, "{}  {}", path.display(), report::bytes(*bytes))?;
+        screen::say(out, &format!("{}  {}", path.display(), report::bytes(*bytes)))?;
     }
     if matches!(args.emit, Emit::Exe | Emit::Obj) {
         let weights = args.work.weights.note(&*weights);
-        writeln!(
-            out,
-            "{}: compiled for {} in {}\n{weights}",
-            graph.name,
-            target.name,
-            report::duration(trace.total())
-        )?;
+        let took = report::duration(trace.total());
+        screen::say(out, &format!("{}: compiled for {} in {took}\n{weights}", graph.name, target.name))?;
     }
     Ok(())
 }

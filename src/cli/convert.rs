@@ -6,11 +6,11 @@ use crate::{
     errors::Result,
     report::{
         self, Column, Table,
-        screen::{plain, wrapped_lines},
+        screen::{folded_lines, plain, wrapped_lines},
     },
 };
 use clap::Args;
-use regard_ir::types::ShapeText;
+use regard_ir::{count::counted, types::ShapeText};
 use serde_json::{Value, json};
 use std::{
     fs::File,
@@ -74,7 +74,8 @@ pub fn run(args: &Convert, out: &mut dyn Write) -> Result<()> {
         write!(out, "{}", Table::new(columns).with(archive.tensors().iter().map(row)).fit(width).text)?;
     }
     for (name, what) in archive.left_out() {
-        writeln!(io::stderr(), "left out: {}, {}", plain(name), plain(what))?;
+        let line = format!("left out: {}, {}", plain(name), plain(what));
+        write!(io::stderr(), "{}", folded_lines(&line, args.wide.width()))?;
     }
     if archive.more_left_out() > 0 {
         writeln!(io::stderr(), "left out: {} more", archive.more_left_out())?;
@@ -84,12 +85,12 @@ pub fn run(args: &Convert, out: &mut dyn Write) -> Result<()> {
     }
     let tensors = archive.tensors().values();
     let (count, bytes) = (tensors.len(), tensors.map(Stored::bytes).sum());
-    let total = format!("{count} tensors, {}", report::bytes(bytes));
+    let total = format!("{}, {}", counted(count, "tensor"), report::bytes(bytes));
     match &args.output {
         Some(output) => {
             archive::copy(&archive, output)?;
             if text {
-                writeln!(out, "{}: {total}", output.display())?;
+                write!(out, "{}", folded_lines(&format!("{}: {total}", output.display()), args.wide.width()))?;
             }
         }
         None if text => writeln!(out, "{total}")?,
@@ -112,8 +113,11 @@ fn found(archive: &Archive, searched: bool) -> Vec<String> {
     let shared = names.clone().map(|name| &name[..dots(name)]).reduce(|a, b| common(a, b)).unwrap_or("");
     let shared = &shared[..dots(shared)];
     if !shared.is_empty() {
-        let count = names.len();
-        lines.push(format!("all {count} names begin with `{shared}`, which --prefix {shared} would drop"));
+        let names = match names.len() {
+            1 => "its only name begins".to_owned(),
+            count => format!("all {count} names begin"),
+        };
+        lines.push(format!("{names} with `{shared}`, which --prefix {shared} would drop"));
     }
     lines
 }

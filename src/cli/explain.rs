@@ -10,7 +10,10 @@ use crate::{
     source,
 };
 use clap::Args;
-use regard_ir::graph::Graph;
+use regard_ir::{
+    count::{agree, counted},
+    graph::Graph,
+};
 use std::io::Write;
 
 /// Print the chain of rules from the written graph to the chosen one, with costs before and after
@@ -69,7 +72,9 @@ pub fn run(args: &Explain, out: &mut dyn Write) -> Result<()> {
 /// Says how many links hold, in lines of a width where text is wanted; an error where one does not.
 fn verdict(replay: &Replay, text: Option<Option<usize>>, out: &mut dyn Write) -> Result<()> {
     if let Some(width) = text {
-        writeln!(out, "\nreplayed: {} links hold, on {} elements", replay.held, replay.elements)?;
+        let (links, elements) = (counted(replay.held, "link"), counted(replay.elements, "element"));
+        let held = format!("replayed: {links} {}, on {elements}", agree(replay.held, "holds", "hold"));
+        writeln!(out, "\n{}", wrapped(&held, width, "    "))?;
         for skipped in &replay.skipped {
             writeln!(out, "{}", wrapped(&format!("  not decided: {skipped}"), width, "      "))?;
         }

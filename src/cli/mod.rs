@@ -368,7 +368,7 @@ impl WorkArgs {
         let (session, _) = pipeline::session(graph, &options, &mut trace)?;
         trace.progress().clear();
         let (compiled, weights) = (report::duration(trace.total()), self.weights.note(weights));
-        writeln!(out, "{}: compiled for {} in {compiled}\n{weights}", graph.name, target.name)?;
+        screen::say(out, &format!("{}: compiled for {} in {compiled}\n{weights}", graph.name, target.name))?;
         Ok(session)
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     report::{self, screen::wrapped_lines},
 };
 use clap::Args;
+use regard_ir::count::counted;
 use regard_ir::{graph::Graph, ops::Op};
 use regard_passes::{Optimized, optimize};
 use serde_json::{Value, json};
@@ -79,9 +80,9 @@ fn summary(graph: &Graph, optimized: &Optimized) -> String {
     let lines: String = optimized.regions.iter().map(|region| format!("{region}\n")).collect();
     let (before, after) = estimates(optimized);
     format!(
-        "{lines}{}: {} nodes became {}, estimate {} became {}\n",
+        "{lines}{}: {} became {}, estimate {} became {}\n",
         graph.name,
-        computed(graph),
+        counted(computed(graph), "node"),
         computed(&optimized.graph),
         report::femtoseconds(before),
         report::femtoseconds(after),

@@ -11,6 +11,7 @@ use crate::{
     errors::{Error, Result},
     images::Preparation,
     pipeline,
+    report::screen,
 };
 use clap::{Args, Command};
 use regard_runtime::{Package, package};
@@ -56,7 +57,7 @@ pub fn run(package: Package, images: &[PathBuf], how: &How, out: &mut dyn Write)
     if let Some(weights) = package.meta.facts.get("weights").filter(|weights| weights.contains("synth:"))
         && !how.json.alone()
     {
-        writeln!(out, "{}: {weights}", package.meta.model)?;
+        screen::say(out, &format!("{}: {weights}", package.meta.model))?;
     }
     let carried = Preparation::from_facts(&package.meta.facts).map_err(Error::Failed)?;
     let session = pipeline::open(package, threads)?;

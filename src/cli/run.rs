@@ -159,9 +159,10 @@ fn executed(
         for output in &outputs {
             let Output { name, ty, error, .. } = output;
             match (error, &how.output) {
-                (_, None) => writeln!(out, "{output}")?,
+                (_, None) => screen::say(out, &output.to_string())?,
                 (Some(error), _) => {
-                    writeln!(out, "{name} : {ty}  error {error:.1e} against the f64 reference (below 1e-5)")?;
+                    let line = format!("{name} : {ty}  error {error:.1e} against the f64 reference (below 1e-5)");
+                    screen::say(out, &line)?;
                 }
                 (None, _) => {}
             }
@@ -174,7 +175,7 @@ fn executed(
         Some(classifier) => {
             preparation.fits(classifier.size()).map_err(Error::Usage)?;
             if preparation != Preparation::default() {
-                writeln!(out, "pictures: {preparation}")?;
+                screen::say(out, &format!("pictures: {preparation}"))?;
             }
             let labels = Labels::new(labels, classifier.classes())?;
             classify(&classifier, images, &labels, how, reference, out)
@@ -185,8 +186,8 @@ fn executed(
         }
         None if images.is_empty() => {
             let (time, outputs) = inference::synthetic(session, how.output.as_deref(), reference)?;
-            outputs.iter().try_for_each(|output| writeln!(out, "{output}"))?;
-            writeln!(out, "ran on synthetic inputs of seed 0 in {}", report::duration(time))?;
+            outputs.iter().try_for_each(|output| screen::say(out, &output.to_string()))?;
+            screen::say(out, &format!("ran on synthetic inputs of seed 0 in {}", report::duration(time)))?;
             Ok(outputs_json(time, &outputs))
         }
         None => {
@@ -219,18 +220,19 @@ fn classify(
     for batch in inference::batches(images, classifier.batch()) {
         let done = classifier.run(&batch)?;
         for (name, image_logits) in done.names.iter().zip(done.logits.chunks(classifier.classes())) {
-            writeln!(out, "{name}")?;
+            screen::say(out, name)?;
             write!(out, "{}", report::top_lines(image_logits, top, labels, width))?;
             logits.extend_from_slice(image_logits);
             let class = |(class, probability): (usize, f64)| json!({"class": class, "name": labels.name(class), "probability": probability});
             let classes: Vec<Value> = report::top(image_logits, top).into_iter().map(class).collect();
             found.push(json!({"image": name, "classes": classes}));
         }
-        writeln!(out, "  in {}{}", report::duration(done.time), inference::per_image(done.names.len(), done.time))?;
+        let each = inference::per_image(done.names.len(), done.time);
+        screen::say(out, &format!("  in {}{each}", report::duration(done.time)))?;
         let mut run = json!({"ms": milliseconds(done.time), "images": done.names.len()});
         if let Some(reference) = reference {
             let agreement = inference::comparison(&done, reference)?;
-            writeln!(out, "  {agreement}")?;
+            screen::say(out, &format!("  {agreement}"))?;
             run["error"] = json!(agreement.error);
             run["same_class"] = json!(agreement.same_class);
         }

@@ -7,6 +7,7 @@ use crate::{
     score::{self, Counts, Rules, Score},
 };
 use clap::Args;
+use regard_ir::count::counted;
 use serde_json::{Value, json};
 use std::{io::Write, path::PathBuf};
 
@@ -73,8 +74,7 @@ pub fn run(args: &Arguments, out: &mut dyn Write) -> Result<()> {
         return Ok(());
     }
     let width = args.wide.width();
-    let images = if score.images == 1 { "1 image".into() } else { format!("{} images", score.images) };
-    writeln!(out, "{images}, {classes} classes")?;
+    writeln!(out, "{}, {}", counted(score.images, "image"), counted(classes, "class"))?;
     let row = |name: String, counts: &Counts| {
         let means = [counts.mean_iou(), counts.mean_accuracy(), counts.all_accuracy()].map(percent);
         [vec![name], means.to_vec(), vec![counts.pixels().to_string()]].concat()

@@ -6,13 +6,13 @@ use crate::{
     files,
     images::{LabelMap, Picture, Preparation},
     memory, pipeline,
-    report::{self, Labels},
+    report::{self, Labels, screen},
     segment::{self, Segmenter, fed_size},
     source::{self, Source},
     weights::Weights,
 };
 use clap::Args;
-use regard_ir::graph::Graph;
+use regard_ir::{count::counted, graph::Graph};
 use regard_runtime::{Package, Session};
 use serde_json::json;
 use std::{
@@ -94,9 +94,12 @@ pub fn run(args: &Segment, out: &mut dyn Write) -> Result<()> {
     let picture = placed(picture, &preparation, segmenter.size())?;
     let (map, time) = segmenter.run(&picture, &preparation)?;
     let note = if note.is_empty() { note } else { format!(" ({note})") };
-    writeln!(out, "{}{note}", args.image.display())?;
+    screen::say(out, &format!("{}{note}", report::printable(&args.image.display().to_string())))?;
     let shares = shares(&map, args.top, names)?;
-    shares.iter().try_for_each(|(_, name, share)| writeln!(out, "  {:6.2} %  {name}", 100.0 * share))?;
+    let line = |(_, name, share): &(usize, String, f64)| {
+        screen::say(out, &format!("  {:6.2} %  {}", 100.0 * share, screen::plain(name)))
+    };
+    shares.iter().try_for_each(line)?;
     writeln!(out, "  in {}", report::duration(time))?;
     let mut both: Vec<(&Path, Vec<u8>)> = Vec::new();
     if let Some(path) = &args.map {
@@ -168,7 +171,10 @@ fn shares(map: &LabelMap, top: usize, names: Vec<String>) -> Result<Vec<(usize, 
     map.classes.iter().for_each(|&class| counts[usize::from(class)] += 1);
     let last = counts.iter().rposition(|&n| n > 0).unwrap_or(0);
     if !names.is_empty() && names.len() <= last {
-        return Err(Error::Failed(format!("the labels have {} lines, but class {last} occurs", names.len())));
+        return Err(Error::Failed(format!(
+            "the labels have {}, but class {last} occurs",
+            counted(names.len(), "line")
+        )));
     }
     let classes = names.len();
     let labels = Labels::new(names, classes)?;

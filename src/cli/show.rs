@@ -1,6 +1,6 @@
 //! `regard show`: every intermediate as text.
 
-use super::{JsonArgs, ModelArgs, RecipeArgs, TargetArgs, WeightArgs};
+use super::{JsonArgs, ModelArgs, RecipeArgs, TargetArgs, WeightArgs, WideArgs};
 use crate::{
     errors::Result,
     pipeline::{self, Trace},
@@ -30,6 +30,8 @@ pub struct Show {
     recipe: RecipeArgs,
     #[command(flatten)]
     target: TargetArgs,
+    #[command(flatten)]
+    wide: WideArgs,
     #[command(flatten)]
     pub json: JsonArgs,
 }
@@ -66,10 +68,12 @@ pub fn run(args: &Show, out: &mut dyn Write) -> Result<()> {
     let mut trace = Trace::keeping(&args.stage.name(), Progress::stderr());
     let kernels = pipeline::kernels(&graph, recipe, &mut trace);
     trace.progress().clear();
+    // The table of buffers is for people, all other stages are languages.
+    let width = if args.json.alone() { None } else { args.wide.width() };
     // A stage that came about is shown even where a later one fails.
     let text = match (trace.text(), args.stage) {
         (Some(text), _) => text.to_owned(),
-        (None, Stage::Buffers) => pipeline::buffers_text(&kernels?),
+        (None, Stage::Buffers) => pipeline::buffers_text(&kernels?, width),
         (None, _) => clif(&kernels?, target)?,
     };
     let (model, stage) = (&graph.name, args.stage.name());

@@ -5,6 +5,7 @@ use crate::{
     errors::{Error, Result},
     report::{Column, Table, screen::wrapped},
 };
+use regard_ir::count::{agree, counted};
 use regard_passes::egraph::{
     optimize, row_names,
     trial::{self, Fate, Finding, Outcome},
@@ -38,7 +39,9 @@ pub fn run(args: &Trials, out: &mut dyn Write) -> Result<()> {
     let quiet = args.json.alone();
     let of = args.model.map_or(String::new(), |model| format!(", those that optimising {} uses", model.display()));
     if !quiet {
-        writeln!(out, "{} of {all} rules{of}; {} trials each, both sides in f64", wanted.len(), args.trials)?;
+        let (all, each) = (counted(all, "rule"), counted(args.trials, "trial"));
+        let head = format!("{} of {all}{of}; {each} each, both sides in f64", wanted.len());
+        writeln!(out, "{}", wrapped(&head, args.width, "    "))?;
     }
     let trials = usize::try_from(args.trials).unwrap_or(usize::MAX);
     let outcomes: Vec<Outcome> = trial::check(trials, |rule| wanted.contains(rule)).collect();
@@ -61,8 +64,14 @@ pub fn run(args: &Trials, out: &mut dyn Write) -> Result<()> {
     args.json.write(value)?;
     match (broken, unexplained) {
         (0, 0) => Ok(()),
-        (0, n) => Err(Error::Failed(format!("{n} mutants are neither caught nor equivalent"))),
-        (n, _) => Err(Error::Failed(format!("{n} of {} rules are broken", wanted.len()))),
+        (0, n) => Err(Error::Failed(format!(
+            "{} {} neither caught nor equivalent",
+            counted(n, "mutant"),
+            agree(n, "is", "are")
+        ))),
+        (n, _) => {
+            Err(Error::Failed(format!("{n} of {} {} broken", counted(wanted.len(), "rule"), agree(n, "is", "are"))))
+        }
     }
 }
 
@@ -138,6 +147,7 @@ fn findings(
         writeln!(out, "{}", wrapped(&format!("  {}  {fate}", finding.mutant), width, "      "))?;
     }
     let all = caught + equivalent + unexplained;
-    writeln!(out, "{all} mutants: {caught} caught, {equivalent} equivalent, {unexplained} unexplained")?;
+    let sums = format!("{caught} caught, {equivalent} equivalent, {unexplained} unexplained");
+    writeln!(out, "{}", wrapped(&format!("{}: {sums}", counted(all, "mutant")), width, "    "))?;
     Ok((unexplained, json!({"all": all, "caught": caught, "equivalent": equivalent, "unexplained": unexplained})))
 }

@@ -10,6 +10,7 @@
 
 use super::{Comparison, Entry, Living, Part};
 use crate::report::{Column, Table, bytes, duration, screen::wrapped};
+use regard_ir::count::{agree, counted};
 use regard_passes::schedule::Level;
 use std::{borrow::Cow, cmp::Reverse, time::Duration};
 
@@ -33,8 +34,9 @@ pub fn text(comparison: &Comparison, all: bool, width: Option<usize>) -> String 
     let sentence = match lines.len() - shown {
         0 => format!("Where the time goes, by kernel ({shown}):"),
         _ => format!(
-            "Where the time goes: {shown} of {} kernels take {share:.1} %; --all shows the others.",
-            lines.len()
+            "Where the time goes: {shown} of {} {} {share:.1} %; --all shows the others.",
+            counted(lines.len(), "kernel"),
+            agree(shown, "takes", "take")
         ),
     };
     let table = kernels(comparison, &lines, shown).fit(width);
@@ -59,7 +61,8 @@ pub fn side_by_side(comparisons: &[Comparison], width: Option<usize>) -> String 
     });
     let columns = [Column::name("model", 16), Column::right("parameters").rank(2)];
     let table = totals_table(columns.into_iter().chain(TOTALS.into_iter().skip(1)), rows, measured).fit(width);
-    let head = format!("{} models for {} on one core, {}", comparisons.len(), first.target.name, said(first));
+    let head =
+        format!("{} for {} on one core, {}", counted(comparisons.len(), "model"), first.target.name, said(first));
     wrapped(&head, width, "") + "\n\n" + &table.text + &table.note(width)
 }
 
@@ -305,14 +308,15 @@ fn alternatives(comparison: &Comparison, lines: &[Line], width: Option<usize>) -
         }
     }
     let files = comparison.entries.iter().skip(1).any(|entry| !entry.is_next_best);
+    let alike = format!("{} {}", counted(same, "kernel"), agree(same, "is", "are"));
     match (found, files) {
         (false, false) => String::new(),
-        (false, true) => format!("\n{same} kernels are cut alike everywhere.\n"),
+        (false, true) => format!("\n{alike} cut alike everywhere.\n"),
         (true, false) => {
             format!("\nOther tiles, where they differ by more than {:.0} %:\n{}", 100.0 * NOISE, table.fit(width).text)
         }
         (true, true) => {
-            format!("\nTiles that differ; {same} kernels are cut alike everywhere:\n{}", table.fit(width).text)
+            format!("\nTiles that differ; {alike} cut alike everywhere:\n{}", table.fit(width).text)
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::{
 };
 use rayon::prelude::*;
 use regard_ir::{
+    count::counted,
     graph::{Graph, Node, NodeId, Tensor},
     ops::Op,
     target::Target,
@@ -119,7 +120,7 @@ impl Explanation {
         for (at, form) in self.forms.iter().enumerate().skip(1) {
             let nodes = |form: &Form| form.graph.nodes.len();
             let before = &self.forms[at - 1];
-            let _ = write!(text, "{}: {} nodes became {}", form.name, nodes(before), nodes(form));
+            let _ = write!(text, "{}: {} became {}", form.name, counted(nodes(before), "node"), nodes(form));
             let (written, left) = (before.graph.flops_per_run(), form.graph.flops_per_run());
             if left < written {
                 let _ = write!(text, ", {} became {}", report::flops(written), report::flops(left));
@@ -241,7 +242,7 @@ impl<'a> Links<'a> {
 /// Where a graph cannot be evaluated at all.
 pub fn replay(links: &[Link], weights: &dyn Weights, progress: &Progress) -> Result<Replay> {
     links.iter().try_for_each(|link| memory::afford(link.before))?;
-    progress.say(format!("replaying {} links", links.len()));
+    progress.say(format!("replaying {}", counted(links.len(), "link")));
     let given = |kind: Kind, graph: &Graph, id: NodeId, node: &Node| -> Tensor {
         let own = |id, node: &Node| leaf(graph, weights, |_, _| None)(id, node).ok();
         match &node.op {

@@ -10,6 +10,8 @@
 //! refine what is there. What follows the end of the image does not matter. Features that this does not know, such as
 //! arithmetic coding, are left to the decoder.
 
+use regard_ir::count::{agree, counted};
+
 /// How many blocks of 64 coefficients a decoder must hold at once; 0 where it goes row by row.
 pub type HeldBlocks = u64;
 
@@ -40,7 +42,11 @@ pub fn check(bytes: &[u8]) -> Result<HeldBlocks, String> {
     let Some(frame) = walk.frame else { return Err("it holds no image".into()) };
     match frame.components.iter().filter(|component| !component.seen).count() {
         0 => Ok(if held || frame.progressive { frame.blocks() } else { 0 }),
-        missing => Err(format!("{missing} of its {} components are missing", frame.components.len())),
+        missing => Err(format!(
+            "{missing} of its {} {} missing",
+            counted(frame.components.len(), "component"),
+            agree(missing, "is", "are")
+        )),
     }
 }
 
@@ -178,7 +184,7 @@ impl<'a> Walk<'a> {
             let whole = (!restart || bits.restart())
                 && coded.iter().all(|&(blocks, dc, ac)| (0..blocks).all(|_| bits.block(dc, ac).is_some()));
             if !whole {
-                return Err(format!("its data ends after {unit} of {units} parts"));
+                return Err(format!("its data ends after {unit} of {}", counted(units, "part")));
             }
         }
         self.at = bits.at;

@@ -1,10 +1,12 @@
 //! What stages make: its text, and what must hold of it.
 
+use crate::report::{Column, Table, screen};
 use regard_ir::{
+    count::counted,
     graph::{Graph, NodeId},
     id::{Id, IdVec},
     kernel::{self, Kernel, Level},
-    program::{BufferId, Code, Place, Program},
+    program::{BufferDecl, BufferId, Code, Place, Program},
     verify,
 };
 use regard_passes::{
@@ -77,7 +79,7 @@ fn group_text(graph: &Graph, group: &Group, called: &str) -> String {
         Body::Attend(a) => {
             let extents = [a.batch, a.queries, a.keys];
             let seen = a.seen.map_or(String::new(), |seen| format!(", seeing {:.0} % of the keys", 100.0 * seen));
-            format!("{} {extents:?} over {} values{seen}", a.name(), a.value_dim)
+            format!("{} {extents:?} over {}{seen}", a.name(), counted(a.value_dim, "value"))
         }
     };
     let cones = group.body.cones();
@@ -108,8 +110,12 @@ impl Artifact for Program<Kernel> {
         let mut text = launches_text(self);
         for kernel in self.kernels.values() {
             let counts = kernel::stats::stats(kernel);
-            let _ =
-                writeln!(text, "\n// {} statements, {} bytes of scratch", counts.instructions, counts.scratch_bytes);
+            let _ = writeln!(
+                text,
+                "\n// {}, {} of scratch",
+                counted(counts.instructions, "statement"),
+                counted(counts.scratch_bytes, "byte")
+            );
             let _ = write!(text, "{kernel}");
         }
         text
@@ -129,10 +135,10 @@ impl Artifact for Program<Code> {
 /// One line per launch: kernel, blocks and buffers.
 fn launches_text(program: &Program<Kernel>) -> String {
     let mut text = format!(
-        "// program {}: {} kernels, {} launches\n",
+        "// program {}: {}, {}\n",
         program.name,
-        program.kernels.len(),
-        program.launches.len()
+        counted(program.kernels.len(), "kernel"),
+        counted(program.launches.len(), "launch")
     );
     for (i, launch) in program.launches.iter().enumerate() {
         let names: Vec<&str> = launch.buffers.iter().map(|&b| program.buffers[b].name.as_str()).collect();
@@ -159,24 +165,20 @@ pub fn intermediate_bytes<K>(program: &Program<K>) -> u64 {
     program.buffers.values().filter(|b| matches!(b.place, Place::Arena(_))).map(|b| b.bytes()).sum()
 }
 
-/// One line per buffer: where it lies, how long it lives, what it is.
-pub fn buffers_text<K>(program: &Program<K>) -> String {
+/// One line per buffer: where it lies, how long it lives, what it is; in lines of at most `width` columns.
+pub fn buffers_text<K>(program: &Program<K>, width: Option<usize>) -> String {
     let arena = program.arena_bytes;
     let sum = intermediate_bytes(program);
-    let mut text = format!(
-        "program {}\nconstants {} bytes\narena {arena} bytes, {:.1} % of all intermediates' {sum}\nscratch {} bytes per worker\n\n",
+    let head = format!(
+        "program {}\nconstants {}\narena {}, {:.1} % of all intermediates' {sum}\nscratch {} per worker\n\n",
         program.name,
-        program.constant_bytes,
+        counted(program.constant_bytes, "byte"),
+        counted(arena, "byte"),
         100.0 * arena as f64 / sum.max(1) as f64,
-        program.scratch_bytes(),
+        counted(program.scratch_bytes(), "byte"),
     );
     let lives = lifetimes(program);
-    let _ = writeln!(
-        text,
-        "{:<6} {:<10} {:>12} {:>12} {:>9}  {:<5} name",
-        "id", "place", "offset", "bytes", "launches", "type"
-    );
-    for (id, buffer) in program.buffers.iter() {
+    let row = |(id, buffer): (BufferId, &BufferDecl)| {
         let (place, offset) = match buffer.place {
             Place::Input(i) => (format!("input {i}"), String::new()),
             Place::Output(i) => (format!("output {i}"), String::new()),
@@ -184,13 +186,18 @@ pub fn buffers_text<K>(program: &Program<K>) -> String {
             Place::Arena(at) => ("arena".into(), at.to_string()),
         };
         let life = lives[id].map_or("never".into(), |(first, last)| format!("{first}..{last}"));
-        let (bytes, dtype) = (buffer.bytes(), buffer.dtype.name());
-        let _ = writeln!(
-            text,
-            "{:<6} {place:<10} {offset:>12} {bytes:>12} {life:>9}  {dtype:<5} {}",
-            format!("m{}", id.index()),
-            buffer.name
-        );
-    }
-    text
+        let (bytes, dtype) = (buffer.bytes().to_string(), buffer.dtype.name().to_owned());
+        vec![format!("m{}", id.index()), place, offset, bytes, life, dtype, buffer.name.clone()]
+    };
+    let columns = [
+        Column::left("id"),
+        Column::left("place"),
+        Column::right("offset").rank(2),
+        Column::right("bytes"),
+        Column::right("launches").rank(3),
+        Column::left("type").rank(4),
+        Column::name("name", 12),
+    ];
+    let table = Table::new(columns).with(program.buffers.iter().map(row)).fit(width);
+    screen::wrapped_lines(&head, width) + &table.text + &table.note(width)
 }

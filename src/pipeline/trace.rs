@@ -5,6 +5,7 @@ use crate::{
     errors::{Error, Result},
     progress::Progress,
 };
+use regard_ir::count::{agree, counted};
 use std::time::{Duration, Instant};
 
 /// What happened in each stage.
@@ -41,8 +42,9 @@ impl Trace {
         match faults.first() {
             None => Ok(made),
             Some(first) => Err(Error::Failed(format!(
-                "internal error: after stage {name} {} invariants do not hold, first: {first}",
-                faults.len()
+                "internal error: after stage {name} {} {} not hold, first: {first}",
+                counted(faults.len(), "invariant"),
+                agree(faults.len(), "does", "do")
             ))),
         }
     }

@@ -141,6 +141,7 @@ pub fn say(out: &mut dyn Write, text: &str) -> io::Result<()> {
 pub fn folded_lines(text: &str, width: Option<usize>) -> String {
     let Some(width) = width else { return wrapped_lines(text, None) };
     let line = |line: &str| {
+        let line = &*plain(line);
         if columns(line) <= width {
             return format!("{line}\n");
         }

@@ -20,6 +20,7 @@ mod synthetic;
 
 pub use bind::{bind, leaf};
 pub use checkpoint::Checkpoint;
+use regard_ir::count::counted;
 pub use synthetic::Synthetic;
 
 use crate::{
@@ -120,7 +121,10 @@ impl Faults {
             && heads.iter().all(|rows| *rows == [found, expected])
             && regard_models::find(&graph.name).is_some()
         {
-            hints.push(format!("its head has {found} classes, the model was built for {expected}: --classes {found}"));
+            hints.push(format!(
+                "its head has {}, the model was built for {expected}: --classes {found}",
+                counted(found, "class")
+            ));
         }
         if faults.iter().any(|fault| matches!(fault, Fault::Surplus { .. })) {
             hints.push("--allow-extra ignores unexpected tensors".into());
@@ -197,7 +201,7 @@ impl std::error::Error for Faults {}
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let n = self.faults.len();
-        write!(f, "{} does not fit the model: {n} {}", self.source, if n == 1 { "fault" } else { "faults" })?;
+        write!(f, "{} does not fit the model: {}", self.source, counted(n, "fault"))?;
         self.faults.iter().take(LISTED).try_for_each(|fault| write!(f, "\n  {fault}"))?;
         if n > LISTED {
             write!(f, "\n  and {} more", n - LISTED)?;
@@ -220,11 +224,12 @@ impl fmt::Display for Fault {
             Fault::Range { name, value, position, expected, count } => {
                 write!(
                     f,
-                    "too large  {name}: found {value} at position {position}, expected {expected} ({count} such values)"
+                    "too large  {name}: found {value} at position {position}, expected {expected} ({})",
+                    counted(*count, "such value")
                 )
             }
             Fault::NotFinite { name, value, position, count } => {
-                write!(f, "not finite {name}: found {value} at position {position} ({count} such values)")
+                write!(f, "not finite {name}: found {value} at position {position} ({})", counted(*count, "such value"))
             }
         }
     }

@@ -89,7 +89,7 @@ fn check_fails_where_f32_cannot_hold_the_contract() {
     let lost = dir.file("lost.rg", text);
     let ran = regard(&["check", &lost]);
     assert!(ran.out.contains("BROKEN"), "{}", ran.out);
-    assert!(ran.fails(1).contains("1 of 1 outputs break the contract"));
+    assert!(ran.fails(1).contains("1 of 1 output breaks the contract"));
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn schedules_that_do_not_fit_are_refused_with_the_inequality() {
         (replaced(&text, "depth", "5"), "depth 5 does not divide k = 32"),
         (text.replace("x86-64-v2", "x86-64-v3"), "the schedule is for x86-64-v3, not for x86-64-v2"),
         (text.replace("attend queries", "row queries"), "expected `rows`"),
-        (text.lines().take(2).chain(["}"]).collect::<Vec<_>>().join("\n"), "groups, the plan has"),
+        (text.lines().take(2).chain(["}"]).collect::<Vec<_>>().join("\n"), "1 group, the plan has"),
     ];
     for (wrong, why) in wrong {
         let file = dir.file("wrong.schedule", &wrong);

@@ -76,7 +76,7 @@ fn programs_that_segment_nothing_are_refused() {
     regard(&["segment", &graph, &image, "-o", &dir.arg("o.png"), "--opacity", "2"]).fails(2);
     let labels = dir.file("labels.txt", "road\n");
     let err = regard(&["segment", &graph, &image, "-o", &dir.arg("o.png"), "--labels", &labels]).fails(1);
-    assert!(err.contains("1 lines, but class 2 occurs"), "{err}");
+    assert!(err.contains("1 line, but class 2 occurs"), "{err}");
     assert!(!dir.path("o.png").exists());
 }
 
@@ -129,5 +129,7 @@ fn directories_that_cannot_be_compared_are_explained() {
     assert!(score(&[]).fails(1).contains("not a label map"));
     fs::create_dir(dir.path("empty")).unwrap();
     assert!(regard(&["score", "--pred", &dir.arg("empty"), "--truth", &truth]).fails(1).contains("holds no PNG files"));
-    assert!(regard(&["score", "--pred", &dir.arg("absent"), "--truth", &truth]).fails(1).contains("no directory"));
+    assert!(
+        regard(&["score", "--pred", &dir.arg("absent"), "--truth", &truth]).fails(1).contains("is not a directory")
+    );
 }

@@ -127,6 +127,51 @@ fn tables_fit_terminals_of_any_width() {
     assert!(wide.contains("where intermediates live") && wide.lines().any(|line| columns(line) > 200), "{wide}");
 }
 
+/// What is said beside tables: weights, times, errors, memory.
+#[test]
+fn sentences_fit_terminals_of_any_width() {
+    let dir = Dir::new();
+    let (modules, classifier) = (dir.file("modules.rg", MODULES), dir.file("tiny.rg", CLASSIFIER));
+    let out = dir.arg("compiled");
+    for width in [40, 50, 60] {
+        for args in [
+            &["run", &classifier, "--check"][..],
+            &["run", &modules],
+            &["compile", &classifier, "-o", &out],
+            &["run", &out],
+            &["check", &modules, "--trials", "1"],
+            &["check", "--rules", "--rules-limit", "3"],
+            &["bench", &modules, "--kernels"],
+            &["explain", &modules, "--replay", "--node", "stages.0.blocks.0.mlp.fc1"],
+            &["show", &modules, "--stage", "buffers"],
+            &["show", "swin_tiny", "--stage", "buffers"],
+        ] {
+            fits(args, width);
+        }
+        for args in [
+            &["run", "swin_tinny"][..],
+            &["run", &modules, "--weights", "tests/golden/checkpoints/training.pth"],
+            &["run", &classifier, "no_such_directory/and_no_such_file_in_it_either_whatever_it_is_called.jpg"],
+            &["check", &classifier, "--trials", "many"],
+            &["show", &classifier, "--stage", "buffer"],
+        ] {
+            let run = ran(regard_command().args(args).env("COLUMNS", width.to_string()));
+            assert!(run.code > 0 && run.out.lines().all(|line| columns(line) <= width), "{args:?}: {}", run.out);
+            assert!(run.err.lines().all(|line| columns(line) <= width), "{args:?} in {width} columns\n{}", run.err);
+        }
+    }
+    // In a pipe an error is a line, whatever it names.
+    let err = regard(&["run", &classifier, &"long/".repeat(60)]).fails(1);
+    assert_eq!(err.lines().count(), 1, "{err}");
+    // What programs read stays as it is.
+    let narrow = ran(regard_command().args(["show", "swin_tiny", "--stage", "plan"]).env("COLUMNS", "40")).ok();
+    assert_eq!(narrow, regard(&["show", "swin_tiny", "--stage", "plan"]).ok());
+}
+
+fn regard_command() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_regard"))
+}
+
 #[test]
 fn the_first_screen_says_where_the_time_goes() {
     let text = regard(&["compare", "swin_tiny", "--target", "x86-64-v3"]).ok();

@@ -318,7 +318,7 @@ impl Command for Buffers {
     }
     fn run(&self, file: &TestFile, options: &Options) -> Result<String, String> {
         let (program, _) = file.kernels(options.target()?, "kernels")?;
-        Ok(pipeline::buffers_text(&program))
+        Ok(pipeline::buffers_text(&program, None))
     }
 }
 

@@ -8,6 +8,7 @@
 //! ```
 
 use super::{Graph, Node, NodeId, Tensor};
+use crate::count::counted;
 use crate::{id::IdVec, ops::Op, text::NodeText};
 
 /// Tensors that take so many bytes are asked for before they are computed.
@@ -99,7 +100,12 @@ fn value(
         return match tensor.ty == node.ty && tensor.data.len() == node.ty.elements() {
             true => Ok(tensor),
             false => {
-                let found = format!("was given {} with {} values, expected {}", tensor.ty, tensor.data.len(), node.ty);
+                let found = format!(
+                    "was given {} with {}, expected {}",
+                    tensor.ty,
+                    counted(tensor.data.len(), "value"),
+                    node.ty
+                );
                 Err(EvalError::new(graph, id, found))
             }
         };

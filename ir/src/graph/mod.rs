@@ -32,6 +32,7 @@ pub use names::Names;
 pub use tensor::Tensor;
 
 use crate::{
+    count::counted,
     define_id,
     id::{Id, IdVec},
     ops::Op,
@@ -83,7 +84,7 @@ impl Graph {
                 _ if least == most => least.to_string(),
                 _ => format!("{least} to {most}"),
             };
-            return Err(format!("{} has {} operands, expected {expected}", op.name(), operands.len()));
+            return Err(format!("{} has {}, expected {expected}", op.name(), counted(operands.len(), "operand")));
         }
         let types: Vec<&TensorType> = operands.iter().map(|&o| &self.nodes[o].ty).collect();
         let ty = op.infer(&types)?;

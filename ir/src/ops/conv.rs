@@ -20,6 +20,7 @@ use super::{
     walk::collect,
 };
 use crate::{
+    count::counted,
     graph::Tensor,
     types::{DType, TensorType, strides},
 };
@@ -175,7 +176,7 @@ impl OpDef for Conv2d {
         if let Some(bias) = operands.get(2)
             && bias.shape != [e.out]
         {
-            return Err(format!("conv2d to {} channels has bias {bias}, expected [{}]", e.out, e.out));
+            return Err(format!("conv2d to {} has bias {bias}, expected [{}]", counted(e.out, "channel"), e.out));
         }
         sized(DType::F32, vec![e.batch, e.out, e.rows, e.columns])
     }

@@ -6,6 +6,7 @@ use super::{
     walk::{around, broadcast_strides, collect},
 };
 use crate::{
+    count::counted,
     graph::Tensor,
     types::{Real, ShapeText, TensorType, broadcast, strides},
 };
@@ -93,7 +94,11 @@ impl OpDef for Reshape {
         let result = sized(operands[0].dtype, shape_of(&self.shape)?)?;
         if result.elements() != operands[0].elements() {
             let (found, expected) = (result.elements(), operands[0].elements());
-            return Err(format!("reshape of {} to {result} has {found} elements, expected {expected}", operands[0]));
+            return Err(format!(
+                "reshape of {} to {result} has {}, expected {expected}",
+                operands[0],
+                counted(found, "element")
+            ));
         }
         Ok(result)
     }

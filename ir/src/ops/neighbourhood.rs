@@ -24,6 +24,7 @@ use super::{
     softmax,
 };
 use crate::{
+    count::counted,
     graph::Tensor,
     types::{Real, TensorType},
 };
@@ -143,7 +144,10 @@ impl NeighbourhoodAttention {
         if let Some(tables) = roles.tables {
             let expected = [self.offsets(), head_dim / 2];
             if head_dim % 2 != 0 {
-                return Err(format!("{name} with tables has {head_dim} channels per head, expected an even number"));
+                return Err(format!(
+                    "{name} with tables has {} per head, expected an even number",
+                    counted(head_dim, "channel")
+                ));
             }
             if let Some(table) = tables.iter().find(|table| table.shape != expected) {
                 return Err(format!("{name} has the table {table}, expected f32[{}, {}]", expected[0], expected[1]));

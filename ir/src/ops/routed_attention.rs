@@ -14,6 +14,7 @@ use super::{
     softmax,
 };
 use crate::{
+    count::counted,
     graph::Tensor,
     types::{DType, Real, TensorType},
 };
@@ -53,8 +54,9 @@ impl OpDef for RoutedAttention {
         }
         if self.heads == 0 || !c.is_multiple_of(self.heads) || !e.is_multiple_of(self.heads) {
             return Err(format!(
-                "routed_attention has {} heads, expected a divisor of {c} and {e} channels",
-                self.heads
+                "routed_attention has {}, expected a divisor of {c} and {}",
+                counted(self.heads, "head"),
+                counted(e, "channel")
             ));
         }
         match (y.dtype, &y.shape[..]) {

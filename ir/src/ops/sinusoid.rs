@@ -18,6 +18,7 @@ use super::{
     shape::{float, narrowed, sized},
 };
 use crate::{
+    count::counted,
     graph::Tensor,
     types::{Real, TensorType},
 };
@@ -53,7 +54,7 @@ impl OpDef for Sinusoid {
             return Err(format!("operand of sinusoid is {x}, expected axes batch, channels, height and width"));
         };
         if channels % 2 != 0 {
-            return Err(format!("sinusoid has {channels} channels, expected an even number"));
+            return Err(format!("sinusoid has {}, expected an even number", counted(channels, "channel")));
         }
         if !(self.base.get() > 1.0 && self.base.get().is_finite()) {
             return Err(format!("sinusoid has base {}, expected a number above 1", self.base));

@@ -16,6 +16,7 @@ use super::{
     walk::collect,
 };
 use crate::{
+    count::counted,
     graph::Tensor,
     types::{TensorType, strides},
 };
@@ -64,8 +65,13 @@ impl OpDef for Unfold {
         if found == 0 {
             return Err(format!(
                 "unfold of {} takes pieces of {} by {} with dilation {} on axis {}, expected sizes of 1 or more that fit \
-                 {} elements",
-                operands[0], self.size, self.stride, self.dilation, self.axis, operands[0].shape[axis]
+                 {}",
+                operands[0],
+                self.size,
+                self.stride,
+                self.dilation,
+                self.axis,
+                counted(operands[0].shape[axis], "element")
             ));
         }
         let mut shape = operands[0].shape.clone();

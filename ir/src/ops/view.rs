@@ -4,6 +4,7 @@ use super::{
     OpDef,
     shape::{representable, sized},
 };
+use crate::count::counted;
 use crate::{graph::Tensor, types::TensorType, view::View};
 
 op! {
@@ -18,7 +19,11 @@ impl OpDef for ViewOp {
     fn infer(&self, operands: &[&TensorType]) -> Result<TensorType, String> {
         if self.map.len != operands[0].elements() {
             let (found, expected) = (operands[0].elements(), self.map.len);
-            return Err(format!("view of {} has {found} elements, its map expects {expected}", operands[0]));
+            return Err(format!(
+                "view of {} has {}, its map expects {expected}",
+                operands[0],
+                counted(found, "element")
+            ));
         }
         representable(self.map.fill.get(), operands[0].dtype)?;
         sized(operands[0].dtype, self.map.shape.clone())
@@ -26,6 +31,6 @@ impl OpDef for ViewOp {
     fn eval(&self, operands: &[&Tensor], result: &TensorType) -> Result<Tensor, String> {
         let data = self.map.gather(&operands[0].data, self.map.fill.get());
         data.map(|data| Tensor::new(result.clone(), data))
-            .ok_or_else(|| format!("the map {} leaves its source of {} elements", self.map, self.map.len))
+            .ok_or_else(|| format!("the map {} leaves its source of {}", self.map, counted(self.map.len, "element")))
     }
 }

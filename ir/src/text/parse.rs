@@ -2,6 +2,7 @@
 
 use super::nearest::{nearest, nearest_ops};
 use crate::{
+    count::{agree, counted},
     graph::{Graph, NodeId},
     ops::{Attr, AttrReader, Const, Op},
     source::{Lexer, SourceError, Token, quote},
@@ -224,7 +225,8 @@ impl<'a> Parser<'a, '_> {
         })?;
         let ty = self.graph.ty(node);
         if ty.rank() > MAX_RANK {
-            let message = format!("{} gives {} axes", written.op, ty.rank());
+            let message =
+                format!("{} gives {}", written.op, ty.rank().to_string() + agree(ty.rank(), " axis", " axes"));
             return Err(SourceError::new(written.span.clone(), message).expecting("32 at most"));
         }
         match &written.ty {
@@ -272,8 +274,7 @@ impl<'a> Parser<'a, '_> {
             _ if least == most => least.to_string(),
             _ => format!("{least} to {most}"),
         };
-        let plural = if found == 1 { "" } else { "s" };
-        Err(SourceError::new(span, format!("{} has {found} operand{plural}", written.op)).expecting(expected))
+        Err(SourceError::new(span, format!("{} has {}", written.op, counted(found, "operand"))).expecting(expected))
     }
 
     /// The operands as nodes; a number becomes a constant of the element type of the operand it stands beside.

@@ -42,6 +42,7 @@ use crate::{
 use egg::{Id, Language, RecExpr, Runner, StopReason};
 use matches::Scheduler;
 use regard_ir::{
+    count::counted,
     graph::{Graph, Names, NodeId},
     id::IdVec,
     ops::{Input, Op, Weight},
@@ -101,7 +102,7 @@ impl fmt::Display for RegionReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RegionReport { root, copies, nodes, iterations, stop, .. } = self;
         let alike = if *copies == 1 { String::new() } else { format!(", {copies} regions alike") };
-        write!(f, "%{root}{alike}: {nodes} e-nodes, {iterations} iterations, {stop}; ")?;
+        write!(f, "%{root}{alike}: {}, {}, {stop}; ", counted(*nodes, "e-node"), counted(*iterations, "iteration"))?;
         let mut counts: Vec<(&str, usize)> = Vec::new();
         for step in &self.rules {
             match counts.iter_mut().find(|(rule, _)| *rule == step.rule) {
@@ -134,9 +135,9 @@ impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Stop::Saturated => f.write_str("saturated"),
-            Stop::Nodes(limit) => write!(f, "stopped by the limit of {limit} e-nodes"),
-            Stop::Iterations(limit) => write!(f, "stopped by the limit of {limit} iterations"),
-            Stop::Matches(limit) => write!(f, "stopped by the limit of {limit} matches"),
+            Stop::Nodes(limit) => write!(f, "stopped by the limit of {}", counted(*limit, "e-node")),
+            Stop::Iterations(limit) => write!(f, "stopped by the limit of {}", counted(*limit, "iteration")),
+            Stop::Matches(limit) => write!(f, "stopped by the limit of {}", counted(*limit, "match")),
         }
     }
 }

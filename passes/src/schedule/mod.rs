@@ -30,7 +30,7 @@ pub use space::{Candidate, candidates};
 pub use text::parse;
 
 use crate::{error::Error, plan::Plan};
-use regard_ir::target::Target;
+use regard_ir::{count::counted, target::Target};
 
 /// How one group is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,7 +77,10 @@ impl Schedule {
         }
         if self.groups.len() != plan.groups.len() {
             let (found, expected) = (self.groups.len(), plan.groups.len());
-            return Err(Error::unsupported(format!("the schedule has {found} groups, the plan has {expected}")));
+            return Err(Error::unsupported(format!(
+                "the schedule has {}, the plan has {expected}",
+                counted(found, "group")
+            )));
         }
         for (((name, tiles), group), expected) in self.groups.iter().zip(&plan.groups).zip(&plan.names) {
             if name != expected {

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::archive::{Stored, blocks::Block, numpy};
 use ::safetensors::Dtype;
+use regard_ir::count::counted;
 use std::{borrow::Cow, collections::BTreeMap};
 
 /// The type of the elements of an array.
@@ -109,7 +110,7 @@ impl<'a> Values<'a> {
             (&Value::Element(element), &[_, order, ..]) => {
                 Value::Element(Element { big: self.text(order) == Some(">"), ..element })
             }
-            _ => return Err(format!("gives {} a state of {} parts", self.describe(object), parts.len())),
+            _ => return Err(format!("gives {} a state of {}", self.describe(object), counted(parts.len(), "part"))),
         };
         *self.get_mut(object) = new;
         Ok(())
@@ -160,7 +161,7 @@ impl<'p> Places<'p> {
         let expected = count.and_then(|n| n.checked_mul(dtype.bitsize() as u64 / 8));
         if expected != Some(found) {
             let expected = expected.map_or_else(|| "more than a file can hold".into(), |bytes| bytes.to_string());
-            return Err(format!("has {found} bytes of elements, expected {expected}"));
+            return Err(format!("has {} of elements, expected {expected}", counted(found, "byte")));
         }
         let strides = (array.columns_first && shape.len() > 1).then(|| numpy::columns_first(&shape));
         Ok(Stored { strides, swapped, ..Stored::plain(dtype, shape, block, start) })

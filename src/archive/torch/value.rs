@@ -22,6 +22,7 @@ use super::{
     names::Name,
 };
 use ::safetensors::Dtype;
+use regard_ir::count::counted;
 use std::{borrow::Cow, collections::BTreeMap};
 
 /// The most axes of a tensor.
@@ -273,7 +274,7 @@ impl<'a> Values<'a> {
     /// Storage, first element, shape, strides, then what matters for training only; last, bits that change elements.
     fn tensor(&self, name: Name<'a>, arguments: &[Id]) -> Result<Value<'a>, String> {
         let [storage_id, first, shape, strides, ..] = *arguments else {
-            return Err(format!("calls {name} with {} arguments, expected at least 4", arguments.len()));
+            return Err(format!("calls {name} with {}, expected at least 4", counted(arguments.len(), "argument")));
         };
         let storage = match self.get(storage_id) {
             Value::Storage(storage) => *storage,
@@ -320,7 +321,7 @@ impl<'a> Values<'a> {
         match last {
             Some(last) if last < elements || (empty && last <= elements) => Ok(first),
             _ if empty => Ok(0),
-            _ => Err(format!("{}, outside its storage of {elements} elements", bad())),
+            _ => Err(format!("{}, outside its storage of {}", bad(), counted(elements, "element"))),
         }
     }
     pub fn lengths(&self, id: Id) -> Result<Vec<usize>, String> {

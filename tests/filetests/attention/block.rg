@@ -91,11 +91,11 @@ graph block {
 ;   arena 4096 bytes, 100.0 % of all intermediates' 4096
 ;   scratch 5440 bytes per worker
 ;
-;   id     place            offset        bytes  launches  type  name
-;   m0     input 0                         2048      0..1  f32   x
-;   m1     output 0                        2048      1..1  f32   y
-;   m2     constant              0         8192      0..0  f32   12
-;   m3     arena                 0         4096      0..1  f32   13
+;   id  place     offset  bytes  launches  type  name
+;   m0  input 0            2048      0..1  f32   x
+;   m1  output 0           2048      1..1  f32   y
+;   m2  constant       0   8192      0..0  f32   12
+;   m3  arena          0   4096      0..1  f32   13
 
 ; expect check
 ;   %y within 1e-5 of the reference

@@ -20,7 +20,7 @@ graph both_axes {
 ;   %y : f32[2, 9, 8] = -0.33083 0.01860 -0.00501 0.37895 -0.22969 -1.06685 … norm 6.91045
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 9 e-nodes, 1 iterations, saturated; unchanged
+;   ; %y: 9 e-nodes, 1 iteration, saturated; unchanged
 ;   graph both_axes {
 ;     %q = input : f32[2, 9, 8]
 ;     %k = input : f32[2, 9, 8]

@@ -90,14 +90,14 @@ graph heads {
 ;   arena 1792 bytes, 103.7 % of all intermediates' 1728
 ;   scratch 2240 bytes per worker
 ;
-;   id     place            offset        bytes  launches  type  name
-;   m0     input 0                          432      0..0  f32   x
-;   m1     output 0                         432      2..2  f32   y
-;   m2     constant              0          144      1..1  f32   b
-;   m3     constant            192         2304      0..0  f32   w
-;   m4     constant           2496          768      2..2  f32   o
-;   m5     arena                 0         1296      0..1  f32   p
-;   m6     arena              1344          432      1..2  f32   j
+;   id  place     offset  bytes  launches  type  name
+;   m0  input 0             432      0..0  f32   x
+;   m1  output 0            432      2..2  f32   y
+;   m2  constant       0    144      1..1  f32   b
+;   m3  constant     192   2304      0..0  f32   w
+;   m4  constant    2496    768      2..2  f32   o
+;   m5  arena          0   1296      0..1  f32   p
+;   m6  arena       1344    432      1..2  f32   j
 
 ; expect check
 ;   %y within 1e-5 of the reference

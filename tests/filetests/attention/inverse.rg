@@ -19,7 +19,7 @@ graph inverse {
 ;   %y : f32[2, 9, 8] = -0.21035 0.26889 -0.18375 0.01535 -0.11130 -0.48065 … norm 3.04527
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 6 e-nodes, 1 iterations, saturated; unchanged
+;   ; %y: 6 e-nodes, 1 iteration, saturated; unchanged
 ;   graph inverse {
 ;     %q = input : f32[2, 9, 8]
 ;     %k = input : f32[2, 7, 8]

@@ -26,7 +26,7 @@ graph window_of_positions {
 ;   }
 
 ; expect kernels target=x86-64-v4
-;   program window_of_positions: 1 kernels, 1 launches
+;   program window_of_positions: 1 kernel, 1 launch
 ;     0 attend_2x270x270x8 blocks 4 (v, q, k, y)
 ;   attend_2x270x270x8: core lanes 16, grid [2, 2, 1], 727 instructions, work depends on data, 44800 B scratch
 

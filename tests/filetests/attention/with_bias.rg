@@ -23,7 +23,7 @@ graph with_bias {
 ;   }
 
 ; expect kernels target=x86-64-v4
-;   program with_bias: 1 kernels, 1 launches
+;   program with_bias: 1 kernel, 1 launch
 ;     0 attend_6x9x9x8 blocks 12 (bias, v, q, k, y)
 ;   attend_6x9x9x8: core lanes 16, grid [6, 2, 1], 401 instructions, 54432 flops, params 26112 B read 3456 B written, scratch 37296 B read 40920 B written, 1664 B scratch
 

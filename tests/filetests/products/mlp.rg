@@ -38,14 +38,14 @@ graph mlp {
 ;   arena 1536 bytes, 100.0 % of all intermediates' 1536
 ;   scratch 640 bytes per worker
 ;
-;   id     place            offset        bytes  launches  type  name
-;   m0     input 0                          384      0..1  f32   x
-;   m1     output 0                         384      1..1  f32   y
-;   m2     constant              0           64      1..1  f32   b2
-;   m3     constant             64          256      0..0  f32   24
-;   m4     constant            320         4096      1..1  f32   w2
-;   m5     constant           4416         4096      0..0  f32   19
-;   m6     arena                 0         1536      0..1  f32   g
+;   id  place     offset  bytes  launches  type  name
+;   m0  input 0             384      0..1  f32   x
+;   m1  output 0            384      1..1  f32   y
+;   m2  constant       0     64      1..1  f32   b2
+;   m3  constant      64    256      0..0  f32   24
+;   m4  constant     320   4096      1..1  f32   w2
+;   m5  constant    4416   4096      0..0  f32   19
+;   m6  arena          0   1536      0..1  f32   g
 
 ; expect check
 ;   %y within 1e-5 of the reference

@@ -52,7 +52,7 @@ graph norm_linear {
 ;   }
 
 ; expect kernels target=x86-64-v4
-;   program norm_linear: 1 kernels, 1 launches
+;   program norm_linear: 1 kernel, 1 launch
 ;     0 product_5x24x10 blocks 3 (x, 18, 15, y)
 ;   product_5x24x10: core lanes 16, grid [1, 3, 1], 148 instructions, 6500 flops, params 7232 B read 320 B written, scratch 896 B read 1152 B written, 320 B scratch
 

@@ -15,7 +15,7 @@ graph parallel_gate {
 }
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 7 e-nodes, 1 iterations, saturated; unchanged
+;   ; %y: 7 e-nodes, 1 iteration, saturated; unchanged
 ;   graph parallel_gate {
 ;     %x = input : f32[9, 12]
 ;     %w = weight : f32[12, 21]

@@ -36,13 +36,13 @@ graph residual_chain {
 ;   arena 512 bytes, 76.2 % of all intermediates' 672
 ;   scratch 192 bytes per worker
 ;
-;   id     place            offset        bytes  launches  type  name
-;   m0     input 0                          224      0..0  f32   x0
-;   m1     output 0                         224      3..3  f32   x4
-;   m2     constant              0          512      0..3  f32   w
-;   m3     arena                 0          224      0..1  f32   x1
-;   m4     arena               256          224      1..2  f32   x2
-;   m5     arena                 0          224      2..3  f32   x3
+;   id  place     offset  bytes  launches  type  name
+;   m0  input 0             224      0..0  f32   x0
+;   m1  output 0            224      3..3  f32   x4
+;   m2  constant       0    512      0..3  f32   w
+;   m3  arena          0    224      0..1  f32   x1
+;   m4  arena        256    224      1..2  f32   x2
+;   m5  arena          0    224      2..3  f32   x3
 
 ; expect check
 ;   %x4 within 1e-5 of the reference

@@ -63,18 +63,18 @@ graph regions {
 ;   arena 12608 bytes, 99.2 % of all intermediates' 12704
 ;   scratch 5440 bytes per worker
 ;
-;   id     place            offset        bytes  launches  type  name
-;   m0     input 0                         4096      0..0  f32   x
-;   m1     output 0                        4096      5..5  f32   y
-;   m2     constant              0           16      4..4  i32   2
-;   m3     constant             64           64      3..3  bool  6
-;   m4     constant            128            8      4..4  i32   7
-;   m5     constant            192         3072      0..0  f32   w
-;   m6     arena                 0        12288      0..5  f32   qkv
-;   m7     arena             12288          256      1..2  f32   18
-;   m8     arena             12544           64      2..3  f32   20
-;   m9     arena             12288           64      3..4  i32   36
-;   m10    arena             12352           32      4..5  i32   41
+;   id   place     offset  bytes  launches  type  name
+;   m0   input 0            4096      0..0  f32   x
+;   m1   output 0           4096      5..5  f32   y
+;   m2   constant       0     16      4..4  i32   2
+;   m3   constant      64     64      3..3  bool  6
+;   m4   constant     128      8      4..4  i32   7
+;   m5   constant     192   3072      0..0  f32   w
+;   m6   arena          0  12288      0..5  f32   qkv
+;   m7   arena      12288    256      1..2  f32   18
+;   m8   arena      12544     64      2..3  f32   20
+;   m9   arena      12288     64      3..4  i32   36
+;   m10  arena      12352     32      4..5  i32   41
 
 ; expect check
 ;   %y within 1e-5 of the reference

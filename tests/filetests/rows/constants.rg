@@ -19,7 +19,7 @@ graph constants {
 ;   %y : f32[4] = -0.08607 0.50314 -4.92064 -0.27788 … norm 4.95485
 
 ; expect optimize target=x86-64-v4
-;   ; %y: 3 e-nodes, 1 iterations, saturated; unchanged
+;   ; %y: 3 e-nodes, 1 iteration, saturated; unchanged
 ;   graph constants {
 ;     %x = input : f32[4]
 ;     %a = weight : f32[4]

@@ -78,7 +78,7 @@ graph layer_norm {
 ;   }
 
 ; expect kernels target=x86-64-v4
-;   program layer_norm: 1 kernels, 1 launches
+;   program layer_norm: 1 kernel, 1 launch
 ;     0 row_3x17 blocks 3 (x, gamma, beta, y)
 ;   row_3x17: core lanes 16, grid [3, 1, 1], 99 instructions, 1098 flops, params 1920 B read 384 B written, scratch 0 B read 0 B written, 0 B scratch
 

@@ -24,7 +24,7 @@ graph pointwise {
 ;   }
 
 ; expect text target=x86-64-v3
-;   // program pointwise: 1 kernels, 1 launches
+;   // program pointwise: 1 kernel, 1 launch
 ;   //   0 row_1x15 blocks 3 (x, b, y)
 ;
 ;   // 32 statements, 0 bytes of scratch

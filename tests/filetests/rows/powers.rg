@@ -44,11 +44,11 @@ graph powers {
 
 ; expect optimize target=x86-64-v4
 ;   ; %square: 6 e-nodes, 2 iterations, saturated; square
-;   ; %cube: 5 e-nodes, 1 iterations, saturated; unchanged
-;   ; %size: 2 e-nodes, 1 iterations, saturated; unchanged
-;   ; %root: 5 e-nodes, 1 iterations, saturated; unchanged
+;   ; %cube: 5 e-nodes, 1 iteration, saturated; unchanged
+;   ; %size: 2 e-nodes, 1 iteration, saturated; unchanged
+;   ; %root: 5 e-nodes, 1 iteration, saturated; unchanged
 ;   ; %any: 5 e-nodes, 2 iterations, saturated; unchanged
-;   ; %base: 5 e-nodes, 1 iterations, saturated; unchanged
+;   ; %base: 5 e-nodes, 1 iteration, saturated; unchanged
 ;   graph powers {
 ;     %x = input : f32[3, 10]
 ;     %e = input : f32[10]

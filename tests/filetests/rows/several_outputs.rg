@@ -27,10 +27,10 @@ graph several_outputs {
 ;   arena 0 bytes, 0.0 % of all intermediates' 0
 ;   scratch 0 bytes per worker
 ;
-;   id     place            offset        bytes  launches  type  name
-;   m0     input 0                           96      0..0  f32   x
-;   m1     output 0                          96      0..1  f32   a
-;   m2     output 1                          16      1..1  f32   b
+;   id  place     offset  bytes  launches  type  name
+;   m0  input 0              96      0..0  f32   x
+;   m1  output 0             96      0..1  f32   a
+;   m2  output 1             16      1..1  f32   b
 
 ; expect check
 ;   %a, %b within 1e-5 of the reference

@@ -36,7 +36,7 @@ graph relative_bias {
 ;   }
 
 ; expect kernels target=x86-64-v4
-;   program relative_bias: 1 kernels, 1 launches
+;   program relative_bias: 1 kernel, 1 launch
 ;     0 attend_6x4x4x8 blocks 12 (rows, v, q, k, y)
 ;   attend_6x4x4x8: core lanes 16, grid [6, 2, 1], 395 instructions, 20352 flops, params 18432 B read 1536 B written, scratch 16608 B read 21600 B written, 1152 B scratch
 
