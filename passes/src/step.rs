@@ -73,3 +73,21 @@ pub(crate) type Moved = IdVec<NodeId, Option<NodeId>>;
 pub(crate) fn both(first: &Moved, second: &Moved) -> Moved {
     first.values().map(|moved| moved.and_then(|id| second[id])).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_step_is_kept_once_where_it_was_first() {
+        let step = |rule: &str, backward| {
+            let side = |name: &str| Graph::new(name);
+            Step { rule: rule.into(), backward, left: side("left"), right: side("right") }
+        };
+        let mut steps = Steps::default();
+        for (rule, backward) in [("b", false), ("a", false), ("b", false), ("b", true), ("a", false)] {
+            steps.add(step(rule, backward));
+        }
+        assert_eq!(steps.into_vec(), [step("b", false), step("a", false), step("b", true)]);
+    }
+}

@@ -6,7 +6,8 @@
 //!
 //! egg looks for all matches of all rules again in every round. A match whose classes are what they were gives the
 //! same terms again, so it is remembered and skipped; one that was refused is tried again once a class became constant,
-//! the only fact that can change. A match in which a class holds itself is skipped too: it says nothing new, and where x
+//! the only fact that a signature asks for and that can change. A number that was once [too far](super::away) from a written value
+//! to move is not asked again, which only keeps it where it is. A match in which a class holds itself is skipped too: it says nothing new, and where x
 //! equals its own rotation by one, such matches would form all n rotations of whatever reads x.
 //!
 //! Rules whose right side is smaller than their left side go first, in rounds of their own, until they find nothing: so
