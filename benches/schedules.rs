@@ -14,13 +14,10 @@
 
 mod battery;
 
-use battery::{ROWS, Row};
+use battery::{ROWS, Row, ranks};
 use rayon::prelude::*;
 use regard::{
-    compare::{
-        measure::{Timed, in_turns},
-        ranks,
-    },
+    compare::measure::{Timed, in_turns},
     ir::target::Target,
     passes::{
         Plan, Schedule,

@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// The picture.
-pub fn draw() -> RgbImage {
+pub(crate) fn draw() -> RgbImage {
     RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
         let mut sum = [0u32; 3];
         for i in 0..SAMPLES * SAMPLES {

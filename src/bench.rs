@@ -21,7 +21,7 @@ const WARM_UP: Duration = Duration::from_millis(300);
 
 /// What was measured; times in seconds.
 #[derive(Clone, Debug)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// Name of the model.
     pub model: String,
     /// Images per run.
@@ -52,7 +52,7 @@ pub struct Measured {
 
 /// What the launches of one kernel take in one run.
 #[derive(Clone, Debug)]
-pub struct KernelTime {
+pub(crate) struct KernelTime {
     /// Name of the kernel.
     pub kernel: String,
     /// What its launches compute, in order: names of groups.
@@ -65,7 +65,7 @@ pub struct KernelTime {
 ///
 /// # Errors
 /// Where the graph cannot be compiled or run.
-pub fn measure(graph: &Graph, batch: usize, options: &pipeline::Options, trace: &mut Trace) -> Result<Measured> {
+pub(crate) fn measure(graph: &Graph, batch: usize, options: &pipeline::Options, trace: &mut Trace) -> Result<Measured> {
     let (session, program, names) = pipeline::named_session(graph, options, trace)?;
     let stages = trace.times().to_vec();
     let inputs: Vec<Vec<u8>> = crate::check::inputs(graph, 0)
@@ -135,26 +135,26 @@ fn kernel_times(
 
 impl Measured {
     /// The middle run.
-    pub fn median(&self) -> f64 {
+    pub(crate) fn median(&self) -> f64 {
         let mut sorted = self.runs.clone();
         sorted.sort_by(f64::total_cmp);
         let middle = sorted.len() / 2;
         if sorted.len().is_multiple_of(2) { (sorted[middle - 1] + sorted[middle]) / 2.0 } else { sorted[middle] }
     }
     /// The fastest run.
-    pub fn least(&self) -> f64 {
+    pub(crate) fn least(&self) -> f64 {
         self.runs.iter().copied().fold(f64::INFINITY, f64::min)
     }
     /// All stages of compilation.
-    pub fn compile(&self) -> f64 {
+    pub(crate) fn compile(&self) -> f64 {
         self.stages.iter().map(|s| s.1.as_secs_f64()).sum()
     }
     /// GFLOP/s of the median run.
-    pub fn gflop_per_s(&self) -> f64 {
+    pub(crate) fn gflop_per_s(&self) -> f64 {
         self.flops as f64 / 1e9 / self.median()
     }
     /// One JSON object; with `kernels` also the time of each.
-    pub fn json(&self, kernels: bool) -> Value {
+    pub(crate) fn json(&self, kernels: bool) -> Value {
         let rounded = |value: f64, digits: i32| (value * 10f64.powi(digits)).round() / 10f64.powi(digits);
         let mut value = json!({
             "model": self.model,

@@ -119,7 +119,12 @@ fn errors_of<'a>(graph: &Graph, pairs: impl Iterator<Item = (&'a Vec<f64>, &'a V
 ///
 /// # Errors
 /// Where the graph cannot be compiled or run.
-pub fn settle(job: &Job, of: fn(&Op) -> bool, inputs: &[Vec<f64>], trace: &mut Trace) -> Result<Option<Settled>> {
+pub(crate) fn settle(
+    job: &Job,
+    of: fn(&Op) -> bool,
+    inputs: &[Vec<f64>],
+    trace: &mut Trace,
+) -> Result<Option<Settled>> {
     choices::settle(job, of, inputs, &mut |graph, inputs| {
         let job = Job { graph, recipe: job.recipe.clone(), ..*job };
         prepare(&job, trace)?(inputs)
@@ -135,7 +140,7 @@ pub fn inputs(graph: &Graph, seed: u64) -> Vec<Vec<f64>> {
 ///
 /// # Errors
 /// Where the graph has no value.
-pub fn reference(graph: &Graph, weights: &dyn Weights, inputs: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
+pub(crate) fn reference(graph: &Graph, weights: &dyn Weights, inputs: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
     let ids = graph.inputs();
     let given = |id, _: &_| ids.iter().position(|&input| input == id).map(|i| inputs[i].clone());
     let outputs = eval(graph, &mut leaf(graph, weights, given))?;
@@ -183,7 +188,7 @@ fn prepare<'a>(job: &Job<'a>, trace: &mut Trace) -> Result<Box<Reference<'a>>> {
 ///
 /// # Errors
 /// Where the inputs do not fit.
-pub fn run_session(session: &Session, inputs: &[Vec<u8>]) -> Result<Vec<Vec<u8>>> {
+pub(crate) fn run_session(session: &Session, inputs: &[Vec<u8>]) -> Result<Vec<Vec<u8>>> {
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
     let mut outputs: Vec<Vec<u8>> = session.program().outputs.iter().map(|port| vec![0; port.ty.bytes()]).collect();
     session.run(&inputs, &mut outputs.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>())?;

@@ -22,7 +22,7 @@ use regard_ir::{
 };
 
 /// A job done again, with the choices that the program made.
-pub struct Settled {
+pub(crate) struct Settled {
     /// Choices that the reference would have made otherwise: name, and how much it prefers its own.
     pub others: Vec<(String, f64)>,
     /// The program's outputs.
@@ -33,21 +33,21 @@ pub struct Settled {
 
 impl Settled {
     /// Whether the reference hardly prefers its own choices.
-    pub fn is_near(&self) -> bool {
+    pub(crate) fn is_near(&self) -> bool {
         self.others.iter().all(|(_, margin)| *margin < TOLERANCE)
     }
 }
 
 /// Compiles a graph and runs it on inputs.
-pub type Run<'a> = dyn FnMut(&Graph, &[Vec<f64>]) -> Result<Vec<Vec<f64>>> + 'a;
+pub(crate) type Run<'a> = dyn FnMut(&Graph, &[Vec<f64>]) -> Result<Vec<Vec<f64>>> + 'a;
 
 /// Whether the op chooses by size what other values are made of.
-pub fn is_route(op: &Op) -> bool {
+pub(crate) fn is_route(op: &Op) -> bool {
     matches!(op, Op::Route(_) | Op::TopK(_))
 }
 
 /// Whether the op chooses by size: regions, or the classes of pixels.
-pub fn is_choice(op: &Op) -> bool {
+pub(crate) fn is_choice(op: &Op) -> bool {
     is_route(op) || matches!(op, Op::Argmax(_))
 }
 
@@ -56,7 +56,7 @@ pub fn is_choice(op: &Op) -> bool {
 ///
 /// # Errors
 /// Where the graph cannot be compiled, run or evaluated.
-pub fn settle(job: &Job, of: fn(&Op) -> bool, inputs: &[Vec<f64>], run: &mut Run) -> Result<Option<Settled>> {
+pub(crate) fn settle(job: &Job, of: fn(&Op) -> bool, inputs: &[Vec<f64>], run: &mut Run) -> Result<Option<Settled>> {
     let nodes = job.graph.nodes.iter().filter(|(_, node)| of(&node.op));
     let choices: Vec<NodeId> = nodes.map(|(id, _)| id).collect();
     if choices.is_empty() {
@@ -138,7 +138,7 @@ fn logits(node: &Node, operands: &[Tensor]) -> Result<Tensor> {
 }
 
 /// The relative errors of a settled job's outputs.
-pub fn errors(settled: &Settled) -> Vec<f64> {
+pub(crate) fn errors(settled: &Settled) -> Vec<f64> {
     settled.found.iter().zip(&settled.expected).map(|(f, e)| crate::values::relative_error(f, e)).collect()
 }
 

@@ -24,7 +24,7 @@ use crate::{
 const LONGEST: usize = 1000;
 
 /// Shorthand for results of this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 /// Why a command did not do its job.
 #[derive(Debug, ThisError)]
@@ -113,14 +113,14 @@ fn output_name(path: &Path) -> String {
 
 impl Error {
     /// Exit code of the process.
-    pub fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Error::Usage(_) | Error::CommandLine(_) => 2,
             _ => 1,
         }
     }
     /// The whole message for a person, in lines of at most `width` columns; `color` where it goes to a terminal.
-    pub fn render(&self, color: bool, width: Option<usize>) -> String {
+    pub(crate) fn render(&self, color: bool, width: Option<usize>) -> String {
         let text = match self {
             Error::Text(text) => return text.render(color, width),
             Error::CommandLine(error) => {
@@ -137,7 +137,7 @@ impl Error {
         folded_lines(&lines.join("\n"), width)
     }
     /// Whether the reader of standard output went away, which ends a command quietly.
-    pub fn is_broken_pipe(&self) -> bool {
+    pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Error::System(source) | Error::Write { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
     }
 }
@@ -164,7 +164,7 @@ impl fmt::Display for TextError {
 impl TextError {
     /// File, line and column, the offending text underlined, and what was expected, error by error; of text that is wider
     /// than `width` columns, the part around the error.
-    pub fn render(&self, color: bool, width: Option<usize>) -> String {
+    pub(crate) fn render(&self, color: bool, width: Option<usize>) -> String {
         let groups: Vec<Group<'_>> = self.errors.iter().map(|error| self.group(error)).collect();
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let renderer = width.map_or(renderer.clone(), |width| renderer.term_width(width));

@@ -11,13 +11,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use regard_runtime::files::{identity, is_regular, is_standard_output};
+pub(crate) use regard_runtime::files::{identity, is_regular, is_standard_output};
 
 /// Writes `bytes` to `path`; `-` is standard output.
 ///
 /// # Errors
 /// Where it cannot be written; what was there before is untouched.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     write_with(path, |file| file.write_all(bytes).map_err(|source| unwritable(path, source)))
 }
 
@@ -25,7 +25,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 ///
 /// # Errors
 /// The reason why it cannot.
-pub fn check(path: &Path) -> Result<()> {
+pub(crate) fn check(path: &Path) -> Result<()> {
     regard_runtime::files::check(path).map_err(|source| unwritable(path, source))
 }
 
@@ -33,7 +33,7 @@ pub fn check(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// As `fill`, and as [`write()`].
-pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+pub(crate) fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let mut file = Output::create(path).map_err(|source| unwritable(path, source))?;
     fill(&mut file)?;
     publish(vec![file]).map_err(|(path, source)| Error::Write { path, source })
@@ -43,7 +43,7 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) 
 ///
 /// # Errors
 /// As [`write()`], with the path of the first that cannot be written.
-pub fn write_set(set: &[(&Path, Vec<&[u8]>)]) -> Result<()> {
+pub(crate) fn write_set(set: &[(&Path, Vec<&[u8]>)]) -> Result<()> {
     let mut files = Vec::new();
     for (path, parts) in set {
         let mut file = Output::create(path).map_err(|source| unwritable(path, source))?;
@@ -58,7 +58,7 @@ fn unwritable(path: &Path, source: io::Error) -> Error {
 }
 
 /// The bytes of a file of at most `limit` bytes.
-pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let unreadable = |source| Error::Read { path: path.to_owned(), source };
     let file = fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
@@ -71,7 +71,7 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
 }
 
 /// The text of a file of at most `limit` bytes, without a byte order mark.
-pub fn read_text(path: &Path, limit: u64) -> Result<String> {
+pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String> {
     let mut bytes = read(path, limit)?;
     if bytes.starts_with(b"\xef\xbb\xbf") {
         bytes.drain(..3);

@@ -370,7 +370,7 @@ fn near_ties((maps, shape): (&[f64], &[usize]), size: [usize; 2]) -> u64 {
 }
 
 /// Compares which class is largest.
-pub fn choice(found: &[f64], expected: &[f64]) -> Choice {
+pub(crate) fn choice(found: &[f64], expected: &[f64]) -> Choice {
     let (f, e) = (argmax(found), argmax(expected));
     let scale = expected.iter().fold(0.0f64, |scale, v| scale.max(v.abs()));
     match f == e {

@@ -21,7 +21,7 @@ use std::{
 };
 
 /// A session that takes images `[B, 3, H, W]` and returns logits `[B, classes]`.
-pub struct Classifier<'a> {
+pub(crate) struct Classifier<'a> {
     session: &'a Session,
     shape: [usize; 4],
     classes: usize,
@@ -29,7 +29,7 @@ pub struct Classifier<'a> {
 }
 
 /// What one run gave.
-pub struct Done {
+pub(crate) struct Done {
     /// Each image's name, and what was done to set it upright.
     pub names: Vec<String>,
     /// Logits of these images, one after the other.
@@ -42,7 +42,7 @@ pub struct Done {
 
 impl<'a> Classifier<'a> {
     /// The session as a classifier of images, if it is one; how pictures become its input.
-    pub fn new(session: &'a Session, preparation: Preparation) -> Option<Classifier<'a>> {
+    pub(crate) fn new(session: &'a Session, preparation: Preparation) -> Option<Classifier<'a>> {
         let program = session.program();
         let ([input], [output]) = (&program.inputs[..], &program.outputs[..]) else { return None };
         let shape: [usize; 4] = input.ty.shape.clone().try_into().ok()?;
@@ -51,15 +51,15 @@ impl<'a> Classifier<'a> {
         (floats && shape[1] == 3 && shape[0] == batch).then_some(Classifier { session, shape, classes, preparation })
     }
     /// Images per run.
-    pub fn batch(&self) -> usize {
+    pub(crate) fn batch(&self) -> usize {
         self.shape[0]
     }
     /// Height and width of its images.
-    pub fn size(&self) -> (usize, usize) {
+    pub(crate) fn size(&self) -> (usize, usize) {
         (self.shape[2], self.shape[3])
     }
     /// Logits per image.
-    pub fn classes(&self) -> usize {
+    pub(crate) fn classes(&self) -> usize {
         self.classes
     }
     /// Runs one batch of images, none for the picture that comes with the program. A batch that is not full is
@@ -67,7 +67,7 @@ impl<'a> Classifier<'a> {
     ///
     /// # Errors
     /// Where an image cannot be read.
-    pub fn run(&self, images: &[PathBuf]) -> Result<Done> {
+    pub(crate) fn run(&self, images: &[PathBuf]) -> Result<Done> {
         let [batch, channels, height, width] = self.shape;
         let (mut names, mut input) = (Vec::new(), Vec::with_capacity(batch * channels * height * width));
         for image in images {
@@ -93,7 +93,7 @@ impl<'a> Classifier<'a> {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn write(&self, path: &Path, logits: &[f32]) -> Result<()> {
+    pub(crate) fn write(&self, path: &Path, logits: &[f32]) -> Result<()> {
         let program = self.session.program();
         let shape = [logits.len() / self.classes, self.classes];
         archive::write(path, &[archive::Tensor::f32(&program.outputs[0].name, &shape, logits)], &program.name)
@@ -101,18 +101,18 @@ impl<'a> Classifier<'a> {
 }
 
 /// Images in batches; one empty batch where there are none.
-pub fn batches(images: &[PathBuf], batch: usize) -> Vec<Vec<PathBuf>> {
+pub(crate) fn batches(images: &[PathBuf], batch: usize) -> Vec<Vec<PathBuf>> {
     if images.is_empty() { vec![Vec::new()] } else { images.chunks(batch).map(<[PathBuf]>::to_vec).collect() }
 }
 
 /// For several images, the time of one.
-pub fn per_image(images: usize, time: Duration) -> String {
+pub(crate) fn per_image(images: usize, time: Duration) -> String {
     if images < 2 { String::new() } else { format!(", {} per image", report::duration(time / images as u32)) }
 }
 
 /// A run that agrees with the reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Agreement {
+pub(crate) struct Agreement {
     /// Relative error, below 1e-5.
     pub error: f64,
     /// Whether the classes are the reference's; otherwise the reference hardly prefers its own.
@@ -131,7 +131,7 @@ impl fmt::Display for Agreement {
 ///
 /// # Errors
 /// Where the reference has no value, or the contract is broken.
-pub fn comparison(done: &Done, reference: &Reference) -> Result<Agreement> {
+pub(crate) fn comparison(done: &Done, reference: &Reference) -> Result<Agreement> {
     let input: Vec<f64> = done.input.iter().map(|&v| f64::from(v)).collect();
     let expected = reference(&[input])?.swap_remove(0);
     let found: Vec<f64> = done.logits.iter().map(|&v| f64::from(v)).collect();
@@ -156,7 +156,7 @@ pub fn comparison(done: &Done, reference: &Reference) -> Result<Agreement> {
 
 /// An output of a run.
 #[derive(Clone, Debug)]
-pub struct Output {
+pub(crate) struct Output {
     /// Its name.
     pub name: String,
     /// Its type.
@@ -188,7 +188,7 @@ impl fmt::Display for Output {
 /// # Errors
 /// Where a file cannot be read or written, a tensor is missing, has another shape or type or a value that the input
 /// does not hold, or the contract is broken.
-pub fn raw(
+pub(crate) fn raw(
     session: &Session,
     input: &Path,
     output: Option<&Path>,
@@ -260,7 +260,7 @@ fn write_outputs(session: &Session, path: &Path, outputs: &[Vec<u8>]) -> Result<
 ///
 /// # Errors
 /// Where the outputs cannot be written, or the contract is broken.
-pub fn synthetic(
+pub(crate) fn synthetic(
     session: &Session,
     output: Option<&Path>,
     reference: Option<&Reference>,

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt};
 
 /// The first key that stands twice in one object of a JSON text, at any depth. Whether the text is JSON at all is left
 /// to its reader.
-pub fn repeated_key(text: &[u8]) -> Option<String> {
+pub(crate) fn repeated_key(text: &[u8]) -> Option<String> {
     let mut repeated = None;
     let mut reader = serde_json::Deserializer::from_slice(text);
     // Whatever else is wrong with the text ends the search.

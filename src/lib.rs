@@ -44,30 +44,30 @@ pub use regard_passes as passes;
 pub use regard_runtime as runtime;
 
 pub mod pipeline;
-pub mod source;
+pub(crate) mod source;
 
 pub mod archive;
 pub mod images;
 pub mod values;
 pub mod weights;
 
-pub mod bench;
+pub(crate) mod bench;
 pub mod check;
-pub mod choices;
+pub(crate) mod choices;
 pub mod compare;
-pub mod explain;
+pub(crate) mod explain;
 pub mod golden;
-pub mod inference;
+pub(crate) mod inference;
 pub mod score;
-pub mod segment;
-pub mod table;
+pub(crate) mod segment;
+pub(crate) mod table;
 
 pub mod cli;
-pub mod errors;
-pub mod files;
+pub(crate) mod errors;
+pub(crate) mod files;
 mod json;
 mod memory;
 pub mod progress;
 pub mod report;
 mod room;
-pub mod threads;
+pub(crate) mod threads;

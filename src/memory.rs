@@ -18,7 +18,7 @@ const SMALL: u64 = 64 << 20;
 ///
 /// # Errors
 /// Where it would not; the sentence names the largest and its bytes.
-pub fn afford(graph: &Graph) -> Result<()> {
+pub(crate) fn afford(graph: &Graph) -> Result<()> {
     let ports = graph.inputs().into_iter().chain(graph.outputs.iter().copied());
     afford_all(ports.map(|id| (graph.text_name(id), graph.ty(id))))
 }
@@ -27,7 +27,7 @@ pub fn afford(graph: &Graph) -> Result<()> {
 ///
 /// # Errors
 /// As [`afford`].
-pub fn afford_ports<K>(program: &Program<K>) -> Result<()> {
+pub(crate) fn afford_ports<K>(program: &Program<K>) -> Result<()> {
     let ports = program.inputs.iter().chain(&program.outputs);
     afford_all(ports.map(|Port { name, ty, .. }| (name.clone(), ty)))
 }
@@ -51,7 +51,7 @@ fn afford_all<'a>(tensors: impl Iterator<Item = (String, &'a TensorType)>) -> Re
 }
 
 /// Whether the system would give so many bytes.
-pub fn is_given(bytes: u64) -> bool {
+pub(crate) fn is_given(bytes: u64) -> bool {
     bytes < SMALL || usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
 }
 

@@ -18,7 +18,7 @@ pub struct Progress {
 
 impl Progress {
     /// A line on standard error, or nothing where that is no terminal or no thread is to be had.
-    pub fn stderr() -> Progress {
+    pub(crate) fn stderr() -> Progress {
         // The line has a thread of its own.
         if !io::stderr().is_terminal() || threads::are_refused() {
             return Progress::hidden();
@@ -32,14 +32,14 @@ impl Progress {
         Progress { bar: ProgressBar::hidden() }
     }
     /// Says what is being done now.
-    pub fn say(&self, what: impl Into<String>) {
+    pub(crate) fn say(&self, what: impl Into<String>) {
         self.bar.set_message(what.into());
         if !self.bar.is_hidden() {
             self.bar.enable_steady_tick(TICK);
         }
     }
     /// Removes the line, before something else is printed.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();
     }
 }

@@ -4,13 +4,13 @@ pub mod screen;
 mod table;
 
 use regard_ir::count::counted;
-pub use table::{Column, Fitted, Table};
+pub(crate) use table::{Column, Table};
 
 use crate::errors::{Error, Result};
 use std::{borrow::Cow, time::Duration};
 
 /// Text from a file as a terminal may see it: control characters are written out as `\u{1b}`, but for line ends.
-pub fn printable(text: &str) -> Cow<'_, str> {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let harmful = |c: char| c.is_control() && c != '\n';
     match text.contains(harmful) {
         false => Cow::Borrowed(text),
@@ -19,7 +19,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 }
 
 /// A time in the unit that suits it.
-pub fn duration(time: Duration) -> String {
+pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     match seconds {
         s if s >= 1.0 => format!("{s:.2} s"),
@@ -29,7 +29,7 @@ pub fn duration(time: Duration) -> String {
 }
 
 /// An estimate in femtoseconds in the unit that suits it.
-pub fn femtoseconds(time: u64) -> String {
+pub(crate) fn femtoseconds(time: u64) -> String {
     match time {
         t if t >= 1_000_000_000_000 => format!("{:.3} ms", t as f64 / 1e12),
         t => format!("{:.3} µs", t as f64 / 1e9),
@@ -37,7 +37,7 @@ pub fn femtoseconds(time: u64) -> String {
 }
 
 /// A size in the unit that suits it.
-pub fn bytes(n: u64) -> String {
+pub(crate) fn bytes(n: u64) -> String {
     match n {
         n if n >= 10_000_000 => format!("{:.1} MB", n as f64 / 1e6),
         n if n >= 10_000 => format!("{:.1} kB", n as f64 / 1e3),
@@ -56,14 +56,14 @@ pub fn flops(n: u64) -> String {
 
 /// Names of classes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Labels(Vec<String>);
+pub(crate) struct Labels(Vec<String>);
 
 impl Labels {
     /// One name per line; nothing gives `class 123`.
     ///
     /// # Errors
     /// Where there are not as many names as classes.
-    pub fn new(names: Vec<String>, classes: usize) -> Result<Labels> {
+    pub(crate) fn new(names: Vec<String>, classes: usize) -> Result<Labels> {
         if !names.is_empty() && names.len() != classes {
             let found = names.len();
             return Err(Error::Failed(format!(
@@ -75,13 +75,13 @@ impl Labels {
         Ok(Labels(names))
     }
     /// The name of a class.
-    pub fn name(&self, class: usize) -> String {
+    pub(crate) fn name(&self, class: usize) -> String {
         self.0.get(class).map_or_else(|| format!("class {class}"), |name| printable(name).into_owned())
     }
 }
 
 /// The `k` most probable classes with their probabilities, most probable first; equal ones in order.
-pub fn top(logits: &[f32], k: usize) -> Vec<(usize, f64)> {
+pub(crate) fn top(logits: &[f32], k: usize) -> Vec<(usize, f64)> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let weights: Vec<f64> = logits.iter().map(|&l| f64::from(l - largest).exp()).collect();
     let total: f64 = weights.iter().sum();
@@ -91,7 +91,7 @@ pub fn top(logits: &[f32], k: usize) -> Vec<(usize, f64)> {
 }
 
 /// The lines of [`top`]; names lose their middle beyond `width`.
-pub fn top_lines(logits: &[f32], k: usize, labels: &Labels, width: Option<usize>) -> String {
+pub(crate) fn top_lines(logits: &[f32], k: usize, labels: &Labels, width: Option<usize>) -> String {
     let name = |class| {
         screen::shorten(&screen::plain(&labels.name(class)), width.map_or(usize::MAX / 16, |w| w - 12)).into_owned()
     };

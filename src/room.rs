@@ -28,7 +28,7 @@ const MOST: u64 = i32::MAX as u64;
 ///
 /// # Errors
 /// Where that is so.
-pub fn for_reference(graph: &Graph) -> Result<()> {
+pub(crate) fn for_reference(graph: &Graph) -> Result<()> {
     let found = |id: NodeId| NodeText(graph, id).to_string();
     let rest = "expected smaller sizes, for which kernels are the same; show, compile, run and bench store no scores";
     for (id, node) in graph.nodes.iter() {

@@ -18,7 +18,7 @@ const MAX_TEXT: u64 = 64 << 20;
 
 /// Where a graph comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// A model of the zoo.
     Model(String),
     /// A `.rg` file.
@@ -30,7 +30,7 @@ impl Source {
     ///
     /// # Errors
     /// Where there is no such model; the nearest names are offered.
-    pub fn named(name: impl AsRef<OsStr>) -> Result<Source> {
+    pub(crate) fn named(name: impl AsRef<OsStr>) -> Result<Source> {
         let name = name.as_ref();
         if Path::new(name).extension().is_some_and(|e| e == "rg") {
             return Ok(Source::File(name.into()));
@@ -45,7 +45,7 @@ impl Source {
     ///
     /// # Errors
     /// Where the model has no such configuration, or the file cannot be read or is no graph.
-    pub fn graph(&self, config: &Config) -> Result<Graph> {
+    pub(crate) fn graph(&self, config: &Config) -> Result<Graph> {
         match self {
             Source::Model(name) => regard_models::build(name, config).map_err(|error| match error {
                 ModelError::Unknown(name) => unknown(&name),
@@ -71,7 +71,7 @@ impl Source {
 ///
 /// # Errors
 /// Where the text is no graph; the error draws the place.
-pub fn parse(text: &str, file: &str) -> Result<Graph> {
+pub(crate) fn parse(text: &str, file: &str) -> Result<Graph> {
     text::parse(text)
         .map_err(|error| Error::Text(TextError { file: file.to_owned(), text: text.to_owned(), errors: vec![error] }))
 }
@@ -80,7 +80,7 @@ pub fn parse(text: &str, file: &str) -> Result<Graph> {
 ///
 /// # Errors
 /// Where the file is a damaged package, no package at all, not executable, or not written by this program.
-pub fn package(name: impl AsRef<OsStr>) -> Result<Option<Package>> {
+pub(crate) fn package(name: impl AsRef<OsStr>) -> Result<Option<Package>> {
     let path = Path::new(name.as_ref());
     let is_model = path.to_str().is_some_and(|name| regard_models::find(name).is_some());
     if is_model || path.extension().is_some_and(|e| e == "rg") || !path.is_file() {
@@ -96,7 +96,7 @@ pub fn package(name: impl AsRef<OsStr>) -> Result<Option<Package>> {
 }
 
 /// There is no model of that name; the nearest names there are, or what the file of that name is not.
-pub fn unknown(name: &str) -> Error {
+pub(crate) fn unknown(name: &str) -> Error {
     if let Ok(found) = fs::metadata(name) {
         let what = if found.is_dir() { "a directory" } else { "a file whose name does not end in .rg" };
         let why = "expected a model or a graph in a .rg file; `run` and `segment` also take compiled models";
@@ -108,7 +108,7 @@ pub fn unknown(name: &str) -> Error {
 }
 
 /// The question after up to three of `names` that are near `name` and hardly less near than the nearest, where any are.
-pub fn did_you_mean<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn did_you_mean<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut near: Vec<(f64, &str)> = names.map(|other| (strsim::jaro_winkler(name, other), other)).collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     let least = near.first().map_or(1.0, |nearest| (nearest.0 - 0.04).max(0.6));

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 
 /// A row with our numbers; one per convention.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Line {
+pub(crate) struct Line {
     /// What the paper says.
     pub row: &'static Row,
     /// How operations are counted.
@@ -39,7 +39,7 @@ pub struct Line {
 ///
 /// # Errors
 /// Where there is no such paper, or a model cannot be built.
-pub fn lines(paper: Option<&str>) -> Result<Vec<Line>> {
+pub(crate) fn lines(paper: Option<&str>) -> Result<Vec<Line>> {
     if let Some(unknown) = paper.filter(|name| !PAPERS.contains(name)) {
         return Err(Error::Usage(format!("there is no paper called `{unknown}`, expected {}", PAPERS.join(", "))));
     }
@@ -77,7 +77,7 @@ pub fn lines(paper: Option<&str>) -> Result<Vec<Line>> {
 ///
 /// # Errors
 /// Where a definition is broken.
-pub fn multiply_adds(graph: &Graph) -> Result<u64> {
+pub(crate) fn multiply_adds(graph: &Graph) -> Result<u64> {
     let keep = |op: &Op| matches!(op, Op::MatMul(_) | Op::Scores(_) | Op::Conv2d(_));
     let flat = inline(graph, &|id| keep(&graph.nodes[id].op), &keep)?;
     let constant = flat.constants();
@@ -98,18 +98,13 @@ fn printed(text: &str) -> Option<(f64, f64)> {
 }
 
 /// Deviation from what is printed in percent; nothing where nothing is printed.
-pub fn deviation(ours: u64, text: Option<&str>) -> Option<f64> {
+pub(crate) fn deviation(ours: u64, text: Option<&str>) -> Option<f64> {
     let (number, _) = printed(text?)?;
     Some(100.0 * (ours as f64 / number - 1.0))
 }
 
-/// Whether our number, rounded as the paper rounds, is the one printed.
-pub fn rounds_to(ours: u64, text: &str) -> bool {
-    printed(text).is_some_and(|(number, digit)| ((ours as f64 / digit).round() - (number / digit).round()).abs() < 0.5)
-}
-
 /// The lines as text, at most `width` columns each.
-pub fn text(lines: &[Line], width: Option<usize>) -> String {
+pub(crate) fn text(lines: &[Line], width: Option<usize>) -> String {
     let percent = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:+.1} %"));
     let words = |text: Option<&str>| text.unwrap_or("").to_owned();
     let row = |line: &Line| {
@@ -147,7 +142,7 @@ pub fn text(lines: &[Line], width: Option<usize>) -> String {
 }
 
 /// The lines as JSON: an object with an array of rows.
-pub fn json(lines: &[Line]) -> serde_json::Value {
+pub(crate) fn json(lines: &[Line]) -> serde_json::Value {
     let object = |line: &Line| {
         serde_json::json!({
             "paper": line.row.paper,
@@ -167,6 +162,12 @@ pub fn json(lines: &[Line]) -> serde_json::Value {
 mod tests {
     use super::*;
     use regard_models::flops::Convention;
+
+    /// Whether our number, rounded as the paper rounds, is the one printed.
+    fn rounds_to(ours: u64, text: &str) -> bool {
+        printed(text)
+            .is_some_and(|(number, digit)| ((ours as f64 / digit).round() - (number / digit).round()).abs() < 0.5)
+    }
 
     #[test]
     fn printed_numbers_are_read_and_rounded_to() {

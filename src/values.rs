@@ -8,7 +8,7 @@ use regard_ir::{
 use regard_models::synthetic;
 
 /// Writes one value as an element of that type; `to` is as long as the element.
-pub fn put(dtype: DType, value: f64, to: &mut [u8]) {
+pub(crate) fn put(dtype: DType, value: f64, to: &mut [u8]) {
     match dtype {
         DType::F32 => to.copy_from_slice(&(value as f32).to_le_bytes()),
         DType::Bf16 => to.copy_from_slice(&to_bf16(value).to_le_bytes()),
@@ -43,7 +43,7 @@ fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
 /// Input number `index` of a graph for a seed: floats as a synthetic image has them, truth values, and
 /// integers that are valid indices wherever the graph gathers by them. Input 0 of a model is exactly the
 /// synthetic image of that seed.
-pub fn random_input(graph: &Graph, input: NodeId, index: usize, seed: u64) -> Vec<f64> {
+pub(crate) fn random_input(graph: &Graph, input: NodeId, index: usize, seed: u64) -> Vec<f64> {
     let ty = graph.ty(input);
     let stream = seed.wrapping_add((index as u64) << 40);
     let floats = synthetic::image(ty.elements(), stream);
@@ -71,7 +71,7 @@ pub fn relative_error(found: &[f64], expected: &[f64]) -> f64 {
 
 /// The same for an output of that type. What an output of bf16 or f16 loses where it is stored, half the distance of
 /// neighbours, is no error of the program: it counts only what lies beyond.
-pub fn output_error(dtype: DType, found: &[f64], expected: &[f64]) -> f64 {
+pub(crate) fn output_error(dtype: DType, found: &[f64], expected: &[f64]) -> f64 {
     let beyond = |(&found, &expected): (&f64, &f64)| {
         let stored = dtype.round(expected);
         let distance = (found - expected).abs() - half_distance(dtype, expected);
@@ -97,7 +97,7 @@ fn half_distance(dtype: DType, value: f64) -> f64 {
 }
 
 /// The L2 norm.
-pub fn norm(values: &[f64]) -> f64 {
+pub(crate) fn norm(values: &[f64]) -> f64 {
     values.iter().map(|v| v * v).sum::<f64>().sqrt()
 }
 

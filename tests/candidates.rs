@@ -4,6 +4,7 @@
 #[path = "../benches/battery/mod.rs"]
 mod battery;
 
+use battery::ranks::{median, spearman};
 use battery::{ROWS, Row, Shape};
 use regard::pipeline::{self, Trace};
 use regard::progress::Progress;
@@ -122,4 +123,18 @@ fn more_workers_never_take_longer() {
             assert_eq!(times[0], candidate.estimate.ns);
         }
     }
+}
+
+#[test]
+fn ranks_decide_and_nothing_else() {
+    let values = [3.0, 1.0, 2.0, 10.0];
+    assert_eq!(spearman(&values, &[9.0, 0.1, 0.2, 1e9]), 1.0);
+    assert_eq!(spearman(&values, &[-3.0, -1.0, -2.0, -10.0]), -1.0);
+    // Σd² = 2 of 4 numbers: 1 − 6·2/(4·15).
+    assert!((spearman(&values, &[3.0, 2.0, 1.0, 10.0]) - 0.8).abs() < 1e-12);
+    assert_eq!(spearman(&[1.0, 1.0], &[1.0, 2.0]), 1.0);
+    // Ties share their rank.
+    assert_eq!(spearman(&[5.0, 1.0, 5.0], &[1.5, 0.0, 1.5]), 1.0);
+    assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+    assert_eq!(median(&[3.0, 1.0]), 2.0);
 }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::agree;
+use common::{agree, runs_here};
 use regard_codegen::{Code, native::wide};
 use regard_ir::{
     kernel::{Builder, CastOp, CmpOp, IdAxis, Kernel, ReduceOp, Unit, Val, random},
@@ -12,10 +12,14 @@ use regard_ir::{
 };
 use std::io::Write;
 
+/// The target with so many lanes.
+fn target(lanes: u32) -> &'static Target {
+    Target::named(if lanes == 16 { "x86-64-v4" } else { "x86-64-v3" }).expect("a known target")
+}
+
 /// Emits a kernel and compares it with the interpreter.
 fn holds(kernel: &Kernel, seed: u64) -> Code {
-    let target = Target::named(if kernel.lanes == 16 { "x86-64-v4" } else { "x86-64-v3" }).expect("a known target");
-    let code = wide::emit(kernel, target).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+    let code = wide::emit(kernel, target(kernel.lanes)).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
     agree(kernel, &code.bytes, seed).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
     code
 }
@@ -23,7 +27,7 @@ fn holds(kernel: &Kernel, seed: u64) -> Code {
 /// Runs `check` with 8 and 16 lanes, or says that this machine cannot.
 fn with_lanes(what: &str, check: impl Fn(u32)) {
     for lanes in [8, 16] {
-        if wide::supported(lanes) {
+        if runs_here(target(lanes)) {
             check(lanes);
         } else {
             let skipped = format!("skipped: {what} with {lanes} lanes, which this machine does not execute\n");

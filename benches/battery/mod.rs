@@ -8,9 +8,10 @@
 //! Sources: Swin-T arXiv 2103.14030, LeViT-128S 2104.01136, DeBiFormer-T 2410.08582, BiFormer-T 2303.08810,
 //! DAT 2201.00520, MaxViT 2204.01697, SASA 1906.05909, UPerNet 1807.10221 on 512×512, BiSA (inverse attention).
 
+pub(crate) mod ranks;
 mod rows;
 
-pub use rows::ROWS;
+pub(crate) use rows::ROWS;
 
 use regard_ir::{
     graph::{Builder, Graph, NodeId},
@@ -20,7 +21,7 @@ use regard_ir::{
 
 /// What surrounds a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Around {
+pub(crate) enum Around {
     /// A bias.
     Bias,
     /// Layer norm in front, a bias behind.
@@ -35,7 +36,7 @@ pub enum Around {
 
 /// One kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// `[m, k] × [k, n]`.
     Product {
         /// Rows.
@@ -77,7 +78,7 @@ pub enum Shape {
 
 /// A row of the battery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
+pub(crate) struct Row {
     /// Model and place.
     pub origin: &'static str,
     /// What is computed.
@@ -86,7 +87,7 @@ pub struct Row {
 
 impl Row {
     /// Kind and extents, `product 3136x96x288`.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self.shape {
             Shape::Product { m, k, n, around: Around::Computed(batch) } => format!("product {batch}x{m}x{k}x{n}"),
             Shape::Product { m, k, n, .. } => format!("product {m}x{k}x{n}"),
@@ -98,7 +99,7 @@ impl Row {
     }
 
     /// The graph of this kernel alone.
-    pub fn graph(&self) -> Graph {
+    pub(crate) fn graph(&self) -> Graph {
         let mut b = Builder::new("battery");
         let y = match self.shape {
             Shape::Product { m, k, n, around } => product(&mut b, (m, k, n), around),

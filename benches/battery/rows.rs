@@ -23,7 +23,7 @@ const fn near(origin: &'static str, map: usize, heads: usize, dim: usize) -> Row
 }
 
 /// A hundred kernels.
-pub const ROWS: [Row; 100] = [
+pub(crate) const ROWS: [Row; 100] = [
     product("Swin-T patches", [3136, 48, 96], Bias),
     product("Swin-T qkv 1", [3136, 96, 288], Norm),
     product("Swin-T projection 1", [3136, 96, 96], Residual),

@@ -19,14 +19,14 @@ use regard::{
 use std::time::{Duration, Instant};
 
 /// A session with inputs to run it on.
-pub struct Bench {
+pub(crate) struct Bench {
     pub session: Session,
     inputs: Vec<Vec<u8>>,
 }
 
 impl Bench {
     /// Compiles a graph with the weights and inputs of seed 0; also returns its kernels.
-    pub fn new(graph: &Graph, target: &Target, threads: usize) -> (Bench, Program<Kernel>) {
+    pub(crate) fn new(graph: &Graph, target: &Target, threads: usize) -> (Bench, Program<Kernel>) {
         let options = Options { recipe: target.into(), weights: &Synthetic::new(0), threads };
         let made = pipeline::session(graph, &options, &mut Trace::new(Progress::hidden()));
         let (session, kernels) = made.unwrap_or_else(|e| panic!("{}: {e}", graph.name));
@@ -37,7 +37,7 @@ impl Bench {
     }
 
     /// Nanoseconds of each launch of one run.
-    pub fn run(&self) -> Vec<u64> {
+    pub(crate) fn run(&self) -> Vec<u64> {
         let inputs: Vec<&[u8]> = self.inputs.iter().map(Vec::as_slice).collect();
         let mut outputs: Vec<Vec<u8>> = self.session.program().outputs.iter().map(|p| vec![0; p.ty.bytes()]).collect();
         let mut outputs: Vec<&mut [u8]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
@@ -45,7 +45,7 @@ impl Bench {
     }
 
     /// The least nanoseconds of each launch, over runs that fill `time` and are 8 at least.
-    pub fn least(&self, time: Duration) -> Vec<u64> {
+    pub(crate) fn least(&self, time: Duration) -> Vec<u64> {
         let mut least = self.run();
         let start = Instant::now();
         let mut runs = 1;
@@ -58,7 +58,7 @@ impl Bench {
 }
 
 /// The targets whose code this processor executes.
-pub fn targets() -> Vec<Target> {
+pub(crate) fn targets() -> Vec<Target> {
     cpu::targets().cloned().collect()
 }
 
@@ -69,7 +69,7 @@ pub fn targets() -> Vec<Target> {
 /// ```
 ///
 /// A target without fma multiplies and adds.
-pub struct Peak {
+pub(crate) struct Peak {
     session: Session,
     flops: u64,
     bytes: usize,
@@ -77,7 +77,7 @@ pub struct Peak {
 
 impl Peak {
     /// Emits the loop and runs it for 200 ms, which clocks need.
-    pub fn new(target: &Target) -> Peak {
+    pub(crate) fn new(target: &Target) -> Peak {
         const STEPS: u64 = 50_000;
         const BLOCKS: u64 = 2;
         let sums = if target.vector_registers >= 32 { 28 } else { 12 };
@@ -113,7 +113,7 @@ impl Peak {
     }
 
     /// The best of some runs, in GFLOP/s.
-    pub fn best_of(&self, runs: usize) -> f64 {
+    pub(crate) fn best_of(&self, runs: usize) -> f64 {
         let mut output = vec![0u8; self.bytes];
         let mut run = || self.session.run_timed(&[], &mut [&mut output]).unwrap_or_else(|e| panic!("{e}"))[0];
         let least = (0..runs).map(|_| run()).min().expect("one run at least");

@@ -13,7 +13,7 @@ pub struct EmitError {
 
 impl EmitError {
     /// An error about `kernel`.
-    pub fn new(kernel: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(kernel: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { kernel: kernel.into(), reason: reason.into() }
     }
 }

@@ -10,10 +10,10 @@
 //! can run it; this crate never does. [`native::object`] puts the kernels of a whole program
 //! and a driver into a relocatable object.
 
-pub mod error;
+pub(crate) mod error;
 pub mod native;
 pub mod ptx;
-pub mod simplify;
+pub(crate) mod simplify;
 
 pub use error::EmitError;
 pub use regard_ir::program::Code;

@@ -60,10 +60,6 @@ impl<I: Id, T> IdVec<I, T> {
         self.rows.push(row);
         id
     }
-    /// The id that the next [`push`](Self::push) will return.
-    pub fn next_id(&self) -> I {
-        I::new(self.rows.len())
-    }
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()

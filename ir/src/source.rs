@@ -94,7 +94,7 @@ fn excerpt(out: &mut String, text: &str, file_name: &str, span: &Range<usize>, n
 }
 
 /// Line and column, both from 1, of a byte offset; columns count characters. Offsets past the end name the end.
-pub fn line_col(text: &str, offset: usize) -> (usize, usize) {
+pub(crate) fn line_col(text: &str, offset: usize) -> (usize, usize) {
     let before = &text[..text.floor_char_boundary(offset)];
     let begin = before.rfind('\n').map_or(0, |i| i + 1);
     (before.matches('\n').count() + 1, before[begin..].chars().count() + 1)
@@ -200,7 +200,7 @@ impl<'a> Lexer<'a> {
         if self.eat(word) { Ok(span) } else { Err(self.unexpected(format!("`{word}`"))) }
     }
     /// Reads an identifier; `what` names it in the error.
-    pub fn ident(&mut self, what: &str) -> Result<(&'a str, Range<usize>), SourceError> {
+    pub(crate) fn ident(&mut self, what: &str) -> Result<(&'a str, Range<usize>), SourceError> {
         match *self.peek() {
             Token::Ident(name) => Ok((name, self.advance().1)),
             _ => Err(self.unexpected(what)),
@@ -224,7 +224,7 @@ impl<'a> Lexer<'a> {
         Ok(value)
     }
     /// Reads a real number, `inf` and `nan` included; `what` names it in the error.
-    pub fn real(&mut self, what: &str) -> Result<f64, SourceError> {
+    pub(crate) fn real(&mut self, what: &str) -> Result<f64, SourceError> {
         let value = match *self.peek() {
             Token::Number("-inf") => f64::NEG_INFINITY,
             Token::Ident("inf") => f64::INFINITY,
@@ -239,7 +239,7 @@ impl<'a> Lexer<'a> {
         Ok(value)
     }
     /// Reads `open`, items separated by commas (one may follow the last), and `close`.
-    pub fn list<T>(
+    pub(crate) fn list<T>(
         &mut self,
         open: &str,
         close: &str,

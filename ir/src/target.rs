@@ -41,8 +41,6 @@ pub struct Target {
     pub core_gflops: f64,
     /// Memory bandwidth of the machine in GB/s for streams beyond the caches.
     pub memory_gbps: f64,
-    /// Cost of one launch (a fork and join) in microseconds.
-    pub launch_us: f64,
 }
 
 impl Target {
@@ -60,7 +58,6 @@ impl Target {
             level_gbps: [230.0, 105.0, 27.0, 12.5],
             core_gflops: 215.0,
             memory_gbps: 25.0,
-            launch_us: 2.0,
         },
         Target {
             name: "x86-64-v3",
@@ -74,7 +71,6 @@ impl Target {
             level_gbps: [200.0, 80.0, 25.0, 12.5],
             core_gflops: 107.0,
             memory_gbps: 25.0,
-            launch_us: 2.0,
         },
         Target {
             name: "x86-64-v3-128",
@@ -88,7 +84,6 @@ impl Target {
             level_gbps: [100.0, 55.0, 20.0, 12.5],
             core_gflops: 43.0,
             memory_gbps: 25.0,
-            launch_us: 2.0,
         },
         Target {
             name: "x86-64-v2",
@@ -102,7 +97,6 @@ impl Target {
             level_gbps: [100.0, 55.0, 20.0, 12.5],
             core_gflops: 25.0,
             memory_gbps: 25.0,
-            launch_us: 2.0,
         },
         Target {
             name: "aarch64",
@@ -116,7 +110,6 @@ impl Target {
             level_gbps: [80.0, 40.0, 20.0, 12.5],
             core_gflops: 40.0,
             memory_gbps: 25.0,
-            launch_us: 2.0,
         },
     ];
     /// The target of that name.

@@ -147,7 +147,7 @@ impl fmt::Display for ShapeText<'_> {
 }
 
 /// Row-major strides of `shape`, in elements.
-pub fn strides(shape: &[usize]) -> Vec<usize> {
+pub(crate) fn strides(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; shape.len()];
     for i in (0..shape.len().saturating_sub(1)).rev() {
         strides[i] = strides[i + 1] * shape[i + 1];

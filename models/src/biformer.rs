@@ -16,7 +16,7 @@ use crate::{Config, Entry, layers::Layers, routed::EPS};
 use regard_ir::graph::{Graph, NodeId};
 
 /// The zoo's rows.
-pub const TINY: Entry = Entry {
+pub(crate) const TINY: Entry = Entry {
     name: "biformer_tiny",
     summary: "BiFormer-T: bi-level routing attention",
     source: "arXiv 2303.08810, rayleizhu/BiFormer",
@@ -28,14 +28,14 @@ pub const TINY: Entry = Entry {
     build: |config| classifier("biformer_tiny", [2, 2, 8, 2], 64, config),
 };
 /// Deeper.
-pub const SMALL: Entry = Entry {
+pub(crate) const SMALL: Entry = Entry {
     name: "biformer_small",
     summary: "BiFormer-S",
     build: |config| classifier("biformer_small", [4, 4, 18, 4], 64, config),
     ..TINY
 };
 /// Wider.
-pub const BASE: Entry = Entry {
+pub(crate) const BASE: Entry = Entry {
     name: "biformer_base",
     summary: "BiFormer-B",
     build: |config| classifier("biformer_base", [4, 4, 18, 4], 96, config),

@@ -27,7 +27,7 @@ use regard_ir::{
 
 /// Which blocks of a model are bidirectional.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bidirectional {
+pub(crate) struct Bidirectional {
     /// Stage and block, both from 0.
     pub blocks: Vec<(usize, usize)>,
     /// Whether both branches are normalised before they are mixed.
@@ -35,11 +35,11 @@ pub struct Bidirectional {
 }
 
 /// Blocks that have another attention than the model they come from.
-pub const BLOCKS: ModelOption =
+pub(crate) const BLOCKS: ModelOption =
     ModelOption { name: "blocks", values: "0.0+0.1, or other blocks that are bidirectional, each stage.block from 0" };
 
 /// The zoo's row.
-pub const SWIN: Entry = Entry {
+pub(crate) const SWIN: Entry = Entry {
     name: "swin_tiny_bisa",
     summary: "Swin-T, bidirectional attention in the first stage",
     source: "NeurIPS 2022 workshop, Stoica et al.",
@@ -49,7 +49,7 @@ pub const SWIN: Entry = Entry {
 };
 
 /// The zoo's row.
-pub const SWIN_NORM: Entry = Entry {
+pub(crate) const SWIN_NORM: Entry = Entry {
     name: "swin_tiny_bisa_norm",
     summary: "the same, both branches normalised",
     build: |config| swin::build("swin_tiny_bisa_norm", config, &chosen(config, true)?),
@@ -57,7 +57,7 @@ pub const SWIN_NORM: Entry = Entry {
 };
 
 /// The zoo's row.
-pub const LEVIT: Entry = Entry {
+pub(crate) const LEVIT: Entry = Entry {
     name: "levit_128s_bisa",
     summary: "LeViT-128S, bidirectional attention in the first stage",
     source: "NeurIPS 2022 workshop, Stoica et al.",
@@ -67,7 +67,7 @@ pub const LEVIT: Entry = Entry {
 };
 
 /// The zoo's row.
-pub const LEVIT_NORM: Entry = Entry {
+pub(crate) const LEVIT_NORM: Entry = Entry {
     name: "levit_128s_bisa_norm",
     summary: "the same, both branches normalised",
     build: |config| levit::build("levit_128s_bisa_norm", config, &chosen(config, true)?),
@@ -80,7 +80,7 @@ const EPS: f64 = 1e-5;
 ///
 /// # Errors
 /// Where the option is no list of blocks.
-pub fn chosen(config: &Config, norm: bool) -> Result<Bidirectional, String> {
+pub(crate) fn chosen(config: &Config, norm: bool) -> Result<Bidirectional, String> {
     let Some(list) = config.options.get(BLOCKS.name) else {
         return Ok(Bidirectional { blocks: vec![(0, 0), (0, 1)], norm });
     };
@@ -95,7 +95,7 @@ pub fn chosen(config: &Config, norm: bool) -> Result<Bidirectional, String> {
 }
 
 /// A layer of attention that is replaced: q, k `[B, heads, n, d]`, v `[B, heads, n, c]`, and a bias of the scores.
-pub struct Layer<'a> {
+pub(crate) struct Layer<'a> {
     /// Its name in the checkpoint.
     pub name: &'a str,
     /// Queries, keys and values.
@@ -136,7 +136,7 @@ impl Layer<'_> {
 }
 
 /// Bidirectional attention of Swin's windows x `[B, n, C]` → heads concatenated, `[B, n, C]`.
-pub fn window_attention(net: &mut Layers, x: NodeId, layer: &Layer) -> NodeId {
+pub(crate) fn window_attention(net: &mut Layers, x: NodeId, layer: &Layer) -> NodeId {
     let (_, channels) = layer.extents(&net.b);
     let active = ["local_proj", "global_proj"].map(|part| {
         let projected = net.linear(x, &format!("{}.{part}", layer.name), channels);
@@ -147,7 +147,7 @@ pub fn window_attention(net: &mut Layers, x: NodeId, layer: &Layer) -> NodeId {
 }
 
 /// Bidirectional attention of LeViT's tokens x `[B, n, C]` → heads concatenated, each branch projected.
-pub fn token_attention(net: &mut Levit, x: NodeId, layer: &Layer) -> NodeId {
+pub(crate) fn token_attention(net: &mut Levit, x: NodeId, layer: &Layer) -> NodeId {
     let (_, channels) = layer.extents(&net.layers.b);
     let active = ["local_proj", "global_proj"].map(|part| {
         let projected = net.linear(x, &format!("{}.{part}", layer.name), channels);

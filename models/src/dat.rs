@@ -19,7 +19,7 @@ use regard_ir::{
 };
 
 /// The conventions of the first code.
-pub const TINY: Entry = Entry {
+pub(crate) const TINY: Entry = Entry {
     name: "dat_tiny",
     summary: "DAT-T: windows and deformable attention",
     source: "arXiv 2201.00520, LeapLabTHU/DAT",
@@ -34,7 +34,7 @@ pub const TINY: Entry = Entry {
     },
 };
 /// The conventions of the later code.
-pub const TINY_2023: Entry = Entry {
+pub(crate) const TINY_2023: Entry = Entry {
     name: "dat_tiny_2023",
     summary: "DAT-T with the conventions of 2023",
     options: &[],
@@ -44,7 +44,7 @@ pub const TINY_2023: Entry = Entry {
 
 /// Where points and tokens stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Conventions {
+pub(crate) enum Conventions {
     /// Of the first code.
     Of2022,
     /// Of the later code.
@@ -53,7 +53,7 @@ pub enum Conventions {
 
 /// Where the keys of one stage come from.
 #[derive(Clone, Copy)]
-pub struct Points {
+pub(crate) struct Points {
     /// Extent of the offset network's kernel.
     pub kernel: usize,
     /// Groups of channels with points of their own.
@@ -132,7 +132,7 @@ fn window_attention(net: &mut Layers, x: NodeId, name: &str, shift: usize) -> No
 }
 
 /// All tokens attend to deformed points, `[B, H, W, C]` → the same.
-pub fn deformable_attention(
+pub(crate) fn deformable_attention(
     net: &mut Layers,
     x: NodeId,
     name: &str,

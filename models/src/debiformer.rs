@@ -23,7 +23,7 @@ use crate::{
 use regard_ir::graph::{Graph, NodeId};
 
 /// The zoo's rows.
-pub const TINY: Entry = Entry {
+pub(crate) const TINY: Entry = Entry {
     name: "debiformer_tiny",
     summary: "DeBiFormer-T: routed and deformable agent attention",
     source: "arXiv 2410.08582, maclong01/DeBiFormer",
@@ -35,7 +35,7 @@ pub const TINY: Entry = Entry {
     build: |config| classifier("debiformer_tiny", &TINY_SHAPE, config),
 };
 /// Four maps, 8×8 regions.
-pub const TINY_DENSE: Entry = Entry {
+pub(crate) const TINY_DENSE: Entry = Entry {
     name: "debiformer_tiny_dense",
     summary: "DeBiFormer-T backbone: four maps, any size",
     size: (512, 512),
@@ -43,28 +43,28 @@ pub const TINY_DENSE: Entry = Entry {
     ..TINY
 };
 /// Deeper.
-pub const SMALL: Entry = Entry {
+pub(crate) const SMALL: Entry = Entry {
     name: "debiformer_small",
     summary: "DeBiFormer-S",
     build: |config| classifier("debiformer_small", &SMALL_SHAPE, config),
     ..TINY
 };
 /// Deeper, four maps.
-pub const SMALL_DENSE: Entry = Entry {
+pub(crate) const SMALL_DENSE: Entry = Entry {
     name: "debiformer_small_dense",
     summary: "DeBiFormer-S backbone: four maps, any size",
     build: |config| dense("debiformer_small_dense", &SMALL_SHAPE, config),
     ..TINY_DENSE
 };
 /// Wider.
-pub const BASE: Entry = Entry {
+pub(crate) const BASE: Entry = Entry {
     name: "debiformer_base",
     summary: "DeBiFormer-B",
     build: |config| classifier("debiformer_base", &BASE_SHAPE, config),
     ..TINY
 };
 /// Wider, four maps.
-pub const BASE_DENSE: Entry = Entry {
+pub(crate) const BASE_DENSE: Entry = Entry {
     name: "debiformer_base_dense",
     summary: "DeBiFormer-B backbone: four maps, any size",
     build: |config| dense("debiformer_base_dense", &BASE_SHAPE, config),

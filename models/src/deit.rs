@@ -17,7 +17,7 @@ use regard_ir::{
 };
 
 /// The zoo's row.
-pub const TINY: Entry = Entry {
+pub(crate) const TINY: Entry = Entry {
     name: "deit_tiny",
     summary: "DeiT-Ti: a plain vision transformer with a class token",
     source: "arXiv 2012.12877, facebookresearch/deit",

@@ -23,7 +23,7 @@ use regard_ir::{
 };
 
 /// The zoo's row.
-pub const SMALL: Entry = Entry {
+pub(crate) const SMALL: Entry = Entry {
     name: "levit_128s",
     summary: "LeViT-128S: convolutional stem, attention on shrinking maps",
     source: "arXiv 2104.01136, facebookresearch/LeViT",
@@ -54,7 +54,7 @@ const STAGES: [Stage; 3] = [
 const PATCH: usize = 16;
 const STEM: [usize; 4] = [16, 32, 64, 128];
 /// Channels of a query and of a key.
-pub const KEY_DIM: usize = 16;
+pub(crate) const KEY_DIM: usize = 16;
 /// Channels of a value, and of one where the map shrinks.
 const VALUE_DIM: usize = 32;
 const SHRINKING_VALUE_DIM: usize = 64;
@@ -63,7 +63,7 @@ const SHRINKING_VALUE_DIM: usize = 64;
 ///
 /// # Errors
 /// Where the image cannot be cut into tokens, or a block that is named does not exist.
-pub fn build(name: &str, config: &Config, bidirectional: &Bidirectional) -> Result<Graph, String> {
+pub(crate) fn build(name: &str, config: &Config, bidirectional: &Bidirectional) -> Result<Graph, String> {
     let depths = STAGES.each_ref().map(|stage| stage.depth);
     if let Some((stage, block)) = bidirectional.blocks.iter().find(|&&(s, b)| depths.get(s).is_none_or(|&d| b >= d)) {
         return Err(format!(
@@ -92,7 +92,7 @@ pub fn build(name: &str, config: &Config, bidirectional: &Bidirectional) -> Resu
 }
 
 /// LeViT under construction.
-pub struct Levit<'a> {
+pub(crate) struct Levit<'a> {
     /// Where nodes go.
     pub layers: Layers,
     /// Rows and columns of the tokens' map.
@@ -115,13 +115,13 @@ struct Operands {
 
 impl Levit<'_> {
     /// Batch norm of `name.c` times x: `[…, in]` → `[…, out]`.
-    pub fn linear(&mut self, x: NodeId, name: &str, out: usize) -> NodeId {
+    pub(crate) fn linear(&mut self, x: NodeId, name: &str, out: usize) -> NodeId {
         let product = self.layers.product(x, &format!("{name}.c"), out);
         self.layers.batch_norm(product, &format!("{name}.bn"))
     }
 
     /// x · clip(x + 3, 0, 6) / 6.
-    pub fn hardswish(&mut self, x: NodeId) -> NodeId {
+    pub(crate) fn hardswish(&mut self, x: NodeId) -> NodeId {
         self.layers.b.push(Activation { op: ActivationOp::Hardswish }, &[x])
     }
 

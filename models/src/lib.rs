@@ -5,23 +5,23 @@
 //! output carry the module's name, so that a value inside the network can be asked for by name.
 
 mod biformer;
-pub mod bisa;
+pub(crate) mod bisa;
 mod dat;
 mod debiformer;
 mod deit;
 pub mod flops;
 mod layers;
-pub mod levit;
+pub(crate) mod levit;
 pub mod names;
-pub mod options;
+pub(crate) mod options;
 pub mod papers;
 mod pattern;
 pub mod resnet;
 mod routed;
 mod stem;
-pub mod swin;
+pub(crate) mod swin;
 pub mod synthetic;
-pub mod upernet;
+pub(crate) mod upernet;
 
 pub use options::ModelOption;
 

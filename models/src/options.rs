@@ -74,7 +74,7 @@ impl Config {
     ///
     /// # Errors
     /// Where it is another word.
-    pub fn word(&self, name: &str, words: &[&'static str]) -> Result<&'static str, String> {
+    pub(crate) fn word(&self, name: &str, words: &[&'static str]) -> Result<&'static str, String> {
         let Some(value) = self.options.get(name) else { return Ok(words[0]) };
         let known = words.iter().find(|word| *word == value);
         known.copied().ok_or_else(|| format!("option {name} is `{value}`, expected {}", words.join(", ")))
@@ -83,7 +83,7 @@ impl Config {
     ///
     /// # Errors
     /// Where it is not a number, or out of range.
-    pub fn number<T: FromStr + PartialOrd + Display>(
+    pub(crate) fn number<T: FromStr + PartialOrd + Display>(
         &self,
         name: &str,
         default: T,
@@ -98,7 +98,7 @@ impl Config {
     ///
     /// # Errors
     /// Where it is something else.
-    pub fn four(&self, name: &str, default: [usize; 4], most: usize) -> Result<[usize; 4], String> {
+    pub(crate) fn four(&self, name: &str, default: [usize; 4], most: usize) -> Result<[usize; 4], String> {
         let Some(value) = self.options.get(name) else { return Ok(default) };
         let part = |part: &str| part.parse::<usize>().ok().filter(|n| (1..=most).contains(n));
         let numbers: Option<Vec<usize>> = value.split('+').map(part).collect();
@@ -109,7 +109,7 @@ impl Config {
     ///
     /// # Errors
     /// Where it is something else.
-    pub fn numbers(&self, name: &str, default: &[usize], most: usize) -> Result<Vec<usize>, String> {
+    pub(crate) fn numbers(&self, name: &str, default: &[usize], most: usize) -> Result<Vec<usize>, String> {
         let Some(value) = self.options.get(name) else { return Ok(default.to_vec()) };
         if value == "none" {
             return Ok(Vec::new());

@@ -45,7 +45,7 @@ enum Pattern {
 macro_rules! rows {
     ($($row:ident $pattern:ident $name:literal $summary:literal),* $(,)?) => {
         $(#[doc = "The zoo's row."]
-        pub const $row: Entry = Entry {
+        pub(crate) const $row: Entry = Entry {
             name: $name,
             summary: $summary,
             source: "figure 1 of arXiv 2410.08582",

@@ -35,7 +35,7 @@ const OPTIONS: &[ModelOption] = &[
 ];
 
 /// The zoo's row.
-pub const RESNET50: Entry = Entry {
+pub(crate) const RESNET50: Entry = Entry {
     name: "resnet50",
     summary: "ResNet-50 v1.5, the convolutional baseline",
     source: "arXiv 1512.03385, torchvision",
@@ -47,14 +47,14 @@ pub const RESNET50: Entry = Entry {
     build: |config| build("resnet50", &baseline(50, config)?, config),
 };
 /// The zoo's row.
-pub const RESNET38: Entry = Entry {
+pub(crate) const RESNET38: Entry = Entry {
     name: "resnet38",
     summary: "ResNet-38, the convolutional baseline",
     build: |config| build("resnet38", &baseline(38, config)?, config),
     ..RESNET50
 };
 /// The zoo's row.
-pub const RESNET26: Entry = Entry {
+pub(crate) const RESNET26: Entry = Entry {
     name: "resnet26",
     summary: "ResNet-26, the convolutional baseline",
     build: |config| build("resnet26", &baseline(26, config)?, config),
@@ -62,7 +62,7 @@ pub const RESNET26: Entry = Entry {
 };
 
 /// The zoo's row.
-pub const SASA50: Entry = Entry {
+pub(crate) const SASA50: Entry = Entry {
     name: "sasa_resnet50",
     summary: "ResNet-50, all 3x3 convolutions and the stem are attention",
     source: "arXiv 1906.05909",
@@ -72,7 +72,7 @@ pub const SASA50: Entry = Entry {
     ..RESNET50
 };
 /// The zoo's row.
-pub const SASA38: Entry = Entry {
+pub(crate) const SASA38: Entry = Entry {
     name: "sasa_resnet38",
     summary: "ResNet-38, all 3x3 convolutions and the stem are attention",
     aliases: &["sasa_resnet38_full"],
@@ -80,7 +80,7 @@ pub const SASA38: Entry = Entry {
     ..SASA50
 };
 /// The zoo's row.
-pub const SASA26: Entry = Entry {
+pub(crate) const SASA26: Entry = Entry {
     name: "sasa_resnet26",
     summary: "ResNet-26, all 3x3 convolutions and the stem are attention",
     aliases: &["sasa_resnet26_full"],
@@ -88,7 +88,7 @@ pub const SASA26: Entry = Entry {
     ..SASA50
 };
 /// A combination of options that has a name of its own.
-pub const SASA50_CONVSTEM: Entry = Entry {
+pub(crate) const SASA50_CONVSTEM: Entry = Entry {
     name: "sasa_resnet50_convstem",
     summary: "sasa_resnet50 with stem=conv",
     aliases: &[],
@@ -96,14 +96,14 @@ pub const SASA50_CONVSTEM: Entry = Entry {
     ..SASA50
 };
 /// A combination of options that has a name of its own.
-pub const SASA50_CONVSTEM_K11: Entry = Entry {
+pub(crate) const SASA50_CONVSTEM_K11: Entry = Entry {
     name: "sasa_resnet50_convstem_k11",
     summary: "sasa_resnet50 with stem=conv k=11",
     build: |config| named("sasa_resnet50_convstem_k11", 50, config, &[("stem", "conv"), ("k", "11")]),
     ..SASA50_CONVSTEM
 };
 /// A combination of options that has a name of its own.
-pub const SASA50_CONV12_ATTN34: Entry = Entry {
+pub(crate) const SASA50_CONV12_ATTN34: Entry = Entry {
     name: "sasa_resnet50_conv12_attn34",
     summary: "sasa_resnet50 with stem=conv attention=3+4",
     build: |config| named("sasa_resnet50_conv12_attn34", 50, config, &[("stem", "conv"), ("attention", "3+4")]),
@@ -193,7 +193,7 @@ fn baseline(depth: usize, config: &Config) -> Result<Layout, String> {
 ///
 /// # Errors
 /// Where an option has no such value, or the values do not fit each other.
-pub fn layout(depth: usize, config: &Config) -> Result<Layout, String> {
+pub(crate) fn layout(depth: usize, config: &Config) -> Result<Layout, String> {
     let words = ["attention", "conv", "alone", "conv_values"];
     let stem = match config.word("stem", &words)? {
         "conv" => Stem::Convolution,

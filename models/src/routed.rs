@@ -20,15 +20,15 @@ use regard_ir::{
 };
 
 /// Added to variances by the norms of blocks and agents.
-pub const EPS: f64 = 1e-6;
+pub(crate) const EPS: f64 = 1e-6;
 /// Added to variances by the norm of the offset network.
 const OFFSET_EPS: f64 = 1e-5;
 /// Channels of a head.
-pub const HEAD_DIM: usize = 32;
+pub(crate) const HEAD_DIM: usize = 32;
 
 /// Agents of one stage.
 #[derive(Clone, Copy, Debug)]
-pub struct AgentGrid {
+pub(crate) struct AgentGrid {
     /// Tokens per agent along each axis.
     pub stride: usize,
     /// Extent of the offset network's kernel.
@@ -64,7 +64,7 @@ impl Layers {
     }
 
     /// Bi-level routing attention of a map `[B, H, W, C]`.
-    pub fn routing_attention(&mut self, x: NodeId, name: &str, side: usize, k: usize) -> NodeId {
+    pub(crate) fn routing_attention(&mut self, x: NodeId, name: &str, side: usize, k: usize) -> NodeId {
         let [_, h, w, c] = self.axes(x);
         let x = self.pad(x, side);
         let qkv = self.linear(x, &format!("{name}.qkv.qkv"), 3 * c);
@@ -78,7 +78,7 @@ impl Layers {
     }
 
     /// Deformable bi-level routing attention of a map `[B, H, W, C]`.
-    pub fn agent_attention(&mut self, x: NodeId, name: &str, side: usize, k: usize, grid: AgentGrid) -> NodeId {
+    pub(crate) fn agent_attention(&mut self, x: NodeId, name: &str, side: usize, k: usize, grid: AgentGrid) -> NodeId {
         let [batch, h, w, c] = self.axes(x);
         let heads = c / HEAD_DIM;
         let x = self.pad(x, side);

@@ -29,7 +29,7 @@ use regard_ir::graph::{Graph, NodeId};
 use rules::Rules;
 
 /// The zoo's row.
-pub const TINY: Entry = Entry {
+pub(crate) const TINY: Entry = Entry {
     name: "swin_tiny",
     summary: "Swin-T: shifted 7×7 windows, four stages",
     source: "arXiv 2103.14030, microsoft/Swin-Transformer",
@@ -42,7 +42,7 @@ pub const TINY: Entry = Entry {
 };
 
 /// Whose rules apply where windows do not fit the map.
-pub const RULES: ModelOption = rules::OPTION;
+pub(crate) const RULES: ModelOption = rules::OPTION;
 
 const WINDOW: usize = 7;
 const PATCH: usize = 4;
@@ -56,7 +56,7 @@ const EPS: f64 = 1e-5;
 ///
 /// # Errors
 /// Where the image cannot be cut into patches and windows, or a block that is named does not exist.
-pub fn build(name: &str, config: &Config, bidirectional: &Bidirectional) -> Result<Graph, String> {
+pub(crate) fn build(name: &str, config: &Config, bidirectional: &Bidirectional) -> Result<Graph, String> {
     check_blocks(name, bidirectional)?;
     let rules = Rules::of(config)?;
     let size = rules.size(name, config, TINY.size)?;
@@ -83,7 +83,7 @@ pub fn build(name: &str, config: &Config, bidirectional: &Bidirectional) -> Resu
 ///
 /// # Errors
 /// Where there is one.
-pub fn check_blocks(name: &str, bidirectional: &Bidirectional) -> Result<(), String> {
+pub(crate) fn check_blocks(name: &str, bidirectional: &Bidirectional) -> Result<(), String> {
     match bidirectional.blocks.iter().find(|&&(stage, block)| DEPTHS.get(stage).is_none_or(|&depth| block >= depth)) {
         Some((stage, block)) => {
             Err(format!("{name} has no block {block} in stage {stage}, expected stages of {DEPTHS:?} blocks"))
@@ -94,7 +94,7 @@ pub fn check_blocks(name: &str, bidirectional: &Bidirectional) -> Result<(), Str
 
 /// The backbone of a dense head: from an image `[B, 3, H, W]` of any size four maps `[B, C, H/4…, W/4…]`, each side
 /// halved and rounded up from one to the next. Parameters and modules are called `backbone.…`.
-pub fn dense(layers: Layers, image: NodeId, bidirectional: &Bidirectional) -> (Layers, [NodeId; 4]) {
+pub(crate) fn dense(layers: Layers, image: NodeId, bidirectional: &Bidirectional) -> (Layers, [NodeId; 4]) {
     let mut net = Swin { layers: layers.called("backbone."), rules: Rules::Dense, bidirectional };
     let mut x = net.patch_embed(image);
     let maps = [0, 1, 2, 3].map(|stage| {

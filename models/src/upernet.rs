@@ -22,7 +22,7 @@ use regard_ir::{
 };
 
 /// The zoo's row.
-pub const SWIN: Entry = Entry {
+pub(crate) const SWIN: Entry = Entry {
     name: "swin_tiny_upernet",
     summary: "UPerNet on Swin-T: a class per pixel, images of any size",
     source: "arXiv 1807.10221, SwinTransformer/Swin-Transformer-Semantic-Segmentation",
@@ -38,7 +38,7 @@ pub const SWIN: Entry = Entry {
 };
 
 /// The zoo's row.
-pub const SWIN_BISA: Entry = Entry {
+pub(crate) const SWIN_BISA: Entry = Entry {
     name: "swin_tiny_bisa_upernet",
     summary: "UPerNet on Swin-T with bidirectional attention in the first stage",
     options: &[SWIN.options[0], bisa::BLOCKS],
@@ -56,7 +56,7 @@ const POOLED: [usize; 4] = [1, 2, 3, 6];
 ///
 /// # Errors
 /// Where the image is too large, or a block that is named does not exist.
-pub fn build(name: &str, config: &Config, bidirectional: &Bidirectional) -> Result<Graph, String> {
+pub(crate) fn build(name: &str, config: &Config, bidirectional: &Bidirectional) -> Result<Graph, String> {
     swin::check_blocks(name, bidirectional)?;
     let size = config.any_size(name, SWIN.size)?;
     let auxiliary = config.word("auxiliary", &["no", "yes"])? == "yes";

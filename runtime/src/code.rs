@@ -17,11 +17,11 @@ use regard_ir::kernel::{Kernel, SCRATCH_ALIGN};
 /// A compiled kernel: `(buffers, first, end, scratch)` runs blocks `first..end`. `buffers` points to one
 /// pointer per parameter, `scratch` to the kernel's scratch, 64-byte aligned.
 #[cfg(target_arch = "x86_64")]
-pub type KernelFn = unsafe extern "sysv64" fn(*const *mut u8, u64, u64, *mut u8);
+pub(crate) type KernelFn = unsafe extern "sysv64" fn(*const *mut u8, u64, u64, *mut u8);
 /// A compiled kernel: `(buffers, first, end, scratch)` runs blocks `first..end`. `buffers` points to one
 /// pointer per parameter, `scratch` to the kernel's scratch, 64-byte aligned.
 #[cfg(not(target_arch = "x86_64"))]
-pub type KernelFn = unsafe extern "C" fn(*const *mut u8, u64, u64, *mut u8);
+pub(crate) type KernelFn = unsafe extern "C" fn(*const *mut u8, u64, u64, *mut u8);
 
 /// Byte alignment of each kernel's first instruction: one cache line.
 const CODE_ALIGN: usize = 64;
@@ -30,7 +30,7 @@ const TRAP: u8 = if cfg!(target_arch = "x86_64") { 0xCC } else { 0 };
 
 /// Kernels mapped into executable memory.
 #[derive(Debug)]
-pub struct CodeMap {
+pub(crate) struct CodeMap {
     map: Mmap,
     starts: Vec<usize>,
 }
@@ -40,7 +40,7 @@ impl CodeMap {
     ///
     /// # Errors
     /// Where the system refuses the memory or the change of protection.
-    pub fn new(blobs: &[&[u8]]) -> io::Result<CodeMap> {
+    pub(crate) fn new(blobs: &[&[u8]]) -> io::Result<CodeMap> {
         let mut starts = Vec::with_capacity(blobs.len());
         let mut end = 0usize;
         for blob in blobs {
@@ -58,7 +58,7 @@ impl CodeMap {
     ///
     /// # Panics
     /// Where there is no such blob.
-    pub fn entry(&self, index: usize) -> KernelFn {
+    pub(crate) fn entry(&self, index: usize) -> KernelFn {
         let first = self.map[self.starts[index]..].as_ptr();
         // SAFETY: a data pointer and a function pointer have the same size on every supported machine, and
         // `first` is not null because it points into a live mapping. Calling the result is the caller's

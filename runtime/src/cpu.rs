@@ -28,7 +28,7 @@ pub fn default_threads() -> usize {
 }
 
 /// How long the calling thread has computed: what other threads and programs had the core for is not counted.
-pub fn thread_time() -> Duration {
+pub(crate) fn thread_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the clock is one that every Linux has, and `time` is a live timespec of ours.
     let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };

@@ -29,7 +29,7 @@ const USUAL: Register = 0x1F80;
 const USUAL: Register = (0, 0);
 
 impl Usual {
-    pub fn enter() -> Usual {
+    pub(crate) fn enter() -> Usual {
         let host = read();
         write(USUAL);
         Usual { host }

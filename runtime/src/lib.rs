@@ -19,7 +19,7 @@ mod float;
 pub mod memory;
 pub mod package;
 pub mod pool;
-pub mod session;
+pub(crate) mod session;
 
 pub use package::{Meta, Package, PackageError};
 pub use session::{Session, SessionError};

@@ -79,7 +79,7 @@ pub fn f32_bytes(values: &[f32]) -> &[u8] {
 }
 
 /// The bytes of floats, as kernels write them.
-pub fn f32_bytes_mut(values: &mut [f32]) -> &mut [u8] {
+pub(crate) fn f32_bytes_mut(values: &mut [f32]) -> &mut [u8] {
     // SAFETY: as in `f32_bytes`; the borrow is exclusive, and every pattern of four bytes is an f32.
     unsafe { slice::from_raw_parts_mut(values.as_mut_ptr().cast(), size_of_val(values)) }
 }

@@ -23,7 +23,7 @@ const PIECE: usize = 256 << 10;
 
 /// A run of bytes in one file.
 #[derive(Clone, Debug)]
-pub struct Block {
+pub(crate) struct Block {
     /// Number of the file.
     pub file: usize,
     /// Its first byte there.
@@ -42,7 +42,7 @@ pub struct Block {
 
 /// How the bytes of a block are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packing {
+pub(crate) enum Packing {
     /// As they are, without a checksum.
     Plain,
     /// As they are, with their CRC-32.
@@ -53,18 +53,18 @@ pub enum Packing {
 
 impl Block {
     /// Bytes `start .. start + length` of file 0 as they are.
-    pub fn plain(start: u64, length: u64) -> Block {
+    pub(crate) fn plain(start: u64, length: u64) -> Block {
         Block { file: 0, start, stored: length, length, packing: Packing::Plain, name: "data".into(), held: None }
     }
     /// Bytes in memory.
-    pub fn held(bytes: Vec<u8>) -> Block {
+    pub(crate) fn held(bytes: Vec<u8>) -> Block {
         Block { held: Some(Arc::new(bytes)), ..Block::plain(0, 0) }
     }
 }
 
 /// All blocks of an archive.
 #[derive(Debug)]
-pub struct Blocks {
+pub(crate) struct Blocks {
     files: Vec<Mutex<File>>,
     blocks: Vec<Block>,
     /// Whether a block's checksum was found right.
@@ -80,12 +80,12 @@ struct Kept(Vec<(Stretch, Arc<Vec<u8>>)>);
 type Stretch = (usize, u64, usize);
 
 impl Blocks {
-    pub fn new(files: Vec<File>, blocks: Vec<Block>) -> Blocks {
+    pub(crate) fn new(files: Vec<File>, blocks: Vec<Block>) -> Blocks {
         let checked = blocks.iter().map(|_| OnceLock::new()).collect();
         Blocks { files: files.into_iter().map(Mutex::new).collect(), blocks, checked, kept: Mutex::default() }
     }
     /// Fills `to` with the bytes of a block from `at` on.
-    pub fn read_at(&self, block: usize, at: u64, to: &mut [u8]) -> Result<(), Fault> {
+    pub(crate) fn read_at(&self, block: usize, at: u64, to: &mut [u8]) -> Result<(), Fault> {
         let found = &self.blocks[block];
         if let Some(content) = &found.held {
             to.copy_from_slice(&content[at as usize..][..to.len()]);
@@ -100,7 +100,7 @@ impl Blocks {
         Ok(self.read_file(found.file, found.start + at, to)?)
     }
     /// Bytes of a block, kept for the next time.
-    pub fn stretch(&self, stretch: Stretch) -> Result<Arc<Vec<u8>>, Fault> {
+    pub(crate) fn stretch(&self, stretch: Stretch) -> Result<Arc<Vec<u8>>, Fault> {
         let kept = |kept: &Kept| kept.0.iter().find(|(other, _)| *other == stretch).map(|(_, bytes)| Arc::clone(bytes));
         if let Some(bytes) = kept(&self.kept.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(bytes);
@@ -158,7 +158,7 @@ impl Blocks {
 }
 
 /// The whole content of a block of `file`, of at most `most` bytes.
-pub fn content(file: &mut File, block: &Block, most: u64) -> Result<Vec<u8>, Fault> {
+pub(crate) fn content(file: &mut File, block: &Block, most: u64) -> Result<Vec<u8>, Fault> {
     if block.length > most {
         let (name, length) = (&block.name, block.length);
         return Err(Fault::Broken(format!("its entry {name} has {length} bytes, expected at most {most}")));

@@ -17,13 +17,13 @@ use regard_ir::types::{DType, ShapeText};
 use std::ops::Range;
 
 /// Whether elements of the file's type are integers or truth values.
-pub fn is_integer(dtype: Dtype) -> bool {
+pub(crate) fn is_integer(dtype: Dtype) -> bool {
     use Dtype::{BOOL, I8, I16, I32, I64, U8, U16, U32, U64};
     matches!(dtype, BOOL | U8 | I8 | I16 | U16 | I32 | U32 | I64 | U64)
 }
 
 /// The types of a file that may stand for `dtype`; nothing where `found` is one of them.
-pub fn mismatch(found: Dtype, dtype: DType) -> Option<&'static str> {
+pub(crate) fn mismatch(found: Dtype, dtype: DType) -> Option<&'static str> {
     let (fits, expected) = match dtype {
         DType::F32 | DType::F16 | DType::Bf16 => (is_float(found), "F32, F16, BF16 or F64"),
         DType::I32 => (is_integer(found) && found != Dtype::BOOL, "I32, I64 or another integer type"),
@@ -34,7 +34,7 @@ pub fn mismatch(found: Dtype, dtype: DType) -> Option<&'static str> {
 
 /// A value of a file that the graph's type does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutOfRange {
+pub(crate) struct OutOfRange {
     /// The value, as text.
     pub value: String,
     /// Its row-major position.
@@ -59,7 +59,7 @@ impl Archive {
     ///
     /// # Errors
     /// As [`values`](Archive::values).
-    pub fn append_values(
+    pub(crate) fn append_values(
         &self,
         name: &str,
         stored: &Stored,
@@ -94,7 +94,7 @@ impl Archive {
     ///
     /// # Errors
     /// As [`values`](Archive::values), but for values that do not fit.
-    pub fn each_value(
+    pub(crate) fn each_value(
         &self,
         name: &str,
         stored: &Stored,

@@ -12,11 +12,11 @@
 use std::path::Path;
 
 /// Bytes by which a file is recognised.
-pub const HEAD: u64 = 1024;
+pub(crate) const HEAD: u64 = 1024;
 
 /// What is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Safetensors,
     Zip,
     /// Pickles and storages in a row, as PyTorch wrote before 1.6.
@@ -60,7 +60,7 @@ const OTHERS: [(&[u8], &str); 28] = [
 ];
 
 /// What the file that begins with `head` is; otherwise the end of a sentence about it.
-pub fn of(head: &[u8], size: u64, path: &Path) -> Result<Kind, String> {
+pub(crate) fn of(head: &[u8], size: u64, path: &Path) -> Result<Kind, String> {
     // The pickled number 0x1950a86a20f9469cfc6c, in binary and in text.
     let magic = [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
     match head {

@@ -15,11 +15,11 @@
 //! in memory twice.
 
 mod blocks;
-pub mod elements;
+pub(crate) mod elements;
 mod kind;
 mod numpy;
 mod open;
-pub mod safetensors;
+pub(crate) mod safetensors;
 mod shards;
 mod stored;
 mod strided;
@@ -68,7 +68,7 @@ struct Contents {
 
 /// Which dictionary of a checkpoint the tensors are from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keys {
+pub(crate) struct Keys {
     /// From the outermost dictionary to the one that was entered, joined by dots; empty for the outermost.
     pub entered: String,
     /// Other keys of the outermost dictionary that hold tensors.
@@ -97,7 +97,7 @@ impl Archive {
     ///
     /// # Errors
     /// As [`open`](Archive::open), and where there is no such part.
-    pub fn open_part(path: &Path, part: Part) -> Result<Archive> {
+    pub(crate) fn open_part(path: &Path, part: Part) -> Result<Archive> {
         let (files, mut contents) = open::open(path, part.key)?;
         if let Some(prefix) = part.prefix {
             contents.only(prefix).map_err(|fault| fault.at(path))?;
@@ -106,7 +106,7 @@ impl Archive {
         Ok(Archive { path: path.to_owned(), blocks, contents })
     }
     /// Where the file is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
     /// Names and types of all tensors, by name.
@@ -114,19 +114,19 @@ impl Archive {
         &self.contents.tensors
     }
     /// Entries beside the tensors, by name, and what they are; of many, the first.
-    pub fn left_out(&self) -> &BTreeMap<String, String> {
+    pub(crate) fn left_out(&self) -> &BTreeMap<String, String> {
         &self.contents.left_out
     }
     /// How many entries there are beside the tensors and those that [`left_out`](Self::left_out) names.
-    pub fn more_left_out(&self) -> usize {
+    pub(crate) fn more_left_out(&self) -> usize {
         self.contents.more_left_out
     }
     /// Which dictionary of a checkpoint the tensors are from.
-    pub fn keys(&self) -> &Keys {
+    pub(crate) fn keys(&self) -> &Keys {
         &self.contents.keys
     }
     /// Free metadata.
-    pub fn metadata(&self, key: &str) -> Option<&str> {
+    pub(crate) fn metadata(&self, key: &str) -> Option<&str> {
         self.contents.metadata.get(key).map(String::as_str)
     }
     /// The tensor of that name.
@@ -147,7 +147,7 @@ impl Archive {
     ///
     /// # Errors
     /// As [`floats`](Archive::floats), and where the tensor is shorter or memory is refused.
-    pub fn floats_in(&self, name: &str, range: Range<usize>) -> Result<Vec<f32>> {
+    pub(crate) fn floats_in(&self, name: &str, range: Range<usize>) -> Result<Vec<f32>> {
         let mut out = Vec::new();
         self.append_floats(name, self.stored(name)?, range, &mut out)?;
         Ok(out)
@@ -156,7 +156,13 @@ impl Archive {
     ///
     /// # Errors
     /// As [`floats_in`](Archive::floats_in).
-    pub fn append_floats(&self, name: &str, stored: &Stored, range: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
+    pub(crate) fn append_floats(
+        &self,
+        name: &str,
+        stored: &Stored,
+        range: Range<usize>,
+        out: &mut Vec<f32>,
+    ) -> Result<()> {
         let elements = stored.elements();
         if range.end > elements {
             return Err(self.error(format!("tensor {name} has {elements} elements, asked for was {}", range.end)));
@@ -168,7 +174,7 @@ impl Archive {
     ///
     /// # Errors
     /// As [`floats_in`](Archive::floats_in).
-    pub fn each_float(
+    pub(crate) fn each_float(
         &self,
         name: &str,
         stored: &Stored,
@@ -253,7 +259,7 @@ impl From<io::Error> for Fault {
 }
 
 /// Whether a file's element type is one that converts to f32.
-pub fn is_float(dtype: Dtype) -> bool {
+pub(crate) fn is_float(dtype: Dtype) -> bool {
     matches!(dtype, Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16)
 }
 

@@ -21,7 +21,7 @@ const MAX_HEADER: u64 = 1 << 16;
 const MAX_AXES: usize = 32;
 
 /// The only array of a file, called as the file is.
-pub fn single(file: &mut File, path: &Path) -> Result<Contents, Fault> {
+pub(crate) fn single(file: &mut File, path: &Path) -> Result<Contents, Fault> {
     let size = file.metadata()?.len();
     let block = Block::plain(0, size);
     let name = path.file_stem().map_or_else(|| "array".into(), |stem| stem.to_string_lossy().into_owned());
@@ -36,7 +36,7 @@ pub fn single(file: &mut File, path: &Path) -> Result<Contents, Fault> {
 }
 
 /// All arrays of a zip archive, called as its entries are.
-pub fn zipped(file: &mut File, entries: Vec<Block>) -> Result<Contents, Fault> {
+pub(crate) fn zipped(file: &mut File, entries: Vec<Block>) -> Result<Contents, Fault> {
     let mut contents = Contents::default();
     for entry in entries {
         let name = entry.name.strip_suffix(".npy").map(str::to_owned);
@@ -81,7 +81,7 @@ fn add(contents: &mut Contents, file: &mut File, block: Block, name: &str) -> Re
 }
 
 /// Steps of the axes where the first is the fastest.
-pub fn columns_first(shape: &[usize]) -> Vec<usize> {
+pub(crate) fn columns_first(shape: &[usize]) -> Vec<usize> {
     let mut step = 1;
     let mut next = |extent: usize| {
         let here = step;
@@ -168,7 +168,7 @@ impl Array {
 }
 
 /// The type that `<f4` and the like stand for, and whether it is big-endian; nothing where they are no numbers.
-pub fn element(descr: &str) -> Option<(Dtype, bool)> {
+pub(crate) fn element(descr: &str) -> Option<(Dtype, bool)> {
     let (order, code) = match descr.split_at_checked(1)? {
         (order @ ("<" | ">" | "|" | "="), code) => (order, code),
         _ => ("=", descr),
@@ -192,7 +192,7 @@ pub fn element(descr: &str) -> Option<(Dtype, bool)> {
 }
 
 /// What an array of a type that is not read is, for people.
-pub fn what(descr: &str) -> String {
+pub(crate) fn what(descr: &str) -> String {
     match descr.trim_start_matches(['<', '>', '|', '=']).chars().next() {
         Some('O') => "an array of objects, which is a pickle".into(),
         Some('U' | 'S') => "an array of texts".into(),

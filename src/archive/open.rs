@@ -14,7 +14,7 @@ use std::{
 };
 
 /// What is at `path`, with the files that its blocks lie in.
-pub fn open(path: &Path, key: Option<&str>) -> Result<(Vec<File>, Contents)> {
+pub(crate) fn open(path: &Path, key: Option<&str>) -> Result<(Vec<File>, Contents)> {
     if path.is_dir() {
         return shards::directory(path, key);
     }
@@ -25,13 +25,13 @@ pub fn open(path: &Path, key: Option<&str>) -> Result<(Vec<File>, Contents)> {
 }
 
 /// A file, or the index of others.
-pub enum One {
+pub(crate) enum One {
     File(File, Box<Contents>),
     Index(String),
 }
 
 /// One file.
-pub fn single(path: &Path, key: Option<&str>) -> Result<One> {
+pub(crate) fn single(path: &Path, key: Option<&str>) -> Result<One> {
     let unreadable = |source| Error::Read { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(unreadable)?;
     if file.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {

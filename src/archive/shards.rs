@@ -20,12 +20,12 @@ use std::{
 };
 
 /// The longest index believed, in bytes.
-pub const MAX_INDEX: u64 = 64 << 20;
+pub(crate) const MAX_INDEX: u64 = 64 << 20;
 /// The most files of one checkpoint.
 const MAX_FILES: usize = 4096;
 
 /// The tensors that an index names, from the files beside it.
-pub fn index(path: &Path, text: &str, key: Option<&str>) -> Result<(Vec<File>, Contents)> {
+pub(crate) fn index(path: &Path, text: &str, key: Option<&str>) -> Result<(Vec<File>, Contents)> {
     let broken = |what: String| Error::Archive { path: path.to_owned(), what };
     let json: Value = serde_json::from_str(text).map_err(|error| broken(format!("it is not valid JSON ({error})")))?;
     let Some(Value::Object(map)) = json.get("weight_map") else {
@@ -59,7 +59,7 @@ pub fn index(path: &Path, text: &str, key: Option<&str>) -> Result<(Vec<File>, C
 }
 
 /// The checkpoint in a directory.
-pub fn directory(path: &Path, key: Option<&str>) -> Result<(Vec<File>, Contents)> {
+pub(crate) fn directory(path: &Path, key: Option<&str>) -> Result<(Vec<File>, Contents)> {
     let unreadable = |source| Error::Read { path: path.to_owned(), source };
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(path).map_err(unreadable)? {

@@ -54,12 +54,12 @@ impl Stored {
         self.shape.iter().product()
     }
     /// How many bytes those elements are; a byte that is begun counts.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         (self.elements() as u64).saturating_mul(self.dtype.bitsize() as u64).div_ceil(8)
     }
     /// The same tensor with its last axis split into axes of those extents and these in another order:
     /// new axis i is old axis `order[i]`, counted after the split. It has as many axes as `extents` more, less one.
-    pub fn reordered(&self, split: usize, extents: &[usize], order: &[usize]) -> Stored {
+    pub(crate) fn reordered(&self, split: usize, extents: &[usize], order: &[usize]) -> Stored {
         let mut shape = self.shape.clone();
         let mut strides = self.strides.clone().unwrap_or_else(|| strided::row_major(&shape));
         let (last, step) = (shape.remove(split), strides.remove(split));

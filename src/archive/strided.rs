@@ -16,13 +16,13 @@ const COLUMNS: usize = 16;
 
 /// Extents and steps, without axes of extent 1, those merged that belong together. Nothing is empty.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Layout {
+pub(crate) struct Layout {
     shape: Vec<usize>,
     strides: Vec<usize>,
 }
 
 /// The strides of a row-major tensor.
-pub fn row_major(shape: &[usize]) -> Vec<usize> {
+pub(crate) fn row_major(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1usize; shape.len()];
     for axis in (1..shape.len()).rev() {
         strides[axis - 1] = strides[axis].saturating_mul(shape[axis]);
@@ -31,7 +31,7 @@ pub fn row_major(shape: &[usize]) -> Vec<usize> {
 }
 
 impl Layout {
-    pub fn new(shape: &[usize], strides: &[usize]) -> Layout {
+    pub(crate) fn new(shape: &[usize], strides: &[usize]) -> Layout {
         let mut layout = Layout { shape: Vec::new(), strides: Vec::new() };
         for (&extent, &stride) in shape.iter().zip(strides).filter(|(extent, _)| **extent != 1) {
             match (layout.shape.last_mut(), layout.strides.last_mut()) {
@@ -50,7 +50,7 @@ impl Layout {
         layout
     }
     /// Elements from the first to the last, both included.
-    pub fn reach(&self) -> usize {
+    pub(crate) fn reach(&self) -> usize {
         match self.shape.contains(&0) {
             true => 0,
             false => {
@@ -59,7 +59,7 @@ impl Layout {
         }
     }
     /// Where the elements of a row-major `range` lie, in elements from the tensor's first.
-    pub fn positions(&self, range: Range<usize>) -> Vec<usize> {
+    pub(crate) fn positions(&self, range: Range<usize>) -> Vec<usize> {
         let (columns, step) = self.last();
         let mut positions = Vec::with_capacity(range.len());
         self.rows(range, |base, part, _| positions.extend(part.map(|column| base + column * step)));
@@ -68,7 +68,7 @@ impl Layout {
     }
     /// Copies the elements of a row-major `range` from `held`, which begins at the tensor's first, to `to`; elements
     /// have `size` bytes.
-    pub fn gather(&self, held: &[u8], size: usize, range: Range<usize>, to: &mut [u8]) {
+    pub(crate) fn gather(&self, held: &[u8], size: usize, range: Range<usize>, to: &mut [u8]) {
         match size {
             1 => self.gather_words::<1>(held, range, to),
             2 => self.gather_words::<2>(held, range, to),

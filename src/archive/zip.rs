@@ -18,7 +18,7 @@ use std::{
 const MAX_INFLATED: (u64, u64) = (64 << 20, 100);
 
 /// All entries of a file in the order of its directory, called by their names.
-pub fn entries(file: &mut File) -> Result<Vec<Block>, Fault> {
+pub(crate) fn entries(file: &mut File) -> Result<Vec<Block>, Fault> {
     let size = file.metadata()?.len();
     let damaged = |what: String| broken(format!("damaged or truncated, its zip archive cannot be read: {what}"));
     file.seek(SeekFrom::Start(0))?;

@@ -19,7 +19,7 @@ use std::{io::Write, time::Duration};
 /// Measure a model: median and fastest run after warm-up, compile time by stage, memory
 #[derive(Args)]
 #[command(after_help = "Example:\n  regard bench swin_tiny --batch 8 --threads 2 --json")]
-pub struct Bench {
+pub(crate) struct Bench {
     /// A model or a .rg file
     #[arg(value_name = "MODEL|FILE.rg")]
     model: std::ffi::OsString,
@@ -37,7 +37,7 @@ pub struct Bench {
 }
 
 /// Measures and prints.
-pub fn run(args: &Bench, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(args: &Bench, out: &mut dyn Write) -> Result<()> {
     let (target, threads) = (args.machine.target()?, args.machine.threads()?);
     let (graph, weights) = args.work.open(&args.model)?;
     let mut trace = Trace::new(Progress::stderr());

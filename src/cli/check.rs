@@ -41,7 +41,7 @@ Examples:
   regard check --rules --mutate
   regard check swin_tiny --golden tests/golden/swin_tiny_1x224x224_seed0.safetensors"
 )]
-pub struct Check {
+pub(crate) struct Check {
     /// A model or a .rg file
     #[arg(value_name = "MODEL|FILE.rg", required_unless_present_any = ["golden", "check_rules"])]
     model: Option<OsString>,
@@ -102,7 +102,7 @@ impl Check {
 }
 
 /// Checks, prints a line per tensor, and fails where one of them breaks the contract.
-pub fn run(args: &Check, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(args: &Check, out: &mut dyn Write) -> Result<()> {
     if args.trials == Some(0) {
         return Err(Error::Usage("--trials is 0, expected at least 1".into()));
     }

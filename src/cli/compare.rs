@@ -34,7 +34,7 @@ Examples:
   regard show swin_tiny --stage schedule > mine.schedule      to edit, then
   regard compare swin_tiny mine.schedule --measure"
 )]
-pub struct Compare {
+pub(crate) struct Compare {
     /// Models or .rg files, or one and schedules of it, as `regard show --stage schedule` prints them
     #[arg(value_name = "MODEL|FILE.rg|SCHEDULE", required = true)]
     names: Vec<OsString>,
@@ -65,14 +65,14 @@ pub struct Compare {
 }
 
 impl Compare {
-    pub fn places(&self) -> Places {
+    pub(crate) fn places(&self) -> Places {
         let models = self.names.iter().fold(Places::default(), Places::reads_model);
         models.reads(&self.weights.weights).writes(&self.html).writes(self.json.path())
     }
 }
 
 /// Compares and prints.
-pub fn run(args: &Compare, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(args: &Compare, out: &mut dyn Write) -> Result<()> {
     let top = args.top.unwrap_or(1);
     if top > MOST {
         return Err(Error::Usage(format!("--top is {top}, expected 0 to {MOST}")));

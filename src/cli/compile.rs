@@ -28,7 +28,7 @@ use std::{
   regard compile swin_tiny --weights swin.safetensors --labels imagenet.txt -o swin
   ./swin photo.jpg
   regard compile swin_tiny --emit obj -o swin.o      swin.o, swin.h and swin.weights, for C")]
-pub struct Compile {
+pub(crate) struct Compile {
     /// A model or a .rg file
     #[arg(value_name = "MODEL|FILE.rg")]
     model: std::ffi::OsString,
@@ -78,7 +78,7 @@ impl Emit {
 }
 
 impl Compile {
-    pub fn places(&self) -> Places {
+    pub(crate) fn places(&self) -> Places {
         self.places_at(self.output.as_deref())
     }
     /// The same where the output is `path`. An executable is also made of this program.
@@ -97,7 +97,7 @@ impl Compile {
 }
 
 /// Compiles and writes.
-pub fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
     let carried = args.labels.is_some().then_some("--labels").or(args.pictures.given());
     if let (Some(flag), true) = (carried, args.emit != Emit::Exe) {
         return Err(Error::Usage(format!(

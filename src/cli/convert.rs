@@ -30,7 +30,7 @@ Examples:
   regard convert checkpoint.pth --key model_ema -o ema.safetensors
   regard convert checkpoint.pth --list"
 )]
-pub struct Convert {
+pub(crate) struct Convert {
     /// A checkpoint of PyTorch, .npz, a pickle of NumPy arrays, or safetensors: a file, the index of several, or a directory
     #[arg(value_name = "IN")]
     input: PathBuf,
@@ -49,7 +49,7 @@ pub struct Convert {
 }
 
 impl Convert {
-    pub fn places(&self) -> Places {
+    pub(crate) fn places(&self) -> Places {
         // A safetensors file becomes what it was: it may replace itself.
         let is_copy = is_safetensors(&self.input);
         let places = Places::default().reads((!is_copy).then_some(&self.input)).writes(&self.output);
@@ -64,7 +64,7 @@ fn is_safetensors(path: &Path) -> bool {
 }
 
 /// Lists, copies, and says on standard error what was left out.
-pub fn run(args: &Convert, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(args: &Convert, out: &mut dyn Write) -> Result<()> {
     let archive = Archive::open_part(&args.input, args.part.part())?;
     let text = args.json.write(|| json_value(&archive))?;
     if args.list && text {

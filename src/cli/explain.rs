@@ -23,7 +23,7 @@ use std::io::Write;
 Examples:
   regard explain block.rg --node %y
   regard explain block.rg --replay      evaluate every link; fails with the first that does not hold")]
-pub struct Explain {
+pub(crate) struct Explain {
     /// A model or a .rg file
     #[arg(value_name = "MODEL|FILE.rg")]
     model: std::ffi::OsString,
@@ -48,7 +48,7 @@ pub struct Explain {
 }
 
 /// Explains, prints, and replays where that is asked for.
-pub fn run(args: &Explain, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(args: &Explain, out: &mut dyn Write) -> Result<()> {
     let target = args.target.known()?;
     let recipe = Recipe { rules: args.rules.rules()?, ..target.into() };
     let (graph, weights) = args.weights.opened(&args.model, &args.config)?;

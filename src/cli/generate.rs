@@ -13,7 +13,7 @@ use std::io::Write;
   regard completions bash > ~/.local/share/bash-completion/completions/regard
   regard completions zsh > ~/.zfunc/_regard
   regard completions fish > ~/.config/fish/completions/regard.fish")]
-pub struct Completions {
+pub(crate) struct Completions {
     /// The shell
     #[arg(value_enum)]
     shell: Shell,
@@ -24,21 +24,21 @@ pub struct Completions {
 #[command(after_help = "Examples:
   regard man > ~/.local/share/man/man1/regard.1
   regard man run | man -l -")]
-pub struct Manual {
+pub(crate) struct Manual {
     /// The page of this command; that of the program by default
     #[arg(value_name = "COMMAND")]
     command: Option<String>,
 }
 
 /// Prints the script.
-pub fn completions(args: &Completions, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn completions(args: &Completions, out: &mut dyn Write) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "regard", &mut script);
     Ok(out.write_all(&script)?)
 }
 
 /// Prints the page.
-pub fn manual(args: &Manual, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn manual(args: &Manual, out: &mut dyn Write) -> Result<()> {
     let mut cli = Cli::command();
     cli.build();
     let page = match &args.command {

@@ -14,7 +14,7 @@ use std::io::Write;
 /// List the models that can be compiled by name
 #[derive(Args)]
 #[command(after_help = "Example:\n  regard models")]
-pub struct Models {
+pub(crate) struct Models {
     /// Only this model, with its options
     #[arg(value_name = "MODEL")]
     model: Option<String>,
@@ -32,7 +32,7 @@ struct Row {
 }
 
 /// Prints a row per model.
-pub fn run(args: &Models, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(args: &Models, out: &mut dyn Write) -> Result<()> {
     let wanted = match &args.model {
         Some(name) => vec![regard_models::find(name).ok_or_else(|| source::unknown(name))?],
         None => ZOO.iter().collect(),

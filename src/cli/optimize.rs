@@ -21,7 +21,7 @@ use std::{io::Write, path::PathBuf};
 #[command(after_help = "Example:
   regard optimize block.rg -o better.rg
   regard optimize block.rg --no-rule factor-into-weights")]
-pub struct Optimize {
+pub(crate) struct Optimize {
     /// A model or a .rg file
     #[arg(value_name = "MODEL|FILE.rg")]
     model: std::ffi::OsString,
@@ -43,13 +43,13 @@ pub struct Optimize {
 }
 
 impl Optimize {
-    pub fn places(&self) -> Places {
+    pub(crate) fn places(&self) -> Places {
         Places::default().reads_model(&self.model).writes(&self.output).writes(self.json.path())
     }
 }
 
 /// Writes the graph, and what has changed to standard error.
-pub fn run(args: &Optimize, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(args: &Optimize, out: &mut dyn Write) -> Result<()> {
     let target = args.target.known()?;
     let rules = args.rules.rules()?;
     let (graph, _) = args.weights.opened(&args.model, &args.config)?;

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 /// Whether and where JSON is wanted.
 #[derive(Args, Clone, Default)]
-pub struct JsonArgs {
+pub(crate) struct JsonArgs {
     /// Print JSON instead of text; --json=FILE writes it to a file, along with text on standard output
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     json: Option<PathBuf>,
@@ -26,22 +26,22 @@ pub struct JsonArgs {
 
 impl JsonArgs {
     /// What is written.
-    pub fn places(&self) -> Places {
+    pub(crate) fn places(&self) -> Places {
         Places::default().writes(self.path())
     }
     /// Whether standard output is for JSON alone.
-    pub fn alone(&self) -> bool {
+    pub(crate) fn alone(&self) -> bool {
         self.json.as_deref() == Some(Path::new("-"))
     }
     /// Where it is written.
-    pub fn path(&self) -> Option<&Path> {
+    pub(crate) fn path(&self) -> Option<&Path> {
         self.json.as_deref()
     }
     /// Writes what was asked for; whether text is wanted, too.
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn write(&self, value: impl FnOnce() -> Value) -> Result<bool> {
+    pub(crate) fn write(&self, value: impl FnOnce() -> Value) -> Result<bool> {
         if let Some(path) = &self.json {
             files::write(path, format!("{}\n", value()).as_bytes())?;
         }
@@ -51,7 +51,7 @@ impl JsonArgs {
 
 /// How wide tables are.
 #[derive(Args, Clone, Copy, Default)]
-pub struct WideArgs {
+pub(crate) struct WideArgs {
     /// Print all columns of tables, in lines of any length
     #[arg(long)]
     wide: bool,
@@ -59,7 +59,7 @@ pub struct WideArgs {
 
 impl WideArgs {
     /// Columns that a line may take.
-    pub fn width(self) -> Option<usize> {
+    pub(crate) fn width(self) -> Option<usize> {
         screen::width(self.wide)
     }
 }

@@ -28,7 +28,7 @@ struct Packaged {
 }
 
 /// Reads the command line and runs.
-pub fn main(package: Package) -> Result<()> {
+pub(crate) fn main(package: Package) -> Result<()> {
     let about = format!(
         "{}, compiled by regard {} for {}; {}",
         package.meta.model,
@@ -47,7 +47,7 @@ pub fn main(package: Package) -> Result<()> {
 }
 
 /// Runs a package; the checksum of its weights is compared first.
-pub fn run(package: Package, images: &[PathBuf], how: &How, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(package: Package, images: &[PathBuf], how: &How, out: &mut dyn Write) -> Result<()> {
     let threads = threads(how.threads)?;
     package.verify_constants()?;
     let labels = match &how.labels {

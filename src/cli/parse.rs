@@ -20,7 +20,7 @@ use std::io::{self, Write};
 ///
 /// # Errors
 /// Where the command line cannot be read, or help cannot be printed.
-pub fn parsed<T: FromArgMatches>(command: Command) -> Result<Option<T>> {
+pub(crate) fn parsed<T: FromArgMatches>(command: Command) -> Result<Option<T>> {
     let width = screen::width(false).unwrap_or(screen::PIPED).min(screen::PIPED);
     let parsed = command.term_width(width).try_get_matches().and_then(|matches| T::from_arg_matches(&matches));
     match parsed {

@@ -6,7 +6,7 @@ use clap::Args;
 /// How pictures are prepared.
 #[derive(Args, Clone, Default)]
 #[command(next_help_heading = "Pictures")]
-pub struct PictureArgs {
+pub(crate) struct PictureArgs {
     /// What is subtracted from red, green and blue after they were divided by 255; ImageNet's mean by default
     #[arg(long, value_name = "R,G,B", value_parser = prepare::mean)]
     mean: Option<[f32; 3]>,
@@ -27,12 +27,12 @@ pub struct PictureArgs {
 
 impl PictureArgs {
     /// What the options say.
-    pub fn preparation(&self) -> Preparation {
+    pub(crate) fn preparation(&self) -> Preparation {
         let PictureArgs { mean, std: deviation, resize, crop, interpolation } = *self;
         Preparation { mean, deviation, resize, crop, interpolation }
     }
     /// The first of these options that is given.
-    pub fn given(&self) -> Option<&'static str> {
+    pub(crate) fn given(&self) -> Option<&'static str> {
         super::first([
             (self.mean.is_some(), "--mean"),
             (self.std.is_some(), "--std"),

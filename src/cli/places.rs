@@ -18,37 +18,37 @@ use std::{
 
 /// Files that a command reads and writes.
 #[derive(Clone, Debug, Default)]
-pub struct Places {
+pub(crate) struct Places {
     reads: Vec<PathBuf>,
     writes: Vec<PathBuf>,
 }
 
 impl Places {
     /// It also reads these. A directory stands for the files in it.
-    pub fn reads<P: AsRef<Path>>(mut self, paths: impl IntoIterator<Item = P>) -> Places {
+    pub(crate) fn reads<P: AsRef<Path>>(mut self, paths: impl IntoIterator<Item = P>) -> Places {
         self.reads.extend(paths.into_iter().map(|path| path.as_ref().to_owned()));
         self
     }
     /// It also reads what a model is made of, unless that is one of the zoo.
-    pub fn reads_model(self, name: impl AsRef<OsStr>) -> Places {
+    pub(crate) fn reads_model(self, name: impl AsRef<OsStr>) -> Places {
         let name = name.as_ref();
         let is_known = name.to_str().is_some_and(|name| regard_models::find(name).is_some());
         self.reads((!is_known).then_some(name))
     }
     /// It also writes these.
-    pub fn writes<P: AsRef<Path>>(mut self, paths: impl IntoIterator<Item = P>) -> Places {
+    pub(crate) fn writes<P: AsRef<Path>>(mut self, paths: impl IntoIterator<Item = P>) -> Places {
         self.writes.extend(paths.into_iter().map(|path| path.as_ref().to_owned()));
         self
     }
     /// Whether a file that it writes is standard output, where then nothing else belongs.
-    pub fn prints(&self) -> bool {
+    pub(crate) fn prints(&self) -> bool {
         self.writes.iter().any(|path| files::is_standard_output(path))
     }
     /// Checks that no output is an input or another output, and that all can be written, before any work is done.
     ///
     /// # Errors
     /// The first that is.
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let inputs: Vec<PathBuf> = self.reads.iter().flat_map(|path| parts(path)).collect();
         for (i, output) in self.writes.iter().enumerate() {
             files::check(output)?;
@@ -93,7 +93,7 @@ fn parts(path: &Path) -> Vec<PathBuf> {
 
 impl Command {
     /// What this command reads and writes.
-    pub fn places(&self) -> Places {
+    pub(crate) fn places(&self) -> Places {
         match self {
             Command::Compile(args) => args.places(),
             Command::Run(args) => args.places(),

@@ -27,7 +27,7 @@ use std::{
   regard run swin_tiny --check                             the same, and its error against the f64 reference
   regard run swin_tiny --weights swin.safetensors --labels imagenet.txt cat.jpg dog.png
   regard run block.rg --raw in.safetensors -o out.safetensors")]
-pub struct Run {
+pub(crate) struct Run {
     /// A model, a .rg file, or an executable that `regard compile` wrote
     #[arg(value_name = "MODEL|FILE.rg|EXECUTABLE")]
     model: std::ffi::OsString,
@@ -46,14 +46,14 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn places(&self) -> Places {
+    pub(crate) fn places(&self) -> Places {
         self.how.places(self.work.places(&self.model), &self.images)
     }
 }
 
 /// What a run reads and prints, for `regard run` and for executables alike.
 #[derive(Args)]
-pub struct How {
+pub(crate) struct How {
     /// Print the K most probable classes; 5 by default
     #[arg(long, value_name = "K")]
     pub top: Option<usize>,
@@ -85,13 +85,13 @@ impl How {
         given.into_iter().find_map(|(given, flag)| given.then_some(flag)).or(self.pictures.given())
     }
     /// The files of a run on `images`, and those that are read besides.
-    pub fn places(&self, besides: Places, images: &[PathBuf]) -> Places {
+    pub(crate) fn places(&self, besides: Places, images: &[PathBuf]) -> Places {
         besides.reads(images).reads(&self.raw).reads(&self.labels).writes(&self.output).writes(self.json.path())
     }
 }
 
 /// Compiles or opens, then runs.
-pub fn run(args: &Run, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(args: &Run, out: &mut dyn Write) -> Result<()> {
     if let Some(package) = source::package(&args.model)? {
         if args.check {
             return Err(Error::Usage("--check needs the model, an executable holds no graph to evaluate".into()));
@@ -119,7 +119,7 @@ pub fn run(args: &Run, out: &mut dyn Write) -> Result<()> {
 
 /// Runs a session on what `how` and `images` say, with the labels and the preparation of pictures that come with it, and
 /// prints text or JSON.
-pub fn execute(
+pub(crate) fn execute(
     session: &Session,
     images: &[PathBuf],
     carried: (Vec<String>, Preparation),

@@ -21,7 +21,7 @@ Examples:
   regard score --pred out --truth labels
   regard score --pred out --truth ade20k/annotations/validation --classes 150 --from-one --boundary 3 --per-class"
 )]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Directory of predicted maps
     #[arg(long, value_name = "DIR")]
     pred: PathBuf,
@@ -50,7 +50,7 @@ pub struct Arguments {
 }
 
 /// Compares and prints.
-pub fn run(args: &Arguments, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(args: &Arguments, out: &mut dyn Write) -> Result<()> {
     let rules = Rules {
         classes: args.classes.map(usize::from),
         ignore: args.ignore,

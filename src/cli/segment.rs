@@ -32,7 +32,7 @@ Examples:
   regard segment swin_tiny_upernet street.jpg --weights upernet.pth -o overlay.png
   regard segment net.rg street.png -o overlay.png --map classes.png --top 10"
 )]
-pub struct Segment {
+pub(crate) struct Segment {
     /// A model, a .rg file, or an executable that `regard compile` wrote
     #[arg(value_name = "MODEL|FILE.rg|EXECUTABLE")]
     model: std::ffi::OsString,
@@ -65,14 +65,14 @@ pub struct Segment {
 }
 
 impl Segment {
-    pub fn places(&self) -> Places {
+    pub(crate) fn places(&self) -> Places {
         let reads = self.work.places(&self.model).reads([&self.image]).reads(&self.labels);
         reads.writes(&self.map).writes(&self.output).writes(self.json.path())
     }
 }
 
 /// Compiles or opens, runs, writes and prints.
-pub fn run(args: &Segment, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(args: &Segment, out: &mut dyn Write) -> Result<()> {
     let opacity = args.opacity.unwrap_or(0.5);
     if !(0.0..=1.0).contains(&opacity) {
         return Err(Error::Usage(format!("--opacity is {opacity}, expected 0 to 1")));

@@ -15,7 +15,7 @@ use std::io::Write;
 /// Print an intermediate of compilation; the same input gives the same text
 #[derive(Args)]
 #[command(after_help = "Example:\n  regard show block.rg --stage schedule")]
-pub struct Show {
+pub(crate) struct Show {
     /// A model or a .rg file
     #[arg(value_name = "MODEL|FILE.rg")]
     model: std::ffi::OsString,
@@ -61,7 +61,7 @@ impl Stage {
 }
 
 /// Prints the stage.
-pub fn run(args: &Show, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(args: &Show, out: &mut dyn Write) -> Result<()> {
     let target = args.target.known()?;
     let recipe = args.recipe.open(target)?;
     let (graph, _) = args.weights.opened(&args.model, &args.config)?;
@@ -85,7 +85,7 @@ pub fn run(args: &Show, out: &mut dyn Write) -> Result<()> {
 }
 
 /// The Cranelift IR of all kernels, one after the other.
-pub fn clif(program: &Program<Kernel>, target: &Target) -> Result<String> {
+pub(crate) fn clif(program: &Program<Kernel>, target: &Target) -> Result<String> {
     let texts =
         program.kernels.values().map(|kernel| Ok(format!("; {}\n{}\n", kernel.name, native::clif(kernel, target)?)));
     texts.collect()

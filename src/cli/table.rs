@@ -10,7 +10,7 @@ use std::io::Write;
 #[command(
     after_help = "JSON is an object whose `rows` are those of the table.\n\nExample:\n  regard table --paper sasa --json"
 )]
-pub struct Table {
+pub(crate) struct Table {
     /// Only this paper: bisa, debiformer or sasa
     #[arg(long, value_name = "NAME")]
     paper: Option<String>,
@@ -21,7 +21,7 @@ pub struct Table {
 }
 
 /// Computes and prints.
-pub fn run(args: &Table, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(args: &Table, out: &mut dyn Write) -> Result<()> {
     let lines = table::lines(args.paper.as_deref())?;
     match args.json.write(|| table::json(&lines))? {
         true => Ok(write!(out, "{}", table::text(&lines, args.wide.width()))?),

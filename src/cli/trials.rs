@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, ffi::OsStr, io::Write};
 
 /// Trials of each rule where nobody says how many.
-pub const TRIALS: u64 = 64;
+pub(crate) const TRIALS: u64 = 64;
 
 /// What is tried.
-pub struct Trials<'a> {
+pub(crate) struct Trials<'a> {
     /// Only the rules that lead to the optimised form of this model.
     pub model: Option<&'a OsStr>,
     pub config: &'a ModelArgs,
@@ -33,7 +33,7 @@ pub struct Trials<'a> {
 }
 
 /// Tries the rules, prints a line per rule (and per mutant), and fails where a rule is broken or a mutant lives.
-pub fn run(args: &Trials, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn run(args: &Trials, out: &mut dyn Write) -> Result<()> {
     let wanted = wanted(args)?;
     let all = row_names().len();
     let quiet = args.json.alone();

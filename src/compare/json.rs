@@ -12,7 +12,7 @@ use regard_passes::schedule::Level;
 use serde_json::{Value, json};
 
 /// One comparison.
-pub fn json(comparison: &Comparison) -> Value {
+pub(crate) fn json(comparison: &Comparison) -> Value {
     let lines = text::by_time(comparison);
     let total: f64 = lines.iter().map(text::Line::time).sum();
     let kernel = |line: &text::Line| {
@@ -42,7 +42,7 @@ pub fn json(comparison: &Comparison) -> Value {
 }
 
 /// Several, with their chosen schedules alone.
-pub fn side_by_side(comparisons: &[Comparison]) -> Value {
+pub(crate) fn side_by_side(comparisons: &[Comparison]) -> Value {
     let one = |comparison: &Comparison| of_entries(comparison, &[&comparison.entries[0]]);
     json!({"models": comparisons.iter().map(one).collect::<Vec<_>>()})
 }

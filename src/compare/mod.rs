@@ -10,12 +10,11 @@
 //! Everything is about one core: an estimate is compared with what it estimates. The page is one file without
 //! anything from elsewhere.
 
-pub mod json;
+pub(crate) mod json;
 pub mod measure;
-pub mod page;
+pub(crate) mod page;
 mod plot;
-pub mod ranks;
-pub mod text;
+pub(crate) mod text;
 
 use crate::{
     errors::{Error, Result, TextError},
@@ -59,7 +58,7 @@ pub struct Comparison<'a> {
 }
 
 /// A schedule and what is known about it.
-pub struct Entry {
+pub(crate) struct Entry {
     /// What to call it.
     pub title: String,
     /// Whether it takes the next best tiles instead of the best or those of a file.
@@ -74,7 +73,7 @@ pub struct Entry {
 
 /// A group with its tiles.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub(crate) struct Part {
     /// Name of the kernel.
     pub kernel: String,
     /// The tiles.
@@ -89,7 +88,7 @@ pub struct Part {
 
 /// Where the values that a group touches live, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Living {
+pub(crate) struct Living {
     /// Values per point that never leave registers.
     pub registers: usize,
     /// Buffers of the block's own, by name.
@@ -121,15 +120,15 @@ impl Entry {
         Ok(Entry { title, is_next_best: false, schedule, parts, program })
     }
     /// Sum of the estimates, in nanoseconds.
-    pub fn estimate(&self) -> f64 {
+    pub(crate) fn estimate(&self) -> f64 {
         self.parts.iter().map(|part| part.estimate.ns).sum()
     }
     /// Sum of what was measured, in nanoseconds.
-    pub fn measured(&self) -> Option<f64> {
+    pub(crate) fn measured(&self) -> Option<f64> {
         self.parts.iter().map(|part| part.measured.map(|ns| ns as f64)).sum()
     }
     /// Whether its time is another than this one's by more than noise.
-    pub fn differs(&self, other: &Entry) -> bool {
+    pub(crate) fn differs(&self, other: &Entry) -> bool {
         let ratio = match self.measured().zip(other.measured()) {
             Some((this, other)) => other / this,
             None => other.estimate() / self.estimate(),
@@ -137,11 +136,11 @@ impl Entry {
         (ratio - 1.0).abs() > text::NOISE
     }
     /// Sum of the operations.
-    pub fn flops(&self) -> u64 {
+    pub(crate) fn flops(&self) -> u64 {
         self.parts.iter().map(|part| part.estimate.flops).sum()
     }
     /// Sum of the bytes at a border.
-    pub fn bytes(&self, level: Level) -> u64 {
+    pub(crate) fn bytes(&self, level: Level) -> u64 {
         self.parts.iter().map(|part| part.estimate.bytes[level]).sum()
     }
 }
@@ -186,7 +185,12 @@ fn computed(cone: &Cone) -> usize {
 ///
 /// # Errors
 /// Where a pass refuses the graph.
-pub fn candidates<'a>(graph: &Graph, recipe: Recipe<'a>, top: usize, trace: &mut Trace) -> Result<Comparison<'a>> {
+pub(crate) fn candidates<'a>(
+    graph: &Graph,
+    recipe: Recipe<'a>,
+    top: usize,
+    trace: &mut Trace,
+) -> Result<Comparison<'a>> {
     let target = recipe.target;
     let plan = pipeline::planned(graph, recipe, trace)?;
     let setting = Setting::new(&plan, target);
@@ -240,17 +244,13 @@ pub fn files<'a>(graph: &Graph, recipe: Recipe<'a>, paths: &[&Path], trace: &mut
 ///
 /// # Errors
 /// Where it cannot be read or is no schedule; the error draws the place.
-pub fn read(path: &Path) -> Result<Schedule> {
+pub(crate) fn read(path: &Path) -> Result<Schedule> {
     let text = files::read_text(path, MAX_TEXT)?;
     schedule::parse(&text)
         .map_err(|error| Error::Text(TextError { file: path.display().to_string(), text, errors: vec![error] }))
 }
 
 impl Comparison<'_> {
-    /// The schedules; others are compared with the first.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
     /// Measures all schedules, on one core and in turns.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ circle.estimate, rect.estimate { fill: none; stroke: var(--one); stroke-width: 1
 ";
 
 /// The whole page.
-pub fn page(comparison: &Comparison) -> String {
+pub(crate) fn page(comparison: &Comparison) -> String {
     let lines = lines(comparison);
     let (model, target) = (escape(&comparison.graph.name), comparison.target.name);
     let title = format!("{model} for {target}");
@@ -62,7 +62,7 @@ pub fn page(comparison: &Comparison) -> String {
 }
 
 /// Text that is safe in elements and attributes.
-pub fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

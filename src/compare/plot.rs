@@ -71,7 +71,7 @@ fn points(lines: &[Line]) -> Vec<Point> {
 }
 
 /// Kernels of the first schedule under the roofs of the target, on logarithmic axes.
-pub fn roofline(lines: &[Line], target: &Target) -> String {
+pub(crate) fn roofline(lines: &[Line], target: &Target) -> String {
     const HEIGHT: f64 = 460.0;
     let points = points(lines);
     let x = Axis::around(points.iter().map(|p| p.intensity), (MARGIN, WIDTH - MARGIN));
@@ -155,7 +155,7 @@ fn roof(svg: &mut String, (x, y): (&Axis, &Axis), target: &Target, level: Level)
 }
 
 /// A bar per kernel, longest first: the estimate as an outline, the measurement filled.
-pub fn bars(comparison: &Comparison, lines: &[Line]) -> String {
+pub(crate) fn bars(comparison: &Comparison, lines: &[Line]) -> String {
     const ROW: f64 = 22.0;
     const NAME: f64 = 260.0;
     const NUMBERS: f64 = 170.0;

@@ -19,10 +19,10 @@ const FIRST: usize = 10;
 /// The most parts of names that are listed.
 const LISTED: usize = 4;
 /// Ratios that differ from one by less are noise, of estimates as of measurements.
-pub const NOISE: f64 = 0.02;
+pub(crate) const NOISE: f64 = 0.02;
 
 /// Everything, in lines of at most `width` columns; `all` kernels or those that take most of the time.
-pub fn text(comparison: &Comparison, all: bool, width: Option<usize>) -> String {
+pub(crate) fn text(comparison: &Comparison, all: bool, width: Option<usize>) -> String {
     let (model, target) = (&comparison.graph.name, comparison.target.name);
     let lines = by_time(comparison);
     let shown = if all { lines.len() } else { lines.len().min(FIRST) };
@@ -50,7 +50,7 @@ pub fn text(comparison: &Comparison, all: bool, width: Option<usize>) -> String 
 }
 
 /// The chosen schedules of several graphs, a line each; others are compared with the first.
-pub fn side_by_side(comparisons: &[Comparison], width: Option<usize>) -> String {
+pub(crate) fn side_by_side(comparisons: &[Comparison], width: Option<usize>) -> String {
     let first = &comparisons[0];
     let measured = first.entries[0].measured().is_some();
     let rows = comparisons.iter().map(|comparison| {
@@ -74,7 +74,7 @@ fn said(comparison: &Comparison) -> &'static str {
 }
 
 /// What is told of a schedule as a whole.
-pub const TOTALS: [Column; 12] = [
+pub(crate) const TOTALS: [Column; 12] = [
     Column::name("schedule", 16),
     Column::right("kernels").rank(6),
     Column::right("launches").rank(3),
@@ -123,12 +123,12 @@ fn schedules(comparison: &Comparison, width: Option<usize>) -> String {
 }
 
 /// A time in nanoseconds, or nothing.
-pub fn time(ns: Option<f64>) -> String {
+pub(crate) fn time(ns: Option<f64>) -> String {
     ns.map_or("–".into(), |ns| duration(Duration::from_nanos(ns as u64)))
 }
 
 /// A row of [`TOTALS`] for each schedule.
-pub fn totals(comparison: &Comparison) -> Vec<Vec<String>> {
+pub(crate) fn totals(comparison: &Comparison) -> Vec<Vec<String>> {
     comparison.entries.iter().map(|entry| totals_of(entry, &comparison.entries[0])).collect()
 }
 
@@ -158,7 +158,7 @@ fn multiple(ratio: f64, entry: &Entry, first: &Entry) -> String {
 }
 
 /// Launches of one kernel that all schedules cut alike.
-pub struct Line<'a> {
+pub(crate) struct Line<'a> {
     /// Names of the groups, one per launch.
     pub names: Vec<&'a str>,
     /// The group in each schedule.
@@ -169,23 +169,23 @@ pub struct Line<'a> {
 
 impl Line<'_> {
     /// How many launches.
-    pub fn launches(&self) -> usize {
+    pub(crate) fn launches(&self) -> usize {
         self.names.len()
     }
     /// Whether some schedule cuts it otherwise than the first.
-    pub fn differs(&self) -> bool {
+    pub(crate) fn differs(&self) -> bool {
         self.parts.iter().any(|part| part.tiles != self.parts[0].tiles)
     }
     /// Nanoseconds of all launches together, estimated.
-    pub fn estimate(&self, entry: usize) -> f64 {
+    pub(crate) fn estimate(&self, entry: usize) -> f64 {
         self.parts[entry].estimate.ns * self.launches() as f64
     }
     /// Nanoseconds under the first schedule: measured where they are, estimated otherwise.
-    pub fn time(&self) -> f64 {
+    pub(crate) fn time(&self) -> f64 {
         self.measured[0].unwrap_or_else(|| self.estimate(0))
     }
     /// Time under another schedule over that under the first.
-    pub fn ratio(&self, entry: usize) -> f64 {
+    pub(crate) fn ratio(&self, entry: usize) -> f64 {
         match self.measured[0].zip(self.measured[entry]) {
             Some((first, other)) => other / first,
             None => self.estimate(entry) / self.estimate(0),
@@ -194,7 +194,7 @@ impl Line<'_> {
 }
 
 /// The launches of a comparison, equal ones together, in launch order.
-pub fn lines<'a>(comparison: &'a Comparison) -> Vec<Line<'a>> {
+pub(crate) fn lines<'a>(comparison: &'a Comparison) -> Vec<Line<'a>> {
     let mut lines: Vec<Line> = Vec::new();
     let first = &comparison.entries[0];
     for (i, (name, _)) in first.schedule.groups.iter().enumerate() {
@@ -213,14 +213,14 @@ pub fn lines<'a>(comparison: &'a Comparison) -> Vec<Line<'a>> {
 }
 
 /// The same, those first that take longest.
-pub fn by_time<'a>(comparison: &'a Comparison) -> Vec<Line<'a>> {
+pub(crate) fn by_time<'a>(comparison: &'a Comparison) -> Vec<Line<'a>> {
     let mut lines = lines(comparison);
     lines.sort_by_key(|line| Reverse(line.time() as u64));
     lines
 }
 
 /// Several names as one: what they differ by is listed in braces, or where there is too much of it a star.
-pub fn pattern(names: &[&str]) -> String {
+pub(crate) fn pattern(names: &[&str]) -> String {
     let split: Vec<Vec<&str>> = names.iter().map(|name| name.split('.').collect()).collect();
     let first = &split[0];
     if split.iter().any(|other| other.len() != first.len()) {
@@ -322,7 +322,7 @@ fn alternatives(comparison: &Comparison, lines: &[Line], width: Option<usize>) -
 }
 
 /// In few words.
-pub fn living(living: &Living) -> String {
+pub(crate) fn living(living: &Living) -> String {
     let mut words = Vec::new();
     if living.registers > 0 {
         words.push(format!("registers {}", living.registers));

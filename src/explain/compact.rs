@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 const LONGEST: usize = 9;
 
 /// The graph's values: named parts first, then a line for each output with its type.
-pub fn lines(graph: &Graph) -> Vec<String> {
+pub(crate) fn lines(graph: &Graph) -> Vec<String> {
     let mut writer = Writer { graph, texts: IdVec::new(), sizes: IdVec::new(), lines: Vec::new() };
     let outputs: BTreeSet<NodeId> = graph.outputs.iter().copied().collect();
     let uses = graph.use_counts();
@@ -30,7 +30,7 @@ pub fn lines(graph: &Graph) -> Vec<String> {
 }
 
 /// What the leaves are, in one line.
-pub fn leaves(graph: &Graph) -> String {
+pub(crate) fn leaves(graph: &Graph) -> String {
     let leaf = |(id, node): (NodeId, &regard_ir::graph::Node)| {
         let word = match &node.op {
             Op::Input(_) => "",

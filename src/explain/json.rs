@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 impl Explanation {
     /// The whole explanation, or that of one region.
-    pub fn json(&self, only: Option<usize>, replay: Option<&Replay>) -> Value {
+    pub(crate) fn json(&self, only: Option<usize>, replay: Option<&Replay>) -> Value {
         let stages = self.forms.iter().filter(|_| only.is_none()).map(stage);
         let regions = self.optimized.regions.iter().enumerate();
         let regions = regions.filter(|(at, _)| only.is_none_or(|only| only == *at)).map(|(_, report)| region(report));
@@ -44,7 +44,7 @@ fn stage(form: &Form) -> Value {
 }
 
 /// What became of a kind of region.
-pub fn region(report: &RegionReport) -> Value {
+pub(crate) fn region(report: &RegionReport) -> Value {
     json!({
         "root": report.root,
         "copies": report.copies,

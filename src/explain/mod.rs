@@ -10,7 +10,7 @@
 //! merger; larger ones are each region and the whole graph, before and after. [`Explanation::replay`] evaluates all of them.
 
 mod compact;
-pub mod json;
+pub(crate) mod json;
 
 use crate::{
     errors::Result,
@@ -39,14 +39,14 @@ use std::{
 };
 
 /// How a graph became what is compiled.
-pub struct Explanation {
+pub(crate) struct Explanation {
     target: Target,
     optimized: Optimized,
     forms: Vec<Form>,
 }
 
 /// Two graphs that mean the same, and why.
-pub struct Link<'a> {
+pub(crate) struct Link<'a> {
     /// The rule or stage.
     pub name: String,
     /// Where it was used, for people.
@@ -60,7 +60,7 @@ pub struct Link<'a> {
 }
 
 /// What came of all links.
-pub struct Replay {
+pub(crate) struct Replay {
     /// Links that hold.
     pub held: usize,
     /// Elements compared.
@@ -75,7 +75,7 @@ pub struct Replay {
 ///
 /// # Errors
 /// Where a pass refuses it.
-pub fn explain(graph: &Graph, recipe: &Recipe) -> Result<Explanation> {
+pub(crate) fn explain(graph: &Graph, recipe: &Recipe) -> Result<Explanation> {
     let optimized = optimize(graph, recipe.target, &recipe.rules)?;
     let plan = plan(&optimized.graph, recipe.target)?;
     let mut forms = optimized.forms.clone();
@@ -87,7 +87,7 @@ pub fn explain(graph: &Graph, recipe: &Recipe) -> Result<Explanation> {
 impl Explanation {
     /// The region that computes a node of the graph: its own where it is still computed, else that of its nearest user.
     /// `None` for inputs and constants.
-    pub fn region_of(&self, node: NodeId) -> Option<usize> {
+    pub(crate) fn region_of(&self, node: NodeId) -> Option<usize> {
         let graph = &self.forms[0].graph;
         if graph.constants()[node] || matches!(graph.nodes[node].op, Op::Input(_)) {
             return None;
@@ -107,12 +107,12 @@ impl Explanation {
     }
 
     /// The region whose result has that name.
-    pub fn region_called(&self, name: &str) -> Option<usize> {
+    pub(crate) fn region_called(&self, name: &str) -> Option<usize> {
         self.optimized.regions.iter().position(|region| region.root == name)
     }
 
     /// The whole explanation, or that of one region.
-    pub fn text(&self, only: Option<usize>) -> String {
+    pub(crate) fn text(&self, only: Option<usize>) -> String {
         if let Some(region) = only {
             return self.region_text(&self.optimized.regions[region]);
         }
@@ -174,7 +174,7 @@ impl Explanation {
     }
 
     /// Every link, in order: each kind once. A large graph is one link from the first form to the last.
-    pub fn links(&self, only: Option<usize>) -> Vec<Link<'_>> {
+    pub(crate) fn links(&self, only: Option<usize>) -> Vec<Link<'_>> {
         let mut links = Links::default();
         let small = replay::work(&self.forms[0].graph) < replay::BUDGET / 8;
         let regions = self.optimized.regions.iter().enumerate();
@@ -208,7 +208,7 @@ impl Explanation {
     ///
     /// # Errors
     /// Where a graph cannot be evaluated at all.
-    pub fn replay(&self, only: Option<usize>, weights: &dyn Weights, progress: &Progress) -> Result<Replay> {
+    pub(crate) fn replay(&self, only: Option<usize>, weights: &dyn Weights, progress: &Progress) -> Result<Replay> {
         replay(&self.links(only), weights, progress)
     }
 }
@@ -240,7 +240,7 @@ impl<'a> Links<'a> {
 ///
 /// # Errors
 /// Where a graph cannot be evaluated at all.
-pub fn replay(links: &[Link], weights: &dyn Weights, progress: &Progress) -> Result<Replay> {
+pub(crate) fn replay(links: &[Link], weights: &dyn Weights, progress: &Progress) -> Result<Replay> {
     links.iter().try_for_each(|link| memory::afford(link.before))?;
     progress.say(format!("replaying {}", counted(links.len(), "link")));
     let given = |kind: Kind, graph: &Graph, id: NodeId, node: &Node| -> Tensor {

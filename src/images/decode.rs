@@ -23,7 +23,7 @@ const MEMORY_PER_BYTE: u64 = 100;
 
 /// A picture, and what was done to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decoded {
+pub(crate) struct Decoded {
     /// Upright.
     pub picture: Picture,
     /// The EXIF orientation that was applied, 2 to 8; nothing where the pixels lay upright.
@@ -32,7 +32,7 @@ pub struct Decoded {
 
 impl Decoded {
     /// What was done, in words; empty for nothing.
-    pub fn note(&self) -> String {
+    pub(crate) fn note(&self) -> String {
         let done = match self.orientation {
             Some(2) => "mirrored",
             Some(3) => "turned by 180°",
@@ -48,12 +48,12 @@ impl Decoded {
 }
 
 /// The most memory that decoding a file of that many bytes may take.
-pub fn memory_limit(bytes: usize) -> u64 {
+pub(crate) fn memory_limit(bytes: usize) -> u64 {
     MIN_MEMORY + MEMORY_PER_BYTE * bytes as u64
 }
 
 /// Decodes the bytes of a file; the error is one sentence.
-pub fn decode(bytes: &[u8]) -> Result<Decoded, String> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     let (format, name) = match image::guess_format(bytes) {
         Ok(format @ ImageFormat::Png) => (format, "PNG"),
         Ok(format @ ImageFormat::Jpeg) => (format, "JPEG"),

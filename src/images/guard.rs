@@ -14,7 +14,7 @@ thread_local! {
 }
 
 /// What `decode` returns, or nothing where it panics.
-pub fn guarded<T>(decode: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn guarded<T>(decode: impl FnOnce() -> T) -> Option<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let report = panic::take_hook();

@@ -13,10 +13,10 @@
 use regard_ir::count::{agree, counted};
 
 /// How many blocks of 64 coefficients a decoder must hold at once; 0 where it goes row by row.
-pub type HeldBlocks = u64;
+pub(crate) type HeldBlocks = u64;
 
 /// Checks a file that begins as JPEG does; the error is a clause about the file.
-pub fn check(bytes: &[u8]) -> Result<HeldBlocks, String> {
+pub(crate) fn check(bytes: &[u8]) -> Result<HeldBlocks, String> {
     let mut walk = Walk { bytes, at: 2, frame: None, dc: Default::default(), ac: Default::default(), interval: 0 };
     let mut held = false;
     loop {

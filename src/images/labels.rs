@@ -95,7 +95,7 @@ impl LabelReader {
         Ok(LabelReader { width, height, rows: Rows::Held(classes, 0) })
     }
     /// Puts the classes of the next row, of which there are `height`, into `line`.
-    pub fn next(&mut self, line: &mut Vec<u8>) -> std::result::Result<(), String> {
+    pub(crate) fn next(&mut self, line: &mut Vec<u8>) -> std::result::Result<(), String> {
         line.clear();
         match &mut self.rows {
             Rows::Held(classes, at) => {
@@ -143,7 +143,7 @@ impl LabelMap {
     ///
     /// # Errors
     /// Where it has too many pixels for one.
-    pub fn png(&self) -> Result<Vec<u8>> {
+    pub(crate) fn png(&self) -> Result<Vec<u8>> {
         png(&self.classes, (self.width, self.height), image::ExtendedColorType::L8)
     }
 }

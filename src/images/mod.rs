@@ -11,13 +11,13 @@ mod decode;
 mod guard;
 mod jpeg;
 mod labels;
-pub mod prepare;
+pub(crate) mod prepare;
 mod resize;
 
-pub use decode::Decoded;
+pub(crate) use decode::Decoded;
 pub use labels::{LabelMap, LabelReader};
 pub use prepare::Preparation;
-pub use resize::{Interpolation, Sampling};
+pub(crate) use resize::{Interpolation, Sampling};
 
 use crate::{
     errors::{Error, Result},
@@ -57,7 +57,7 @@ impl Picture {
     ///
     /// # Errors
     /// As [`open`](Picture::open).
-    pub fn open_noting(path: &Path) -> Result<Decoded> {
+    pub(crate) fn open_noting(path: &Path) -> Result<Decoded> {
         let bytes = files::read(path, MAX_FILE)?;
         decode::decode(&bytes).map_err(|what| Error::Image { path: path.to_owned(), what })
     }
@@ -71,7 +71,7 @@ impl Picture {
     }
     /// The whole picture resized to `height` × `width` pixels, as segmentation models are fed, unless `by` is given
     /// without antialias.
-    pub fn whole(&self, by: Option<Interpolation>, height: usize, width: usize) -> Picture {
+    pub(crate) fn whole(&self, by: Option<Interpolation>, height: usize, width: usize) -> Picture {
         match by {
             None => bilinear(self, (height, width)),
             Some(by) => resized(self, by, (height, width), Window { top: 0, left: 0, height, width }),
@@ -81,7 +81,7 @@ impl Picture {
     ///
     /// # Errors
     /// Where it has too many pixels for one.
-    pub fn png(&self) -> Result<Vec<u8>> {
+    pub(crate) fn png(&self) -> Result<Vec<u8>> {
         labels::png(&self.rgb, (self.width, self.height), image::ExtendedColorType::Rgb8)
     }
 }

@@ -30,13 +30,13 @@ pub enum Interpolation {
 
 impl Interpolation {
     /// All with their names.
-    pub const ALL: [(Interpolation, &'static str); 3] = [
+    pub(crate) const ALL: [(Interpolation, &'static str); 3] = [
         (Interpolation::Bicubic, "bicubic"),
         (Interpolation::Bilinear, "bilinear"),
         (Interpolation::Nearest, "nearest"),
     ];
     /// Its name.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         Self::ALL[self as usize].1
     }
     /// Where the weights end, in pixels.
@@ -50,7 +50,7 @@ impl Interpolation {
 
 /// A rectangle of pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
+pub(crate) struct Window {
     /// First row.
     pub top: usize,
     /// First column.
@@ -62,7 +62,7 @@ pub struct Window {
 }
 
 /// The part in `window` of the picture resized to `size` (height, width).
-pub fn resized(picture: &Picture, by: Interpolation, size: (usize, usize), window: Window) -> Picture {
+pub(crate) fn resized(picture: &Picture, by: Interpolation, size: (usize, usize), window: Window) -> Picture {
     let across = taps(by, picture.width, size.1, window.left..window.left + window.width);
     let down = taps(by, picture.height, size.0, window.top..window.top + window.height);
     let first = down.iter().map(|t| t.first).min().unwrap_or(0);
@@ -131,7 +131,7 @@ fn cubic(x: f64) -> f64 {
 
 /// Two inputs and how an output lies between them.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sampling {
+pub(crate) struct Sampling {
     /// The nearer one to the beginning.
     pub first: usize,
     /// The next, or the same at a border.
@@ -143,24 +143,24 @@ pub struct Sampling {
 impl Sampling {
     /// Output `output` when `inputs` pixels become `outputs`: pixels are areas, whose centers are at half numbers, and
     /// borders go on.
-    pub fn bilinear(output: usize, inputs: usize, outputs: usize) -> Sampling {
+    pub(crate) fn bilinear(output: usize, inputs: usize, outputs: usize) -> Sampling {
         let center = ((output as f64 + 0.5) * inputs as f64 / outputs as f64 - 0.5).clamp(0.0, (inputs - 1) as f64);
         let first = center as usize;
         Sampling { first, second: (first + 1).min(inputs - 1), part: center - first as f64 }
     }
     /// The value between two.
-    pub fn mix(&self, first: f64, second: f64) -> f64 {
+    pub(crate) fn mix(&self, first: f64, second: f64) -> f64 {
         first + (second - first) * self.part
     }
     /// The value between two of a line.
-    pub fn of(&self, line: &[f64]) -> f64 {
+    pub(crate) fn of(&self, line: &[f64]) -> f64 {
         self.mix(line[self.first], line[self.second])
     }
 }
 
 /// The picture resized to `size` (height, width) without antialias, rounded to 8 bits: what segmentation
 /// checkpoints were trained behind.
-pub fn bilinear(picture: &Picture, size: (usize, usize)) -> Picture {
+pub(crate) fn bilinear(picture: &Picture, size: (usize, usize)) -> Picture {
     let across: Vec<Sampling> = (0..size.1).map(|x| Sampling::bilinear(x, picture.width, size.1)).collect();
     let mut rgb = Vec::with_capacity(size.0 * size.1 * 3);
     for y in 0..size.0 {

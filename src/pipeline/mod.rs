@@ -33,9 +33,6 @@ use regard_ir::{
 use regard_passes::{Plan, Rules, Schedule, lower, optimize, plan};
 use regard_runtime::{Session, cpu, memory::Constants};
 
-/// The stages whose result has a text, in order, as `regard show` names them.
-pub const TEXT_STAGES: [&str; 5] = ["graph", "optimized", "plan", "schedule", "kernels"];
-
 /// What decides which kernels a graph becomes; a target alone means everything else as usual.
 #[derive(Clone, Debug)]
 pub struct Recipe<'a> {
@@ -109,7 +106,7 @@ const MAX_TENSOR: u64 = 1 << 36;
 ///
 /// # Errors
 /// Where they do not, or are not.
-pub fn check_leaves(graph: &Graph, weights: &dyn Weights, trace: &mut Trace) -> Result<()> {
+pub(crate) fn check_leaves(graph: &Graph, weights: &dyn Weights, trace: &mut Trace) -> Result<()> {
     trace.stage("check weights", || {
         let large = graph.nodes.iter().find(|(_, node)| node.ty.bytes() as u64 > MAX_TENSOR);
         match large {
@@ -176,7 +173,7 @@ pub fn session(graph: &Graph, options: &Options, trace: &mut Trace) -> Result<(S
 ///
 /// # Errors
 /// As [`session`].
-pub fn named_session(
+pub(crate) fn named_session(
     graph: &Graph,
     options: &Options,
     trace: &mut Trace,

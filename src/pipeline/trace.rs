@@ -30,7 +30,7 @@ impl Trace {
     ///
     /// # Errors
     /// Those of the stage; and, in builds with debug assertions, where its result breaks an invariant.
-    pub fn stage<T: Artifact>(&mut self, name: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub(crate) fn stage<T: Artifact>(&mut self, name: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.progress.say(format!("compiling: {name}"));
         let start = Instant::now();
         let made = work()?;
@@ -49,11 +49,11 @@ impl Trace {
         }
     }
     /// How long each stage took, in the order they ran.
-    pub fn times(&self) -> &[(&'static str, Duration)] {
+    pub(crate) fn times(&self) -> &[(&'static str, Duration)] {
         &self.times
     }
     /// All stages together.
-    pub fn total(&self) -> Duration {
+    pub(crate) fn total(&self) -> Duration {
         self.times.iter().map(|t| t.1).sum()
     }
     /// The text that was to be kept, once its stage has run.

@@ -18,13 +18,13 @@ use std::{
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Columns of a line where standard output is not a terminal.
-pub const PIPED: usize = 100;
+pub(crate) const PIPED: usize = 100;
 /// The fewest columns that a table is laid out for.
 const LEAST: usize = 20;
 
 /// Columns that a line of standard output may take: the terminal's; [`PIPED`] for pipes and files, unless the variable
 /// COLUMNS says otherwise. `None`, no limit, where `wide` asks for it.
-pub fn width(wide: bool) -> Option<usize> {
+pub(crate) fn width(wide: bool) -> Option<usize> {
     if wide {
         return None;
     }
@@ -33,7 +33,7 @@ pub fn width(wide: bool) -> Option<usize> {
 
 /// Columns that a line of standard error may take: the terminal's, or those of the variable COLUMNS. `None`, no limit, in
 /// pipes and files, where people search for what an error names.
-pub fn error_width() -> Option<usize> {
+pub(crate) fn error_width() -> Option<usize> {
     of(io::stderr()).map(|columns| columns.max(LEAST))
 }
 
@@ -46,7 +46,7 @@ fn of(stream: impl AsFd) -> Option<usize> {
 }
 
 /// Whether a stream shows colours: a terminal, where nobody asks for none.
-pub fn is_colored(stream: &impl IsTerminal) -> bool {
+pub(crate) fn is_colored(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|asked| asked.is_empty())
 }
 
@@ -61,7 +61,7 @@ fn is_command(c: char) -> bool {
 }
 
 /// A text with escapes in the place of control characters: `\u{1b}[31m` for a switch to red.
-pub fn plain(text: &str) -> Cow<'_, str> {
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     match text.contains(is_command) {
         false => Cow::Borrowed(text),
         true => Cow::Owned(
@@ -71,7 +71,7 @@ pub fn plain(text: &str) -> Cow<'_, str> {
 }
 
 /// A text of at most `width` columns: where it is longer, `…` stands for what is left out of its middle.
-pub fn shorten(text: &str, width: usize) -> Cow<'_, str> {
+pub(crate) fn shorten(text: &str, width: usize) -> Cow<'_, str> {
     // A long text is not measured as a whole: all that can be kept is at its ends.
     if text.len() <= width || (text.len() <= 16 * width && columns(text) <= width) {
         return Cow::Borrowed(text);
@@ -99,7 +99,7 @@ fn taken(characters: impl Iterator<Item = char>, width: usize) -> String {
 
 /// A sentence in lines of at most `width` columns, broken at blanks; lines after the first begin with `indent`. A word that
 /// is longer than a line loses its middle.
-pub fn wrapped(text: &str, width: Option<usize>, indent: &str) -> String {
+pub(crate) fn wrapped(text: &str, width: Option<usize>, indent: &str) -> String {
     let Some(width) = width.filter(|&width| columns(text) > width) else { return text.to_owned() };
     let room = width.saturating_sub(indent.len()).max(1);
     let mut lines = vec![String::new()];
@@ -126,19 +126,19 @@ fn lines_begin(line: &str) -> bool {
 }
 
 /// Every line of a text in lines of at most `width` columns; what is broken off is indented four more than its line.
-pub fn wrapped_lines(text: &str, width: Option<usize>) -> String {
+pub(crate) fn wrapped_lines(text: &str, width: Option<usize>) -> String {
     let line = |line: &str| wrapped(line, width, &" ".repeat(hanging(line, width.unwrap_or(usize::MAX)))) + "\n";
     text.lines().map(line).collect()
 }
 
 /// Writes sentences to standard output, in lines that fit it. Names and paths stay whole: a word that is longer than a
 /// line goes on in the next one.
-pub fn say(out: &mut dyn Write, text: &str) -> io::Result<()> {
+pub(crate) fn say(out: &mut dyn Write, text: &str) -> io::Result<()> {
     out.write_all(folded_lines(text, width(false)).as_bytes())
 }
 
 /// The same as [`wrapped_lines`], but a word that is longer than a line goes on in the next one.
-pub fn folded_lines(text: &str, width: Option<usize>) -> String {
+pub(crate) fn folded_lines(text: &str, width: Option<usize>) -> String {
     let Some(width) = width else { return wrapped_lines(text, None) };
     let line = |line: &str| {
         let line = &*plain(line);
@@ -186,7 +186,7 @@ fn hanging(line: &str, width: usize) -> usize {
 
 /// A writer that lets nothing through that would command the terminal: control characters become escapes, as in [`plain`], but
 /// for line ends and tabs.
-pub struct Plain<W>(pub W);
+pub(crate) struct Plain<W>(pub W);
 
 impl<W: Write> Write for Plain<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -32,7 +32,7 @@ enum Fit {
 
 /// A column of a table.
 #[derive(Clone, Copy, Debug)]
-pub struct Column {
+pub(crate) struct Column {
     head: &'static str,
     right: bool,
     fit: Fit,
@@ -41,41 +41,41 @@ pub struct Column {
 
 impl Column {
     /// What stands above it.
-    pub const fn head(&self) -> &'static str {
+    pub(crate) const fn head(&self) -> &'static str {
         self.head
     }
     /// Text, to the left.
-    pub const fn left(head: &'static str) -> Column {
+    pub(crate) const fn left(head: &'static str) -> Column {
         Column { head, right: false, fit: Fit::Whole, rank: 0 }
     }
     /// Numbers, to the right.
-    pub const fn right(head: &'static str) -> Column {
+    pub(crate) const fn right(head: &'static str) -> Column {
         Column { right: true, ..Column::left(head) }
     }
     /// Names whose middle may be left out, to the left; `least` columns stay.
-    pub const fn name(head: &'static str, least: usize) -> Column {
+    pub(crate) const fn name(head: &'static str, least: usize) -> Column {
         Column { fit: Fit::Shorten(least), ..Column::left(head) }
     }
     /// Words that may go on in the next line, to the left, in at least `least` columns.
-    pub const fn prose(head: &'static str, least: usize) -> Column {
+    pub(crate) const fn prose(head: &'static str, least: usize) -> Column {
         Column { fit: Fit::Wrap(least), ..Column::left(head) }
     }
     /// The column may be left out; of several, the one with the highest rank first.
-    pub const fn rank(self, rank: u8) -> Column {
+    pub(crate) const fn rank(self, rank: u8) -> Column {
         Column { rank, ..self }
     }
 }
 
 /// Rows under a head.
 #[derive(Clone, Debug)]
-pub struct Table {
+pub(crate) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
 }
 
 /// A table as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fitted {
+pub(crate) struct Fitted {
     /// The lines, each with a line end.
     pub text: String,
     /// Heads of the columns that were left out.
@@ -84,7 +84,7 @@ pub struct Fitted {
 
 impl Fitted {
     /// A line that names what was left out; empty where nothing was.
-    pub fn note(&self, width: Option<usize>) -> String {
+    pub(crate) fn note(&self, width: Option<usize>) -> String {
         match self.left_out.is_empty() {
             true => String::new(),
             false => format!(
@@ -97,22 +97,22 @@ impl Fitted {
 
 impl Table {
     /// A table without rows.
-    pub fn new(columns: impl IntoIterator<Item = Column>) -> Table {
+    pub(crate) fn new(columns: impl IntoIterator<Item = Column>) -> Table {
         Table { columns: columns.into_iter().collect(), rows: Vec::new() }
     }
     /// Adds a row, a cell for each column.
-    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let cells: Vec<String> = cells.into_iter().map(|cell| shorten(&plain(&cell), LONGEST).into_owned()).collect();
         assert_eq!(cells.len(), self.columns.len(), "a cell for each column");
         self.rows.push(cells);
     }
     /// The same, row after row.
-    pub fn with(mut self, rows: impl IntoIterator<Item = Vec<String>>) -> Table {
+    pub(crate) fn with(mut self, rows: impl IntoIterator<Item = Vec<String>>) -> Table {
         rows.into_iter().for_each(|row| self.row(row));
         self
     }
     /// The table in lines of at most `width` columns of the terminal, or of any length.
-    pub fn fit(&self, width: Option<usize>) -> Fitted {
+    pub(crate) fn fit(&self, width: Option<usize>) -> Fitted {
         let natural: Vec<usize> = (0..self.columns.len()).map(|column| self.natural(column)).collect();
         let (shown, widths) = chosen(&self.columns, &natural, width.unwrap_or(usize::MAX));
         let left_out = (0..self.columns.len()).filter(|column| !shown.contains(column));

@@ -11,7 +11,7 @@ use super::Counts;
 use std::collections::VecDeque;
 
 /// Marks around boundaries of a map that is given row by row.
-pub struct Band {
+pub(crate) struct Band {
     /// How far the band reaches, in columns and in rows.
     reach: (usize, usize),
     /// The row given last, and its edges as far as they are known.
@@ -28,7 +28,7 @@ pub struct Band {
 
 impl Band {
     /// The band of `r` rows and columns around the boundaries of a map of `height` rows of `width` columns.
-    pub fn new((height, width): (usize, usize), r: usize) -> Band {
+    pub(crate) fn new((height, width): (usize, usize), r: usize) -> Band {
         Band {
             reach: (r.min(width), r.min(height)),
             last: None,
@@ -39,7 +39,7 @@ impl Band {
         }
     }
     /// Takes the labels of the next row; pixels that do not count make no edge.
-    pub fn push(&mut self, labels: Vec<Option<u8>>) {
+    pub(crate) fn push(&mut self, labels: Vec<Option<u8>>) {
         let differ = |a: Option<u8>, b: Option<u8>| a.is_some() && b.is_some() && a != b;
         let mut edges = vec![false; labels.len()];
         for x in 1..labels.len() {
@@ -58,7 +58,7 @@ impl Band {
         self.last = Some((labels, edges));
     }
     /// Counts the rows in front of `waiting`, predictions and labels, whose band is known; all where the map has ended.
-    pub fn count(&mut self, ended: bool, waiting: &mut VecDeque<Vec<(u8, Option<u8>)>>, counts: &mut Counts) {
+    pub(crate) fn count(&mut self, ended: bool, waiting: &mut VecDeque<Vec<(u8, Option<u8>)>>, counts: &mut Counts) {
         self.count_known(false, waiting, counts);
         if ended && let Some((_, edges)) = self.last.take() {
             self.know(edges);

@@ -35,7 +35,7 @@ use stream::Movement;
 ///
 /// # Errors
 /// Where a weight cannot be read or a constant has no value.
-pub fn bind<K: Sync>(program: &Program<K>, weights: &dyn Weights) -> Result<Constants> {
+pub(crate) fn bind<K: Sync>(program: &Program<K>, weights: &dyn Weights) -> Result<Constants> {
     Constants::build(program.constant_bytes as usize, |bytes| {
         let arithmetic = Mutex::new(());
         slots(program, bytes).into_par_iter().try_for_each(|(output, slots)| {
@@ -58,7 +58,7 @@ pub fn bind<K: Sync>(program: &Program<K>, weights: &dyn Weights) -> Result<Cons
 }
 
 /// A leaf function for the graph interpreter: weights from their source, inputs from `input`.
-pub fn leaf<'a>(
+pub(crate) fn leaf<'a>(
     graph: &'a Graph,
     weights: &'a dyn Weights,
     mut input: impl FnMut(NodeId, &Node) -> Option<Vec<f64>> + 'a,

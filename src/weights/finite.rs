@@ -18,7 +18,7 @@ use regard_ir::{
 use std::collections::BTreeSet;
 
 /// Names of the weights that are moved about at most before they are multiplied or normalised with.
-pub fn multiplied(graph: &Graph) -> BTreeSet<String> {
+pub(crate) fn multiplied(graph: &Graph) -> BTreeSet<String> {
     let mut weight: IdVec<NodeId, Option<NodeId>> = IdVec::new();
     let mut names = BTreeSet::new();
     for (id, node) in graph.nodes.iter() {

@@ -18,7 +18,7 @@ mod finite;
 mod positive;
 mod synthetic;
 
-pub use bind::{bind, leaf};
+pub(crate) use bind::{bind, leaf};
 pub use checkpoint::Checkpoint;
 use regard_ir::count::counted;
 pub use synthetic::Synthetic;
@@ -80,7 +80,7 @@ pub fn open(source: Option<&OsStr>, part: Part, allow_extra: bool) -> Result<Box
 }
 
 /// The configuration of a model with what a source's tensors say of its structure. What `config` says goes first.
-pub fn fitted(weights: &dyn Weights, model: &str, config: &Config) -> Config {
+pub(crate) fn fitted(weights: &dyn Weights, model: &str, config: &Config) -> Config {
     let stored = weights.shapes();
     if stored.is_empty() {
         return config.clone();
@@ -107,7 +107,7 @@ pub struct Faults {
 
 impl Faults {
     /// What may help against faults of the weights of a graph; `details` says how its names were understood.
-    pub fn hints(graph: &Graph, faults: &[Fault], details: Option<String>) -> Vec<String> {
+    pub(crate) fn hints(graph: &Graph, faults: &[Fault], details: Option<String>) -> Vec<String> {
         let mut hints: Vec<String> = details.into_iter().map(|details| format!("understood as: {details}")).collect();
         let classes: Vec<usize> = graph.outputs.iter().filter_map(|&o| graph.ty(o).shape.get(1).copied()).collect();
         let heads: Vec<[usize; 2]> = faults

@@ -20,7 +20,7 @@ use regard_ir::{
 use std::collections::BTreeSet;
 
 /// Names of the weights that must be positive for the graph to have finite values.
-pub fn positive(graph: &Graph) -> BTreeSet<String> {
+pub(crate) fn positive(graph: &Graph) -> BTreeSet<String> {
     let mut asked: IdVec<NodeId, bool> = graph.nodes.values().map(|_| false).collect();
     for (id, node) in graph.nodes.iter().rev() {
         for (i, &operand) in node.operands.iter().enumerate() {

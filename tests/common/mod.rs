@@ -6,39 +6,26 @@ use regard_ir::{
     kernel::{BinOp, Body, Inst, Kernel, Stmt, eval, random},
     target::{Backend, Target},
 };
-use regard_runtime::code::run_once;
+use regard_runtime::{code::run_once, cpu};
 
 /// Whether this machine can execute code for `target`.
-pub fn runs_here(target: &Target) -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return match target.name {
-        "x86-64-v2" => is_x86_feature_detected!("sse4.2"),
-        "x86-64-v3" | "x86-64-v3-128" => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
-        "x86-64-v4" => {
-            is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512vl")
-        }
-        _ => false,
-    };
-    #[cfg(not(target_arch = "x86_64"))]
-    return target.name == std::env::consts::ARCH;
+pub(crate) fn runs_here(target: &Target) -> bool {
+    cpu::supports(target.name)
 }
 
 /// The targets of the Cranelift back end that this machine can execute.
-pub fn cranelift_targets() -> Vec<Target> {
+pub(crate) fn cranelift_targets() -> Vec<Target> {
     Target::ROWS.into_iter().filter(|t| t.backend == Backend::Cranelift && runs_here(t)).collect()
 }
 
 /// Runs `kernel` in the interpreter and as the machine code `code` on the inputs of `seed`; `Err` says
 /// where the bits differ.
-pub fn agree(kernel: &Kernel, code: &[u8], seed: u64) -> Result<(), String> {
+pub(crate) fn agree(kernel: &Kernel, code: &[u8], seed: u64) -> Result<(), String> {
     agree_on(kernel, code, random::inputs(kernel, seed))
 }
 
 /// [`agree`] on given inputs, one per parameter.
-pub fn agree_on(kernel: &Kernel, code: &[u8], inputs: Vec<Vec<u8>>) -> Result<(), String> {
+pub(crate) fn agree_on(kernel: &Kernel, code: &[u8], inputs: Vec<Vec<u8>>) -> Result<(), String> {
     let (mut expected, mut found) = (inputs.clone(), inputs);
     eval::run(kernel, &mut expected).map_err(|fault| fault.to_string())?;
     // SAFETY: callers pass what a back end has just emitted for the kernel and a target that this machine executes.
@@ -55,7 +42,7 @@ pub fn agree_on(kernel: &Kernel, code: &[u8], inputs: Vec<Vec<u8>>) -> Result<()
 }
 
 /// The kernel with every fused multiply-add split in two, for targets that have none.
-pub fn without_fma(mut kernel: Kernel) -> Kernel {
+pub(crate) fn without_fma(mut kernel: Kernel) -> Kernel {
     let body = std::mem::take(&mut kernel.body);
     kernel.body = split_body(&mut kernel, body);
     kernel

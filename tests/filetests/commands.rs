@@ -68,7 +68,7 @@ const ALL: [&dyn Command; 12] = [
 ];
 
 /// Runs a command line, for example `plan target=x86-64-v4`.
-pub fn run(line: &str, file: &TestFile) -> Result<String, String> {
+pub(crate) fn run(line: &str, file: &TestFile) -> Result<String, String> {
     let mut words = line.split_whitespace();
     let name = words.next().unwrap_or_default();
     let command = ALL.into_iter().find(|c| c.name() == name).ok_or_else(|| {

@@ -8,7 +8,7 @@ const SECTION: &str = "; expect ";
 const LINE: &str = ";   ";
 
 /// A file, cut into its parts.
-pub struct TestFile {
+pub(crate) struct TestFile {
     /// Path below the directory of file tests, for messages.
     pub name: String,
     /// What to run, without `; test`.
@@ -19,7 +19,7 @@ pub struct TestFile {
 
 impl TestFile {
     /// Cuts a text; the error says what is missing.
-    pub fn parse(name: &str, text: &str) -> Result<TestFile, String> {
+    pub(crate) fn parse(name: &str, text: &str) -> Result<TestFile, String> {
         let head = text.lines().take_while(|line| line.starts_with(COMMAND));
         let commands: Vec<String> = head.map(|line| line[COMMAND.len()..].trim().to_owned()).collect();
         if commands.is_empty() || commands.iter().any(String::is_empty) {
@@ -31,7 +31,7 @@ impl TestFile {
     }
 
     /// The file with these expectations, one per command.
-    pub fn render(&self, outputs: &[String]) -> String {
+    pub(crate) fn render(&self, outputs: &[String]) -> String {
         let section = |(command, output): (&String, &String)| {
             let lines = output.trim_end().lines().map(|line| format!("{LINE}{line}").trim_end().to_owned() + "\n");
             format!("\n{SECTION}{command}\n{}", lines.collect::<String>())

@@ -28,35 +28,35 @@ use regard_runtime::{Session, cpu, memory::Constants};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Lanes 4 with and without fma, 8, 16, and a warp, which is only interpreted here.
-pub fn targets() -> Vec<Target> {
+pub(crate) fn targets() -> Vec<Target> {
     let warp = Target { name: "warp", backend: Backend::Ptx, lanes: 32, ..Target::ROWS[0] };
     let cpu = |row: &Target| row.name.starts_with("x86-64");
     Target::ROWS.into_iter().filter(cpu).chain([warp]).collect()
 }
 
 /// The graph with these statements.
-pub fn parse(statements: &str) -> Graph {
+pub(crate) fn parse(statements: &str) -> Graph {
     let text = format!("graph test {{\n{statements}\n}}");
     text::parse(&text).unwrap_or_else(|e| panic!("{}", e.render(&text, "test")))
 }
 
 /// Values for a graph's inputs and weights.
-pub type Leaf<'a> = &'a dyn Fn(NodeId, &Node) -> Tensor;
+pub(crate) type Leaf<'a> = &'a dyn Fn(NodeId, &Node) -> Tensor;
 
 /// Checks a graph on small random values; panics with the first broken link.
-pub fn check(graph: &Graph) {
+pub(crate) fn check(graph: &Graph) {
     check_with(graph, &|id, node| random::leaf(1, id, &node.ty));
 }
 
 /// Checks a graph on given values.
-pub fn check_with(graph: &Graph, leaf: Leaf) {
+pub(crate) fn check_with(graph: &Graph, leaf: Leaf) {
     if let Err(message) = try_check(graph, leaf, &targets()) {
         panic!("{message}\n{graph}");
     }
 }
 
 /// Checks a graph on given values whose outputs are known otherwise, as the interpreter refuses them.
-pub fn check_outputs(graph: &Graph, leaf: Leaf, reference: &[Tensor]) {
+pub(crate) fn check_outputs(graph: &Graph, leaf: Leaf, reference: &[Tensor]) {
     let inputs: Vec<Tensor> = graph.inputs().iter().map(|&id| leaf(id, graph.node(id))).collect();
     for target in targets() {
         link(graph, leaf, &target, reference, &inputs).unwrap_or_else(|e| panic!("{}: {e}\n{graph}", target.name));
@@ -64,7 +64,7 @@ pub fn check_outputs(graph: &Graph, leaf: Leaf, reference: &[Tensor]) {
 }
 
 /// Checks many graphs and panics with all that fail, one line each and the first graph as text.
-pub fn check_all(graphs: impl IntoIterator<Item = (String, Graph)>) {
+pub(crate) fn check_all(graphs: impl IntoIterator<Item = (String, Graph)>) {
     let targets = targets();
     let leaf = |id: NodeId, node: &Node| random::leaf(1, id, &node.ty);
     let mut failures = Vec::new();
@@ -85,7 +85,7 @@ pub fn check_all(graphs: impl IntoIterator<Item = (String, Graph)>) {
 }
 
 /// Closes the chain on some targets; `Err` says which link broke where.
-pub fn try_check(graph: &Graph, leaf: Leaf, targets: &[Target]) -> Result<(), String> {
+pub(crate) fn try_check(graph: &Graph, leaf: Leaf, targets: &[Target]) -> Result<(), String> {
     if let Some(finding) = verify(graph).first() {
         return Err(format!("the graph is not valid: {finding}"));
     }
@@ -98,7 +98,7 @@ pub fn try_check(graph: &Graph, leaf: Leaf, targets: &[Target]) -> Result<(), St
 }
 
 /// Plans and lowers a graph for every target without running it: programs are well formed at any size.
-pub fn check_lowered(graph: &Graph) {
+pub(crate) fn check_lowered(graph: &Graph) {
     for target in targets() {
         let program = lowered(graph, &target);
         well_formed(graph, &program).unwrap_or_else(|e| panic!("{}: {e}\n{graph}", target.name));
@@ -106,13 +106,13 @@ pub fn check_lowered(graph: &Graph) {
 }
 
 /// The program of a graph.
-pub fn lowered(graph: &Graph, target: &Target) -> Program<Kernel> {
+pub(crate) fn lowered(graph: &Graph, target: &Target) -> Program<Kernel> {
     let plan = plan(graph, target).unwrap_or_else(|e| panic!("{}: {e}\n{graph}", target.name));
     lower(&plan, &Schedule::best(&plan, target), target).unwrap_or_else(|e| panic!("{}: {e}\n{graph}", target.name))
 }
 
 /// Closes the chain for one target and a schedule that fits it, on small random values.
-pub fn try_scheduled(graph: &Graph, plan: &Plan, schedule: &Schedule, target: &Target) -> Result<(), String> {
+pub(crate) fn try_scheduled(graph: &Graph, plan: &Plan, schedule: &Schedule, target: &Target) -> Result<(), String> {
     let program = lower(plan, schedule, target).map_err(|e| e.to_string())?;
     let leaf = |id: NodeId, node: &Node| random::leaf(1, id, &node.ty);
     let reference = eval(graph, &mut |id, node| Ok(leaf(id, node))).map_err(|e| e.to_string())?;
@@ -144,7 +144,7 @@ fn link(graph: &Graph, leaf: Leaf, target: &Target, reference: &[Tensor], inputs
 
 /// The program computes the reference, and its machine code computes what its kernels do. Where rounding decides
 /// (`jumps`) only the latter is held.
-pub fn hold(
+pub(crate) fn hold(
     graph: &Graph,
     leaf: Leaf,
     program: &Program<Kernel>,
@@ -320,7 +320,7 @@ fn transcendental(op: UnaryOp) -> bool {
 }
 
 /// Whether a jump (floor, comparison, conversion to an integer) depends on a real number that rounding may move.
-pub fn decides(graph: &Graph) -> bool {
+pub(crate) fn decides(graph: &Graph) -> bool {
     let mut rounded: IdVec<NodeId, bool> = IdVec::new();
     for node in graph.nodes.values() {
         let below = node.operands.iter().any(|&o| rounded[o]);

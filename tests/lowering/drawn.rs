@@ -19,7 +19,7 @@ use regard_passes::{
 };
 
 /// Closes the chain for the choices of a seed; `Err` says which link broke, and under which choices.
-pub fn try_drawn(seed: u64) -> Result<(), String> {
+pub(crate) fn try_drawn(seed: u64) -> Result<(), String> {
     let mut draw = random::Random::new(seed);
     let graph = if draw.below(2) == 0 { random::graph(seed) } else { random::smooth(seed) };
     let targets = targets();

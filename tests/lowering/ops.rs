@@ -7,7 +7,7 @@ use regard_ir::{
     types::DType,
 };
 
-pub const SIZES: [usize; 9] = [1, 2, 3, 5, 7, 16, 17, 33, 49];
+pub(crate) const SIZES: [usize; 9] = [1, 2, 3, 5, 7, 16, 17, 33, 49];
 
 /// Values with a few digits of either sign, zero, halves and the ends of the types among them.
 fn striking(_: NodeId, node: &Node) -> Tensor {

@@ -4,10 +4,10 @@
 use half::{bf16, f16};
 
 /// One register of a warp.
-pub type Lanes = [u64; 32];
+pub(crate) type Lanes = [u64; 32];
 
 /// Bytes in memory of a type.
-pub fn bytes(ty: &str) -> Result<usize, String> {
+pub(crate) fn bytes(ty: &str) -> Result<usize, String> {
     match ty {
         "u8" => Ok(1),
         "b16" => Ok(2),
@@ -31,7 +31,7 @@ fn int(value: i32) -> u64 {
 }
 
 /// The result of an instruction that neither branches nor touches memory.
-pub fn compute(opcode: &str, a: &[Lanes]) -> Result<Lanes, String> {
+pub(crate) fn compute(opcode: &str, a: &[Lanes]) -> Result<Lanes, String> {
     if let Some(mode) = opcode.strip_prefix("shfl.sync.") {
         return exchange(mode, a);
     }

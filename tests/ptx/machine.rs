@@ -44,7 +44,7 @@ struct Block<'a> {
 }
 
 /// Runs a kernel's entry over the bytes of its global buffers.
-pub fn run(module: &Module, kernel: &Kernel, buffers: &mut [Vec<u8>]) -> Outcome {
+pub(crate) fn run(module: &Module, kernel: &Kernel, buffers: &mut [Vec<u8>]) -> Outcome {
     let entry = module.entries.get(&kernel.name).ok_or("the module lacks the kernel")?;
     let [n0, n1, n2] = kernel.grid;
     for number in 0..n0 * n1 * n2 {

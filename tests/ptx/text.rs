@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 /// An operand.
 #[derive(Clone, Debug)]
-pub enum Arg {
+pub(crate) enum Arg {
     /// A register, by number.
     Reg(usize),
     /// A literal; floats as their bits.
@@ -24,7 +24,7 @@ pub enum Arg {
 
 /// An instruction.
 #[derive(Clone, Debug)]
-pub struct Inst {
+pub(crate) struct Inst {
     /// Predicate register, and the truth it must have.
     pub guard: Option<(usize, bool)>,
     pub opcode: String,
@@ -34,7 +34,7 @@ pub struct Inst {
 
 /// An entry function.
 #[derive(Default)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub params: Vec<String>,
     pub threads: u32,
     pub shared: usize,
@@ -45,13 +45,13 @@ pub struct Entry {
 
 /// A module.
 #[derive(Default)]
-pub struct Module {
+pub(crate) struct Module {
     pub entries: HashMap<String, Entry>,
     pub tables: HashMap<String, Vec<u8>>,
 }
 
 impl Entry {
-    pub fn registers(&self) -> usize {
+    pub(crate) fn registers(&self) -> usize {
         self.registers.len()
     }
     fn register(&mut self, name: &str) -> usize {
@@ -125,7 +125,7 @@ fn extent(line: &str) -> usize {
 }
 
 /// Reads a module; panics where the text is not what the emitter writes.
-pub fn parse(text: &str) -> Module {
+pub(crate) fn parse(text: &str) -> Module {
     let mut module = Module::default();
     let mut open: Option<(String, Entry)> = None;
     for line in text.lines().map(str::trim) {

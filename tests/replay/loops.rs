@@ -14,7 +14,7 @@ use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register}
 use std::ops::RangeInclusive;
 
 /// The innermost loops that multiply and add and do nothing else.
-pub fn multiplying(code: &[u8]) -> Vec<Vec<Instruction>> {
+pub(crate) fn multiplying(code: &[u8]) -> Vec<Vec<Instruction>> {
     let all = decode(code);
     let loops: Vec<RangeInclusive<u64>> = all.iter().filter_map(back).collect();
     let innermost = loops.iter().filter(|l| !loops.iter().any(|other| other != *l && holds(l, other)));
@@ -23,7 +23,7 @@ pub fn multiplying(code: &[u8]) -> Vec<Vec<Instruction>> {
 }
 
 /// Whether an instruction reads or writes the stack.
-pub fn touches_stack(instruction: &Instruction) -> bool {
+pub(crate) fn touches_stack(instruction: &Instruction) -> bool {
     instruction.op_kinds().any(|kind| kind == OpKind::Memory) && instruction.memory_base() == Register::RSP
 }
 

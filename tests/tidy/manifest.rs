@@ -17,7 +17,7 @@ const EDGES: [(&str, &[&str]); 6] = [
 ];
 
 /// What is wrong with a manifest.
-pub fn faults(file: &File) -> Vec<String> {
+pub(crate) fn faults(file: &File) -> Vec<String> {
     if file.path == "fuzz/Cargo.toml" {
         return Vec::new();
     }
@@ -51,7 +51,7 @@ pub fn faults(file: &File) -> Vec<String> {
 
 /// Where the profile of the fuzz targets differs from the project's: they share the third-party crates that are built, so
 /// only options of the project's own crates may differ.
-pub fn profile_faults(project: &File, fuzz: &File) -> Vec<String> {
+pub(crate) fn profile_faults(project: &File, fuzz: &File) -> Vec<String> {
     let (expected, found) = (profile(project), profile(fuzz));
     let missing = expected.difference(&found).map(|line| format!("{}: lacks `{line}`", fuzz.path));
     let surplus = found.difference(&expected).map(|line| format!("{}: `{line}` is not in {}", fuzz.path, project.path));

@@ -9,7 +9,7 @@ use crate::root;
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Files reached from the crate roots among `rust`.
-pub fn reached(rust: &BTreeSet<String>) -> BTreeSet<String> {
+pub(crate) fn reached(rust: &BTreeSet<String>) -> BTreeSet<String> {
     let mut reached = BTreeSet::new();
     let mut work: Vec<(String, bool)> =
         rust.iter().filter(|path| is_root(path)).map(|path| (path.clone(), true)).collect();

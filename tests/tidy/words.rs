@@ -36,13 +36,13 @@ const PLACES: [&str; 6] = ["/work", "/tmp", "/farm", "/root", "/home", "../share
 const CODE: [&str; 9] = ["ir/", "passes/", "codegen/", "runtime/", "models/", "src/", "tests/", "benches/", ".ci/"];
 
 /// The code of a line of Rust, without its comment.
-pub fn code(line: &str) -> &str {
+pub(crate) fn code(line: &str) -> &str {
     line.split("//").next().unwrap_or_default()
 }
 
 /// Whether `text` has `word`, with no letter, digit or underscore before or behind it, nor a dot before it: names in
 /// dots are those of checkpoints.
-pub fn has(text: &str, word: &str) -> bool {
+pub(crate) fn has(text: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {
         let inside = word.starts_with(part) && text[..at].ends_with(|c: char| part(c) || c == '.');
@@ -52,7 +52,7 @@ pub fn has(text: &str, word: &str) -> bool {
 }
 
 /// Wrong spellings and places of one machine.
-pub fn faults(file: &File) -> Vec<String> {
+pub(crate) fn faults(file: &File) -> Vec<String> {
     let document = file.path.ends_with(".md");
     file.each_line(|line| {
         if let Some(place) = PLACES.iter().find(|place| is_place(line, place)) {
@@ -82,7 +82,7 @@ fn prose(line: &str) -> String {
 }
 
 /// Links and file names of a document that lead nowhere.
-pub fn dead_links(file: &File, root: &Path) -> Vec<String> {
+pub(crate) fn dead_links(file: &File, root: &Path) -> Vec<String> {
     let dir = root.join(&file.path).parent().map(Path::to_path_buf).unwrap_or_default();
     let mut faults = Vec::new();
     for (i, line) in file.text.lines().enumerate() {

@@ -38,7 +38,7 @@ pub(super) enum Class {
 impl Class {
     const ALL: [Class; 5] = [Class::Index, Class::Int, Class::Float, Class::Pred, Class::Half];
 
-    pub fn of(ty: Type) -> Class {
+    pub(crate) fn of(ty: Type) -> Class {
         match ty {
             Type::Scalar(Elem::I64) | Type::Vector(Elem::I64) => Class::Index,
             Type::Scalar(Elem::I32) | Type::Vector(Elem::I32) => Class::Int,
@@ -57,7 +57,7 @@ impl Class {
         }
     }
     /// The type with which a register is declared and moved.
-    pub fn ty(self) -> &'static str {
+    pub(crate) fn ty(self) -> &'static str {
         match self {
             Class::Index => "b64",
             Class::Int => "b32",
@@ -152,22 +152,22 @@ impl Emitter<'_> {
     }
 
     /// Appends one instruction.
-    pub fn put(&mut self, instruction: impl Display) {
+    pub(crate) fn put(&mut self, instruction: impl Display) {
         let _ = writeln!(self.text, "    {instruction};");
     }
-    pub fn fresh(&mut self, class: Class) -> Reg {
+    pub(crate) fn fresh(&mut self, class: Class) -> Reg {
         let count = &mut self.counts[class as usize];
         *count += 1;
         Reg { class, number: *count - 1 }
     }
     /// A new register computed by `instruction`, in which `{}` after the opcode is the register.
-    pub fn compute(&mut self, class: Class, opcode: impl Display, operands: impl Display) -> Reg {
+    pub(crate) fn compute(&mut self, class: Class, opcode: impl Display, operands: impl Display) -> Reg {
         let d = self.fresh(class);
         self.put(format_args!("{opcode} {d}, {operands}"));
         d
     }
     /// The same at the top of the function, once for equal text.
-    pub fn compute_at_top(&mut self, class: Class, opcode: &str, operands: &str) -> Reg {
+    pub(crate) fn compute_at_top(&mut self, class: Class, opcode: &str, operands: &str) -> Reg {
         let key = format!("{opcode} {operands}");
         if let Some(&r) = self.at_top.get(&key) {
             return r;
@@ -178,7 +178,7 @@ impl Emitter<'_> {
         d
     }
     /// Declares bytes of constant memory and returns their symbol, once for equal bytes.
-    pub fn table(&mut self, bytes: &[u8]) -> String {
+    pub(crate) fn table(&mut self, bytes: &[u8]) -> String {
         let list: Vec<String> = bytes.iter().map(u8::to_string).collect();
         let list = list.join(", ");
         let prefix = format!(".const .align 4 .b8 {}_table", self.kernel.name);
@@ -191,20 +191,20 @@ impl Emitter<'_> {
         format!("{}_table{number}", self.kernel.name)
     }
 
-    pub fn thread(&mut self) -> Reg {
+    pub(crate) fn thread(&mut self) -> Reg {
         self.compute_at_top(Class::Int, "mov.u32", "%tid.x")
     }
     /// The lane number, 0..32.
-    pub fn lane(&mut self) -> Reg {
+    pub(crate) fn lane(&mut self) -> Reg {
         let thread = self.thread();
         self.compute_at_top(Class::Int, "and.b32", &format!("{thread}, 31"))
     }
-    pub fn lane_index(&mut self) -> Reg {
+    pub(crate) fn lane_index(&mut self) -> Reg {
         let lane = self.lane();
         self.compute_at_top(Class::Index, "cvt.s64.s32", &lane.to_string())
     }
     /// Address of a buffer's first element: global (64 bits) or shared (32 bits).
-    pub fn base(&mut self, buf: Buf) -> Reg {
+    pub(crate) fn base(&mut self, buf: Buf) -> Reg {
         let name = self.kernel.name.clone();
         match self.kernel.buffers[buf].space {
             Space::Global => {
@@ -222,11 +222,11 @@ impl Emitter<'_> {
     }
 
     /// What stands for a value.
-    pub fn operand(&self, v: Val) -> Operand {
+    pub(crate) fn operand(&self, v: Val) -> Operand {
         self.values[v.index()].expect("operands come before their users")
     }
     /// A register that holds the value.
-    pub fn reg(&mut self, v: Val) -> Reg {
+    pub(crate) fn reg(&mut self, v: Val) -> Reg {
         match self.operand(v) {
             Operand::Reg(r) => r,
             constant => {
@@ -235,16 +235,16 @@ impl Emitter<'_> {
             }
         }
     }
-    pub fn constant(&self, v: Val) -> Option<Const> {
+    pub(crate) fn constant(&self, v: Val) -> Option<Const> {
         match self.operand(v) {
             Operand::Constant(c) => Some(c),
             Operand::Reg(_) => None,
         }
     }
-    pub fn set(&mut self, v: Val, operand: Operand) {
+    pub(crate) fn set(&mut self, v: Val, operand: Operand) {
         self.values[v.index()] = Some(operand);
     }
-    pub fn class(&self, v: Val) -> Class {
+    pub(crate) fn class(&self, v: Val) -> Class {
         Class::of(self.kernel.ty(v))
     }
 
@@ -331,12 +331,12 @@ impl Emitter<'_> {
     }
 
     /// Waits for all lanes of the warp and makes their memory accesses visible to each other.
-    pub fn warp_barrier(&mut self) {
+    pub(crate) fn warp_barrier(&mut self) {
         self.put("bar.warp.sync 0xffffffff");
         self.hazards.clear();
     }
     /// The element type of a buffer.
-    pub fn dtype(&self, buf: Buf) -> DType {
+    pub(crate) fn dtype(&self, buf: Buf) -> DType {
         self.kernel.buffers[buf].dtype
     }
 }

@@ -45,38 +45,38 @@ pub(super) struct Hazards {
 }
 
 impl Hazards {
-    pub fn new(kernel: &Kernel) -> Self {
+    pub(crate) fn new(kernel: &Kernel) -> Self {
         let mut written = vec![false; kernel.buffers.len()];
         mark_written(&kernel.body, &mut written);
         Hazards { written, pending: Vec::new() }
     }
     /// Whether the kernel only reads the buffer.
-    pub fn is_read_only(&self, buf: Buf) -> bool {
+    pub(crate) fn is_read_only(&self, buf: Buf) -> bool {
         !self.written[buf.index()]
     }
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.pending.clear();
     }
     /// Whether the access must wait for the pending ones.
-    pub fn must_wait(&self, addr: Addr, spread: Spread, writes: bool) -> bool {
+    pub(crate) fn must_wait(&self, addr: Addr, spread: Spread, writes: bool) -> bool {
         let access = Access { addr, spread, writes };
         !self.is_read_only(addr.buf)
             && (self.pending.len() >= REMEMBERED || self.pending.iter().any(|earlier| meet(earlier, &access)))
     }
-    pub fn add(&mut self, addr: Addr, spread: Spread, writes: bool) {
+    pub(crate) fn add(&mut self, addr: Addr, spread: Spread, writes: bool) {
         let access = Access { addr, spread, writes };
         if !self.is_read_only(addr.buf) && !self.pending.contains(&access) {
             self.pending.push(access);
         }
     }
     /// Whether a barrier must stand at the end of a loop's body.
-    pub fn before_repeating(&self, body: &Body) -> bool {
+    pub(crate) fn before_repeating(&self, body: &Body) -> bool {
         let mut written = vec![false; self.written.len()];
         mark_written(body, &mut written);
         self.pending.iter().any(|access| written[access.addr.buf.index()])
     }
     /// After two ways have met, either may have been taken.
-    pub fn join(&mut self, other: Hazards) {
+    pub(crate) fn join(&mut self, other: Hazards) {
         for access in other.pending {
             if !self.pending.contains(&access) {
                 self.pending.push(access);

@@ -37,7 +37,7 @@ pub enum Sm {
 
 impl Sm {
     /// Bytes of shared memory that one block may use.
-    pub fn shared_bytes(self) -> u64 {
+    pub(crate) fn shared_bytes(self) -> u64 {
         match self {
             Sm::Sm80 => 163 << 10,
             Sm::Sm90a => 227 << 10,
@@ -55,7 +55,7 @@ impl fmt::Display for Sm {
 }
 
 /// Bytes of shared memory that every block gets without asking for more.
-pub const STATIC_SHARED_BYTES: u64 = 48 << 10;
+pub(crate) const STATIC_SHARED_BYTES: u64 = 48 << 10;
 
 /// The PTX ISA version that introduced the newest generation; drivers since 525 read it.
 const VERSION: &str = "8.0";

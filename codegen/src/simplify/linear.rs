@@ -24,24 +24,24 @@ pub(super) struct Range {
 }
 
 impl Range {
-    pub const ALL: Range = Range { min: i64::MIN, max: i64::MAX };
+    pub(crate) const ALL: Range = Range { min: i64::MIN, max: i64::MAX };
 
-    pub fn exactly(value: i64) -> Range {
+    pub(crate) fn exactly(value: i64) -> Range {
         Range { min: value, max: value }
     }
     /// The range from `min` to `max`, or everything if that does not fit or is empty.
-    pub fn of(min: i128, max: i128) -> Range {
+    pub(crate) fn of(min: i128, max: i128) -> Range {
         match (i64::try_from(min), i64::try_from(max)) {
             (Ok(min), Ok(max)) if min <= max => Range { min, max },
             _ => Range::ALL,
         }
     }
     /// Whether nothing is known.
-    pub fn is_all(self) -> bool {
+    pub(crate) fn is_all(self) -> bool {
         self == Range::ALL
     }
     /// Whether both bounds lie in `min..=max`.
-    pub fn within(self, min: i64, max: i64) -> bool {
+    pub(crate) fn within(self, min: i64, max: i64) -> bool {
         self.min >= min && self.max <= max
     }
 }
@@ -54,21 +54,21 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    pub fn constant(constant: i64) -> Linear {
+    pub(crate) fn constant(constant: i64) -> Linear {
         Linear { terms: Vec::new(), constant }
     }
-    pub fn atom(atom: Val) -> Linear {
+    pub(crate) fn atom(atom: Val) -> Linear {
         Linear { terms: vec![(atom, 1)], constant: 0 }
     }
     /// The value, if it has no terms.
-    pub fn as_constant(&self) -> Option<i64> {
+    pub(crate) fn as_constant(&self) -> Option<i64> {
         self.terms.is_empty().then_some(self.constant)
     }
-    pub fn offset(&self, by: i64) -> Linear {
+    pub(crate) fn offset(&self, by: i64) -> Linear {
         Linear { terms: self.terms.clone(), constant: self.constant.wrapping_add(by) }
     }
     /// `self + factor·other`.
-    pub fn plus(&self, other: &Linear, factor: i64) -> Linear {
+    pub(crate) fn plus(&self, other: &Linear, factor: i64) -> Linear {
         let mut terms = Vec::with_capacity(self.terms.len() + other.terms.len());
         let (mut i, mut j) = (0, 0);
         while i < self.terms.len() || j < other.terms.len() {
@@ -93,13 +93,13 @@ impl Linear {
         Linear { terms, constant: self.constant.wrapping_add(other.constant.wrapping_mul(factor)) }
     }
     /// `factor·self`.
-    pub fn scaled(&self, factor: i64) -> Linear {
+    pub(crate) fn scaled(&self, factor: i64) -> Linear {
         let terms = self.terms.iter().map(|&(a, c)| (a, c.wrapping_mul(factor))).filter(|t| t.1 != 0).collect();
         Linear { terms, constant: self.constant.wrapping_mul(factor) }
     }
     /// Splits into `(q, r)` with `self = divisor·q + r` and `0 ≤ r.constant < divisor`: terms divisible by
     /// `divisor` go to `q`.
-    pub fn split(&self, divisor: i64) -> (Linear, Linear) {
+    pub(crate) fn split(&self, divisor: i64) -> (Linear, Linear) {
         let of = |keep: bool| self.terms.iter().filter(move |t| (t.1 % divisor == 0) == keep);
         let quotient = Linear {
             terms: of(true).map(|&(a, c)| (a, c / divisor)).collect(),
@@ -109,7 +109,7 @@ impl Linear {
         (quotient, rest)
     }
     /// Bounds, given those of the atoms; [`Range::ALL`] if the sum could leave i64.
-    pub fn range(&self, of: impl Fn(Val) -> Range) -> Range {
+    pub(crate) fn range(&self, of: impl Fn(Val) -> Range) -> Range {
         let (mut min, mut max) = (self.constant as i128, self.constant as i128);
         for &(atom, coefficient) in &self.terms {
             let r = of(atom);

@@ -103,7 +103,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             types: IdVec::new(),
             facts: Vec::new(),
@@ -116,41 +116,41 @@ impl Place {
         }
     }
     /// The outermost body, constants first.
-    pub fn finish(mut self) -> (IdVec<Val, Type>, Body) {
+    pub(crate) fn finish(mut self) -> (IdVec<Val, Type>, Body) {
         let mut stmts = self.constants;
         stmts.append(&mut self.open.pop().expect("the kernel's body").stmts);
         (self.types, Body { stmts, yields: Vec::new() })
     }
-    pub fn level(&self) -> usize {
+    pub(crate) fn level(&self) -> usize {
         self.open.len() - 1
     }
-    pub fn open(&mut self, opening: Opening) {
+    pub(crate) fn open(&mut self, opening: Opening) {
         self.opened += 1;
         self.open.push(Open { opening, serial: self.opened, stmts: Vec::new() });
     }
-    pub fn close(&mut self, yields: Vec<Val>) -> Body {
+    pub(crate) fn close(&mut self, yields: Vec<Val>) -> Body {
         let stmts = self.open.pop().expect("an open body").stmts;
         Body { stmts, yields }
     }
-    pub fn fact(&self, v: Val) -> &Fact {
+    pub(crate) fn fact(&self, v: Val) -> &Fact {
         &self.facts[v.index()]
     }
-    pub fn fact_mut(&mut self, v: Val) -> &mut Fact {
+    pub(crate) fn fact_mut(&mut self, v: Val) -> &mut Fact {
         &mut self.facts[v.index()]
     }
-    pub fn constant_of(&self, v: Val) -> Option<Const> {
+    pub(crate) fn constant_of(&self, v: Val) -> Option<Const> {
         self.fact(v).constant
     }
-    pub fn range_of(&self, v: Val) -> Range {
+    pub(crate) fn range_of(&self, v: Val) -> Range {
         self.fact(v).range
     }
     /// A value defined by the body at `level`.
-    pub fn value(&mut self, ty: Type, level: usize) -> Val {
+    pub(crate) fn value(&mut self, ty: Type, level: usize) -> Val {
         self.facts.push(Fact { level, constant: None, range: Range::ALL, made: None });
         self.types.push(ty)
     }
     /// Appends an instruction to the innermost body.
-    pub fn here(&mut self, inst: Inst, types: &[Type]) -> Vec<Val> {
+    pub(crate) fn here(&mut self, inst: Inst, types: &[Type]) -> Vec<Val> {
         let level = self.level();
         let results: Vec<Val> = types.iter().map(|&ty| self.value(ty, level)).collect();
         self.push(level, Stmt { results: results.clone(), inst });
@@ -162,7 +162,7 @@ impl Place {
     }
     /// The value of an equal instruction that is in reach, or the value of this one, placed as far out as
     /// `movable` allows. `version` tells loads of different contents apart.
-    pub fn reuse(&mut self, mut inst: Inst, ty: Type, movable: Move, version: u32) -> Val {
+    pub(crate) fn reuse(&mut self, mut inst: Inst, ty: Type, movable: Move, version: u32) -> Val {
         let mut hasher = Mix::default();
         inst.hash(&mut hasher);
         let hash = hasher.finish();
@@ -201,7 +201,7 @@ impl Place {
         level
     }
     /// A constant of this scalar or vector type, at the top of the kernel.
-    pub fn constant(&mut self, c: Const, ty: Type) -> Val {
+    pub(crate) fn constant(&mut self, c: Const, ty: Type) -> Val {
         let Type::Vector(elem) = ty else { return self.at_top(Inst::Const(c), ty, c) };
         let scalar = self.at_top(Inst::Const(c), Type::Scalar(elem), c);
         let vector = self.at_top(Inst::Splat(scalar), ty, c);

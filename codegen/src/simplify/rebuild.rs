@@ -70,7 +70,7 @@ fn mark_written(body: &Body, written: &mut [bool]) {
 }
 
 impl Rebuild<'_> {
-    pub fn stmts(&mut self, body: &Body) {
+    pub(crate) fn stmts(&mut self, body: &Body) {
         for stmt in &body.stmts {
             self.stmt(stmt);
         }
@@ -106,32 +106,32 @@ impl Rebuild<'_> {
         }
     }
 
-    pub fn set(&mut self, old: Val, became: Became) {
+    pub(crate) fn set(&mut self, old: Val, became: Became) {
         self.became[old.index()] = Some(became);
     }
-    pub fn became(&self, old: Val) -> Became {
+    pub(crate) fn became(&self, old: Val) -> Became {
         self.became[old.index()].clone().expect("operands come before their users")
     }
     /// The new value of an old one, in a register.
-    pub fn operand(&mut self, old: Val) -> Val {
+    pub(crate) fn operand(&mut self, old: Val) -> Val {
         match self.became(old) {
             Became::Value(v) => v,
             Became::Index(form) => self.materialise(&form),
         }
     }
     /// The linear form of an old i64 value.
-    pub fn index(&mut self, old: Val) -> Linear {
+    pub(crate) fn index(&mut self, old: Val) -> Linear {
         match self.became(old) {
             Became::Index(form) => form,
             Became::Value(v) => unreachable!("{v} is not an index"),
         }
     }
-    pub fn range(&self, form: &Linear) -> Range {
+    pub(crate) fn range(&self, form: &Linear) -> Range {
         form.range(|v| self.place.range_of(v))
     }
 
     /// Puts a form into a register. A constant minus something starts with the constant.
-    pub fn materialise(&mut self, form: &Linear) -> Val {
+    pub(crate) fn materialise(&mut self, form: &Linear) -> Val {
         let negative = form.constant != 0 && form.terms.first().is_some_and(|t| t.1 == -1);
         let mut so_far = Linear::constant(if negative { form.constant } else { 0 });
         let mut sum = negative.then(|| self.place.constant(Const::I64(form.constant), INDEX));
@@ -170,12 +170,12 @@ impl Rebuild<'_> {
         value
     }
     /// A form of one term, without constant, and with what it leaves out: `form = atom + constant`.
-    pub fn as_atom(&mut self, form: &Linear) -> (Val, i64) {
+    pub(crate) fn as_atom(&mut self, form: &Linear) -> (Val, i64) {
         let sum = Linear { terms: form.terms.clone(), constant: 0 };
         (self.materialise(&sum), form.constant)
     }
     /// The form, or an atom for it if it has too many terms.
-    pub fn bounded(&mut self, form: Linear) -> Linear {
+    pub(crate) fn bounded(&mut self, form: Linear) -> Linear {
         if form.terms.len() <= MAX_TERMS {
             return form;
         }
@@ -230,14 +230,14 @@ impl Rebuild<'_> {
         }
     }
     /// An instruction that no form can express.
-    pub fn index_atom(&mut self, inst: Inst, range: Range, movable: Move) -> Linear {
+    pub(crate) fn index_atom(&mut self, inst: Inst, range: Range, movable: Move) -> Linear {
         let value = self.place.reuse(inst, INDEX, movable, 0);
         self.place.fact_mut(value).range = range;
         Linear::atom(value)
     }
 
     /// The new address of an old one.
-    pub fn address(&mut self, old: Addr) -> Addr {
+    pub(crate) fn address(&mut self, old: Addr) -> Addr {
         let Some(index) = old.index else { return old };
         let form = self.index(index);
         let offset = old.offset.wrapping_add(form.constant);
@@ -246,7 +246,7 @@ impl Rebuild<'_> {
         Addr { buf: old.buf, index, offset }
     }
     /// A copy of an instruction (not of its bodies) that reads the new values.
-    pub fn with_new_operands(&mut self, inst: &Inst) -> Inst {
+    pub(crate) fn with_new_operands(&mut self, inst: &Inst) -> Inst {
         let mut inst = inst.clone();
         let address = inst.address_mut().map(|addr| {
             let old = *addr;
@@ -261,18 +261,18 @@ impl Rebuild<'_> {
     }
 
     /// Tells loads after this point from loads before it, for all buffers in `which`.
-    pub fn advance(&mut self, which: &[bool]) {
+    pub(crate) fn advance(&mut self, which: &[bool]) {
         (0..which.len()).filter(|&b| which[b]).for_each(|b| self.advance_one(Buf::new(b)));
     }
     fn advance_one(&mut self, buf: Buf) {
         self.writes += 1;
         self.versions[buf.index()] = self.writes;
     }
-    pub fn version(&self, buf: Buf) -> u32 {
+    pub(crate) fn version(&self, buf: Buf) -> u32 {
         self.versions[buf.index()]
     }
     /// The buffers whose contents may differ after `body`; a barrier lets in what other units wrote.
-    pub fn written_in(&self, body: &Body) -> Vec<bool> {
+    pub(crate) fn written_in(&self, body: &Body) -> Vec<bool> {
         if has_barrier(body) {
             return self.written.clone();
         }
@@ -281,7 +281,7 @@ impl Rebuild<'_> {
         written
     }
     /// Whether no unit writes the buffer in this kernel.
-    pub fn is_read_only(&self, buf: Buf) -> bool {
+    pub(crate) fn is_read_only(&self, buf: Buf) -> bool {
         !self.written[buf.index()]
     }
 }

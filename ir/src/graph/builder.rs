@@ -162,7 +162,7 @@ impl Builder {
         self.push(Select, &[condition, a, b])
     }
     /// Another element type.
-    pub fn cast(&mut self, x: NodeId, to: DType) -> NodeId {
+    pub(crate) fn cast(&mut self, x: NodeId, to: DType) -> NodeId {
         self.push(Cast { to }, &[x])
     }
     /// `[…, m, k]` × `[…, k, n]` → `[…, m, n]`.

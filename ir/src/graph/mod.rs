@@ -160,10 +160,6 @@ impl Graph {
         let computed = self.nodes.iter().filter(|(id, _)| !constant[*id]);
         computed.map(|(id, n)| n.op.flops(&self.operand_types(id), &n.ty)).sum()
     }
-    /// Bytes of all weights.
-    pub fn weight_bytes(&self) -> u64 {
-        self.weights().iter().map(|&w| self.ty(w).bytes() as u64).sum()
-    }
     /// Number of weight elements that are learned, the model's parameter count: neither integers nor statistics that
     /// batch normalisation recorded.
     pub fn parameters(&self) -> u64 {

@@ -450,7 +450,7 @@ impl Inst {
 
 impl Body {
     /// Calls `f` on every value defined here and in nested bodies, in the order of the text.
-    pub fn for_each_definition(&self, f: &mut impl FnMut(Val)) {
+    pub(crate) fn for_each_definition(&self, f: &mut impl FnMut(Val)) {
         for stmt in &self.stmts {
             stmt.results.iter().for_each(|&v| f(v));
             if let Inst::For { index, params, .. } = &stmt.inst {

@@ -16,15 +16,15 @@
 //!
 //! Back ends see only this language: adding an op never touches a back end.
 
-pub mod address;
-pub mod build;
+pub(crate) mod address;
+pub(crate) mod build;
 pub mod eval;
-pub mod inst;
+pub(crate) mod inst;
 pub mod math;
 pub mod random;
 pub mod stats;
 pub mod text;
-pub mod typing;
+pub(crate) mod typing;
 pub mod verify;
 
 pub use build::Builder;

@@ -71,7 +71,7 @@ pub fn summary(kernel: &Kernel) -> String {
 }
 
 /// The 64-bit hash of Fowler, Noll and Vo, variant 1a: the same on every machine, for ever.
-pub fn fnv1a(bytes: &[u8]) -> u64 {
+pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &b| (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
 }
 

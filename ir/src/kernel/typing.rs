@@ -13,7 +13,7 @@ use super::inst::*;
 use crate::{id::IdVec, types::DType};
 
 /// What typing needs to know about a kernel; `ty` gives the type of a value, or nothing where none exists.
-pub struct Typing<'a, F: Fn(Val) -> Option<Type>> {
+pub(crate) struct Typing<'a, F: Fn(Val) -> Option<Type>> {
     /// Lanes per vector.
     pub lanes: u32,
     /// What executes the body.
@@ -28,7 +28,7 @@ type Checked<T> = Result<T, String>;
 
 impl Elem {
     /// The element that a load from a buffer of this type gives, and that a store to it takes.
-    pub fn loaded(dtype: DType) -> Elem {
+    pub(crate) fn loaded(dtype: DType) -> Elem {
         match dtype {
             DType::F32 | DType::Bf16 | DType::F16 => Elem::F32,
             DType::I32 => Elem::I32,
@@ -46,7 +46,7 @@ impl Type {
         }
     }
     /// A scalar or vector like this one with another element; tiles stay as they are.
-    pub fn with_elem(self, elem: Elem) -> Type {
+    pub(crate) fn with_elem(self, elem: Elem) -> Type {
         match self {
             Type::Scalar(_) => Type::Scalar(elem),
             Type::Vector(_) => Type::Vector(elem),
@@ -57,7 +57,7 @@ impl Type {
 
 impl Const {
     /// The element type of the constant.
-    pub fn elem(self) -> Elem {
+    pub(crate) fn elem(self) -> Elem {
         match self {
             Const::I64(_) => Elem::I64,
             Const::I32(_) => Elem::I32,
@@ -76,7 +76,7 @@ fn fail<T>(message: String) -> Checked<T> {
 
 impl<'a> Typing<'a, fn(Val) -> Option<Type>> {
     /// The typing rules within a finished kernel.
-    pub fn of(kernel: &'a Kernel) -> Typing<'a, impl Fn(Val) -> Option<Type> + 'a> {
+    pub(crate) fn of(kernel: &'a Kernel) -> Typing<'a, impl Fn(Val) -> Option<Type> + 'a> {
         let ty = |v| kernel.types.get(v).copied();
         Typing { lanes: kernel.lanes, unit: kernel.unit, buffers: &kernel.buffers, ty }
     }
@@ -84,7 +84,7 @@ impl<'a> Typing<'a, fn(Val) -> Option<Type>> {
 
 impl<F: Fn(Val) -> Option<Type>> Typing<'_, F> {
     /// Types of the instruction's results, or the first sentence about an operand that does not fit.
-    pub fn results(&self, inst: &Inst) -> Checked<Vec<Type>> {
+    pub(crate) fn results(&self, inst: &Inst) -> Checked<Vec<Type>> {
         match inst {
             Inst::For { .. } => self.for_loop(inst),
             Inst::If { cond, then, otherwise } => self.branch(*cond, then, otherwise),

@@ -117,7 +117,7 @@ impl Layout {
         }
     }
     /// Rearranges row-major values.
-    pub fn pack<T: Copy + Default>(self, dense: &[T]) -> Vec<T> {
+    pub(crate) fn pack<T: Copy + Default>(self, dense: &[T]) -> Vec<T> {
         match self {
             Layout::Dense => dense.to_vec(),
             Layout::Panels { rows, cols, width } => {

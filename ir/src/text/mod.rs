@@ -28,7 +28,7 @@ mod print;
 mod tests;
 
 pub(crate) use parse::real_in_f32;
-pub use parse::{MAX_RANK, graph, tensor_type};
+pub(crate) use parse::{MAX_RANK, graph};
 pub use print::NodeText;
 
 use crate::{

@@ -14,7 +14,7 @@ const MAX_WORD: usize = 64;
 const MAX_NAMES: usize = 10_000;
 
 /// Up to three of `names` within two edits of `word`, nearest first.
-pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     if word.len() > MAX_WORD {
         return Vec::new();
     }
@@ -27,7 +27,7 @@ pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a 
 }
 
 /// Up to three names of ops within two edits of `word`, nearest first.
-pub fn nearest_ops(word: &str) -> Vec<String> {
+pub(crate) fn nearest_ops(word: &str) -> Vec<String> {
     nearest(word, table().keys().copied()).into_iter().map(str::to_owned).collect()
 }
 

@@ -12,14 +12,14 @@ use crate::{
 use std::{collections::BTreeMap, fmt, ops::Range};
 
 /// Most axes of a tensor in text.
-pub const MAX_RANK: usize = 32;
+pub(crate) const MAX_RANK: usize = 32;
 const MAX_ELEMENTS: usize = 1 << 40;
 
 type Result<T> = std::result::Result<T, SourceError>;
 type Span = Range<usize>;
 
 /// Reads `graph name { … }` where the lexer stands.
-pub fn graph(lexer: &mut Lexer) -> Result<Graph> {
+pub(crate) fn graph(lexer: &mut Lexer) -> Result<Graph> {
     lexer.expect("graph")?;
     let (name, _) = lexer.name("the graph's name")?;
     lexer.expect("{")?;
@@ -42,7 +42,7 @@ pub fn graph(lexer: &mut Lexer) -> Result<Graph> {
 }
 
 /// Reads a type, for example `f32[2, 49, 32]`; a scalar is `f32[]`.
-pub fn tensor_type(lexer: &mut Lexer) -> Result<TensorType> {
+pub(crate) fn tensor_type(lexer: &mut Lexer) -> Result<TensorType> {
     let (name, span) = lexer.ident("a type such as `f32[2, 49, 32]`")?;
     let dtype = DType::from_name(name).ok_or_else(|| {
         SourceError::new(span.clone(), format!("`{name}` is no element type")).expecting("f32, bf16, f16, i32 or bool")

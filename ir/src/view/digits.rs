@@ -11,12 +11,12 @@ use super::Digit;
 use std::cmp::Reverse;
 
 /// The greatest value of Σ mul·digit.
-pub fn greatest(digits: &[Digit]) -> i64 {
+pub(crate) fn greatest(digits: &[Digit]) -> i64 {
     digits.iter().map(|d| d.mul * (d.extent as i64 - 1)).sum()
 }
 
 /// The same sum with as few digits as possible, largest factor first.
-pub fn merged(digits: Vec<Digit>) -> Vec<Digit> {
+pub(crate) fn merged(digits: Vec<Digit>) -> Vec<Digit> {
     let mut rest: Vec<Digit> = digits.into_iter().filter(|d| d.extent > 1 && d.mul != 0).collect();
     let mut out = Vec::new();
     while let Some(first) = rest.first() {
@@ -46,7 +46,7 @@ fn merged_axis(digits: Vec<Digit>) -> Vec<Digit> {
 }
 
 /// Where the digits of one axis begin and end, ascending from 1; `None` unless each divides the next.
-pub fn boundaries<'a>(digits: impl Iterator<Item = &'a Digit>) -> Option<Vec<usize>> {
+pub(crate) fn boundaries<'a>(digits: impl Iterator<Item = &'a Digit>) -> Option<Vec<usize>> {
     let mut bounds: Vec<usize> = digits.flat_map(|d| [d.div, d.div * d.extent]).chain([1]).collect();
     bounds.sort_unstable();
     bounds.dedup();
@@ -54,7 +54,7 @@ pub fn boundaries<'a>(digits: impl Iterator<Item = &'a Digit>) -> Option<Vec<usi
 }
 
 /// Cuts a sum at `k`: Σ = low + k·high with low < k always. `None` where no regrouping of digits does that.
-pub fn cut(digits: &[Digit], k: i64) -> Option<(Vec<Digit>, Vec<Digit>)> {
+pub(crate) fn cut(digits: &[Digit], k: i64) -> Option<(Vec<Digit>, Vec<Digit>)> {
     let (mut low, mut high) = (Vec::new(), Vec::new());
     for &d in digits {
         if d.mul % k == 0 {
@@ -74,12 +74,12 @@ pub fn cut(digits: &[Digit], k: i64) -> Option<(Vec<Digit>, Vec<Digit>)> {
 }
 
 /// Whether the sum is stepped; `digits` are largest factor first.
-pub fn is_stepped(digits: &[Digit]) -> bool {
+pub(crate) fn is_stepped(digits: &[Digit]) -> bool {
     (0..digits.len()).all(|i| digits[i].mul > greatest(&digits[i + 1..]))
 }
 
 /// The digits of the least value ≥ `target` of a stepped sum, or `None` where all are smaller.
-pub fn least_from(digits: &[Digit], target: i64) -> Option<Vec<i64>> {
+pub(crate) fn least_from(digits: &[Digit], target: i64) -> Option<Vec<i64>> {
     if target <= 0 {
         return Some(vec![0; digits.len()]);
     }
@@ -94,19 +94,19 @@ pub fn least_from(digits: &[Digit], target: i64) -> Option<Vec<i64>> {
 }
 
 /// The greatest value ≤ `limit` of a stepped sum; `limit` ≥ 0.
-pub fn greatest_to(digits: &[Digit], limit: i64) -> i64 {
+pub(crate) fn greatest_to(digits: &[Digit], limit: i64) -> i64 {
     let Some((first, rest)) = digits.split_first() else { return 0 };
     let digit = (limit / first.mul).min(first.extent as i64 - 1);
     digit * first.mul + greatest_to(rest, limit - digit * first.mul)
 }
 
 /// Σ mul·value.
-pub fn value(digits: &[Digit], values: &[i64]) -> i64 {
+pub(crate) fn value(digits: &[Digit], values: &[i64]) -> i64 {
     digits.iter().zip(values).map(|(d, v)| d.mul * v).sum()
 }
 
 /// The greatest common divisor; gcd(0, b) = b.
-pub fn gcd(a: i64, b: i64) -> i64 {
+pub(crate) fn gcd(a: i64, b: i64) -> i64 {
     if b == 0 { a.abs() } else { gcd(b, a % b) }
 }
 

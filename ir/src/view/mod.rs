@@ -36,13 +36,11 @@ mod gather;
 mod inverse;
 mod normal;
 mod of_op;
-mod refine;
 #[cfg(test)]
 mod tests;
 mod text;
 
-pub use of_op::{chain_inverse, is_movement};
-pub use refine::{AffineCoord, split_axes};
+pub use of_op::is_movement;
 
 /// One digit of a result axis: `⌊i[axis]/div⌋ mod extent`, times `mul`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,7 +88,7 @@ pub struct View {
 
 impl Coord {
     /// The coordinate at a result index; `None` outside a bounded one.
-    pub fn at(&self, idx: &[usize]) -> Option<usize> {
+    pub(crate) fn at(&self, idx: &[usize]) -> Option<usize> {
         let extent = self.extent as i64;
         let sum = self.offset + self.digits.iter().map(|d| d.mul * d.at(idx) as i64).sum::<i64>();
         match (self.cyclic, self.bounded) {
@@ -107,7 +105,7 @@ impl Coord {
 
 impl Digit {
     /// The digit at a result index, without its factor.
-    pub fn at(&self, idx: &[usize]) -> usize {
+    pub(crate) fn at(&self, idx: &[usize]) -> usize {
         idx[self.axis] / self.div % self.extent
     }
 }

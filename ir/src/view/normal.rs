@@ -25,7 +25,7 @@ use std::cmp::Reverse;
 
 /// A view under construction: a linear part and cyclic or bounded coordinates.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub(crate) struct Draft {
     pub shape: Vec<usize>,
     pub len: usize,
     pub fill: Real,
@@ -35,12 +35,12 @@ pub struct Draft {
 }
 
 impl Draft {
-    pub fn new(shape: &[usize], len: usize, fill: Real) -> Self {
+    pub(crate) fn new(shape: &[usize], len: usize, fill: Real) -> Self {
         Self { shape: shape.to_vec(), len, fill, constant: 0, plain: Vec::new(), special: Vec::new() }
     }
 
     /// Adds `factor` times the whole of `axis`.
-    pub fn axis(&mut self, axis: usize, factor: usize) {
+    pub(crate) fn axis(&mut self, axis: usize, factor: usize) {
         self.plain.push(Digit { axis, div: 1, extent: self.shape[axis], mul: factor as i64 });
     }
 
@@ -49,7 +49,7 @@ impl Draft {
     }
 
     /// The view in normal form.
-    pub fn finish(mut self) -> View {
+    pub(crate) fn finish(mut self) -> View {
         let special = std::mem::take(&mut self.special);
         let (cyclic, bounded): (Vec<Coord>, Vec<Coord>) = special.into_iter().partition(|c| c.cyclic);
         let mut coords: Vec<Coord> = cyclic.into_iter().filter_map(|c| self.cyclic(c)).collect();
@@ -174,7 +174,7 @@ impl Draft {
 
 impl Coord {
     /// The greatest value the coordinate takes, or a bound on it.
-    pub fn greatest(&self) -> i64 {
+    pub(crate) fn greatest(&self) -> i64 {
         let extent = self.extent as i64;
         match (self.cyclic, self.bounded) {
             (true, _) if digits::is_stepped(&self.digits) => {
@@ -191,7 +191,7 @@ impl Coord {
 }
 
 /// The coordinate of stride 1 that holds the linear part.
-pub fn plain_coord(offset: i64, digits: Vec<Digit>) -> Coord {
+pub(crate) fn plain_coord(offset: i64, digits: Vec<Digit>) -> Coord {
     let extent = (offset + greatest(&digits) + 1).max(0) as usize;
     Coord { extent, stride: 1, offset, digits, cyclic: false, bounded: false }
 }

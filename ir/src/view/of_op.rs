@@ -45,21 +45,6 @@ impl View {
     }
 }
 
-/// The push view of a chain of movement ops, first op first, each with its operand's type: for each element of the
-/// first operand the element of the last result that it becomes. Formed op by op, since the pull view of a whole
-/// chain may exist where its inverse in one step does not, and the other way round. An empty chain has none.
-pub fn chain_inverse(chain: &[(&Op, &TensorType)]) -> Option<View> {
-    let mut push: Option<View> = None;
-    for (op, operand) in chain.iter().rev() {
-        let step = View::inverse_of_op(op, operand)?;
-        push = Some(match push {
-            Some(later) => later.then(&step)?,
-            None => step,
-        });
-    }
-    push
-}
-
 /// Axis from which each result axis comes, for an order of the last axes counted from the end.
 fn permutation(order: &[i64], rank: usize) -> Option<Vec<usize>> {
     let kept = rank.checked_sub(order.len())?;
@@ -104,24 +89,6 @@ mod tests {
         }
         assert_eq!(View::of_op(&Gelu.into(), &TensorType::f32([2])), None);
         assert_eq!(View::of_op(&Reshape { shape: vec![5] }.into(), &TensorType::f32([2])), None);
-    }
-
-    #[test]
-    fn windows_put_back_are_pushed_in_one_view() {
-        let chain: Vec<(Op, TensorType)> = vec![
-            (Reshape { shape: vec![1, 8, 8, 7, 7, 96] }.into(), TensorType::f32([64, 49, 96])),
-            (Transpose { order: vec![-5, -3, -4, -2, -1] }.into(), TensorType::f32([1, 8, 8, 7, 7, 96])),
-            (Reshape { shape: vec![1, 56, 56, 96] }.into(), TensorType::f32([1, 8, 7, 8, 7, 96])),
-            (Roll { axis: -3, shift: 3 }.into(), TensorType::f32([1, 56, 56, 96])),
-            (Roll { axis: -2, shift: 3 }.into(), TensorType::f32([1, 56, 56, 96])),
-            (Reshape { shape: vec![1, 3136, 96] }.into(), TensorType::f32([1, 56, 56, 96])),
-        ];
-        let chain: Vec<(&Op, &TensorType)> = chain.iter().map(|(op, ty)| (op, ty)).collect();
-        let push = chain_inverse(&chain).expect("windows are put back");
-        let text = "[64, 49, 96] of 301056: (3 + 7*i0/8 + i1/7) mod 56 * 5376 + (3 + 7*i0%8 + i1%7) mod 56 * 96 + i2";
-        assert_eq!(push.to_string(), text);
-        assert_eq!(chain_inverse(&[]), None);
-        assert_eq!(chain_inverse(&chain[..3]).map(|v| v.shape), Some(vec![64, 49, 96]));
     }
 
     #[test]

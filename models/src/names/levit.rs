@@ -46,7 +46,7 @@ fn timm_block(i: usize) -> String {
 }
 
 /// What timm calls a tensor of LeViT; `None` where the name is none of LeViT's.
-pub fn timm(name: &str) -> Option<String> {
+pub(crate) fn timm(name: &str) -> Option<String> {
     let (module, leaf) = parts(name)?;
     let leaf = match leaf {
         Leaf::Linear(leaf) => format!(".linear.{leaf}"),
@@ -74,7 +74,7 @@ pub fn timm(name: &str) -> Option<String> {
 }
 
 /// What transformers calls a tensor of LeViT; `None` where the name is none of LeViT's.
-pub fn transformers(name: &str) -> Option<String> {
+pub(crate) fn transformers(name: &str) -> Option<String> {
     let (module, leaf) = parts(name)?;
     let leaf = |linear: &str| match leaf {
         Leaf::Linear(leaf) => format!(".{linear}.{leaf}"),

@@ -21,7 +21,7 @@ fn is_stem(name: &str) -> bool {
 }
 
 /// What transformers calls a tensor of ResNet; `None` where the name is none of ResNet's.
-pub fn transformers(name: &str) -> Option<String> {
+pub(crate) fn transformers(name: &str) -> Option<String> {
     if let Some(leaf) = name.strip_prefix("fc.") {
         return Some(format!("classifier.1.{leaf}"));
     }
@@ -42,7 +42,7 @@ pub fn transformers(name: &str) -> Option<String> {
 }
 
 /// What OpenMMLab calls a tensor of ResNet; `None` where the name is none of ResNet's.
-pub fn open_mmlab(name: &str) -> Option<String> {
+pub(crate) fn open_mmlab(name: &str) -> Option<String> {
     match name.strip_prefix("fc.") {
         Some(leaf) => Some(format!("head.fc.{leaf}")),
         None => (is_stem(name) || block_of(name).is_some()).then(|| format!("backbone.{name}")),

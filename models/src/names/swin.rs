@@ -32,7 +32,7 @@ fn block_of(name: &str) -> Option<(usize, &str, &str)> {
     Some((stage, block, rest))
 }
 
-pub fn timm(name: &str) -> String {
+pub(crate) fn timm(name: &str) -> String {
     if let Some(rest) = name.strip_prefix("head.") {
         return format!("head.fc.{rest}");
     }
@@ -42,7 +42,7 @@ pub fn timm(name: &str) -> String {
     }
 }
 
-pub fn torchvision(name: &str) -> String {
+pub(crate) fn torchvision(name: &str) -> String {
     if let Some(rest) = name.strip_prefix("patch_embed.proj.") {
         return format!("features.0.0.{rest}");
     }
@@ -63,7 +63,7 @@ pub fn torchvision(name: &str) -> String {
 }
 
 /// Names in transformers, before version 5 or as its models have them since.
-pub fn transformers(name: &str, later: bool) -> Origin {
+pub(crate) fn transformers(name: &str, later: bool) -> Origin {
     if name.starts_with("decode_head.") || name.starts_with("auxiliary_head.") {
         return name.replace(".bn.", ".batch_norm.").replace(".conv_seg.", ".classifier.").into();
     }
@@ -118,7 +118,7 @@ fn in_encoder(name: &str, prefix: &str, later: bool) -> Origin {
 }
 
 /// Names of OpenMMLab's own Swin: mmseg and mmpretrain.
-pub fn open_mmlab(name: &str) -> Origin {
+pub(crate) fn open_mmlab(name: &str) -> Origin {
     if name.starts_with("decode_head.") || name.starts_with("auxiliary_head.") {
         return name.to_string().into();
     }

@@ -22,14 +22,14 @@ use super::{PATCH, WINDOW};
 use crate::{Config, ModelOption, Shapes, names::Style};
 
 /// The option that names the rules.
-pub const OPTION: ModelOption = ModelOption {
+pub(crate) const OPTION: ModelOption = ModelOption {
     name: "rules",
     values: "authors, timm, torchvision, transformers, openmmlab: who pads and shifts where windows do not fit the map; the checkpoint's library by default",
 };
 
 /// Whose rules apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rules {
+pub(crate) enum Rules {
     /// Windows divide every map.
     Authors,
     /// timm.
@@ -46,7 +46,7 @@ pub enum Rules {
 
 /// How a block cuts its map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cut {
+pub(crate) struct Cut {
     /// Rows and columns by which the map is rolled.
     pub shift: [usize; 2],
     /// Whether it is padded after it was rolled, not before.
@@ -54,7 +54,7 @@ pub struct Cut {
 }
 
 /// The rules that a checkpoint's names tell, where the user has not said others.
-pub fn fit(config: &Config, _: &Shapes, style: Style) -> Config {
+pub(crate) fn fit(config: &Config, _: &Shapes, style: Style) -> Config {
     let word = match style {
         Style::Authors => return config.clone(),
         Style::Timm => "timm",
@@ -72,7 +72,7 @@ impl Rules {
     ///
     /// # Errors
     /// Where it names none.
-    pub fn of(config: &Config) -> Result<Rules, String> {
+    pub(crate) fn of(config: &Config) -> Result<Rules, String> {
         let words = ["authors", "timm", "torchvision", "transformers", "openmmlab"];
         Ok(match config.word(OPTION.name, &words)? {
             "timm" => Rules::Timm,
@@ -96,7 +96,7 @@ impl Rules {
     ///
     /// # Errors
     /// Where they take no such image.
-    pub fn size(self, model: &str, config: &Config, default: (usize, usize)) -> Result<[usize; 2], String> {
+    pub(crate) fn size(self, model: &str, config: &Config, default: (usize, usize)) -> Result<[usize; 2], String> {
         let size = match self {
             Rules::Authors => {
                 let why = "patches of 4, three mergings by 2 and windows of 7 must divide";
@@ -118,14 +118,14 @@ impl Rules {
         }
     }
     /// Whether an image that patches do not divide is padded, not cut off.
-    pub fn pads_image(self) -> bool {
+    pub(crate) fn pads_image(self) -> bool {
         self != Rules::Torchvision
     }
     /// How a block cuts its map; `rolled` where it is one that is, `planned` the sides rounded down.
     ///
     /// # Errors
     /// Where the library would have other windows, or fails.
-    pub fn cut(self, rolled: bool, map: [usize; 2], planned: [usize; 2]) -> Result<Cut, String> {
+    pub(crate) fn cut(self, rolled: bool, map: [usize; 2], planned: [usize; 2]) -> Result<Cut, String> {
         let [height, width] = map;
         let least = height.min(width);
         let small = |least: usize| {

@@ -54,7 +54,7 @@ pub(super) enum Undo {
 }
 
 impl Draft {
-    pub fn new(target: PathBuf, old: Option<Metadata>, executable: bool) -> io::Result<Draft> {
+    pub(crate) fn new(target: PathBuf, old: Option<Metadata>, executable: bool) -> io::Result<Draft> {
         if old.is_some() {
             writable(&target)?;
         }
@@ -80,7 +80,7 @@ impl Draft {
         }
     }
     /// Brings all bytes to the disk.
-    pub fn complete(&self) -> io::Result<()> {
+    pub(crate) fn complete(&self) -> io::Result<()> {
         if let Some(old) = &self.old {
             let mode = old.mode() & 0o777;
             let execute = if self.executable { (mode & 0o444) >> 2 } else { 0 };
@@ -89,7 +89,7 @@ impl Draft {
         sync(&self.file)
     }
     /// Gives the file its name. `is_part`: of a set that may have to be taken back.
-    pub fn publish(mut self, is_part: bool) -> io::Result<Undo> {
+    pub(crate) fn publish(mut self, is_part: bool) -> io::Result<Undo> {
         let Some(name) = self.name.as_ref().filter(|_| self.renames) else { return self.copy_over() };
         let kept = match &self.old {
             Some(_) if is_part => Some(keep(&self.target)?),
@@ -142,7 +142,7 @@ impl Draft {
 
 impl Undo {
     /// Makes things as they were before, as far as the system lets.
-    pub fn undo(self) {
+    pub(crate) fn undo(self) {
         let _ = match self {
             Undo::Nothing => Ok(()),
             Undo::Remove(target) => fs::remove_file(target),
@@ -153,7 +153,7 @@ impl Undo {
         };
     }
     /// Lets go of what was kept.
-    pub fn forget(self) {}
+    pub(crate) fn forget(self) {}
 }
 
 /// A name of a draft in a directory; the file is removed with it.

@@ -42,7 +42,7 @@ unsafe impl Sync for Registered {}
 
 impl Registered {
     /// `path` may not exist yet.
-    pub fn new(path: &Path) -> Registered {
+    pub(crate) fn new(path: &Path) -> Registered {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let Ok(name) = CString::new(path.as_os_str().as_bytes()) else { return Registered(None) };
         let name = name.into_raw();

@@ -55,15 +55,15 @@ pub(super) enum Found {
 
 impl Frame {
     /// Where the header begins; nothing where the sum overflows, as in all functions below.
-    pub fn header_at(&self) -> Option<u64> {
+    pub(crate) fn header_at(&self) -> Option<u64> {
         self.host_len.checked_next_multiple_of(PAGE)
     }
     /// Where the constants begin.
-    pub fn constants_at(&self) -> Option<u64> {
+    pub(crate) fn constants_at(&self) -> Option<u64> {
         self.header_at()?.checked_add(PAGE)
     }
     /// Where meta, program and code begin.
-    pub fn program_at(&self) -> Option<u64> {
+    pub(crate) fn program_at(&self) -> Option<u64> {
         self.constants_at()?.checked_add(self.constants_len)
     }
     fn file_len(&self) -> Option<u64> {
@@ -71,7 +71,7 @@ impl Frame {
     }
 
     /// The last bytes of the file.
-    pub fn trailer(&self) -> Vec<u8> {
+    pub(crate) fn trailer(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(TRAILER);
         bytes.extend([self.host_len, self.constants_len, self.program_len].iter().flat_map(|n| n.to_le_bytes()));
         bytes.extend([self.program_crc, self.constants_crc].iter().flat_map(|n| n.to_le_bytes()));
@@ -113,7 +113,7 @@ impl Frame {
     }
 
     /// Looks at the end of a file, and at its pages if no package ends there.
-    pub fn find(file: &mut File) -> io::Result<Found> {
+    pub(crate) fn find(file: &mut File) -> io::Result<Found> {
         let file_len = file.seek(SeekFrom::End(0))?;
         let Some(at) = file_len.checked_sub(TRAILER as u64) else { return Ok(Found::Bare) };
         let mut trailer = [0; TRAILER];

@@ -32,7 +32,7 @@ pub(super) enum Way {
 }
 
 impl Way {
-    pub fn open(&self) -> Option<File> {
+    pub(crate) fn open(&self) -> Option<File> {
         match self {
             // Opening a pipe would wait for somebody.
             Way::Path(path) => fs::metadata(path).ok()?.is_file().then(|| File::open(path).ok()).flatten(),
@@ -48,7 +48,7 @@ impl Way {
 
 impl Way {
     /// Whether the system keeps this process, and all others that may do no more, from writing the file.
-    pub fn is_protected(&self) -> bool {
+    pub(crate) fn is_protected(&self) -> bool {
         use io::ErrorKind::{ExecutableFileBusy, PermissionDenied, ReadOnlyFilesystem};
         let Way::Path(path) = self else { return false };
         let opened = OpenOptions::new().write(true).open(path);

@@ -31,7 +31,7 @@ const ADD: &[u8] = &[
 ];
 
 /// The program for `n` elements.
-pub fn program(n: usize) -> Program<Code> {
+pub(crate) fn program(n: usize) -> Program<Code> {
     let buffer = |name: &str, place| BufferDecl { name: name.into(), dtype: DType::F32, len: n as u64, place };
     let buffers: IdVec<BufferId, _> = [
         buffer("x", Place::Input(0)),
@@ -65,7 +65,7 @@ pub fn program(n: usize) -> Program<Code> {
 }
 
 /// w[i] = i / 4, behind 64 bytes that are not its own.
-pub fn constants(n: usize) -> Vec<u8> {
+pub(crate) fn constants(n: usize) -> Vec<u8> {
     let mut bytes = vec![0xEE; 64];
     bytes.extend((0..n).flat_map(|i| (i as f32 / 4.0).to_le_bytes()));
     bytes

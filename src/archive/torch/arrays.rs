@@ -22,7 +22,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 /// The type of the elements of an array.
 #[derive(Clone, Copy, Debug)]
-pub struct Element {
+pub(crate) struct Element {
     /// What NumPy calls it, `f4` for example: a text, or a name.
     code: Id,
     /// Whether the bytes of an element are in the other order.
@@ -31,7 +31,7 @@ pub struct Element {
 
 /// An array.
 #[derive(Clone, Copy, Debug)]
-pub struct Array {
+pub(crate) struct Array {
     shape: Id,
     element: Id,
     /// Whether the first axis is the fastest.
@@ -41,7 +41,7 @@ pub struct Array {
 
 /// Where the bytes of a pickle lie.
 #[derive(Clone, Copy, Debug)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// Number of the block.
     pub block: usize,
     /// Where the pickle begins in it.
@@ -52,7 +52,7 @@ pub struct Origin {
 
 impl<'a> Values<'a> {
     /// Whether it is a tensor of PyTorch, or an array of numbers that can be read.
-    pub fn is_tensor(&self, id: Id) -> bool {
+    pub(crate) fn is_tensor(&self, id: Id) -> bool {
         match self.get(id) {
             Value::Tensor(_) => true,
             Value::Array(Some(array)) => self.element_of(array).is_some(),
@@ -60,15 +60,15 @@ impl<'a> Values<'a> {
         }
     }
     /// Whether an array has no axes.
-    pub fn is_number(&self, array: &Array) -> bool {
+    pub(crate) fn is_number(&self, array: &Array) -> bool {
         matches!(self.get(array.shape), Value::Tuple(axes) if axes.is_empty())
     }
     /// What an array that is not read holds, for people.
-    pub fn contents_of(&self, array: &Array) -> String {
+    pub(crate) fn contents_of(&self, array: &Array) -> String {
         numpy::what(&self.descr(array))
     }
     /// The bytes that `bytes`, `bytearray` and `_codecs.encode` make; nothing for what is not bytes.
-    pub fn bytes(&self, arguments: &[Id]) -> Option<Value<'a>> {
+    pub(crate) fn bytes(&self, arguments: &[Id]) -> Option<Value<'a>> {
         match *arguments {
             [] => Some(Value::Bytes(&[])),
             [one] => match *self.get(one) {
@@ -83,7 +83,7 @@ impl<'a> Values<'a> {
         }
     }
     /// What a call of NumPy makes; nothing for one that is not known.
-    pub fn numpy(&self, name: Name, arguments: &[Id]) -> Option<Value<'a>> {
+    pub(crate) fn numpy(&self, name: Name, arguments: &[Id]) -> Option<Value<'a>> {
         match (name.name, arguments) {
             ("_reconstruct", _) => Some(Value::Array(None)),
             ("dtype", &[code, ..]) => match self.get(code) {
@@ -98,7 +98,7 @@ impl<'a> Values<'a> {
         }
     }
     /// Gives an array or a type its state.
-    pub fn set_state(&mut self, object: Id, state: Id) -> Result<(), String> {
+    pub(crate) fn set_state(&mut self, object: Id, state: Id) -> Result<(), String> {
         let Value::Tuple(parts) = self.get(state) else {
             return Err(format!("gives {} a state that is {}", self.describe(object), self.describe(state)));
         };
@@ -135,7 +135,7 @@ impl<'a> Values<'a> {
 }
 
 /// Finds the places of arrays.
-pub struct Places<'p> {
+pub(crate) struct Places<'p> {
     pickle: &'p Pickle<'p>,
     origin: Origin,
     /// Decoded elements and their blocks.
@@ -144,15 +144,15 @@ pub struct Places<'p> {
 }
 
 impl<'p> Places<'p> {
-    pub fn new(pickle: &'p Pickle<'p>, origin: Origin) -> Self {
+    pub(crate) fn new(pickle: &'p Pickle<'p>, origin: Origin) -> Self {
         Places { pickle, origin, decoded: BTreeMap::new(), blocks: Vec::new() }
     }
     /// The blocks that were made on the way.
-    pub fn blocks(self) -> Vec<Block> {
+    pub(crate) fn blocks(self) -> Vec<Block> {
         self.blocks
     }
     /// An array as a tensor; otherwise the end of a sentence about it.
-    pub fn stored(&mut self, array: &Array) -> Result<Stored, String> {
+    pub(crate) fn stored(&mut self, array: &Array) -> Result<Stored, String> {
         let values = &self.pickle.values;
         let (dtype, swapped) = values.element_of(array).ok_or_else(|| format!("is {}", values.contents_of(array)))?;
         let shape = values.lengths(array.shape)?;

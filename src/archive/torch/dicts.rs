@@ -21,7 +21,7 @@ use crate::archive::{Fault, Keys};
 use std::borrow::Cow;
 
 /// Keys under which training programs store a model, the first that exists counts.
-pub const WRAPPERS: [&str; 8] =
+pub(crate) const WRAPPERS: [&str; 8] =
     ["model", "state_dict", "model_state_dict", "model_ema", "state_dict_ema", "module", "net", "weights"];
 /// What wrappers for training put before names.
 const PREFIXES: [&str; 2] = ["module.", "_orig_mod."];
@@ -39,7 +39,7 @@ const MAX_LEFT_OUT: usize = 100;
 const MAX_SEARCHED: usize = 64;
 
 /// The tensors of a checkpoint by name.
-pub fn contents<'p>(pickle: &'p Pickle, key: Option<&str>) -> Result<Found<'p>, Fault> {
+pub(crate) fn contents<'p>(pickle: &'p Pickle, key: Option<&str>) -> Result<Found<'p>, Fault> {
     let mut walk = Walk { pickle, visits: 0, names: 0, arrays: !pickle.values.has_torch() };
     let (root, keys) = match key {
         Some(key) => (walk.under(key)?, Keys { entered: key.to_owned(), others: Vec::new() }),

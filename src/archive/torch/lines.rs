@@ -9,7 +9,7 @@ use super::{names::Name, value::Value};
 use std::borrow::Cow;
 
 /// The value of a line behind an opcode.
-pub fn value<'a>(code: u8, line: &'a str) -> Result<Value<'a>, String> {
+pub(crate) fn value<'a>(code: u8, line: &'a str) -> Result<Value<'a>, String> {
     match code {
         b'I' if line == "01" => Ok(Value::Bool(true)),
         b'I' if line == "00" => Ok(Value::Bool(false)),
@@ -28,7 +28,7 @@ pub fn value<'a>(code: u8, line: &'a str) -> Result<Value<'a>, String> {
 
 /// The text of a line: a byte is the character of that number, and others are escapes, `\u5c42`. A backslash that begins
 /// nothing else stands for itself.
-pub fn characters(line: &[u8]) -> Result<Cow<'_, str>, String> {
+pub(crate) fn characters(line: &[u8]) -> Result<Cow<'_, str>, String> {
     match std::str::from_utf8(line) {
         Ok(text) if text.is_ascii() && !text.contains('\\') => return Ok(Cow::Borrowed(text)),
         _ => {}
@@ -65,12 +65,12 @@ fn integer<'a>(digits: &str) -> Result<Value<'a>, String> {
 }
 
 /// The number of a line that names a remembered value.
-pub fn slot(line: &str) -> Result<u32, String> {
+pub(crate) fn slot(line: &str) -> Result<u32, String> {
     line.trim().parse().map_err(|_| "remembers a value under what is not a number".into())
 }
 
 /// Class, key and elements of a storage as Python prints its tuple.
-pub fn persistent(line: &str) -> Result<(Name<'_>, &str, i64), String> {
+pub(crate) fn persistent(line: &str) -> Result<(Name<'_>, &str, i64), String> {
     let parse = || {
         let inside = line.trim().strip_prefix('(')?.strip_suffix(')')?;
         let mut parts = inside.split(", ");

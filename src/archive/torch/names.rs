@@ -8,7 +8,7 @@ const SHOWN: usize = 64;
 
 /// What a program would import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Name<'a> {
+pub(crate) struct Name<'a> {
     pub module: &'a str,
     pub name: &'a str,
 }
@@ -20,7 +20,7 @@ impl fmt::Display for Name<'_> {
 }
 
 /// A text for people, its beginning where it is long.
-pub fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
     if text.chars().nth(SHOWN).is_some() {
         shown.push('…');
@@ -31,7 +31,7 @@ pub fn short(text: &str) -> String {
 impl<'a> Name<'a> {
     /// Whether programs run, read or load something by that name. No checkpoint needs it, so it is refused
     /// wherever it stands.
-    pub fn is_hostile(&self) -> bool {
+    pub(crate) fn is_hostile(&self) -> bool {
         let package = self.module.split('.').next().unwrap_or_default();
         match package {
             "os" | "posix" | "nt" | "subprocess" | "sys" | "importlib" | "imp" | "runpy" | "pty" | "socket"
@@ -65,7 +65,7 @@ impl<'a> Name<'a> {
         }
     }
     /// The elements of a storage of that class.
-    pub fn storage(&self) -> Option<Dtype> {
+    pub(crate) fn storage(&self) -> Option<Dtype> {
         let known = matches!(self.module, "torch" | "torch.cuda" | "torch.storage");
         match self.name.strip_suffix("Storage").filter(|_| known)? {
             "Float" => Some(Dtype::F32),
@@ -83,7 +83,7 @@ impl<'a> Name<'a> {
         }
     }
     /// The elements of a tensor of that type, of those that have no class of storages.
-    pub fn element(&self) -> Option<Dtype> {
+    pub(crate) fn element(&self) -> Option<Dtype> {
         match self.name {
             _ if self.module != "torch" => None,
             "uint16" => Some(Dtype::U16),
@@ -94,22 +94,22 @@ impl<'a> Name<'a> {
             _ => None,
         }
     }
-    pub fn is_dict(&self) -> bool {
+    pub(crate) fn is_dict(&self) -> bool {
         matches!(
             (self.module, self.name),
             ("collections", "OrderedDict" | "defaultdict") | ("builtins" | "__builtin__", "dict")
         )
     }
     /// Whether it makes a tensor of a kind that is not read.
-    pub fn is_tensor(&self) -> bool {
+    pub(crate) fn is_tensor(&self) -> bool {
         self.module.starts_with("torch") && (self.name.starts_with("_rebuild") || self.name.ends_with("Storage"))
     }
     /// Whether it makes an array or a number of NumPy.
-    pub fn is_numpy(&self) -> bool {
+    pub(crate) fn is_numpy(&self) -> bool {
         self.module.split('.').next() == Some("numpy")
     }
     /// What an object that it makes is, for people.
-    pub fn object(&self) -> String {
+    pub(crate) fn object(&self) -> String {
         match self.name {
             "scalar" if self.is_numpy() => "a number of NumPy".into(),
             "_rebuild_sparse_tensor" | "_rebuild_sparse_csr_tensor" => {

@@ -22,7 +22,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 /// What was read.
 #[derive(Debug)]
-pub struct Pickle<'a> {
+pub(crate) struct Pickle<'a> {
     /// The program.
     pub bytes: &'a [u8],
     /// All values.
@@ -35,13 +35,13 @@ pub struct Pickle<'a> {
 
 /// Why a pickle is refused: the opcode's place, and the end of a sentence about it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     pub at: usize,
     pub what: String,
 }
 
 /// Reads the pickle at the beginning of `bytes`.
-pub fn load(bytes: &[u8]) -> Result<Pickle<'_>, Refusal> {
+pub(crate) fn load(bytes: &[u8]) -> Result<Pickle<'_>, Refusal> {
     let mut machine =
         Machine { bytes, at: 0, values: Values::new(), stack: Vec::new(), marks: Vec::new(), memo: BTreeMap::new() };
     loop {

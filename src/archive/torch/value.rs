@@ -31,11 +31,11 @@ const MAX_AXES: usize = 32;
 const MAX_ELEMENTS: u64 = 1 << 40;
 
 /// A value's number in the table.
-pub type Id = u32;
+pub(crate) type Id = u32;
 
 /// A value.
 #[derive(Clone, Debug)]
-pub enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// Numbers other than integers of 64 bits, sets, and nothing itself: training state.
     Plain,
     Bool(bool),
@@ -61,7 +61,7 @@ pub enum Value<'a> {
 
 /// A dictionary.
 #[derive(Clone, Debug, Default)]
-pub struct Dict {
+pub(crate) struct Dict {
     /// The list of pairs, or the dictionary, that it was made of.
     base: Option<Id>,
     /// What was added to that; later pairs count more than earlier ones.
@@ -70,7 +70,7 @@ pub struct Dict {
 
 /// Numbers that lie one after the other in the file.
 #[derive(Clone, Copy, Debug)]
-pub struct Storage {
+pub(crate) struct Storage {
     pub dtype: Dtype,
     /// Which of the file's storages: a text.
     pub key: Id,
@@ -80,7 +80,7 @@ pub struct Storage {
 
 /// A tensor as a part of a storage, checked to lie in it.
 #[derive(Clone, Copy, Debug)]
-pub struct TensorAt {
+pub(crate) struct TensorAt {
     storage: Id,
     shape: Id,
     strides: Id,
@@ -101,17 +101,17 @@ const FALSE: Id = 2;
 
 /// All values of a pickle.
 #[derive(Debug)]
-pub struct Values<'a>(Vec<Value<'a>>);
+pub(crate) struct Values<'a>(Vec<Value<'a>>);
 
 impl<'a> Values<'a> {
     /// The most values believed: a hundred times those of a large checkpoint with its training state.
-    pub const MOST: usize = 1 << 21;
+    pub(crate) const MOST: usize = 1 << 21;
 
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Values(vec![Value::Plain, Value::Bool(true), Value::Bool(false)])
     }
     /// Adds a value; nothing where there are too many.
-    pub fn push(&mut self, value: Value<'a>) -> Option<Id> {
+    pub(crate) fn push(&mut self, value: Value<'a>) -> Option<Id> {
         match value {
             Value::Plain => return Some(NONE),
             Value::Bool(true) => return Some(TRUE),
@@ -121,30 +121,30 @@ impl<'a> Values<'a> {
         (self.0.len() <= Self::MOST).then_some(self.0.len() as Id - 1)
     }
     /// Whether one of them is a tensor of PyTorch.
-    pub fn has_torch(&self) -> bool {
+    pub(crate) fn has_torch(&self) -> bool {
         self.0.iter().any(|value| matches!(value, Value::Tensor(_)))
     }
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
     /// The value of that number, which a push returned.
-    pub fn get(&self, id: Id) -> &Value<'a> {
+    pub(crate) fn get(&self, id: Id) -> &Value<'a> {
         &self.0[id as usize]
     }
     /// The same, to add elements to it.
-    pub fn get_mut(&mut self, id: Id) -> &mut Value<'a> {
+    pub(crate) fn get_mut(&mut self, id: Id) -> &mut Value<'a> {
         &mut self.0[id as usize]
     }
     /// The text of that number.
-    pub fn text(&self, id: Id) -> Option<&str> {
+    pub(crate) fn text(&self, id: Id) -> Option<&str> {
         match self.get(id) {
             Value::Text(text) => Some(text),
             _ => None,
         }
     }
     /// The pairs of a dictionary, the first added first; nothing for what is no pair.
-    pub fn pairs<'v>(&'v self, dict: &'v Dict) -> impl DoubleEndedIterator<Item = Option<(Id, Id)>> + 'v {
+    pub(crate) fn pairs<'v>(&'v self, dict: &'v Dict) -> impl DoubleEndedIterator<Item = Option<(Id, Id)>> + 'v {
         let (listed, copied): (&'v [Id], &'v [(Id, Id)]) = match dict.base.map(|base| self.get(base)) {
             Some(Value::List(list)) => (list, &[]),
             Some(Value::Dict(Dict { base: None, added })) => (&[], added),
@@ -158,11 +158,11 @@ impl<'a> Values<'a> {
         listed.iter().map(pair).chain(known)
     }
     /// The value in a dictionary under a text.
-    pub fn entry(&self, dict: &Dict, key: &str) -> Option<Id> {
+    pub(crate) fn entry(&self, dict: &Dict, key: &str) -> Option<Id> {
         self.pairs(dict).rev().flatten().find(|pair| self.text(pair.0) == Some(key)).map(|pair| pair.1)
     }
     /// All storages by key.
-    pub fn storages(&self) -> BTreeMap<&str, Storage> {
+    pub(crate) fn storages(&self) -> BTreeMap<&str, Storage> {
         let storage = |value: &Value<'a>| match value {
             Value::Storage(storage) => Some((self.text(storage.key)?, *storage)),
             _ => None,
@@ -170,21 +170,21 @@ impl<'a> Values<'a> {
         self.0.iter().filter_map(storage).collect()
     }
     /// The storage of a tensor.
-    pub fn storage(&self, tensor: &TensorAt) -> Storage {
+    pub(crate) fn storage(&self, tensor: &TensorAt) -> Storage {
         let Value::Storage(storage) = *self.get(tensor.storage) else { unreachable!("a tensor names its storage") };
         storage
     }
     /// The type of a tensor.
-    pub fn dtype(&self, tensor: &TensorAt) -> Dtype {
+    pub(crate) fn dtype(&self, tensor: &TensorAt) -> Dtype {
         tensor.dtype.unwrap_or(self.storage(tensor).dtype)
     }
     /// Shape and strides of a tensor.
-    pub fn layout(&self, tensor: &TensorAt) -> [Vec<usize>; 2] {
+    pub(crate) fn layout(&self, tensor: &TensorAt) -> [Vec<usize>; 2] {
         let numbers = |id: Id| self.lengths(id).expect("a tensor was checked when it was made");
         [numbers(tensor.shape), numbers(tensor.strides)]
     }
     /// What a value is, for people.
-    pub fn describe(&self, id: Id) -> String {
+    pub(crate) fn describe(&self, id: Id) -> String {
         match self.get(id) {
             Value::Plain | Value::Bool(_) => "a plain value".into(),
             Value::Int(_) => "an integer".into(),
@@ -204,7 +204,7 @@ impl<'a> Values<'a> {
     }
 
     /// What calling `called` with `arguments` gives.
-    pub fn call(&self, called: Id, arguments: Id) -> Result<Value<'a>, String> {
+    pub(crate) fn call(&self, called: Id, arguments: Id) -> Result<Value<'a>, String> {
         let name = match self.get(called) {
             Value::Name(name) => *name,
             Value::Placeholder(name) => return Ok(Value::Placeholder(*name)),
@@ -216,7 +216,7 @@ impl<'a> Values<'a> {
         self.made(name, arguments)
     }
     /// What an object of a class is, made of `arguments`.
-    pub fn made(&self, name: Name<'a>, arguments: &[Id]) -> Result<Value<'a>, String> {
+    pub(crate) fn made(&self, name: Name<'a>, arguments: &[Id]) -> Result<Value<'a>, String> {
         match (name.module, name.name) {
             _ if name.is_dict() => self.dict(arguments).map(Value::Dict),
             ("_codecs", "encode") | ("builtins" | "__builtin__", "bytes" | "bytearray") => {
@@ -241,7 +241,7 @@ impl<'a> Values<'a> {
         }
     }
     /// What a persistent id stands for: `("storage", class, key, place, elements)`.
-    pub fn persistent(&self, id: Id) -> Result<Value<'a>, String> {
+    pub(crate) fn persistent(&self, id: Id) -> Result<Value<'a>, String> {
         let Value::Tuple(parts) = self.get(id) else {
             return Err(format!("has a persistent id that is {}, expected a tuple", self.describe(id)));
         };
@@ -324,7 +324,7 @@ impl<'a> Values<'a> {
             _ => Err(format!("{}, outside its storage of {}", bad(), counted(elements, "element"))),
         }
     }
-    pub fn lengths(&self, id: Id) -> Result<Vec<usize>, String> {
+    pub(crate) fn lengths(&self, id: Id) -> Result<Vec<usize>, String> {
         let Value::Tuple(parts) = self.get(id) else {
             return Err(format!("makes a tensor whose shape or strides are {}, expected a tuple", self.describe(id)));
         };
@@ -340,7 +340,7 @@ impl<'a> Values<'a> {
 }
 
 /// A storage of a class, of `elements` elements, under a key.
-pub fn storage<'a>(class: Name<'a>, key: Id, elements: i64) -> Result<Value<'a>, String> {
+pub(crate) fn storage<'a>(class: Name<'a>, key: Id, elements: i64) -> Result<Value<'a>, String> {
     let elements = u64::try_from(elements).ok().filter(|&n| n <= MAX_ELEMENTS);
     let elements = elements.ok_or("has a storage of a negative or absurd length")?;
     Ok(match class.storage() {

@@ -26,7 +26,7 @@ use std::ops::Range;
 const BLOCK: usize = 64 << 10;
 
 /// A weight and where each element of the constant lies in it.
-pub struct Movement {
+pub(crate) struct Movement {
     name: String,
     ty: TensorType,
     firsts: Vec<usize>,
@@ -45,7 +45,7 @@ struct Block {
 
 impl Movement {
     /// The movement that makes `root`, where it is no more than that.
-    pub fn of(folds: &Graph, root: NodeId) -> Option<Movement> {
+    pub(crate) fn of(folds: &Graph, root: NodeId) -> Option<Movement> {
         Self::through(folds, root, View::identity(&folds.ty(root).shape))
     }
 
@@ -77,7 +77,7 @@ impl Movement {
     }
 
     /// Whether the slot holds this constant's rows and columns.
-    pub fn suits(&self, slot: &Slot) -> bool {
+    pub(crate) fn suits(&self, slot: &Slot) -> bool {
         let shape = (self.firsts.len(), self.steps.len());
         slot.dtype == DType::F32
             && match slot.layout {
@@ -87,7 +87,7 @@ impl Movement {
     }
 
     /// Fills a slot that [suits](Self::suits); padding stays zero.
-    pub fn stream(&self, slot: Slot, weights: &dyn Weights) -> Result<()> {
+    pub(crate) fn stream(&self, slot: Slot, weights: &dyn Weights) -> Result<()> {
         let factor = match &self.factor {
             Some(factor) => Some((factor, weights.floats(&factor.name, &factor.ty, 0..factor.ty.elements())?)),
             None => None,
@@ -117,7 +117,7 @@ impl Movement {
 
     /// `row · constant` in f64, where the constant is a `[k, n]` matrix without a factor: the weight is read a
     /// few columns at a time and never held as f64.
-    pub fn row_product(&self, row: &[f64], weights: &dyn Weights) -> Result<Vec<f64>> {
+    pub(crate) fn row_product(&self, row: &[f64], weights: &dyn Weights) -> Result<Vec<f64>> {
         let (rows, cols) = (self.firsts.len(), self.steps.len());
         let width = (BLOCK / rows.max(1)).max(1);
         let mut sums = Vec::with_capacity(cols);
@@ -133,7 +133,7 @@ impl Movement {
     }
 
     /// Whether [`row_product`](Self::row_product) can multiply a row of `k` by this constant.
-    pub fn is_matrix(&self, k: usize) -> bool {
+    pub(crate) fn is_matrix(&self, k: usize) -> bool {
         self.factor.is_none() && self.firsts.len() == k
     }
 

@@ -32,19 +32,19 @@ pub(super) struct Index {
 
 impl Index {
     /// A number.
-    pub const fn constant(constant: i64) -> Self {
+    pub(crate) const fn constant(constant: i64) -> Self {
         Self { terms: Vec::new(), constant }
     }
     /// A value defined under `depth` loops.
-    pub fn root(root: Value, depth: u32) -> Self {
+    pub(crate) fn root(root: Value, depth: u32) -> Self {
         Self { terms: vec![Term { depth, root, factor: 1 }], constant: 0 }
     }
     /// The number, if it is one.
-    pub fn known(&self) -> Option<i64> {
+    pub(crate) fn known(&self) -> Option<i64> {
         self.terms.is_empty().then_some(self.constant)
     }
     /// The sum of both.
-    pub fn plus(&self, other: &Index) -> Self {
+    pub(crate) fn plus(&self, other: &Index) -> Self {
         let mut terms = self.terms.clone();
         for &term in &other.terms {
             match terms.iter_mut().find(|t| t.root == term.root) {
@@ -57,20 +57,20 @@ impl Index {
         Self { terms, constant: self.constant.wrapping_add(other.constant) }
     }
     /// `factor` times this.
-    pub fn times(&self, factor: i64) -> Self {
+    pub(crate) fn times(&self, factor: i64) -> Self {
         let scaled = self.terms.iter().map(|t| Term { factor: t.factor.wrapping_mul(factor), ..*t });
         let terms = scaled.filter(|t| t.factor != 0).collect();
         Self { terms, constant: self.constant.wrapping_mul(factor) }
     }
     /// This and a number.
-    pub fn offset(&self, by: i64) -> Self {
+    pub(crate) fn offset(&self, by: i64) -> Self {
         Self { terms: self.terms.clone(), constant: self.constant.wrapping_add(by) }
     }
 }
 
 impl Emitter<'_, '_> {
     /// An index as one value.
-    pub fn index_value(&mut self, index: &Index) -> Value {
+    pub(crate) fn index_value(&mut self, index: &Index) -> Value {
         let sum = self.sum(None, index, 1);
         match (sum, index.constant) {
             (None, c) => self.b.ins().iconst(types::I64, c),
@@ -79,7 +79,7 @@ impl Emitter<'_, '_> {
         }
     }
     /// An element's address: a pointer and the bytes to add to it.
-    pub fn place(&mut self, addr: &Addr) -> (Value, i64) {
+    pub(crate) fn place(&mut self, addr: &Addr) -> (Value, i64) {
         let size = self.kernel.buffers[addr.buf].dtype.bytes() as i64;
         let index = addr.index.map_or(Index::constant(0), |v| self.get(v).index.clone()).offset(addr.offset);
         let base = self.bases[addr.buf];
@@ -87,7 +87,7 @@ impl Emitter<'_, '_> {
         (pointer, index.constant.wrapping_mul(size))
     }
     /// A pointer and a displacement that an instruction can hold.
-    pub fn displace(&mut self, pointer: Value, bytes: i64) -> (Value, i32) {
+    pub(crate) fn displace(&mut self, pointer: Value, bytes: i64) -> (Value, i32) {
         match i32::try_from(bytes) {
             Ok(displacement) => (pointer, displacement),
             Err(_) => (self.b.ins().iadd_imm_s(pointer, bytes), 0),

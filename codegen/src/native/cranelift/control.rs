@@ -28,12 +28,12 @@ pub(super) struct Loop<'a> {
 
 impl Emitter<'_, '_> {
     /// All statements of a body.
-    pub fn body(&mut self, body: &Body) -> Result<(), String> {
+    pub(crate) fn body(&mut self, body: &Body) -> Result<(), String> {
         body.stmts.iter().try_for_each(|stmt| self.stmt(stmt))
     }
 
     /// A branch; `results` are bound to the yields of the side that ran.
-    pub fn branch(&mut self, cond: Val, sides: [&Body; 2], results: &[Val]) -> Result<(), String> {
+    pub(crate) fn branch(&mut self, cond: Val, sides: [&Body; 2], results: &[Val]) -> Result<(), String> {
         let cond = self.scalar(cond);
         let [then, otherwise, after] = [(); 3].map(|()| self.b.create_block());
         let joined = self.params(after, results)?;
@@ -52,7 +52,7 @@ impl Emitter<'_, '_> {
     }
 
     /// A loop; `results` are bound to the carried values after it.
-    pub fn counted(&mut self, l: &Loop<'_>, results: &[Val]) -> Result<(), String> {
+    pub(crate) fn counted(&mut self, l: &Loop<'_>, results: &[Val]) -> Result<(), String> {
         let (lo, hi) = (self.get(l.lo).index.clone(), self.get(l.hi).index.clone());
         let [test, turn, after] = [(); 3].map(|()| self.b.create_block());
         let index = self.b.append_block_param(test, types::I64);

@@ -23,7 +23,7 @@ fn reciprocal(d: u64, w: u32) -> (u64, u32) {
 
 impl Emitter<'_, '_> {
     /// Quotient or remainder of an i64 scalar by `d` > 0.
-    pub fn floor_scalar(&mut self, op: BinOp, x: Value, d: i64) -> Value {
+    pub(crate) fn floor_scalar(&mut self, op: BinOp, x: Value, d: i64) -> Value {
         if let Some(value) = self.by_power_of_two(op, x, d) {
             return value;
         }
@@ -35,7 +35,7 @@ impl Emitter<'_, '_> {
     }
 
     /// ⌊x / d⌋ of an i64 scalar 0 ≤ x.
-    pub fn quotient(&mut self, x: Value, d: i64) -> Value {
+    pub(crate) fn quotient(&mut self, x: Value, d: i64) -> Value {
         if (d as u64).is_power_of_two() {
             return self.b.ins().ushr_imm_u(x, i64::from(d.trailing_zeros()));
         }
@@ -46,7 +46,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Quotient or remainder of an i32 scalar or four i32 lanes by `d` > 0.
-    pub fn floor_i32(&mut self, op: BinOp, x: Value, d: i64) -> Value {
+    pub(crate) fn floor_i32(&mut self, op: BinOp, x: Value, d: i64) -> Value {
         if let Some(value) = self.by_power_of_two(op, x, d) {
             return value;
         }
@@ -82,7 +82,7 @@ impl Emitter<'_, '_> {
     }
 
     /// The quotient itself, or `x − quotient·d`.
-    pub fn finish(&mut self, op: BinOp, x: Value, quotient: Value, d: i64) -> Value {
+    pub(crate) fn finish(&mut self, op: BinOp, x: Value, quotient: Value, d: i64) -> Value {
         if op == BinOp::Div {
             return quotient;
         }

@@ -185,15 +185,15 @@ impl<'k, 'f> Emitter<'k, 'f> {
     }
 
     /// What is known of `v`.
-    pub fn get(&self, v: Val) -> &Bound {
+    pub(crate) fn get(&self, v: Val) -> &Bound {
         &self.bound[v.index()]
     }
     /// Defines `v`.
-    pub fn bind(&mut self, v: Val, bound: Bound) {
+    pub(crate) fn bind(&mut self, v: Val, bound: Bound) {
         self.bound[v.index()] = bound;
     }
     /// The values of `v`.
-    pub fn values(&mut self, v: Val) -> Vec<Value> {
+    pub(crate) fn values(&mut self, v: Val) -> Vec<Value> {
         let bound = self.get(v).clone();
         if let Some(span) = bound.again {
             return (0..self.pieces()).map(|_| self.broadcast(span)).collect();
@@ -206,19 +206,19 @@ impl<'k, 'f> Emitter<'k, 'f> {
         }
     }
     /// The value of a scalar.
-    pub fn scalar(&mut self, v: Val) -> Value {
+    pub(crate) fn scalar(&mut self, v: Val) -> Value {
         self.values(v)[0]
     }
     /// Values of four lanes per vector.
-    pub fn pieces(&self) -> usize {
+    pub(crate) fn pieces(&self) -> usize {
         self.kernel.lanes as usize / 4
     }
     /// Whether the code is for x86-64.
-    pub fn x86(&self) -> bool {
+    pub(crate) fn x86(&self) -> bool {
         is_x86(self.target)
     }
     /// Cranelift's types of a kernel value, one per piece.
-    pub fn clif_types(&self, v: Val) -> Result<Vec<ClifType>, String> {
+    pub(crate) fn clif_types(&self, v: Val) -> Result<Vec<ClifType>, String> {
         match self.kernel.ty(v) {
             Type::Scalar(elem) => Ok(vec![scalar_type(elem)]),
             Type::Vector(elem) => Ok(vec![vector_type(elem); self.pieces()]),
@@ -226,7 +226,7 @@ impl<'k, 'f> Emitter<'k, 'f> {
         }
     }
     /// `value` reinterpreted; nothing where it has that type already.
-    pub fn cast(&mut self, ty: ClifType, value: Value) -> Value {
+    pub(crate) fn cast(&mut self, ty: ClifType, value: Value) -> Value {
         if self.b.func.dfg.value_type(value) == ty {
             return value;
         }
@@ -234,7 +234,7 @@ impl<'k, 'f> Emitter<'k, 'f> {
         self.b.ins().bitcast(ty, little, value)
     }
     /// Four equal i32 lanes.
-    pub fn i32x4(&mut self, lane: u32) -> Value {
+    pub(crate) fn i32x4(&mut self, lane: u32) -> Value {
         self.lanes_const(types::I32X4, [lane; 4])
     }
 }

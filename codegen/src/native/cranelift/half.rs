@@ -25,7 +25,7 @@ const HALF: u32 = 0x3f00_0000;
 
 impl Emitter<'_, '_> {
     /// Four lanes as memory holds them, to four lanes of the kernel: f32, i32 or masks.
-    pub fn widen(&mut self, dtype: DType, raw: Value) -> Value {
+    pub(crate) fn widen(&mut self, dtype: DType, raw: Value) -> Value {
         match dtype {
             DType::F32 | DType::I32 => raw,
             DType::Bool => {
@@ -41,7 +41,7 @@ impl Emitter<'_, '_> {
     }
 
     /// The inverse of [`widen`](Self::widen), rounding to nearest even.
-    pub fn narrow(&mut self, dtype: DType, value: Value) -> Value {
+    pub(crate) fn narrow(&mut self, dtype: DType, value: Value) -> Value {
         match dtype {
             DType::F32 | DType::I32 => value,
             DType::Bool => self.b.ins().ineg(value),

@@ -18,7 +18,7 @@ use regard_ir::kernel::{BinOp, CastOp, CmpOp, Const, Elem, IdAxis, Inst, Stmt, T
 
 impl Emitter<'_, '_> {
     /// One statement.
-    pub fn stmt(&mut self, stmt: &Stmt) -> Result<(), String> {
+    pub(crate) fn stmt(&mut self, stmt: &Stmt) -> Result<(), String> {
         let bound = match (&stmt.inst, stmt.results.as_slice()) {
             (Inst::For { lo, hi, step, init, index, params, body, .. }, results) => {
                 let (lo, hi, step, index) = (*lo, *hi, *step, *index);
@@ -89,7 +89,7 @@ impl Emitter<'_, '_> {
     }
 
     /// A constant scalar, where it is used.
-    pub fn scalar_const(&mut self, c: Const) -> Value {
+    pub(crate) fn scalar_const(&mut self, c: Const) -> Value {
         match c {
             Const::I64(x) => self.b.ins().iconst(types::I64, x),
             Const::I32(x) => self.b.ins().iconst(types::I32, i64::from(x as u32)),
@@ -99,7 +99,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Four lanes of a constant.
-    pub fn vector_const(&mut self, c: Const) -> Value {
+    pub(crate) fn vector_const(&mut self, c: Const) -> Value {
         match c {
             Const::F32(x) => self.lanes_const(types::F32X4, [(x.get() as f32).to_bits(); 4]),
             Const::I32(x) => self.i32x4(x as u32),
@@ -109,7 +109,7 @@ impl Emitter<'_, '_> {
     }
 
     /// A scalar in four lanes; a truth value becomes a mask.
-    pub fn splat_value(&mut self, scalar: Value) -> Value {
+    pub(crate) fn splat_value(&mut self, scalar: Value) -> Value {
         match self.b.func.dfg.value_type(scalar) {
             types::F32 => self.b.ins().splat(types::F32X4, scalar),
             types::I8 => {
@@ -175,7 +175,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Two f32 operands, one lane or four.
-    pub fn float(&mut self, op: BinOp, x: Value, y: Value) -> Result<Value, String> {
+    pub(crate) fn float(&mut self, op: BinOp, x: Value, y: Value) -> Result<Value, String> {
         Ok(match op {
             BinOp::Add => self.b.ins().fadd(x, y),
             BinOp::Sub => self.b.ins().fsub(x, y),
@@ -194,7 +194,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Two integer or truth operands, one lane or four, except division.
-    pub fn int(&mut self, op: BinOp, x: Value, y: Value) -> Result<Value, String> {
+    pub(crate) fn int(&mut self, op: BinOp, x: Value, y: Value) -> Result<Value, String> {
         let vector = self.b.func.dfg.value_type(x).is_vector();
         Ok(match op {
             BinOp::Add => self.b.ins().iadd(x, y),
@@ -220,7 +220,7 @@ impl Emitter<'_, '_> {
     }
 
     /// `cond ? x : y` for f32 lanes or i32 lanes; `cond` as a comparison gives it.
-    pub fn choose(&mut self, cond: Value, x: Value, y: Value) -> Value {
+    pub(crate) fn choose(&mut self, cond: Value, x: Value, y: Value) -> Value {
         let ty = self.b.func.dfg.value_type(x);
         if !ty.is_vector() {
             return self.b.ins().select(cond, x, y);
@@ -367,14 +367,14 @@ impl Emitter<'_, '_> {
     }
 
     /// Element type of a scalar or vector.
-    pub fn elem(&self, v: Val) -> Elem {
+    pub(crate) fn elem(&self, v: Val) -> Elem {
         match self.kernel.ty(v) {
             Type::Scalar(elem) | Type::Vector(elem) => elem,
             Type::Tile { .. } => unreachable!("tiles are refused where they are made"),
         }
     }
     /// Whether the value has lanes.
-    pub fn is_vector(&self, v: Val) -> bool {
+    pub(crate) fn is_vector(&self, v: Val) -> bool {
         matches!(self.kernel.ty(v), Type::Vector(_))
     }
 }

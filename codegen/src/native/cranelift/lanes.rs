@@ -16,12 +16,12 @@ use regard_ir::kernel::{BinOp, Elem, ReduceOp, Val};
 
 impl Emitter<'_, '_> {
     /// Lane numbers.
-    pub fn lane(&mut self) -> Vec<Value> {
+    pub(crate) fn lane(&mut self) -> Vec<Value> {
         (0..self.kernel.lanes).step_by(4).map(|l| self.lanes_const(types::I32X4, [l, l + 1, l + 2, l + 3])).collect()
     }
 
     /// All lanes combined: i with i + L/2, then halves of that.
-    pub fn reduce(&mut self, op: ReduceOp, a: Val) -> Vec<Value> {
+    pub(crate) fn reduce(&mut self, op: ReduceOp, a: Val) -> Vec<Value> {
         let mut pieces = self.values(a);
         while pieces.len() > 1 {
             let high = pieces.split_off(pieces.len() / 2);
@@ -46,7 +46,7 @@ impl Emitter<'_, '_> {
     }
 
     /// One lane as a scalar.
-    pub fn extract(&mut self, a: Val, lane: u32) -> Vec<Value> {
+    pub(crate) fn extract(&mut self, a: Val, lane: u32) -> Vec<Value> {
         let piece = self.values(a)[lane as usize / 4];
         let value = self.b.ins().extractlane(piece, lane as u8 % 4);
         if self.elem(a) != Elem::Bool {
@@ -56,7 +56,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Lane l takes lane `perm[l]`.
-    pub fn shuffle(&mut self, a: Val, perm: &[u8]) -> Vec<Value> {
+    pub(crate) fn shuffle(&mut self, a: Val, perm: &[u8]) -> Vec<Value> {
         let pieces = self.values(a);
         perm.chunks_exact(4).map(|lanes| self.pick(&pieces, [lanes[0], lanes[1], lanes[2], lanes[3]])).collect()
     }
@@ -82,7 +82,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Lanes of `x` (0 to 3) and `y` (4 to 7).
-    pub fn shuffle_two(&mut self, x: Value, y: Value, lanes: [u8; 4]) -> Value {
+    pub(crate) fn shuffle_two(&mut self, x: Value, y: Value, lanes: [u8; 4]) -> Value {
         if lanes == [0, 1, 2, 3] {
             return x;
         }
@@ -95,7 +95,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Result r, lane c = operand c, lane r.
-    pub fn transpose(&mut self, rows: &[Val], results: &[Val]) -> Result<(), String> {
+    pub(crate) fn transpose(&mut self, rows: &[Val], results: &[Val]) -> Result<(), String> {
         let rows: Vec<Vec<Value>> = rows.iter().map(|&r| self.values(r)).collect();
         let pieces = self.pieces();
         let mut columns = vec![Vec::with_capacity(pieces); rows.len()];
@@ -121,7 +121,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Shifts of four lanes by four amounts; machines shift all lanes alike.
-    pub fn shift_lanes(&mut self, op: BinOp, x: Value, by: Value) -> Result<Value, String> {
+    pub(crate) fn shift_lanes(&mut self, op: BinOp, x: Value, by: Value) -> Result<Value, String> {
         let mut shifted = x;
         for lane in 0..4u8 {
             let (element, amount) = (self.b.ins().extractlane(x, lane), self.b.ins().extractlane(by, lane));

@@ -60,7 +60,7 @@ impl Emitter<'_, '_> {
     }
 
     /// A vector from memory.
-    pub fn load(&mut self, addr: &Addr, first: Option<Val>, stride: i64) -> Vec<Value> {
+    pub(crate) fn load(&mut self, addr: &Addr, first: Option<Val>, stride: i64) -> Vec<Value> {
         let span = self.span(addr, stride);
         let raw = match (self.known_lanes(first), first) {
             (Some(n), _) => self.load_lanes(span, n),
@@ -166,7 +166,7 @@ impl Emitter<'_, '_> {
     }
 
     /// One element in all lanes.
-    pub fn bcast(&mut self, addr: &Addr, result: Val) -> Bound {
+    pub(crate) fn bcast(&mut self, addr: &Addr, result: Val) -> Bound {
         let span = self.span(addr, 0);
         if self.repeated[result.index()] {
             return Bound { again: Some(span), ..Bound::default() };
@@ -176,7 +176,7 @@ impl Emitter<'_, '_> {
     }
 
     /// The first element of `span` in four lanes.
-    pub fn broadcast(&mut self, span: Span) -> Value {
+    pub(crate) fn broadcast(&mut self, span: Span) -> Value {
         let (pointer, bytes) = self.displace(span.pointer, span.bytes);
         let element = self.load_one(span.dtype, pointer, bytes);
         let raw = self.splat_value(element);
@@ -184,7 +184,7 @@ impl Emitter<'_, '_> {
     }
 
     /// One element as a scalar.
-    pub fn load_scalar(&mut self, addr: &Addr) -> Vec<Value> {
+    pub(crate) fn load_scalar(&mut self, addr: &Addr) -> Vec<Value> {
         let span = self.span(addr, 0);
         let (pointer, bytes) = self.displace(span.pointer, span.bytes);
         let element = match span.dtype {
@@ -203,7 +203,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Lane l from `addr + idx[l]`, or zero.
-    pub fn gather(&mut self, addr: &Addr, idx: Val, mask: Val) -> Vec<Value> {
+    pub(crate) fn gather(&mut self, addr: &Addr, idx: Val, mask: Val) -> Vec<Value> {
         let span = self.span(addr, 0);
         let zero = self.zero.expect("made for kernels with masked accesses");
         let everywhere = self.get(mask).constant == Some(Const::Bool(true));
@@ -229,7 +229,7 @@ impl Emitter<'_, '_> {
     }
 
     /// A vector to memory.
-    pub fn store(&mut self, value: Val, addr: &Addr, first: Option<Val>, stride: i64) -> Result<(), String> {
+    pub(crate) fn store(&mut self, value: Val, addr: &Addr, first: Option<Val>, stride: i64) -> Result<(), String> {
         let span = self.span(addr, stride);
         let pieces: Vec<Value> = self.values(value).into_iter().map(|v| self.narrow(span.dtype, v)).collect();
         match (self.known_lanes(first), first) {
@@ -314,7 +314,7 @@ impl Emitter<'_, '_> {
     }
 
     /// A scalar to memory.
-    pub fn store_scalar(&mut self, value: Val, addr: &Addr) -> Result<(), String> {
+    pub(crate) fn store_scalar(&mut self, value: Val, addr: &Addr) -> Result<(), String> {
         let span = self.span(addr, 0);
         let (pointer, bytes) = self.displace(span.pointer, span.bytes);
         let value = self.scalar(value);

@@ -66,7 +66,7 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<Code, EmitError> {
 }
 
 /// The Cranelift IR of `kernel` for `target` as text.
-pub fn clif(kernel: &Kernel, target: &Target) -> Result<String, EmitError> {
+pub(crate) fn clif(kernel: &Kernel, target: &Target) -> Result<String, EmitError> {
     let isa = isa_for(target).map_err(|reason| EmitError::new(&kernel.name, reason))?;
     Ok(function::build(&prepare(kernel, target), target, &*isa)?.display().to_string())
 }

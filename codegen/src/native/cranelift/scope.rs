@@ -41,11 +41,11 @@ pub(super) struct Scope {
 
 impl Scope {
     /// A loop's body, entered by `entrance`.
-    pub fn body(entrance: Inst, leaf: bool) -> Self {
+    pub(crate) fn body(entrance: Inst, leaf: bool) -> Self {
         Self { entrance: Some(entrance), leaf, found: HashMap::new() }
     }
     /// Straight code that does not dominate what follows it.
-    pub fn side() -> Self {
+    pub(crate) fn side() -> Self {
         Self { entrance: None, leaf: false, found: HashMap::new() }
     }
 }
@@ -61,7 +61,7 @@ pub(super) enum Home {
 
 impl Emitter<'_, '_> {
     /// The shared value of `key`, made by `make` at `home` if there is none.
-    pub fn shared(&mut self, key: Key, home: Home, make: impl FnOnce(FuncCursor<'_>) -> Value) -> Value {
+    pub(crate) fn shared(&mut self, key: Key, home: Home, make: impl FnOnce(FuncCursor<'_>) -> Value) -> Value {
         if let Some(&value) = self.scopes.iter().rev().find_map(|s| s.found.get(&key)) {
             return value;
         }
@@ -77,7 +77,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Where to put what depends on roots up to `depth` loops deep.
-    pub fn home(&self, depth: u32) -> Home {
+    pub(crate) fn home(&self, depth: u32) -> Home {
         if depth >= self.depth {
             return Home::Here;
         }
@@ -87,7 +87,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Four 32-bit lanes of constants.
-    pub fn lanes_const(&mut self, ty: Type, lanes: [u32; 4]) -> Value {
+    pub(crate) fn lanes_const(&mut self, ty: Type, lanes: [u32; 4]) -> Value {
         let bytes: Vec<u8> = lanes.iter().flat_map(|lane| lane.to_le_bytes()).collect();
         let constant = self.b.func.dfg.constants.insert(bytes.into());
         let innermost = self.scopes.iter().rposition(|s| s.entrance.is_some());

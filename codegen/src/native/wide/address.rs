@@ -30,7 +30,7 @@ type Terms = Vec<(Val, i64)>;
 
 /// The same kernel with every address built from carried and shared sums. Values that only the old
 /// addresses used stay behind, unused.
-pub fn reduce(mut kernel: Kernel) -> Kernel {
+pub(crate) fn reduce(mut kernel: Kernel) -> Kernel {
     let mut forms = Forms::new(&kernel);
     forms.body(&kernel.body);
     forms.choose();

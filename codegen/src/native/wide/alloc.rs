@@ -15,20 +15,20 @@ use regalloc2::{
 };
 
 /// General registers in the numbering of their encoding.
-pub const RDX: usize = 2;
+pub(crate) const RDX: usize = 2;
 const RSP: usize = 4;
 const CALLER_SAVED: [usize; 9] = [0, 1, RDX, 6, 7, 8, 9, 10, 11];
 /// rbx, rbp, r12–r15: restored before returning.
-pub const CALLEE_SAVED: [usize; 6] = [3, 5, 12, 13, 14, 15];
+pub(crate) const CALLEE_SAVED: [usize; 6] = [3, 5, 12, 13, 14, 15];
 
 /// The general register with this encoding.
-pub fn general(number: usize) -> PReg {
+pub(crate) fn general(number: usize) -> PReg {
     assert_ne!(number, RSP, "rsp holds the frame");
     PReg::new(number, RegClass::Int)
 }
 
 /// A function with its operands listed for regalloc2.
-pub struct Listed<'a> {
+pub(crate) struct Listed<'a> {
     code: &'a Code86,
     lanes: u32,
     operands: Vec<Operand>,
@@ -37,7 +37,7 @@ pub struct Listed<'a> {
 
 impl<'a> Listed<'a> {
     /// Lists the operands of every instruction.
-    pub fn new(code: &'a Code86, lanes: u32) -> Self {
+    pub(crate) fn new(code: &'a Code86, lanes: u32) -> Self {
         let mut operands = Vec::with_capacity(code.args.len() + code.args.len() / 2);
         let mut starts = Vec::with_capacity(code.insts.len() + 1);
         for inst in &code.insts {
@@ -120,7 +120,7 @@ impl Function for Listed<'_> {
 }
 
 /// The registers of a machine with `lanes` lanes per vector.
-pub fn environment(lanes: u32) -> MachineEnv {
+pub(crate) fn environment(lanes: u32) -> MachineEnv {
     let set = |class, numbers: &mut dyn Iterator<Item = usize>| {
         let mut set = PRegSet::empty();
         numbers.for_each(|n| set.add(PReg::new(n, class)));
@@ -142,7 +142,7 @@ pub fn environment(lanes: u32) -> MachineEnv {
 }
 
 /// Assigns registers.
-pub fn allocate(listed: &Listed, environment: &MachineEnv) -> Result<Output, RegAllocError> {
+pub(crate) fn allocate(listed: &Listed, environment: &MachineEnv) -> Result<Output, RegAllocError> {
     let options = RegallocOptions { validate_ssa: cfg!(test), ..RegallocOptions::default() };
     regalloc2::run(listed, environment, &options)
 }

@@ -11,11 +11,11 @@
 use std::collections::BTreeMap;
 
 /// Alignment of the constants relative to the code's start, in bytes.
-pub const ALIGN: usize = 64;
+pub(crate) const ALIGN: usize = 64;
 
 /// A constant in the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Constant {
+pub(crate) enum Constant {
     /// A vector of the kernel's lanes.
     Vector(u32),
     /// One 32-bit word.
@@ -24,24 +24,24 @@ pub enum Constant {
 
 /// All constants of one kernel, each once.
 #[derive(Clone, Debug, Default)]
-pub struct Pool {
+pub(crate) struct Pool {
     vectors: BTreeMap<Vec<u32>, u32>,
     words: BTreeMap<u32, u32>,
 }
 
 impl Pool {
     /// The constant whose lanes are `lanes`.
-    pub fn vector(&mut self, lanes: Vec<u32>) -> Constant {
+    pub(crate) fn vector(&mut self, lanes: Vec<u32>) -> Constant {
         let next = self.vectors.len() as u32;
         Constant::Vector(*self.vectors.entry(lanes).or_insert(next))
     }
     /// One word.
-    pub fn word(&mut self, bits: u32) -> Constant {
+    pub(crate) fn word(&mut self, bits: u32) -> Constant {
         let next = self.words.len() as u32;
         Constant::Word(*self.words.entry(bits).or_insert(next))
     }
     /// The pool's bytes and the offset of each constant in them, given that vectors have `lanes` lanes.
-    pub fn layout(&self, lanes: usize) -> (Vec<u8>, impl Fn(Constant) -> usize + use<>) {
+    pub(crate) fn layout(&self, lanes: usize) -> (Vec<u8>, impl Fn(Constant) -> usize + use<>) {
         let vectors = self.vectors.len() * lanes;
         let mut words = vec![0u32; vectors + self.words.len()];
         for (value, &at) in &self.vectors {

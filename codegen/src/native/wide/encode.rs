@@ -26,7 +26,7 @@ use regalloc2::{Allocation, Edit, InstOrEdit, Output, PReg, RegClass};
 const LOOP_ALIGN: usize = 32;
 
 /// Bytes of a kernel and what a report says about them.
-pub struct Encoded {
+pub(crate) struct Encoded {
     /// Code, padding and constants.
     pub bytes: Vec<u8>,
     /// Number of instructions.
@@ -36,7 +36,13 @@ pub struct Encoded {
 }
 
 /// Encodes `code` with the registers of `output`.
-pub fn encode(code: &Code86, listed: &Listed, output: &Output, pool: &Pool, lanes: u32) -> Result<Encoded, String> {
+pub(crate) fn encode(
+    code: &Code86,
+    listed: &Listed,
+    output: &Output,
+    pool: &Pool,
+    lanes: u32,
+) -> Result<Encoded, String> {
     let mut writer = Writer::new(output, lanes);
     let innermost = innermost(&code.blocks);
     let lead: Vec<usize> = (0..code.blocks.len()).map(|b| lead(code, listed, output, b)).collect();

@@ -18,7 +18,7 @@ use regalloc2::{PReg, RegClass, VReg};
 
 /// How wide an instruction sees a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum View {
+pub(crate) enum View {
     /// Low byte of a general register.
     R8,
     /// Low half of a general register.
@@ -37,7 +37,7 @@ pub enum View {
 
 /// A virtual register and how it is seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reg {
+pub(crate) struct Reg {
     /// The register the allocator knows.
     pub vreg: VReg,
     /// The width that an instruction names.
@@ -46,34 +46,34 @@ pub struct Reg {
 
 impl Reg {
     /// The same register seen with another width.
-    pub fn seen(self, view: View) -> Reg {
+    pub(crate) fn seen(self, view: View) -> Reg {
         Reg { view, ..self }
     }
     /// Low byte.
-    pub fn r8(self) -> Reg {
+    pub(crate) fn r8(self) -> Reg {
         self.seen(View::R8)
     }
     /// 32 bits of a general register.
-    pub fn r32(self) -> Reg {
+    pub(crate) fn r32(self) -> Reg {
         self.seen(View::R32)
     }
     /// 64 bits of a general register.
-    pub fn r64(self) -> Reg {
+    pub(crate) fn r64(self) -> Reg {
         self.seen(View::R64)
     }
     /// xmm.
-    pub fn x(self) -> Reg {
+    pub(crate) fn x(self) -> Reg {
         self.seen(View::X)
     }
     /// ymm.
-    pub fn y(self) -> Reg {
+    pub(crate) fn y(self) -> Reg {
         self.seen(View::Y)
     }
 }
 
 /// Where an address starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Base {
+pub(crate) enum Base {
     /// A general register.
     Reg(VReg),
     /// A constant behind the code, relative to the instruction pointer.
@@ -84,7 +84,7 @@ pub enum Base {
 
 /// `[base + index·scale + displacement]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mem {
+pub(crate) struct Mem {
     /// Where it starts.
     pub base: Base,
     /// A general register, or a vector of 32-bit lanes for gathers and scatters.
@@ -99,22 +99,22 @@ pub struct Mem {
 
 impl Mem {
     /// A constant.
-    pub fn constant(constant: Constant, broadcast: bool) -> Mem {
+    pub(crate) fn constant(constant: Constant, broadcast: bool) -> Mem {
         Mem { base: Base::Constant(constant), index: None, scale: 1, displacement: 0, broadcast }
     }
     /// `[base + displacement]`.
-    pub fn at(base: Reg, displacement: i32) -> Mem {
+    pub(crate) fn at(base: Reg, displacement: i32) -> Mem {
         Mem { base: Base::Reg(base.vreg), index: None, scale: 1, displacement, broadcast: false }
     }
     /// `[rsp + displacement]`.
-    pub fn stack(displacement: i32) -> Mem {
+    pub(crate) fn stack(displacement: i32) -> Mem {
         Mem { base: Base::Stack, index: None, scale: 1, displacement, broadcast: false }
     }
 }
 
 /// One argument of an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arg {
+pub(crate) enum Arg {
     /// Written.
     Def(Reg),
     /// Read.
@@ -147,7 +147,7 @@ pub enum Arg {
 
 /// What an instruction does to control flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
+pub(crate) enum Flow {
     /// Nothing.
     Next,
     /// Defines registers without being encoded (the function's arguments).
@@ -160,7 +160,7 @@ pub enum Flow {
 
 /// An instruction; its arguments are a range of [`Code86::args`].
 #[derive(Clone, Copy, Debug)]
-pub struct X86Inst {
+pub(crate) struct X86Inst {
     /// iced's opcode; for branches the taken condition.
     pub code: Code,
     /// Control flow.
@@ -170,11 +170,11 @@ pub struct X86Inst {
 }
 
 /// Number of a block, in the order in which blocks were named until [`Code86::finish`], then in layout order.
-pub type BlockId = usize;
+pub(crate) type BlockId = usize;
 
 /// A basic block.
 #[derive(Clone, Debug, Default)]
-pub struct Block {
+pub(crate) struct Block {
     /// Instructions, as a range of [`Code86::insts`].
     pub insts: std::ops::Range<usize>,
     /// Values that predecessors pass.
@@ -191,7 +191,7 @@ pub struct Block {
 
 /// A function before register allocation.
 #[derive(Clone, Debug, Default)]
-pub struct Code86 {
+pub(crate) struct Code86 {
     /// All instructions, block after block.
     pub insts: Vec<X86Inst>,
     /// Arguments of all instructions.
@@ -205,11 +205,11 @@ pub struct Code86 {
 
 impl Code86 {
     /// Arguments of one instruction.
-    pub fn args_of(&self, inst: &X86Inst) -> &[Arg] {
+    pub(crate) fn args_of(&self, inst: &X86Inst) -> &[Arg] {
         &self.args[inst.first as usize..inst.first as usize + inst.count as usize]
     }
     /// A fresh register.
-    pub fn fresh(&mut self, view: View) -> Reg {
+    pub(crate) fn fresh(&mut self, view: View) -> Reg {
         let class = match view {
             View::R8 | View::R32 | View::R64 => RegClass::Int,
             View::X | View::Y | View::Z => RegClass::Float,
@@ -219,7 +219,7 @@ impl Code86 {
         Reg { vreg: VReg::new(self.vregs - 1, class), view }
     }
     /// Appends an instruction to the block that was started last.
-    pub fn push(&mut self, code: Code, flow: Flow, args: &[Arg]) {
+    pub(crate) fn push(&mut self, code: Code, flow: Flow, args: &[Arg]) {
         let first = u32::try_from(self.args.len()).expect("fewer than 2^32 arguments");
         self.args.extend_from_slice(args);
         self.insts.push(X86Inst { code, flow, first, count: args.len() as u8 });
@@ -228,23 +228,23 @@ impl Code86 {
         }
     }
     /// Names a block that starts later.
-    pub fn block(&mut self) -> BlockId {
+    pub(crate) fn block(&mut self) -> BlockId {
         self.blocks.push(Block::default());
         self.blocks.len() - 1
     }
     /// From here on instructions belong to `block`; `header` says that a loop starts with it.
-    pub fn start(&mut self, block: BlockId, params: &[Reg], header: bool) {
+    pub(crate) fn start(&mut self, block: BlockId, params: &[Reg], header: bool) {
         let at = self.insts.len();
         let b = &mut self.blocks[block];
         *b = Block { insts: at..at, params: params.iter().map(|r| r.vreg).collect(), header, ..Block::default() };
         self.order.push(block);
     }
     /// Ends the current block with a jump.
-    pub fn jump(&mut self, to: BlockId, args: &[Reg]) {
+    pub(crate) fn jump(&mut self, to: BlockId, args: &[Reg]) {
         self.end(Code::Jmp_rel32_64, &[to], vec![args.iter().map(|r| r.vreg).collect()]);
     }
     /// Ends the current block: to `taken` under the condition of the jump `code`, else to `other`.
-    pub fn branch(&mut self, code: Code, taken: BlockId, other: BlockId) {
+    pub(crate) fn branch(&mut self, code: Code, taken: BlockId, other: BlockId) {
         self.end(code, &[taken, other], vec![Vec::new(), Vec::new()]);
     }
     fn end(&mut self, code: Code, succs: &[BlockId], args: Vec<Vec<VReg>>) {
@@ -254,7 +254,7 @@ impl Code86 {
         block.args = args;
     }
     /// Puts the blocks into layout order and connects them. No block may be missing its end.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         assert_eq!(self.order.len(), self.blocks.len(), "every named block starts once");
         let mut place = vec![0; self.blocks.len()];
         for (at, &block) in self.order.iter().enumerate() {

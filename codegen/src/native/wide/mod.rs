@@ -32,34 +32,8 @@ use regard_ir::{
 };
 use std::collections::BTreeSet;
 
-/// Whether this machine executes kernels with that many lanes: 8 need AVX2, FMA, F16C and BMI2, 16 also
-/// AVX-512 F, DQ, BW and VL. The system must save the registers, too.
-pub fn supported(lanes: u32) -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let avx2 = is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("f16c")
-            && is_x86_feature_detected!("bmi2");
-        let avx512 = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vl");
-        match lanes {
-            8 => avx2,
-            16 => avx2 && avx512,
-            _ => false,
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        let _ = lanes;
-        false
-    }
-}
-
 /// Whether a target's vector registers hold that many lanes and this emitter knows them: 8, or 16.
-pub fn takes(lanes: u32, target: &Target) -> bool {
+pub(crate) fn takes(lanes: u32, target: &Target) -> bool {
     target.backend == Backend::WideX86 && matches!(lanes, 8 | 16) && lanes <= target.lanes
 }
 

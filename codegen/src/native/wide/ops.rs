@@ -8,7 +8,7 @@ use iced_x86::Code;
 
 /// The forms of one operation.
 #[derive(Clone, Copy)]
-pub struct Op {
+pub(crate) struct Op {
     evex: Code,
     vex: Code,
     evex_scalar: Code,
@@ -17,11 +17,11 @@ pub struct Op {
 
 impl Op {
     /// The form for whole vectors of 16 or 8 lanes.
-    pub fn vector(self, lanes: u32) -> Code {
+    pub(crate) fn vector(self, lanes: u32) -> Code {
         if lanes == 16 { self.evex } else { self.vex }
     }
     /// The form for lane 0 of an xmm register in a kernel of 16 or 8 lanes.
-    pub fn scalar(self, lanes: u32) -> Code {
+    pub(crate) fn scalar(self, lanes: u32) -> Code {
         let code = if lanes == 16 { self.evex_scalar } else { self.vex_scalar };
         assert_ne!(code, Code::INVALID, "{:?} has no scalar form", self.evex);
         code
@@ -30,7 +30,7 @@ impl Op {
 
 macro_rules! ops {
     ($($name:ident = $evex:ident, $vex:ident $(, $evex_scalar:ident, $vex_scalar:ident)?;)*) => {
-        $(pub const $name: Op = Op {
+        $(pub(crate) const $name: Op = Op {
             evex: Code::$evex,
             vex: Code::$vex,
             evex_scalar: ops!(@ $($evex_scalar)?),

@@ -15,7 +15,7 @@ use regard_ir::{
 };
 
 /// The same kernel without pure statements whose results are unused.
-pub fn prune(mut kernel: Kernel) -> Kernel {
+pub(crate) fn prune(mut kernel: Kernel) -> Kernel {
     let mut needed = vec![false; kernel.types.len()];
     prune_body(&mut kernel.body, &mut needed);
     kernel
@@ -49,7 +49,7 @@ fn writes(inst: &Inst) -> bool {
 
 /// A place in a kernel: the number of a body, in the order in which a walk enters them, and of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     body: usize,
     stmt: usize,
 }
@@ -57,7 +57,7 @@ pub struct Place {
 const NOWHERE: Place = Place { body: usize::MAX, stmt: usize::MAX };
 
 /// Facts about each value of a pruned kernel.
-pub struct Plan {
+pub(crate) struct Plan {
     uses: Vec<u32>,
     home: Vec<usize>,
     last: Vec<Place>,
@@ -72,7 +72,7 @@ pub struct Plan {
 
 impl Plan {
     /// Surveys `kernel`, which must be pruned.
-    pub fn new(kernel: &Kernel) -> Plan {
+    pub(crate) fn new(kernel: &Kernel) -> Plan {
         let n = kernel.types.len();
         let mut plan = Plan {
             uses: vec![0; n],
@@ -91,38 +91,38 @@ impl Plan {
         plan
     }
     /// Whether this load is read by its user.
-    pub fn is_folded(&self, v: Val) -> bool {
+    pub(crate) fn is_folded(&self, v: Val) -> bool {
         self.folded[v.index()]
     }
     /// Whether this comparison is made by its user.
-    pub fn is_late(&self, v: Val) -> bool {
+    pub(crate) fn is_late(&self, v: Val) -> bool {
         self.late[v.index()]
     }
     /// Whether this value says how many lanes an access touches.
-    pub fn is_count(&self, v: Val) -> bool {
+    pub(crate) fn is_count(&self, v: Val) -> bool {
         self.is_count[v.index()]
     }
     /// Whether `v` is not needed after the current statement.
-    pub fn dies_here(&self, v: Val) -> bool {
+    pub(crate) fn dies_here(&self, v: Val) -> bool {
         self.home[v.index()] == self.here.body && self.last[v.index()] == self.here
     }
     /// The largest value that `v` can have, if it is an integer known never to be negative.
-    pub fn most(&self, v: Val) -> Option<i64> {
+    pub(crate) fn most(&self, v: Val) -> Option<i64> {
         self.most[v.index()]
     }
     /// A walk that visits bodies in text order enters one; returns where it was, for [`leave`](Self::leave).
-    pub fn enter(&mut self) -> Place {
+    pub(crate) fn enter(&mut self) -> Place {
         let outer = self.here;
         self.here = Place { body: self.bodies, stmt: 0 };
         self.bodies += 1;
         outer
     }
     /// The walk returns to where [`enter`](Self::enter) left.
-    pub fn leave(&mut self, outer: Place) {
+    pub(crate) fn leave(&mut self, outer: Place) {
         self.here = outer;
     }
     /// The walk reached statement `stmt` of the body.
-    pub fn at(&mut self, stmt: usize) {
+    pub(crate) fn at(&mut self, stmt: usize) {
         self.here.stmt = stmt;
     }
 

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 /// A path in its tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Path(u32);
+pub(crate) struct Path(u32);
 
 /// All paths that lead to modules with weights.
-pub struct Paths<'a> {
+pub(crate) struct Paths<'a> {
     rows: Vec<Row<'a>>,
     known: HashMap<(Path, &'a str), Path>,
 }
@@ -32,10 +32,10 @@ impl Default for Paths<'_> {
 
 impl<'a> Paths<'a> {
     /// The path around everything.
-    pub const ROOT: Path = Path(0);
+    pub(crate) const ROOT: Path = Path(0);
 
     /// The path of a module to which weights belong.
-    pub fn module(&mut self, text: &'a str) -> Path {
+    pub(crate) fn module(&mut self, text: &'a str) -> Path {
         let mut at = Paths::ROOT;
         for word in text.split('.') {
             let next = Path(self.rows.len() as u32);
@@ -52,7 +52,7 @@ impl<'a> Paths<'a> {
         at
     }
     /// The longest known path that `text` begins with.
-    pub fn find(&self, text: &'a str) -> Option<Path> {
+    pub(crate) fn find(&self, text: &'a str) -> Option<Path> {
         let mut at = Paths::ROOT;
         for word in text.split('.') {
             match self.known.get(&(at, word)) {
@@ -66,24 +66,24 @@ impl<'a> Paths<'a> {
         &self.rows[path.0 as usize]
     }
     /// How many words it has.
-    pub fn depth(&self, path: Path) -> usize {
+    pub(crate) fn depth(&self, path: Path) -> usize {
         self.row(path).depth
     }
     /// The path without its last word.
-    pub fn parent(&self, path: Path) -> Path {
+    pub(crate) fn parent(&self, path: Path) -> Path {
         self.row(path).parent
     }
     /// Whether weights belong to it and no module is inside.
-    pub fn is_leaf(&self, path: Path) -> bool {
+    pub(crate) fn is_leaf(&self, path: Path) -> bool {
         self.row(path).is_module && !self.row(path).parts
     }
     /// Whether something can be computed there: not around everything, nor in a mere list of modules, `blocks.0`, `blocks.1`….
-    pub fn can_hold(&self, path: Path) -> bool {
+    pub(crate) fn can_hold(&self, path: Path) -> bool {
         let row = self.row(path);
         path != Paths::ROOT && (row.named_parts || row.is_module || !row.parts)
     }
     /// The innermost module around a path that is not a list; the path itself where there is none.
-    pub fn holder(&self, path: Path) -> Path {
+    pub(crate) fn holder(&self, path: Path) -> Path {
         let mut at = if self.is_leaf(path) { self.parent(path) } else { path };
         while at != Paths::ROOT && !self.can_hold(at) {
             at = self.parent(at);
@@ -91,7 +91,7 @@ impl<'a> Paths<'a> {
         if at == Paths::ROOT { path } else { at }
     }
     /// The longest path that both begin with.
-    pub fn shared(&self, mut a: Path, mut b: Path) -> Path {
+    pub(crate) fn shared(&self, mut a: Path, mut b: Path) -> Path {
         while a != b {
             match self.depth(a) >= self.depth(b) {
                 true => a = self.parent(a),
@@ -101,7 +101,7 @@ impl<'a> Paths<'a> {
         a
     }
     /// The path as text.
-    pub fn text(&self, path: Path) -> String {
+    pub(crate) fn text(&self, path: Path) -> String {
         let mut words = Vec::new();
         let mut at = path;
         while at != Paths::ROOT {

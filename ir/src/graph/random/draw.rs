@@ -15,7 +15,7 @@ use crate::{
 use std::collections::BTreeMap;
 
 /// Largest tensor of a random graph.
-pub const MOST_ELEMENTS: usize = 600;
+pub(crate) const MOST_ELEMENTS: usize = 600;
 const MOST_AXES: usize = 5;
 
 /// A stream of random numbers (splitmix64) that a seed decides.
@@ -28,7 +28,7 @@ impl Random {
         Self(seed)
     }
     /// 64 random bits.
-    pub fn bits(&mut self) -> u64 {
+    pub(crate) fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -45,12 +45,12 @@ impl Random {
 }
 
 /// Whether random graphs draw an op by its declaration alone: all of its operands say what they are.
-pub fn is_drawn(row: &Row) -> bool {
+pub(crate) fn is_drawn(row: &Row) -> bool {
     row.composite && row.operands.all.iter().all(|operand| operand.pattern.is_some())
 }
 
 /// A graph that grows.
-pub struct Grower {
+pub(crate) struct Grower {
     pub random: Random,
     pub graph: Graph,
     ranges: IdVec<NodeId, Range>,
@@ -58,7 +58,7 @@ pub struct Grower {
 }
 
 impl Grower {
-    pub fn new(seed: u64, allow: fn(&Op, &[&TensorType]) -> bool) -> Self {
+    pub(crate) fn new(seed: u64, allow: fn(&Op, &[&TensorType]) -> bool) -> Self {
         let mut grower = Self {
             random: Random::new(seed),
             graph: Graph::new(format!("random_{seed}")),
@@ -71,7 +71,7 @@ impl Grower {
     }
 
     /// Tries one node of a random kind; kinds that are listed more than once are drawn more often.
-    pub fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         const KINDS: &[fn(&mut Grower)] = &[
             Grower::any_leaf,
             Grower::unary,
@@ -115,7 +115,7 @@ impl Grower {
     }
 
     /// The graph with one to three outputs, the last node among them.
-    pub fn finish(mut self) -> Graph {
+    pub(crate) fn finish(mut self) -> Graph {
         let last = self.graph.nodes.len() - 1;
         let more = self.random.below(3);
         self.graph.outputs = (0..more).map(|_| NodeId::new(self.random.below(last + 1))).collect();

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Least and greatest value.
-pub type Range = (f64, f64);
+pub(crate) type Range = (f64, f64);
 
 /// Values beyond this are not wanted.
 const LIMIT: f64 = 64.0;
@@ -16,7 +16,7 @@ const LIMIT: f64 = 64.0;
 const APART: f64 = 0.25;
 
 /// The range of an op's result; `None` where it would leave ±64 or come near a pole.
-pub fn range(op: &Op, types: &[&TensorType], of: &[Range]) -> Option<Range> {
+pub(crate) fn range(op: &Op, types: &[&TensorType], of: &[Range]) -> Option<Range> {
     let (low, high) = match op {
         Op::Input(_) | Op::Weight(_) | Op::Iota(_) | Op::Const(_) => leaf(op),
         Op::Unary(u) => unary(u.op, of[0])?,

@@ -12,7 +12,7 @@ use crate::{
 pub(super) type Outcome<T = ()> = Result<T, String>;
 
 /// Elements of a register file.
-pub trait Number: Copy + Default + PartialOrd + 'static {
+pub(crate) trait Number: Copy + Default + PartialOrd + 'static {
     /// `d = a op b` lane by lane, or a sentence about the operand that is not allowed.
     fn bin(op: BinOp, d: &mut [Self], a: &[Self], b: &[Self]) -> Result<(), String>;
     /// `d = op a` lane by lane, or a sentence about the operand that is not allowed.
@@ -22,7 +22,7 @@ pub trait Number: Copy + Default + PartialOrd + 'static {
 }
 
 /// The floating-point numbers a kernel can be run in: f32, or f64 where nothing rounds to f32.
-pub trait Float: Number {
+pub(crate) trait Float: Number {
     /// The nearest number.
     fn from_f64(value: f64) -> Self;
     /// The value, exactly.

@@ -19,7 +19,7 @@ use crate::types::DType;
 
 /// The elements of one buffer.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Cells<F> {
+pub(crate) enum Cells<F> {
     /// f32, bf16 or f16.
     Float(Vec<F>),
     /// i32.
@@ -36,7 +36,7 @@ impl<F> Default for Cells<F> {
 
 impl<F: Float> Cells<F> {
     /// `len` zeros.
-    pub fn zeros(dtype: DType, len: usize) -> Self {
+    pub(crate) fn zeros(dtype: DType, len: usize) -> Self {
         match dtype {
             DType::F32 | DType::Bf16 | DType::F16 => Cells::Float(vec![F::default(); len]),
             DType::I32 => Cells::Int(vec![0; len]),
@@ -44,7 +44,7 @@ impl<F: Float> Cells<F> {
         }
     }
     /// Elements from little-endian bytes; fails where bytes are left over or a truth value is neither 0 nor 1.
-    pub fn from_bytes(dtype: DType, bytes: &[u8]) -> Result<Self, String> {
+    pub(crate) fn from_bytes(dtype: DType, bytes: &[u8]) -> Result<Self, String> {
         if !bytes.len().is_multiple_of(dtype.bytes()) {
             return Err(format!("{} bytes are not a whole number of {dtype} elements", bytes.len()));
         }
@@ -68,7 +68,7 @@ impl<F: Float> Cells<F> {
         })
     }
     /// Writes the elements as little-endian bytes; floats are rounded to the nearest `dtype`.
-    pub fn write_bytes(&self, dtype: DType, bytes: &mut [u8]) {
+    pub(crate) fn write_bytes(&self, dtype: DType, bytes: &mut [u8]) {
         fn put<const N: usize>(bytes: &mut [u8], elements: impl Iterator<Item = [u8; N]>) {
             bytes.chunks_exact_mut(N).zip(elements).for_each(|(to, from)| to.copy_from_slice(&from));
         }
@@ -84,7 +84,7 @@ impl<F: Float> Cells<F> {
         }
     }
     /// Elements from numbers; fails where one is not of the type.
-    pub fn from_f64(dtype: DType, values: &[f64]) -> Result<Self, String> {
+    pub(crate) fn from_f64(dtype: DType, values: &[f64]) -> Result<Self, String> {
         let whole = |v: &f64, (low, high): (f64, f64)| match v.fract() == 0.0 && (low..=high).contains(v) {
             true => Ok(*v as i32),
             false => Err(format!("{v} is not of type {dtype}")),
@@ -101,7 +101,7 @@ impl<F: Float> Cells<F> {
         })
     }
     /// All elements as numbers.
-    pub fn into_f64(self) -> Vec<f64> {
+    pub(crate) fn into_f64(self) -> Vec<f64> {
         match self {
             Cells::Float(v) => v.into_iter().map(F::to_f64).collect(),
             Cells::Int(v) => v.into_iter().map(f64::from).collect(),
@@ -109,16 +109,12 @@ impl<F: Float> Cells<F> {
         }
     }
     /// Number of elements.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Cells::Float(v) => v.len(),
             Cells::Int(v) => v.len(),
             Cells::Truth(v) => v.len(),
         }
-    }
-    /// Whether there are no elements.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
     /// Whether these can be elements of that type.
     pub(super) fn fits(&self, dtype: DType) -> bool {

@@ -31,8 +31,8 @@ mod memory;
 #[cfg(test)]
 mod tests;
 
-pub use arith::Float;
-pub use memory::Cells;
+pub(crate) use arith::Float;
+pub(crate) use memory::Cells;
 
 use super::{Kernel, Space};
 use crate::id::Id;
@@ -70,18 +70,18 @@ impl Fault {
 }
 
 /// A kernel made ready to run.
-pub struct Interpreter<'k> {
+pub(crate) struct Interpreter<'k> {
     code: code::Code<'k>,
 }
 
 impl<'k> Interpreter<'k> {
     /// Compiles a kernel; fails where a statement is ill-typed, so that running never panics.
-    pub fn new(kernel: &'k Kernel) -> Result<Self, Fault> {
+    pub(crate) fn new(kernel: &'k Kernel) -> Result<Self, Fault> {
         Ok(Interpreter { code: compile::compile(kernel)? })
     }
     /// Runs all blocks. `params` are the global buffers in order, each exactly as long as declared; after a
     /// fault they hold what was written before it.
-    pub fn run<F: Float>(&self, params: &mut [Cells<F>]) -> Result<(), Fault> {
+    pub(crate) fn run<F: Float>(&self, params: &mut [Cells<F>]) -> Result<(), Fault> {
         machine::run(&self.code, params)
     }
 }

@@ -30,4 +30,4 @@ mod print;
 mod tests;
 
 pub use parse::{parse, parse_from};
-pub use print::statement;
+pub(crate) use print::statement;

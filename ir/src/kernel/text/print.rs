@@ -31,7 +31,7 @@ impl fmt::Display for Kernel {
 }
 
 /// The first line of a statement as it stands in the kernel's text, without indentation.
-pub fn statement(kernel: &Kernel, stmt: &Stmt) -> String {
+pub(crate) fn statement(kernel: &Kernel, stmt: &Stmt) -> String {
     let mut out = String::new();
     Printer { kernel, out: &mut out }.head(stmt).expect("writing to a string succeeds");
     out

@@ -60,7 +60,7 @@ enum Value {
 }
 
 /// Selects instructions for a kernel that [`super::check`] accepted.
-pub fn select(kernel: &Kernel) -> (Code86, Pool) {
+pub(crate) fn select(kernel: &Kernel) -> (Code86, Pool) {
     let mut select = Select::new(kernel);
     select.function();
     select.code.finish();
