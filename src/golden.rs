@@ -12,7 +12,7 @@
 //! *tapped* program, the same graph with the modules as further outputs.
 //!
 //! The class is compared first. Where the reference itself hardly prefers one class to another, a different
-//! choice is no error but a near tie. The same holds for [`crate::choices`]: where a program chose other regions
+//! choice is no error but a near tie. The same holds for `crate::choices`: where a program chose other regions
 //! and the reference hardly preferred its own, the rest is compared with the reference on the program's choice.
 
 use crate::{

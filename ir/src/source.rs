@@ -12,7 +12,7 @@
 //! * An identifier starts with a letter or `_` and goes on with letters, digits, `_`, and `.` where another of
 //!   these follows: `v.f32` and `layers.0.weight` are one token, `a..b` is three.
 //! * A number may have a sign, a fraction, an exponent, or the prefix `0x`; `-inf` is a number, `inf` and `nan` are
-//!   identifiers that [`Lexer::real`] accepts.
+//!   identifiers that `Lexer::real` accepts.
 //! * A string stands between double quotes, with `\"`, `\\`, `\n`, `\t` inside.
 //! * Line ends separate like blanks; [`Lexer::starts_line`] tells where one was. A byte order mark at the very
 //!   beginning is skipped.

@@ -237,7 +237,7 @@ pub(crate) fn layout(depth: usize, config: &Config) -> Result<Layout, String> {
 /// The layout of the model of that name, a baseline or one with attention.
 ///
 /// # Errors
-/// As [`layout`], and where there is no such model.
+/// As `layout`, and where there is no such model.
 pub fn layout_of(model: &str, config: &Config) -> Result<Layout, String> {
     let depth = |name: &str| [26, 38, 50].into_iter().find(|depth| name == depth.to_string());
     match (model.strip_prefix("resnet").and_then(depth), model.strip_prefix("sasa_resnet").and_then(depth)) {

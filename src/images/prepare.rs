@@ -104,7 +104,7 @@ impl Preparation {
         let (size, window) = self.placement((picture.height, picture.width), (height, width));
         resized(picture, self.interpolation.unwrap_or(Interpolation::Bicubic), size, window)
     }
-    /// The input of a model that takes images of `height` × `width` pixels, which [fit](Preparation::fits):
+    /// The input of a model that takes images of `height` × `width` pixels, which fit:
     /// `[3, height, width]`, row-major.
     pub fn prepared(&self, picture: &Picture, height: usize, width: usize) -> Vec<f32> {
         self.normalised(&self.cropped(picture, height, width))

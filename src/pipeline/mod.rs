@@ -5,7 +5,7 @@
 //!                                               weights ─▶ constants ─┘
 //! ```
 //!
-//! Every stage is a function from what the stages before it made to something new. [`Trace::stage`] is the
+//! Every stage is a function from what the stages before it made to something new. `Trace::stage` is the
 //! one place that knows of clocks, progress, the text of an intermediate and the checks between stages, so
 //! the stages themselves stay plain.
 

@@ -89,7 +89,7 @@ pub fn module<'k>(kernels: impl IntoIterator<Item = &'k Kernel>, arch: Sm) -> Re
 }
 
 /// Bytes of dynamic shared memory with which the kernel is launched: its scratch if that exceeds
-/// [`STATIC_SHARED_BYTES`], otherwise none.
+/// `STATIC_SHARED_BYTES`, otherwise none.
 pub fn dynamic_shared_bytes(kernel: &Kernel) -> u64 {
     let (_, bytes) = kernel.scratch_layout();
     if bytes > STATIC_SHARED_BYTES { bytes } else { 0 }

@@ -183,7 +183,7 @@ macro_rules! ops {
             }
         })*)*
 
-        /// What every op can tell; see [`OpDef`] and [`Declared`].
+        /// What every op can tell; see `OpDef` and `Declared`.
         impl Op {
             /// The name in text, for example `matmul`; a family has one name per member.
             pub fn name(&self) -> &'static str {

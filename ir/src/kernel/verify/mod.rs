@@ -20,7 +20,7 @@
 //! ```
 //!
 //! *Instructions.*
-//! 9. Operands have the types that [`typing`](super::typing) asks for, which includes: buffers exist, stored
+//! 9. Operands have the types that `typing` asks for, which includes: buffers exist, stored
 //!    elements fit the buffer, lanes of `extract` and `shuffle` exist, `transpose` has one vector per lane and a
 //!    core, `approx` has no core, loops and branches yield what they carry.
 //! 10. The results have the types that follow, as many as follow.
