@@ -12,7 +12,7 @@
 use std::path::Path;
 
 /// Bytes by which a file is recognised.
-pub(crate) const HEAD: u64 = 1024;
+pub(crate) const HEAD: u64 = 2048;
 
 /// What is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,10 @@ const OTHERS: [(&[u8], &str); 28] = [
     (b"RIFF", "a picture or a sound"),
     (b"#!", "a script"),
 ];
+
+/// What PyTorch wrote before 0.1.10; later versions read it, where they are told to trust it.
+const TORCH_TAR: &str = "a checkpoint of PyTorch before 0.1.10, a tar archive; write it anew with a later PyTorch: \
+                         torch.save(torch.load(\"old.pth\", map_location=\"cpu\", weights_only=False), \"new.pth\")";
 
 /// What the file that begins with `head` is; otherwise the end of a sentence about it.
 pub(crate) fn of(head: &[u8], size: u64, path: &Path) -> Result<Kind, String> {
@@ -108,9 +112,7 @@ pub(crate) fn of(head: &[u8], size: u64, path: &Path) -> Result<Kind, String> {
 fn named(head: &[u8], text: &[u8], path: &Path) -> Option<&'static str> {
     let lower = text[..text.len().min(32)].to_ascii_lowercase();
     if head.get(257..262).is_some_and(|magic| magic == b"ustar") || is_old_tar(head) {
-        return Some(
-            "a tar archive; unpack it first (before 0.1.10 PyTorch wrote checkpoints so: save it anew with a later one)",
-        );
+        return Some(if is_torch_tar(head) { TORCH_TAR } else { "a tar archive; unpack it first" });
     }
     if let Some((_, what)) = OTHERS.iter().find(|(magic, _)| head.starts_with(magic) || lower.starts_with(magic)) {
         return Some(what);
@@ -132,6 +134,13 @@ fn named(head: &[u8], text: &[u8], path: &Path) -> Option<&'static str> {
         () if ends(".msgpack") => Some("a msgpack file, as Flax writes; save the weights as safetensors or .npz"),
         () => None,
     }
+}
+
+/// Whether the first file of a tar archive is one of those of PyTorch. A header with its times may come before it.
+fn is_torch_tar(head: &[u8]) -> bool {
+    let name = |at: usize| head.get(at..at + 100)?.split(|&byte| byte == 0).next();
+    let is_known = |name: &[u8]| [&b"sys_info"[..], b"pickle", b"storages", b"tensors"].contains(&name);
+    name(0).is_some_and(is_known) || (head.get(156) == Some(&b'x') && name(1024).is_some_and(is_known))
 }
 
 /// A tar archive from before the magic word: the checksum of its first header, a name, and nothing behind.
@@ -200,6 +209,16 @@ mod tests {
             let why = kind(head, "x.pth").unwrap_err();
             assert!(why.contains(word), "{why}");
         }
+        // What PyTorch before 0.1.10 wrote, with and without a header of times.
+        for at in [0, 1024] {
+            let mut torch = vec![0; 1536];
+            torch[at..at + 8].copy_from_slice(b"sys_info");
+            torch[257..262].copy_from_slice(b"ustar");
+            torch[156] = if at == 0 { b'0' } else { b'x' };
+            let why = kind(&torch, "old.pth").unwrap_err();
+            assert!(why.contains("before 0.1.10") && why.contains("weights_only=False"), "{why}");
+        }
+        assert!(!kind(&tar, "x.tar").unwrap_err().contains("PyTorch"));
         assert!(kind(b"\x0a\x0b", "model.onnx").unwrap_err().contains("ONNX"));
         assert!(kind(b"\x0a\x0b", "frozen.pb").unwrap_err().contains("TensorFlow"));
     }
