@@ -1,5 +1,6 @@
 //! Human-readable formatting: units, tables, the most probable classes.
 
+pub mod dot;
 pub mod screen;
 mod table;
 

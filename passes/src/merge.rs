@@ -36,7 +36,7 @@ use regard_ir::{
     types::{Real, TensorType},
     view::View,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The name of this step.
 pub(crate) const RULE: &str = "merge-parallel-products";
@@ -303,7 +303,7 @@ fn rebuild(graph: &Graph, groups: &Groups) -> Result<Graph, String> {
         };
         if moved[id].is_none() {
             let constants = group.iter().flat_map(|m| [Some(m.weights), m.term.as_ref().map(|term| term.constant)]);
-            for constant in needed(graph, constants.flatten()) {
+            for constant in graph.needed(constants.flatten()) {
                 if moved[constant].is_none() {
                     moved[constant] = Some(copy(graph, constant, &mut out, &moved)?);
                 }
@@ -336,16 +336,4 @@ fn copy(graph: &Graph, id: NodeId, out: &mut Graph, moved: &IdVec<NodeId, Option
         out.set_label(new, label.clone());
     }
     Ok(new)
-}
-
-/// Nodes and all that they are made of, operands first.
-fn needed(graph: &Graph, wanted: impl Iterator<Item = NodeId>) -> BTreeSet<NodeId> {
-    let mut work: Vec<NodeId> = wanted.collect();
-    let mut all = BTreeSet::new();
-    while let Some(id) = work.pop() {
-        if all.insert(id) {
-            work.extend(&graph.nodes[id].operands);
-        }
-    }
-    all
 }

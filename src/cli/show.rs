@@ -2,13 +2,14 @@
 
 use super::{JsonArgs, ModelArgs, RecipeArgs, TargetArgs, WeightArgs, WideArgs};
 use crate::{
-    errors::Result,
-    pipeline::{self, Trace},
+    errors::{Error, Result},
+    pipeline::{self, Recipe, Trace},
     progress::Progress,
+    report::dot,
 };
 use clap::{Args, ValueEnum};
 use regard_codegen::native;
-use regard_ir::{kernel::Kernel, program::Program, target::Target};
+use regard_ir::{graph::Graph, kernel::Kernel, program::Program, target::Target};
 use serde_json::json;
 use std::io::Write;
 
@@ -22,6 +23,9 @@ pub(crate) struct Show {
     /// Which one
     #[arg(long, value_enum, default_value_t = Stage::Graph)]
     stage: Stage,
+    /// Text, or a picture in the language of Graphviz: of graph, optimized and plan
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
     #[command(flatten)]
     config: ModelArgs,
     #[command(flatten)]
@@ -54,6 +58,14 @@ enum Stage {
     Buffers,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// As every stage is read and compared
+    Text,
+    /// Boxes and arrows, for `dot -Tsvg`
+    Dot,
+}
+
 impl Stage {
     fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
@@ -65,16 +77,11 @@ pub(crate) fn run(args: &Show, out: &mut dyn Write) -> Result<()> {
     let target = args.target.known()?;
     let recipe = args.recipe.open(target)?;
     let (graph, _) = args.weights.opened(&args.model, &args.config)?;
-    let mut trace = Trace::keeping(&args.stage.name(), Progress::stderr());
-    let kernels = pipeline::kernels(&graph, recipe, &mut trace);
-    trace.progress().clear();
     // The table of buffers is for people, all other stages are languages.
     let width = if args.json.alone() { None } else { args.wide.width() };
-    // A stage that came about is shown even where a later one fails.
-    let text = match (trace.text(), args.stage) {
-        (Some(text), _) => text.to_owned(),
-        (None, Stage::Buffers) => pipeline::buffers_text(&kernels?, width),
-        (None, _) => clif(&kernels?, target)?,
+    let text = match args.format {
+        Format::Text => text(&graph, recipe, args.stage, width)?,
+        Format::Dot => picture(&graph, recipe, args.stage)?,
     };
     let (model, stage) = (&graph.name, args.stage.name());
     let value = || json!({"model": model, "target": target.name, "stage": stage, "text": text});
@@ -82,6 +89,34 @@ pub(crate) fn run(args: &Show, out: &mut dyn Write) -> Result<()> {
         true => Ok(write!(out, "{text}")?),
         false => Ok(()),
     }
+}
+
+fn text(graph: &Graph, recipe: Recipe, stage: Stage, width: Option<usize>) -> Result<String> {
+    let target = recipe.target;
+    let mut trace = Trace::keeping(&stage.name(), Progress::stderr());
+    let kernels = pipeline::kernels(graph, recipe, &mut trace);
+    trace.progress().clear();
+    // A stage that came about is shown even where a later one fails.
+    match (trace.text(), stage) {
+        (Some(text), _) => Ok(text.to_owned()),
+        (None, Stage::Buffers) => Ok(pipeline::buffers_text(&kernels?, width)),
+        (None, _) => clif(&kernels?, target),
+    }
+}
+
+fn picture(graph: &Graph, recipe: Recipe, stage: Stage) -> Result<String> {
+    let mut trace = Trace::new(Progress::stderr());
+    let drawn = match stage {
+        Stage::Graph => Ok(dot::graph(graph)),
+        Stage::Optimized => pipeline::optimized(graph, recipe, &mut trace).map(|found| dot::graph(&found.graph)),
+        Stage::Plan => pipeline::planned(graph, recipe, &mut trace).map(|plan| dot::plan(&plan)),
+        other => {
+            let name = other.name();
+            Err(Error::Failed(format!("there is no picture of stage {name}, expected graph, optimized or plan")))
+        }
+    };
+    trace.progress().clear();
+    drawn
 }
 
 /// The Cranelift IR of all kernels, one after the other.

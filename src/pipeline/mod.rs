@@ -30,7 +30,7 @@ use regard_ir::{
     target::Target,
     verify_types,
 };
-use regard_passes::{Plan, Rules, Schedule, lower, optimize, plan};
+use regard_passes::{Optimized, Plan, Rules, Schedule, lower, optimize, plan};
 use regard_runtime::{Session, cpu, memory::Constants};
 
 /// What decides which kernels a graph becomes; a target alone means everything else as usual.
@@ -55,10 +55,20 @@ impl<'a> From<&'a Target> for Recipe<'a> {
 /// # Errors
 /// Where a pass refuses the graph.
 pub fn planned<'a>(graph: &Graph, recipe: impl Into<Recipe<'a>>, trace: &mut Trace) -> Result<Plan> {
+    let recipe = recipe.into();
+    let target = recipe.target;
+    let optimized = optimized(graph, recipe, trace)?;
+    trace.stage("plan", || Ok(plan(&optimized.graph, target)?))
+}
+
+/// The graph that the rules make.
+///
+/// # Errors
+/// Where the graph is not valid, or a pass refuses it.
+pub fn optimized<'a>(graph: &Graph, recipe: impl Into<Recipe<'a>>, trace: &mut Trace) -> Result<Optimized> {
     let Recipe { target, rules, .. } = recipe.into();
     let graph = trace.stage("graph", || verified(graph).cloned())?;
-    let optimized = trace.stage("optimized", || Ok(optimize(&graph, target, &rules)?))?;
-    trace.stage("plan", || Ok(plan(&optimized.graph, target)?))
+    trace.stage("optimized", || Ok(optimize(&graph, target, &rules)?))
 }
 
 /// The graph, whose nodes anybody may write: kernels trust the types that it states, so they must be those of its ops.

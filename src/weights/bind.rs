@@ -26,7 +26,7 @@ use regard_ir::{
 };
 use regard_runtime::memory::Constants;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Mutex, PoisonError},
 };
 use stream::Movement;
@@ -112,7 +112,7 @@ fn evaluated(folds: &Graph, root: NodeId, weights: &dyn Weights) -> Result<Vec<f
     let mut graph = Graph::new(folds.name.clone());
     let mut moved: BTreeMap<NodeId, NodeId> = BTreeMap::new();
     let mut known = BTreeMap::new();
-    for id in needed(folds, root) {
+    for id in folds.needed([root]) {
         if let Op::MatMul(_) = folds.node(id).op
             && let [row, matrix] = folds.node(id).operands[..]
             && let Some(movement) = Movement::of(folds, matrix)
@@ -173,22 +173,12 @@ fn not_a_number(graph: &Graph, all: Vec<String>, leaf: &mut Leaf) -> Result<Erro
 
 /// The names of the weights that a node is made of.
 fn weights_of(graph: &Graph, id: NodeId) -> Vec<String> {
-    let weights = needed(graph, id).into_iter().filter(|&id| matches!(graph.node(id).op, Op::Weight(_)));
+    let weights = graph.needed([id]).into_iter().filter(|&id| matches!(graph.node(id).op, Op::Weight(_)));
     weights.map(|id| format!("`{}`", graph.text_name(id))).collect()
 }
 
 /// Weights that are named in an error.
 const NAMED: usize = 4;
-
-/// The nodes that `root` is made of, itself included.
-fn needed(folds: &Graph, root: NodeId) -> BTreeSet<NodeId> {
-    let mut needed = BTreeSet::from([root]);
-    let mut work = vec![root];
-    while let Some(id) = work.pop() {
-        work.extend(folds.node(id).operands.iter().filter(|&&operand| needed.insert(operand)));
-    }
-    needed
-}
 
 impl Slot<'_> {
     /// Writes row-major values; padding stays zero.

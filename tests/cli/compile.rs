@@ -120,3 +120,15 @@ fn compiling_twice_gives_the_same_bytes() {
     }
     assert!(fs::read(dir.path("a")).unwrap() == fs::read(dir.path("b")).unwrap());
 }
+
+#[test]
+fn stages_that_are_graphs_have_pictures() {
+    let dir = Dir::new();
+    let block = dir.file("block.rg", BLOCK);
+    for (stage, mention) in [("graph", "softmax"), ("optimized", "scores"), ("plan", "attend")] {
+        let dot = regard(&["show", &block, "--stage", stage, "--format", "dot"]).ok();
+        assert!(dot.starts_with("digraph ") && dot.contains(mention) && dot.contains(" -> "), "{dot}");
+    }
+    let err = regard(&["show", &block, "--stage", "kernels", "--format", "dot"]).fails(1);
+    assert!(err.contains("expected graph, optimized or plan"), "{err}");
+}

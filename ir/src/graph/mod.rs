@@ -23,6 +23,7 @@ pub mod random;
 mod tensor;
 #[cfg(test)]
 mod tests;
+mod walk;
 mod windows;
 
 pub use bound::{Bounded, eval_bounded, eval_bounded_stored};
@@ -196,17 +197,11 @@ impl Graph {
     }
     /// The graph without nodes that no output needs; inputs stay. Also returns where each node went.
     pub fn pruned(&self) -> (Graph, IdVec<NodeId, Option<NodeId>>) {
-        let mut live: IdVec<NodeId, bool> = self.nodes.values().map(|n| matches!(n.op, Op::Input(_))).collect();
-        self.outputs.iter().for_each(|&o| live[o] = true);
-        for id in self.nodes.ids().rev() {
-            if live[id] {
-                self.nodes[id].operands.iter().for_each(|&o| live[o] = true);
-            }
-        }
+        let live = self.needed(self.inputs().into_iter().chain(self.outputs.iter().copied()));
         let mut graph = Graph::new(self.name.clone());
         let mut moved: IdVec<NodeId, Option<NodeId>> = IdVec::new();
         for (id, node) in self.nodes.iter() {
-            let new = live[id].then(|| {
+            let new = live.contains(&id).then(|| {
                 let mut node = node.clone();
                 node.operands.iter_mut().for_each(|o| *o = moved[*o].expect("operands of live nodes are live"));
                 graph.nodes.push(node)

@@ -105,7 +105,26 @@ pub enum Right {
     Computed(Cone),
 }
 
+impl Group {
+    /// The tensors that the kernel reads from memory, weights included.
+    pub fn reads(&self) -> BTreeSet<NodeId> {
+        let panels = match &self.body {
+            Body::Product(Product { right: Right::Constant(node), .. }) => Some(*node),
+            _ => None,
+        };
+        self.body.cones().into_iter().flat_map(Cone::reads).chain(panels).collect()
+    }
+}
+
 impl Body {
+    /// The template, as plans call it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Body::Row(_) => "row",
+            Body::Product(_) => "product",
+            Body::Attend(_) => "attend",
+        }
+    }
     /// What is read and finished, in order.
     pub fn cones(&self) -> Vec<&Cone> {
         match self {
@@ -158,15 +177,10 @@ fn group(graph: Graph, target: &Target) -> Result<Plan, Error> {
 
 /// Refuses tensors in memory that lanes cannot count; what is never stored may have any size.
 fn fits(graph: &Graph, groups: &[Group]) -> Result<(), Error> {
-    let panels = |body: &Body| match body {
-        Body::Product(Product { right: Right::Constant(node), .. }) => Some(*node),
-        _ => None,
-    };
     let touched = |group: &Group| {
         let cones = group.body.cones();
         let kept = cones.iter().flat_map(|cone| &cone.stages).filter(|stage| stage.kept).map(|stage| stage.node);
-        let read = cones.iter().flat_map(|cone| cone.reads());
-        read.chain(kept).chain(panels(&group.body)).chain([group.root]).collect::<Vec<NodeId>>()
+        group.reads().into_iter().chain(kept).chain([group.root]).collect::<Vec<NodeId>>()
     };
     let stored = groups.iter().flat_map(touched).chain(graph.inputs());
     match stored.min_by_key(|&id| (graph.ty(id).elements() <= MOST_ELEMENTS, id)) {

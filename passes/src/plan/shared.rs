@@ -60,7 +60,7 @@ pub(super) fn recomputed(
 ) -> BTreeSet<NodeId> {
     let outside = |id: NodeId| groups.contains_key(&id) || forced[id] || constant[id];
     let roots: Vec<NodeId> = groups.keys().copied().collect();
-    let inside: Vec<BTreeSet<NodeId>> = roots.iter().map(|&root| below(graph, root, &outside)).collect();
+    let inside: Vec<BTreeSet<NodeId>> = roots.iter().map(|&root| graph.inside(root, &outside)).collect();
     let cuts = repeated(graph, &roots, &inside);
     if !cuts.is_empty() {
         return cuts;
@@ -78,18 +78,6 @@ pub(super) fn recomputed(
         }
     }
     cuts
-}
-
-/// What a group computes but its root.
-fn below(graph: &Graph, root: NodeId, outside: &dyn Fn(NodeId) -> bool) -> BTreeSet<NodeId> {
-    let mut work = graph.nodes[root].operands.clone();
-    let mut seen = BTreeSet::new();
-    while let Some(id) = work.pop() {
-        if !outside(id) && seen.insert(id) {
-            work.extend(&graph.nodes[id].operands);
-        }
-    }
-    seen
 }
 
 fn is_costly(node: &Node) -> bool {

@@ -1,0 +1,113 @@
+//! A graph as petgraph walks it: an edge goes from a node to each of its operands.
+//!
+//! ```text
+//!   %y = add %x, %a        %y ─▶ %x,  %y ─▶ %a           what is reached from %y is what %y is made of
+//! ```
+//!
+//! Operands come before their users in the arena, so the order of ids is a topological one and no cycle exists.
+
+use super::{Graph, NodeId};
+use crate::id::IdVec;
+use petgraph::visit::{Dfs, GraphBase, IntoNeighbors, NodeFiltered, VisitMap, Visitable};
+use std::{collections::BTreeSet, iter::Copied, slice};
+
+/// Which nodes a walk has met.
+#[derive(Clone, Debug, Default)]
+pub struct Visited(IdVec<NodeId, bool>);
+
+impl VisitMap<NodeId> for Visited {
+    fn visit(&mut self, id: NodeId) -> bool {
+        !std::mem::replace(&mut self.0[id], true)
+    }
+    fn is_visited(&self, id: &NodeId) -> bool {
+        self.0[*id]
+    }
+    fn unvisit(&mut self, id: NodeId) -> bool {
+        std::mem::replace(&mut self.0[id], false)
+    }
+}
+
+impl GraphBase for Graph {
+    /// A user and the place of an operand.
+    type EdgeId = (NodeId, usize);
+    type NodeId = NodeId;
+}
+
+impl Visitable for Graph {
+    type Map = Visited;
+    fn visit_map(&self) -> Visited {
+        Visited(self.nodes.values().map(|_| false).collect())
+    }
+    fn reset_map(&self, map: &mut Visited) {
+        *map = self.visit_map();
+    }
+}
+
+impl<'a> IntoNeighbors for &'a Graph {
+    type Neighbors = Copied<slice::Iter<'a, NodeId>>;
+    fn neighbors(self, id: NodeId) -> Self::Neighbors {
+        self.nodes[id].operands.iter().copied()
+    }
+}
+
+impl Graph {
+    /// `roots` and all that they are made of, operands first.
+    pub fn needed(&self, roots: impl IntoIterator<Item = NodeId>) -> BTreeSet<NodeId> {
+        let mut walk = Dfs::empty(self);
+        let mut met = BTreeSet::new();
+        for root in roots {
+            walk.move_to(root);
+            met.extend(std::iter::from_fn(|| walk.next(self)));
+        }
+        met
+    }
+
+    /// What `root` is made of, itself left out, up to nodes that are `outside`, which are left out too.
+    pub fn inside(&self, root: NodeId, outside: &dyn Fn(NodeId) -> bool) -> BTreeSet<NodeId> {
+        let within = NodeFiltered::from_fn(self, |id| id == root || !outside(id));
+        let mut walk = Dfs::new(&within, root);
+        let mut met: BTreeSet<NodeId> = std::iter::from_fn(|| walk.next(&within)).collect();
+        met.remove(&root);
+        met
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{graph::random, id::Id};
+    use petgraph::algo::has_path_connecting;
+
+    /// Against the definition: a node is needed where it is a root or an operand of a needed node.
+    #[test]
+    fn what_is_needed_is_closed_and_nothing_else() {
+        for seed in 0..200 {
+            let graph = random::graph(seed);
+            let roots = [NodeId::new(graph.nodes.len() - 1), NodeId::new(seed as usize % graph.nodes.len())];
+            let needed = graph.needed(roots);
+            let mut wanted: BTreeSet<NodeId> = roots.into();
+            for id in graph.nodes.ids().rev().filter(|id| needed.contains(id)) {
+                assert!(wanted.contains(&id), "{id} of {graph}");
+                wanted.extend(&graph.nodes[id].operands);
+            }
+            assert_eq!(needed, wanted, "{graph}");
+            let reached = graph.nodes.ids().filter(|&id| has_path_connecting(&graph, roots[0], id, None));
+            assert_eq!(graph.needed([roots[0]]), reached.collect(), "{graph}");
+        }
+    }
+
+    #[test]
+    fn walks_end_at_what_is_outside() {
+        let text = "graph g { %x = input : f32[2]
+            %a = exp %x
+            %b = exp %a
+            %c = add %b, %x
+            return %c }";
+        let graph = crate::text::parse(text).expect("a valid graph");
+        let [x, a, b, c] = [0, 1, 2, 3].map(NodeId::new);
+        assert_eq!(graph.inside(c, &|_| false), [x, a, b].into());
+        assert_eq!(graph.inside(c, &|id| id == a), [x, b].into());
+        assert_eq!(graph.inside(c, &|id| id == c || id == x), [a, b].into());
+        assert_eq!(graph.inside(x, &|_| false), BTreeSet::new());
+    }
+}
