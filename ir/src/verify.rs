@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn arity_is_the_op_s() {
-        assert_eq!(broken(|g| node(g, 2).operands.truncate(1)), ["add has 1 operands, expected 2 or more"]);
+        assert_eq!(broken(|g| node(g, 2).operands.truncate(1)), ["add has 1 operand, expected 2 or more"]);
         assert_eq!(
             broken(|g| node(g, 3).operands.push(NodeId::new(0))),
             ["softmax has 2 operands, expected 1 or fewer"]

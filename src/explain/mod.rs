@@ -326,7 +326,7 @@ mod tests {
         let target = Target::named("x86-64-v2").expect("a row");
         for (rules, expected) in [
             (Rules { terms: 8, ..Rules::default() }, "limit of 8 e-nodes"),
-            (Rules { rounds: 1, ..Rules::default() }, "limit of 1 iterations"),
+            (Rules { rounds: 1, ..Rules::default() }, "limit of 1 iteration"),
             (Rules { matches: 0, ..Rules::default() }, "limit of 0 matches"),
         ] {
             let explained = explain(&block, &Recipe { rules, ..target.into() }).expect("it is explained");

@@ -262,11 +262,11 @@ fn push_counts_operands() {
     let mut graph = Graph::new("arity");
     let x = graph.push(Input { ty: TensorType::f32([2]) }, &[]).expect("an input needs nothing");
     let add = crate::ops::Binary { op: BinaryOp::Add };
-    assert_eq!(graph.push(add, &[x]), Err("add has 1 operands, expected 2".to_string()));
+    assert_eq!(graph.push(add, &[x]), Err("add has 1 operand, expected 2".to_string()));
     let concat = crate::ops::Concat { axis: -1 };
-    assert_eq!(graph.push(concat, &[x]), Err("concat has 1 operands, expected 2 or more".to_string()));
+    assert_eq!(graph.push(concat, &[x]), Err("concat has 1 operand, expected 2 or more".to_string()));
     let attention = crate::ops::Attention { scale: 1.0.into() };
-    assert_eq!(graph.push(attention, &[x]), Err("attention has 1 operands, expected 3 to 4".to_string()));
+    assert_eq!(graph.push(attention, &[x]), Err("attention has 1 operand, expected 3 to 4".to_string()));
 }
 
 #[test]
