@@ -58,7 +58,15 @@ pub(crate) fn sink_traced(graph: &Graph) -> Result<(Graph, Moved), Error> {
             sink.out.set_label(new, label.clone());
         }
     }
-    sink.return_outputs()?;
+    let constant = graph.constants();
+    let mut taken = HashSet::new();
+    for &output in &graph.outputs {
+        let mut new = sink.made[&(output, None)];
+        if constant[output] || matches!(sink.out.nodes[new].op, Op::Input(_)) || !taken.insert(new) {
+            new = sink.copy(new)?;
+        }
+        sink.out.outputs.push(new);
+    }
     let (out, kept) = sink.out.pruned();
     let moved = graph.nodes.ids().map(|id| sink.made.get(&(id, None)).and_then(|&new| kept[new])).collect();
     Ok((out, moved))
@@ -149,36 +157,6 @@ impl Sink<'_> {
         let node = self.out.push(key.0.clone(), operands).map_err(Error::broken)?;
         self.seen.insert(key, node);
         Ok(node)
-    }
-
-    /// Returns the outputs, each a node of its own. A copy has the name of the output, where nothing else took it, or says
-    /// what it copies.
-    fn return_outputs(&mut self) -> Result<(), Error> {
-        let graph = self.graph;
-        let constant = graph.constants();
-        let labels = self.out.nodes.values().filter_map(|node| node.label.clone());
-        let (mut labels, mut taken): (HashSet<String>, HashSet<NodeId>) = (labels.collect(), HashSet::new());
-        for &output in &graph.outputs {
-            let mut new = self.made[&(output, None)];
-            if constant[output] || matches!(self.out.nodes[new].op, Op::Input(_)) || !taken.insert(new) {
-                let copied = self.out.nodes[new].label.clone();
-                new = self.copy(new)?;
-                let copies = (1..).map(|n| match (&copied, n) {
-                    (None, _) => None,
-                    (Some(label), 1) => Some(format!("{label}.copy")),
-                    (Some(label), n) => Some(format!("{label}.copy.{n}")),
-                });
-                let own = graph.nodes[output].label.clone();
-                let free = |label: &Option<String>| label.as_ref().is_none_or(|label| !labels.contains(label));
-                let label = own.map(Some).into_iter().chain(copies).find(free).flatten();
-                if let Some(label) = label {
-                    labels.insert(label.clone());
-                    self.out.set_label(new, label);
-                }
-            }
-            self.out.outputs.push(new);
-        }
-        Ok(())
     }
 
     /// A node of its own with the same value, for outputs that are inputs, constants or other outputs.
