@@ -73,7 +73,7 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
 /// A text of at most `width` columns: where it is longer, `…` stands for what is left out of its middle.
 pub(crate) fn shorten(text: &str, width: usize) -> Cow<'_, str> {
     // A long text is not measured as a whole: all that can be kept is at its ends.
-    if text.len() <= width || (text.len() <= 16 * width && columns(text) <= width) {
+    if text.len() <= width || (text.len() <= 16 * width.max(1) && columns(text) <= width) {
         return Cow::Borrowed(text);
     }
     let room = width.saturating_sub(1);
