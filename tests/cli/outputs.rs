@@ -385,9 +385,10 @@ fn what_is_interrupted_leaves_nothing() {
         kill.success() && ended.code().is_none()
     };
     for signal in ["-INT", "-TERM", "-HUP"] {
-        let hits = (0..4).filter(|_| interrupted(signal)).count();
+        // The draft may be gone before the signal comes, so it is tried until one does.
+        let hit = (0..40).any(|_| interrupted(signal));
         assert_eq!(drafts(), 0, "{signal} left drafts");
-        assert!(hits > 0, "no {signal} came in time");
+        assert!(hit, "no {signal} came in time");
     }
     // Who is killed cannot tidy up; the next one does, but leaves the drafts of the living.
     for _ in 0..40 {
