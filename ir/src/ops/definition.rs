@@ -1,7 +1,7 @@
 //! Definitions as graphs: parsed once for an op and its operand types, then shared by everything that follows from them.
 //!
 //! ```text
-//!   Composite::lines ─▶ text ─▶ graph ─┬─▶ type of the result, operations, value     where an op does not say its own
+//!   OpDef::body ─▶ text ─▶ graph ─┬─▶ type of the result, operations, value     where an op does not say its own
 //!                                      └─▶ what inlining puts in the place of the node
 //! ```
 //!
@@ -42,10 +42,8 @@ impl Op {
             return Some(found.clone());
         }
         let source = self.definition(operands)?;
-        let parsed = text::parse(&source).map(Arc::new).map_err(|error| {
-            let types: Vec<String> = operands.iter().map(|ty| ty.to_string()).collect();
-            format!("{} of {}: {}", self.name(), types.join(", "), error.message)
-        });
+        let wrong = |message| format!("{} of {}: {message}", self.name(), list(operands));
+        let parsed = text::parse(&source).map(Arc::new).map_err(|error| wrong(error.message));
         let mut table = table();
         if table.len() >= KEPT {
             table.clear();
@@ -79,8 +77,11 @@ pub(super) fn value(op: &Op, operands: &[&Tensor]) -> Result<Tensor, String> {
 }
 
 fn unfit(op: &Op, operands: &[&TensorType]) -> String {
-    let types: Vec<String> = operands.iter().map(|ty| ty.to_string()).collect();
-    format!("{} has no meaning for {}", op.name(), types.join(", "))
+    format!("{} has no meaning for {}", op.name(), list(operands))
+}
+
+fn list(operands: &[&TensorType]) -> String {
+    operands.iter().map(|ty| ty.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// The text of a definition: operands as inputs, the lines, and the last of them as the result.
