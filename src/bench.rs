@@ -4,7 +4,7 @@ use crate::{
     errors::Result,
     pipeline::{self, Trace},
 };
-use regard_ir::{graph::Graph, id::Id};
+use regard_ir::{graph::Graph, id::Id, kernel::Kernel, program::Program};
 use regard_runtime::{Session, cpu};
 use serde_json::{Value, json};
 use std::{
@@ -90,7 +90,7 @@ pub(crate) fn measure(graph: &Graph, batch: usize, options: &pipeline::Options, 
         session.run(&inputs, &mut outputs)?;
         runs.push(begin.elapsed().as_secs_f64());
     }
-    let kernels = kernel_times(&session, &names, (&inputs, &mut outputs), runs.len().min(20))?;
+    let kernels = kernel_times(&session, (&program, &names), (&inputs, &mut outputs), runs.len().min(20))?;
     trace.progress().clear();
     Ok(Measured {
         model: graph.name.clone(),
@@ -112,16 +112,15 @@ pub(crate) fn measure(graph: &Graph, batch: usize, options: &pipeline::Options, 
 /// Mean time per run of each kernel, longest first.
 fn kernel_times(
     session: &Session,
-    names: &[String],
+    (program, names): (&Program<Kernel>, &[String]),
     (inputs, outputs): (&[&[u8]], &mut [&mut [u8]]),
     runs: usize,
 ) -> Result<Vec<KernelTime>> {
-    let program = session.program();
     let mut totals: BTreeMap<usize, KernelTime> = BTreeMap::new();
     for run in 0..runs {
         let times = session.run_timed(inputs, outputs)?;
         for ((launch, name), nanoseconds) in program.launches.iter().zip(names).zip(times) {
-            let kernel = &program.kernels[launch.kernel];
+            let kernel = &program.kernels[launch.kernel].name;
             let new = || KernelTime { kernel: kernel.clone(), modules: Vec::new(), ns: 0.0 };
             let total = totals.entry(launch.kernel.index()).or_insert_with(new);
             total.modules.extend((run == 0).then(|| name.clone()));

@@ -10,18 +10,16 @@
 
 use crate::{
     choices::{self, Settled},
-    errors::{Error, Result},
-    memory,
+    errors::Result,
     pipeline::{self, Recipe, Trace},
     room, values,
     weights::{Weights, leaf},
 };
 use regard_ir::{
-    graph::{Graph, Tensor, eval},
+    graph::{Graph, eval},
     ops::Op,
-    program::{Precision, interpret},
 };
-use regard_runtime::Session;
+use regard_runtime::{self as runtime, Session};
 
 /// The contract: what compiled f32 code may differ from the f64 reference, relative to the whole tensor.
 pub const TOLERANCE: f64 = 1e-5;
@@ -149,46 +147,29 @@ pub(crate) fn reference(graph: &Graph, weights: &dyn Weights, inputs: &[Vec<f64>
 
 /// Compiles for the device and returns what runs it.
 fn prepare<'a>(job: &Job<'a>, trace: &mut Trace) -> Result<Box<Reference<'a>>> {
-    match job.device {
-        Device::Cpu => {
-            let options = pipeline::Options { recipe: job.recipe.clone(), weights: job.weights, threads: job.threads };
-            let (session, _) = pipeline::session(job.graph, &options, trace)?;
-            Ok(Box::new(move |inputs| {
-                let ports = inputs.iter().zip(&session.program().inputs);
-                let inputs: Vec<Vec<u8>> = ports.map(|(values, port)| values::encode(port.ty.dtype, values)).collect();
-                let outputs = run_session(&session, &inputs)?;
-                let ports = outputs.iter().zip(&session.program().outputs);
-                Ok(ports.map(|(bytes, port)| values::decode(port.ty.dtype, bytes)).collect())
-            }))
-        }
-        Device::Interpreter => {
-            pipeline::check_leaves(job.graph, job.weights, trace)?;
-            memory::afford(job.graph)?;
-            let (kernels, weights) = (pipeline::kernels(job.graph, job.recipe.clone(), trace)?, job.weights);
-            let buffers: u64 = kernels.buffers.values().map(|buffer| buffer.len.saturating_mul(8)).sum();
-            if !memory::is_given(buffers) {
-                let why =
-                    format!("the buffers of {} take {buffers} bytes as f64, which the system refuses", job.graph.name);
-                return Err(Error::Failed(why));
-            }
-            Ok(Box::new(move |inputs| {
-                let ports = inputs.iter().zip(&kernels.inputs);
-                let inputs: Vec<Tensor> =
-                    ports.map(|(values, port)| Tensor::new(port.ty.clone(), values.clone())).collect();
-                let mut leaf = leaf(&kernels.folds, weights, |_, _| None);
-                let outputs = interpret(&kernels, &mut leaf, &inputs, Precision::F32);
-                let outputs = outputs.map_err(|error| Error::Failed(error.to_string()))?;
-                Ok(outputs.into_iter().map(|tensor| tensor.data).collect())
-            }))
-        }
-    }
+    let (graph, recipe, weights, threads) = (job.graph, job.recipe.clone(), job.weights, job.threads);
+    Ok(match job.device {
+        Device::Cpu => runner(pipeline::session(graph, &pipeline::Options { recipe, weights, threads }, trace)?.0),
+        Device::Interpreter => runner(pipeline::interpreted(graph, recipe, weights, trace)?),
+    })
+}
+
+/// Runs a session on values.
+fn runner<'a, D: runtime::Device + 'a>(session: Session<D>) -> Box<Reference<'a>> {
+    Box::new(move |inputs| {
+        let ports = inputs.iter().zip(&session.program().inputs);
+        let inputs: Vec<Vec<u8>> = ports.map(|(values, port)| values::encode(port.ty.dtype, values)).collect();
+        let outputs = run_session(&session, &inputs)?;
+        let ports = outputs.iter().zip(&session.program().outputs);
+        Ok(ports.map(|(bytes, port)| values::decode(port.ty.dtype, bytes)).collect())
+    })
 }
 
 /// Runs a session on the bytes of its inputs and returns those of its outputs.
 ///
 /// # Errors
 /// Where the inputs do not fit.
-pub(crate) fn run_session(session: &Session, inputs: &[Vec<u8>]) -> Result<Vec<Vec<u8>>> {
+pub(crate) fn run_session<D: runtime::Device>(session: &Session<D>, inputs: &[Vec<u8>]) -> Result<Vec<Vec<u8>>> {
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
     let mut outputs: Vec<Vec<u8>> = session.program().outputs.iter().map(|port| vec![0; port.ty.bytes()]).collect();
     session.run(&inputs, &mut outputs.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>())?;

@@ -17,7 +17,7 @@ use regard_codegen::native::{cranelift, wide};
 use regard_ir::{
     graph::{Graph, Tensor, eval, random},
     kernel::Kernel,
-    program::{Precision, Program, interpret},
+    program::{Program, interpret},
     target::{Backend, Target},
     text,
 };
@@ -100,7 +100,7 @@ fn same_values_everywhere(graph: &Graph) {
     let inputs: Vec<Tensor> = graph.inputs().iter().map(|&id| leaf(graph, id)).collect();
     for lanes in LANES {
         let program = lowered(graph, lanes);
-        let found = interpret(&program, &mut |id, _| Ok(leaf(&program.folds, id)), &inputs, Precision::F64);
+        let found = interpret(&program, &mut |id, _| Ok(leaf(&program.folds, id)), &inputs);
         let found = found.unwrap_or_else(|e| panic!("{lanes} lanes: {e}"));
         for (i, (wanted, found)) in reference[0].data.iter().zip(&found[0].data).enumerate() {
             assert!((wanted - found).abs() < 1e-6, "{lanes} lanes: [{i}] is {found}, expected {wanted}");

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use regard_runtime::pool::Pool;
+use regard_runtime::cpu::pool::Pool;
 
 /// Runs `blocks` blocks and returns the ranges by worker.
 fn ranges(pool: &mut Pool, blocks: u64) -> Vec<(usize, u64, u64)> {

@@ -48,7 +48,10 @@ use places::Places;
 use regard_ir::{graph::Graph, target::Target};
 use regard_models::Config;
 use regard_passes::{Rules, egraph};
-use regard_runtime::{Package, Session, cpu, pool::MAX_THREADS};
+use regard_runtime::{
+    Package, Session,
+    cpu::{self, pool::MAX_THREADS},
+};
 use std::{
     ffi::{OsStr, OsString},
     io::{self, Write},

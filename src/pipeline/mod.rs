@@ -31,7 +31,7 @@ use regard_ir::{
     verify_types,
 };
 use regard_passes::{Optimized, Plan, Rules, Schedule, lower, optimize, plan};
-use regard_runtime::{Session, cpu, memory::Constants};
+use regard_runtime::{Interpreter, Session, cpu, memory::Constants};
 
 /// What decides which kernels a graph becomes; a target alone means everything else as usual.
 #[derive(Clone, Debug)]
@@ -188,13 +188,38 @@ pub(crate) fn named_session(
     options: &Options,
     trace: &mut Trace,
 ) -> Result<(Session, Program<Kernel>, Vec<String>)> {
-    check_leaves(graph, options.weights, trace)?;
-    memory::afford(graph)?;
-    let (kernels, names) = named_kernels(graph, options.recipe.clone(), trace)?;
-    let constants = constants(&kernels, options.weights, trace)?;
+    let (kernels, names, constants) = bound(graph, options.recipe.clone(), options.weights, trace)?;
     let code = code(kernels.clone(), options.recipe.target, trace)?;
     let session = trace.stage("session", || start(code, constants, options.recipe.target, options.threads))?;
     Ok((session, kernels, names))
+}
+
+/// A session on the kernel interpreter, which takes kernels for any target.
+///
+/// # Errors
+/// As [`session`].
+pub fn interpreted(
+    graph: &Graph,
+    recipe: Recipe,
+    weights: &dyn Weights,
+    trace: &mut Trace,
+) -> Result<Session<Interpreter>> {
+    let (kernels, _, constants) = bound(graph, recipe, weights, trace)?;
+    Ok(Session::interpreted(kernels, constants)?)
+}
+
+/// What every device needs of a graph: kernels, the name of what each launch computes, and constants.
+fn bound(
+    graph: &Graph,
+    recipe: Recipe,
+    weights: &dyn Weights,
+    trace: &mut Trace,
+) -> Result<(Program<Kernel>, Vec<String>, Constants)> {
+    check_leaves(graph, weights, trace)?;
+    memory::afford(graph)?;
+    let (kernels, names) = named_kernels(graph, recipe, trace)?;
+    let constants = constants(&kernels, weights, trace)?;
+    Ok((kernels, names, constants))
 }
 
 /// The target that `--target` names; the best of this processor where it names none.

@@ -6,7 +6,7 @@ use regard_ir::{
     kernel::{BinOp, Body, Inst, Kernel, Stmt, eval, random},
     target::{Backend, Target},
 };
-use regard_runtime::{code::run_once, cpu};
+use regard_runtime::cpu::{self, code::run_once};
 
 /// Whether this machine can execute code for `target`.
 pub(crate) fn runs_here(target: &Target) -> bool {

@@ -17,14 +17,14 @@ use regard_ir::{
     id::IdVec,
     kernel::{Kernel, Level, verify::verify as verify_kernel},
     ops::{BinaryOp, Op, ReduceOp, UnaryOp},
-    program::{Place, Precision, Program, fold, interpret},
+    program::{Place, Port, Program, fold, interpret},
     target::{Backend, Target},
     text,
     types::DType,
     verify,
 };
 use regard_passes::{Plan, Schedule, lower, plan, plan::Body, plan_rows};
-use regard_runtime::{Session, cpu, memory::Constants};
+use regard_runtime::{Device, Session, cpu, memory::Constants};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Lanes 4 with and without fma, 8, 16, and a warp, which is only interpreted here.
@@ -155,9 +155,10 @@ pub(crate) fn hold(
 ) -> Result<(), String> {
     well_formed(graph, program)?;
     let mut weight = by_label(graph, leaf);
-    let mut run =
-        |precision| interpret(program, &mut weight, inputs, precision).map_err(|e| format!("{precision:?}: {e}"));
-    let (exact, single) = (run(Precision::F64)?, run(Precision::F32)?);
+    let exact = interpret(program, &mut weight, inputs).map_err(|e| format!("in f64: {e}"))?;
+    let constants = constants(program, &mut weight)?;
+    let interpreted = Session::interpreted(program.clone(), constants.clone()).map_err(|e| e.to_string())?;
+    let single = run(&interpreted, inputs)?;
     if !jumps {
         let tolerance = if approximates(graph) { 2e-6 } else { 1e-9 };
         for (i, (wanted, found)) in reference.iter().zip(&exact).enumerate() {
@@ -170,7 +171,10 @@ pub(crate) fn hold(
     if !cpu::supports(target.name) {
         return Ok(());
     }
-    let native = execute(program, target, &mut weight, inputs)?;
+    let code = emit(program.clone(), target).map_err(|e| e.to_string())?;
+    // SAFETY: the code is what was just emitted for this program.
+    let session = unsafe { Session::new(code, constants, 2) }.map_err(|e| e.to_string())?;
+    let native = run(&session, inputs)?;
     for (i, (wanted, found)) in single.iter().zip(&native).enumerate() {
         same(wanted, found).map_err(|e| format!("output {i} of the machine code: {e}"))?;
     }
@@ -180,7 +184,7 @@ pub(crate) fn hold(
 /// The program has the graph's ports, its memory is sound and its kernels pass the verifier.
 fn well_formed(graph: &Graph, program: &Program<Kernel>) -> Result<(), String> {
     let types = |ids: &[NodeId]| ids.iter().map(|&id| graph.ty(id).clone()).collect::<Vec<_>>();
-    let ports = |ports: &[regard_ir::program::Port]| ports.iter().map(|p| p.ty.clone()).collect::<Vec<_>>();
+    let ports = |ports: &[Port]| ports.iter().map(|p| p.ty.clone()).collect::<Vec<_>>();
     if ports(&program.inputs) != types(&graph.inputs()) || ports(&program.outputs) != types(&graph.outputs) {
         return Err("the program's inputs or outputs are not the graph's".into());
     }
@@ -204,13 +208,11 @@ fn by_label<'a>(graph: &'a Graph, leaf: Leaf<'a>) -> impl FnMut(NodeId, &Node) -
     }
 }
 
-/// Runs the program's machine code on two threads.
-fn execute(
+/// The constants of a program.
+pub(crate) fn constants(
     program: &Program<Kernel>,
-    target: &Target,
     weight: &mut dyn FnMut(NodeId, &Node) -> Result<Tensor, EvalError>,
-    inputs: &[Tensor],
-) -> Result<Vec<Tensor>, String> {
+) -> Result<Constants, String> {
     let mut constants = vec![0u8; program.constant_bytes as usize];
     for constant in &program.constants {
         let values = fold(program, constant, weight).map_err(|e| e.to_string())?;
@@ -219,24 +221,22 @@ fn execute(
         let bytes = encode(buffer.dtype, &values);
         constants[at as usize..][..bytes.len()].copy_from_slice(&bytes);
     }
-    let code = emit(program.clone(), target).map_err(|e| e.to_string())?;
-    let constants = Constants::copy(&constants).map_err(|e| e.to_string())?;
-    // SAFETY: the code is what was just emitted for this program.
-    let session = unsafe { Session::new(code, constants, 2) }.map_err(|e| e.to_string())?;
+    Constants::copy(&constants).map_err(|e| e.to_string())
+}
+
+/// The outputs of a session for these inputs.
+pub(crate) fn run<D: Device>(session: &Session<D>, inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
     let given: Vec<Vec<u8>> = inputs.iter().map(|t| encode(t.ty.dtype, &t.data)).collect();
-    let mut taken: Vec<Vec<u8>> = program.outputs.iter().map(|p| vec![0xA5; p.ty.bytes()]).collect();
+    let ports = &session.program().outputs;
+    let mut taken: Vec<Vec<u8>> = ports.iter().map(|p| vec![0xA5; p.ty.bytes()]).collect();
     session
         .run(
             &given.iter().map(Vec::as_slice).collect::<Vec<_>>(),
             &mut taken.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>(),
         )
         .map_err(|e| e.to_string())?;
-    Ok(program
-        .outputs
-        .iter()
-        .zip(taken)
-        .map(|(p, bytes)| Tensor::new(p.ty.clone(), decode(p.ty.dtype, &bytes)))
-        .collect())
+    let value = |(p, bytes): (&Port, Vec<u8>)| Tensor::new(p.ty.clone(), decode(p.ty.dtype, &bytes));
+    Ok(ports.iter().zip(taken).map(value).collect())
 }
 
 /// Values as memory holds them.

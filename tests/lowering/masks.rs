@@ -5,11 +5,10 @@
 //!             ─▶ tiles called excluded        ┴─▶ nothing true lies in one        and the usual masks exclude all they can
 //! ```
 
-use crate::chain::{check, check_lowered, lowered, parse, targets};
+use crate::chain::{check, check_lowered, constants, lowered, parse, run, targets};
 use proptest::prelude::*;
 use regard_ir::{
     graph::{Graph, Tensor, eval, eval_nodes, random},
-    program::{Precision, interpret},
     target::Target,
 };
 use regard_passes::{
@@ -19,6 +18,7 @@ use regard_passes::{
         bounds::{Mask, Number, Numbers},
     },
 };
+use regard_runtime::Session;
 
 /// Conditions by name; each ends in `%c`, is about `%i` and `%j`, and says which share of tiles it leaves at most, at
 /// 512 queries and keys.
@@ -119,7 +119,8 @@ fn results_are_those_of_all_keys() {
             }
             let schedule = Schedule::best(&planned(&graph, v4()), v4());
             let program = regard_passes::lower(&plan, &schedule, v4()).expect("it is lowered");
-            interpret(&program, &mut |_, _| panic!("there are no weights"), &inputs, Precision::F32).expect("it runs")
+            let constants = constants(&program, &mut |_, _| panic!("there are no weights")).expect("none is computed");
+            run(&Session::interpreted(program, constants).expect("it is sound"), &inputs).expect("it runs")
         });
         let [with, without] = &results;
         assert!(with[0].data.iter().all(|x| x.is_finite()), "{name}");

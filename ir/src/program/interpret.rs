@@ -1,8 +1,7 @@
-//! Runs a lowered program on the kernel interpreter: the reference for every back end.
+//! Evaluates a lowered program in f64, where every buffer has memory of its own and every real value is held as f64.
 //!
-//! The launch list is the one that a CPU or GPU runs; only the kernels are interpreted. In f64 every real
-//! value is held as f64, so what differs from the graph interpreter by more than 1e-12 or so is an index
-//! error of lowering, not rounding.
+//! What differs from the graph interpreter by more than 1e-12 or so is an index error of lowering, not rounding. What a
+//! machine computes, bit for bit, is the business of a session on the kernel interpreter, which has bytes and an arena.
 
 use super::{Constant, Program};
 use crate::{
@@ -10,18 +9,8 @@ use crate::{
     id::IdVec,
     kernel::{Kernel, eval},
     program::BufferId,
-    types::TensorType,
 };
 use thiserror::Error;
-
-/// In which arithmetic kernels are interpreted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Precision {
-    /// As the machine does, bit for bit.
-    F32,
-    /// To separate index errors from rounding.
-    F64,
-}
 
 /// Why a program has no value.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -50,47 +39,21 @@ pub fn interpret(
     program: &Program<Kernel>,
     leaf: &mut dyn FnMut(NodeId, &Node) -> Result<Tensor, EvalError>,
     inputs: &[Tensor],
-    precision: Precision,
 ) -> Result<Vec<Tensor>, InterpretError> {
     let mut memory: IdVec<BufferId, Vec<f64>> = program.buffers.values().map(|b| vec![0.0; b.len as usize]).collect();
     for constant in &program.constants {
-        let mut values = fold(program, constant, leaf)?;
-        if precision == Precision::F32 {
-            let dtype = program.buffers[constant.buffer].dtype;
-            values.iter_mut().for_each(|v| *v = dtype.round(*v));
-        }
-        memory[constant.buffer] = values;
+        memory[constant.buffer] = fold(program, constant, leaf)?;
     }
     for (port, input) in program.inputs.iter().zip(inputs) {
         memory[port.buffer].clone_from(&input.data);
     }
     for launch in &program.launches {
-        let kernel = &program.kernels[launch.kernel];
         let taken = launch.buffers.iter().map(|&b| std::mem::take(&mut memory[b]));
         let mut buffers: Vec<Vec<f64>> = taken.collect();
-        match precision {
-            Precision::F64 => run::<f64>(kernel, &mut buffers)?,
-            Precision::F32 => run::<f32>(kernel, &mut buffers)?,
-        }
+        eval::run_f64(&program.kernels[launch.kernel], &mut buffers)?;
         for (&id, values) in launch.buffers.iter().zip(buffers) {
             memory[id] = values;
         }
     }
-    let value = |ty: &TensorType, buffer: BufferId| Tensor::new(ty.clone(), memory[buffer].clone());
-    Ok(program.outputs.iter().map(|port| value(&port.ty, port.buffer)).collect())
-}
-
-/// One launch; every f32 is exact as f64.
-fn run<F: eval::Float>(kernel: &Kernel, buffers: &mut [Vec<f64>]) -> Result<(), eval::Fault> {
-    let interpreter = eval::Interpreter::new(kernel)?;
-    let cells = kernel.params().zip(buffers.iter()).map(|((_, b), values)| {
-        eval::Cells::<F>::from_f64(b.dtype, values)
-            .map_err(|e| eval::Fault::before_start(kernel, format!("buffer {}: {e}", b.name)))
-    });
-    let mut cells = cells.collect::<Result<Vec<_>, _>>()?;
-    interpreter.run(&mut cells)?;
-    for (cells, values) in cells.into_iter().zip(buffers) {
-        *values = cells.into_f64();
-    }
-    Ok(())
+    Ok(program.outputs.iter().map(|port| Tensor::new(port.ty.clone(), memory[port.buffer].clone())).collect())
 }

@@ -2,18 +2,19 @@
 //!
 //! ```text
 //!   Program<Kernel> ──codegen::emit──▶ Program<Code>
-//!        │ kernel::eval                    │ runtime::Session
+//!        │ Session<Interpreter>            │ Session<Cpu>
 //!        ▼                                 ▼
 //!     numbers            =              numbers
 //! ```
 //!
-//! Buffers are placed once: inputs and outputs belong to the caller, constants (folded, packed weights)
-//! lie in one block of bytes, everything else in one arena. What a constant holds is written as a graph
-//! over the weights, so that binding weights is evaluation and needs no code of its own.
+//! What a kernel is belongs to the device that runs it, and so does the memory that buffers lie in. Buffers are placed
+//! once: inputs and outputs belong to the caller, constants (folded, packed weights) lie in one block of bytes, everything
+//! else in one arena. What a constant holds is written as a graph over the weights, so that binding weights is evaluation
+//! and needs no code of its own.
 
 mod interpret;
 
-pub use interpret::{InterpretError, Precision, fold, interpret};
+pub use interpret::{InterpretError, fold, interpret};
 
 use crate::{
     define_id,
@@ -34,7 +35,7 @@ define_id!(
 /// Byte alignment of every constant and arena buffer.
 pub const BUFFER_ALIGN: u64 = 64;
 
-/// Where a program's buffer is.
+/// Where a program's buffer is, on every device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
     /// The caller's input tensor of that number.
@@ -234,7 +235,7 @@ impl<K> Program<K> {
     }
 }
 
-/// Machine code or assembly of one kernel: position independent, without relocations, entered as
+/// Machine code of one kernel, which a processor runs: position independent, without relocations, entered as
 /// `fn(buffers: *const *mut u8, first: u64, end: u64, scratch: *mut u8)`, which runs blocks `first..end`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Code {

@@ -84,7 +84,7 @@ const SCRATCH_BYTE: u8 = 0xFF;
 ///
 /// ```compile_fail,E0133
 /// # fn run(kernel: &regard_ir::kernel::Kernel, code: &[u8]) {
-/// let run = regard_runtime::code::run_once(kernel, code, &mut []);
+/// let run = regard_runtime::cpu::code::run_once(kernel, code, &mut []);
 /// # }
 /// ```
 ///
