@@ -53,7 +53,7 @@ pub(crate) struct Compile {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Emit {
-    /// An executable: this program with the model appended
+    /// An executable, the model behind a program that runs it
     Exe,
     /// A relocatable object, a C header and the packed weights
     Obj,
@@ -81,7 +81,7 @@ impl Compile {
     pub(crate) fn places(&self) -> Places {
         self.places_at(self.output.as_deref())
     }
-    /// The same where the output is `path`. An executable is also made of this program.
+    /// The same where the output is `path`. An executable is also made of its host.
     fn places_at(&self, path: Option<&Path>) -> Places {
         let places = self.work.places(&self.model).reads(&self.labels).writes(path).writes(self.json.path());
         match self.emit {
@@ -90,7 +90,7 @@ impl Compile {
             Emit::Obj => {
                 places.writes(path.into_iter().flat_map(|path| ["h", "weights"].map(|e| path.with_extension(e))))
             }
-            Emit::Exe => places.reads(package::own_program()),
+            Emit::Exe => places.reads(package::host().map(|host| host.path)),
             Emit::Rg | Emit::Clif => places,
         }
     }
@@ -150,6 +150,10 @@ pub(crate) fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
         let took = report::duration(trace.total());
         screen::say(out, &format!("{}: compiled for {} in {took}\n{weights}", graph.name, target.name))?;
     }
+    if args.emit == Emit::Exe && !package::host()?.is_runner {
+        let why = format!("no {} of this version lies beside this program", package::RUNNER);
+        screen::say(out, &format!("the executable carries all of regard, since {why}"))?;
+    }
     Ok(())
 }
 
@@ -185,9 +189,10 @@ fn executable(args: &Compile, work: Work, recipe: Recipe, path: &Path, trace: &m
     if target.name.starts_with("x86-64") != cfg!(target_arch = "x86_64") {
         let (target, here) = (target.name, std::env::consts::ARCH);
         return Err(Error::Usage(format!(
-            "an executable for {target} cannot be made of this program, which is for {here}"
+            "an executable for {target} cannot be made by this program, which is for {here}"
         )));
     }
+    let host = package::host()?;
     let labels = read_labels(args.labels.as_deref())?;
     let classes = graph.outputs.first().and_then(|&o| graph.ty(o).shape.last().copied()).unwrap_or(0);
     Labels::new(labels.clone(), classes)?;
@@ -199,8 +204,7 @@ fn executable(args: &Compile, work: Work, recipe: Recipe, path: &Path, trace: &m
     let mut facts = preparation.facts();
     facts.insert("weights".to_owned(), args.work.weights.note(weights));
     let meta = Meta { model: graph.name.clone(), target: target.name.to_owned(), labels, facts };
-    let host = package::own_program()?;
-    let size = trace.stage("write", || Ok(package::write(&host, &code, constants.bytes(), &meta, path)?))?;
+    let size = trace.stage("write", || Ok(package::write(&host.path, &code, constants.bytes(), &meta, path)?))?;
     Ok(vec![(path.to_owned(), size)])
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!   regard models | table | compile | run | check | show | compare | bench | optimize | explain | convert | score
 //!          | segment | completions | man
-//!   ./swin photo.jpg           an executable that `regard compile` wrote: this very program with a payload
+//!   ./swin photo.jpg           an executable that `regard compile` wrote: a runner, or all of this program, with a payload
 //! ```
 //!
 //! Results go to standard output, everything else to standard error. Exit codes: 0 fine, 1 the job failed,
@@ -92,16 +92,29 @@ enum Command {
 
 /// What the program does; the exit code of the process.
 pub fn main() -> ExitCode {
-    crate::threads::prepare();
-    let outcome = match Package::own() {
-        Ok(Some(package)) => packaged::main(package),
-        Ok(None) => parse::parsed::<Cli>(Cli::command()).and_then(|parsed| match parsed {
+    ended(|| match Package::own()? {
+        Some(package) => packaged::main(package),
+        None => match parse::parsed::<Cli>(Cli::command())? {
             Some(Cli { command }) => reporting(&command.places(), |out| run_command(command, out)),
             None => Ok(()),
-        }),
-        Err(error) => Err(error.into()),
-    };
-    match outcome {
+        },
+    })
+}
+
+/// What a program does that is nothing but the front of executables; the exit code of the process.
+pub fn runner() -> ExitCode {
+    ended(|| match Package::own()? {
+        Some(package) => packaged::main(package),
+        None => Err(Error::Usage(
+            "this program runs the model behind it, and there is none; `regard compile` writes both".into(),
+        )),
+    })
+}
+
+/// Does the work and says what went wrong.
+fn ended(work: impl FnOnce() -> Result<()>) -> ExitCode {
+    crate::threads::prepare();
+    match work() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {

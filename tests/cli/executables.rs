@@ -10,6 +10,9 @@ use std::{
     },
 };
 
+/// The program that executables are written behind.
+const RUNNER: &str = env!("CARGO_BIN_EXE_regard-runner");
+
 /// The classifier compiled; its executable, and the classes that it prints.
 fn packaged(dir: &Dir) -> (PathBuf, Vec<String>) {
     let model = dir.file("tiny.rg", CLASSIFIER);
@@ -134,7 +137,7 @@ fn an_executable_without_its_model_is_no_compiler() {
     let strip = Command::new("strip").arg(dir.path("stripped")).output().expect("strip, which comes with cc");
     assert!(strip.status.success(), "{}", String::from_utf8_lossy(&strip.stderr));
     missing("stripped");
-    let (bytes, host) = (fs::read(&exe).unwrap(), fs::metadata(env!("CARGO_BIN_EXE_regard")).unwrap().len() as usize);
+    let (bytes, host) = (fs::read(&exe).unwrap(), fs::metadata(RUNNER).unwrap().len() as usize);
     let cut = |name: &str, len: usize| {
         dir.file(name, &bytes[..len]);
         fs::set_permissions(dir.path(name), fs::Permissions::from_mode(0o755)).unwrap();
@@ -144,6 +147,35 @@ fn an_executable_without_its_model_is_no_compiler() {
     cut("cut", bytes.len() - 1);
     let err = start(&dir.path("cut"), &["models"]).fails(1);
     assert!(err.contains("damaged"), "{err}");
+}
+
+#[test]
+fn a_program_without_its_runner_puts_all_of_itself_into_executables() {
+    let dir = Dir::new();
+    let (exe, expected) = packaged(&dir);
+    fs::copy(env!("CARGO_BIN_EXE_regard"), dir.path("regard")).unwrap();
+    let whole = |name: &str| {
+        let compiled = start(&dir.path("regard"), &["compile", &dir.arg("tiny.rg"), "-o", &dir.arg(name)]).ok();
+        gives(&mut Command::new(dir.path(name)), &expected);
+        gives(Command::new(dir.path("regard")).arg("run").arg(dir.path(name)), &expected);
+        let more = fs::metadata(dir.path(name)).unwrap().len() - fs::metadata(&exe).unwrap().len();
+        compiled.contains("the executable carries all of regard") && more > 1_000_000
+    };
+    assert!(whole("alone"));
+    // A runner of another version, one that carries a model, and what is no runner at all.
+    let runner = fs::read(RUNNER).unwrap();
+    let mark = runner.chunks(64).position(|chunk| chunk.starts_with(b"\x91Regard\x03mark")).unwrap() * 64;
+    let mut other = runner.clone();
+    other[mark + 48] ^= 1;
+    for bytes in [other, fs::read(&exe).unwrap(), b"#!/bin/sh\n".to_vec()] {
+        dir.file("regard-runner", bytes);
+        assert!(whole("not_fitting"));
+    }
+    fs::copy(RUNNER, dir.path("regard-runner")).unwrap();
+    assert!(!whole("small"));
+    assert!(fs::read(dir.path("small")).unwrap() == fs::read(&exe).unwrap());
+    let err = start(Path::new(RUNNER), &["compile", "swin_tiny"]).fails(2);
+    assert!(err.contains("runs the model behind it, and there is none"), "{err}");
 }
 
 #[test]
@@ -243,6 +275,7 @@ fn one_thread_is_enough() {
     let (exe, expected) = packaged(&dir);
     fs::set_permissions(dir.path(""), fs::Permissions::from_mode(0o777)).unwrap();
     fs::copy(env!("CARGO_BIN_EXE_regard"), dir.path("regard")).unwrap();
+    fs::copy(RUNNER, dir.path("regard-runner")).unwrap();
     let alone = |program: &Path| {
         let mut command = Command::new("bash");
         command.args(["-c", "ulimit -u 1; exec \"$0\" \"$@\""]).arg(program).current_dir(dir.path(""));
@@ -266,7 +299,7 @@ const FLOOR: (u32, u32) = (2, 34);
 
 #[test]
 fn the_program_asks_for_no_newer_c_library_than_is_said() {
-    let versions = ran(Command::new("objdump").args(["-p", env!("CARGO_BIN_EXE_regard")])).ok();
+    let versions = ran(Command::new("objdump").args(["-p", env!("CARGO_BIN_EXE_regard"), RUNNER])).ok();
     let version = |word: &str| {
         let (major, minor) = word.strip_prefix("GLIBC_")?.split_once('.')?;
         Some((major.parse().ok()?, minor.split('.').next()?.parse().ok()?))

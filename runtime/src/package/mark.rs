@@ -1,13 +1,14 @@
 //! A mark in the program's own image that says whether the program carries a model, and which.
 //!
 //! ```text
-//!   as linked        tag │ 0 0 0 …                  a program without a model: the command line
-//!   in a package     tag │ lengths, checksums       the first bytes of the trailer of its own payload
+//!   as linked        tag │ 0 0 0 …              │ version, format     a program without a model: command line or runner
+//!   in a package     tag │ lengths, checksums   │ version, format     the first bytes of the trailer of its own payload
 //! ```
 //!
 //! The payload lies after what is loaded, so tools can take it away: `strip` does. The mark lies in the loaded image and
 //! stays. A program that is marked runs its model or says that it is missing; it never takes itself for the compiler.
 
+use super::frame::{FORMAT, VERSION};
 use std::{
     fs::File,
     io::{self, BufReader, Read},
@@ -29,7 +30,11 @@ static MARK: Mark = Mark(bare());
 
 const fn bare() -> [u8; ALIGN] {
     let mut bytes = [0; ALIGN];
-    bytes.split_at_mut(TAG).0.copy_from_slice(b"\x91Regard\x02mark\xd7\x05\xe3\n");
+    bytes.split_at_mut(TAG).0.copy_from_slice(b"\x91Regard\x03mark\xd7\x05\xe3\n");
+    let (version, format) =
+        bytes.split_at_mut(TAG + CARRIED).1.split_at_mut(ALIGN - TAG - CARRIED - size_of_val(&FORMAT));
+    version.split_at_mut(VERSION.len()).0.copy_from_slice(VERSION.as_bytes());
+    format.copy_from_slice(&FORMAT.to_le_bytes());
     bytes
 }
 
@@ -64,6 +69,12 @@ pub(super) fn set(host: &mut [u8], carried: &[u8; CARRIED]) -> io::Result<()> {
         }
         _ => Err(io::Error::new(io::ErrorKind::InvalidData, "it has several marks, expected one")),
     }
+}
+
+/// Whether an image is that of a program without a model, of this program's version and format. This program carries none.
+pub(super) fn is_bare(image: &[u8]) -> bool {
+    let marks: Vec<usize> = places(image).collect();
+    matches!(marks[..], [at] if image[at..at + ALIGN] == loaded())
 }
 
 /// Where marks lie in an image.

@@ -1,10 +1,11 @@
 //! The package: an executable that carries a compiled model.
 //!
-//! It is the `regard` binary itself with constants and program appended (the layout is in `frame.rs`, the
-//! bytes of a program in `codec.rs`), so writing one needs no linker, and it runs wherever `regard` does.
+//! It is a host with constants and program appended (the layout is in `frame.rs`, the bytes of a program in `codec.rs`), so
+//! writing one needs no linker, and it runs wherever the host does. The host is the runner, a program that lies beside this
+//! one and holds what executables need; where it does not lie there, this program itself.
 //!
 //! ```text
-//!   ./swin ─▶ own() ─┬─ no mark (mark.rs): this is the command line
+//!   ./swin ─▶ own() ─┬─ no mark (mark.rs): this is the command line, or a runner without a model
 //!                    └─ own file (own.rs) ─▶ checks: format, checksum, target ─▶ program, constants ─▶ Session
 //! ```
 //!
@@ -43,6 +44,9 @@ use crate::{
 use frame::{FORMAT, Found, Frame, PAGE, VERSION};
 use mark::CARRIED;
 use own::Way;
+
+/// What the program is called that packages are written behind.
+pub const RUNNER: &str = "regard-runner";
 
 /// What a package says about itself besides the program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -146,12 +150,11 @@ pub enum PackageError {
         version: String,
     },
     /// The system does not tell where this program's file is.
-    #[error("this program cannot find its own file, which compiled models are copies of")]
+    #[error("this program cannot find its own file, and no runner lies beside it")]
     NoProgram,
 }
 
-/// Writes a package to `out`: a copy of the program at `host` (usually the running one; a payload that it
-/// carries is left out), then constants and program. The file appears complete or not at all, as
+/// Writes a package to `out`: a copy of the program at `host` (a payload that it carries is left out), then constants and program. The file appears complete or not at all, as
 /// [`files`] has it. Returns its size in bytes.
 ///
 /// # Errors
@@ -223,7 +226,7 @@ impl Package {
         Ok(Self::load(path, &mut file, false)?.map(|(package, _)| package))
     }
     /// The same for a package that is to be run in this process: as with every program, the file must be executable;
-    /// and it must have been written by this very program.
+    /// and it must have been written by this very program, behind the host that it has or could have.
     ///
     /// # Errors
     /// As [`open`](Package::open), and where it is not.
@@ -234,12 +237,14 @@ impl Package {
         if file.metadata().map_err(unreadable)?.permissions().mode() & 0o111 == 0 {
             return Err(PackageError::NotExecutable { path: path.to_owned() });
         }
-        let (_, mut own) = own::file().ok_or(PackageError::NoProgram)?;
-        file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-        match mark::is_same_program(&mut own, &mut file, frame.host_len).map_err(unreadable)? {
-            true => Ok(Some(package)),
-            false => Err(PackageError::OtherProgram { path: path.to_owned(), version: package.version }),
+        let runner = own::runner().and_then(|path| File::open(path).ok());
+        for mut host in runner.into_iter().chain(own::file().map(|(_, own)| own)) {
+            file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+            if mark::is_same_program(&mut host, &mut file, frame.host_len).map_err(unreadable)? {
+                return Ok(Some(package));
+            }
         }
+        Err(PackageError::OtherProgram { path: path.to_owned(), version: package.version })
     }
     /// The package that this program is, however it was started; nothing where it carries none.
     ///
@@ -326,7 +331,27 @@ impl Package {
     }
 }
 
-/// A path at which this program's own file can be read: the host of packages that it writes.
+/// A program that packages are written behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Where it can be read.
+    pub path: PathBuf,
+    /// Whether it is the runner; otherwise all of this program.
+    pub is_runner: bool,
+}
+
+/// The runner beside this program, or this program where there is none of its version and format.
+///
+/// # Errors
+/// Where there is neither.
+pub fn host() -> Result<Host, PackageError> {
+    match own::runner() {
+        Some(path) => Ok(Host { path, is_runner: true }),
+        None => Ok(Host { path: own_program()?, is_runner: false }),
+    }
+}
+
+/// A path at which this program's own file can be read.
 ///
 /// # Errors
 /// Where the system tells of none.

@@ -19,9 +19,10 @@ use std::{
         unix::ffi::{OsStrExt, OsStringExt},
     },
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
-use super::mark;
+use super::{RUNNER, mark};
 
 /// How this program's file can be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +84,17 @@ pub(super) fn file() -> Option<(Way, File)> {
         let is_own = way.open().is_some_and(|mut file| mark::is_in(&mut file, carried).unwrap_or(false));
         is_own.then(|| way.open()).flatten().map(|file| (way, file))
     })
+}
+
+/// The runner beside this program, where there is one of its version and format.
+pub(super) fn runner() -> Option<PathBuf> {
+    static PATH: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let find = || {
+        let path = env::current_exe().ok()?.with_file_name(RUNNER);
+        let is_runner = path.is_file() && fs::read(&path).is_ok_and(|image| mark::is_bare(&image));
+        is_runner.then_some(path)
+    };
+    PATH.get_or_init(find).clone()
 }
 
 /// Why this program may not read its own file, where that is so: whoever may execute a file need not be allowed to read it.
