@@ -90,7 +90,7 @@ fn outcome(row: &'static Row, target: &Target) -> (Outcome, String) {
     in_turns(&mut timed, TIME, ROUNDS, 2).unwrap_or_else(|e| panic!("{e}"));
     let measured: Vec<f64> = timed.iter().map(|t| *t.least().last().expect("a launch") as f64).collect();
     let place = |tiles| candidates.iter().position(|c| c.tiles == tiles).expect("choices are candidates");
-    let chosen = [1, space::WORKERS].map(|workers| place(space::least(body, &setting, workers).tiles));
+    let chosen = [1, setting.target.workers].map(|workers| place(space::least(body, &setting, workers).tiles));
     let estimator = Estimator::new(body, &setting);
     let mut points = String::new();
     for (candidate, measured) in candidates.iter().zip(&measured) {

@@ -12,7 +12,7 @@ use regard_ir::{kernel::stats::stats, target::Target};
 use regard_passes::{
     Plan, Schedule, lower,
     plan::Body,
-    schedule::{self, Candidate, Level, Setting, Tiles, candidates, space},
+    schedule::{self, Candidate, Setting, Tiles, candidates, space},
 };
 use std::collections::BTreeSet;
 
@@ -68,10 +68,10 @@ fn candidates_are_allowed_varied_and_the_same_every_time() {
             schedule.check(&plan, &target).unwrap_or_else(|e| panic!("{}: {e}", row.name()));
             assert_eq!(schedule::parse(&schedule.to_string()).as_ref(), Ok(&schedule));
             assert!(estimate.ns >= estimate.launch_ns + estimate.roofline_ns, "{} {tiles}", row.name());
-            let peak = estimate.flops as f64 / target.core_gflops;
-            let transfers = Level::ALL.map(|level| estimate.bytes[level] as f64 / target.level_gbps[level as usize]);
+            let peak = estimate.flops as f64 / target.core_gflops();
+            let transfers = estimate.bytes.iter().zip(&target.levels).map(|(&bytes, level)| bytes as f64 / level.gbps);
             // A byte or an operation of rounding.
-            let bound = transfers.into_iter().fold(peak, f64::max) * (1.0 - 1e-6);
+            let bound = transfers.fold(peak, f64::max) * (1.0 - 1e-6);
             assert!(estimate.ns >= bound, "{} {tiles}: {} below {bound}", row.name(), estimate.ns);
             assert!(i == 0 || estimate.ns >= offered[i - 1].estimate.ns);
         }
@@ -80,7 +80,7 @@ fn candidates_are_allowed_varied_and_the_same_every_time() {
             any.groups.last_mut().expect("a group").1 = candidate.tiles;
             any.check(&plan, &target).unwrap_or_else(|e| panic!("{}: {e}", row.name()));
         }
-        for workers in [1, space::WORKERS] {
+        for workers in [1, target.workers] {
             let chosen = space::least(body, &setting, workers);
             assert!(offered.contains(&chosen), "{} for {workers}", row.name());
         }
@@ -106,7 +106,7 @@ fn estimates_count_what_kernels_do() {
             // The kernel's text repeats for each vector what depends on the row alone; code computes it once.
             assert!((0.85..1.05).contains(&(found / exact)), "{what}: {found} estimated, {exact} in the kernel");
             let moved = (work.params.loaded + work.params.stored + work.scratch.loaded + work.scratch.stored) as f64;
-            let found = candidate.estimate.bytes[Level::L1] as f64;
+            let found = candidate.estimate.bytes[0] as f64;
             assert!((0.6..1.6).contains(&(found / moved)), "{what}: {found} bytes estimated, {moved} in the kernel");
         }
     }

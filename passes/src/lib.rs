@@ -11,13 +11,14 @@ mod buffers;
 pub mod core;
 pub mod egraph;
 mod error;
-pub mod lower;
+mod lower;
 mod memory;
 mod merge;
 pub mod plan;
 pub mod replay;
 pub mod schedule;
 mod step;
+mod templates;
 
 pub use egraph::{Optimized, Rules, optimize};
 pub use error::Error;

@@ -186,7 +186,7 @@ fn build((graph, weights): Work, recipe: Recipe, trace: &mut Trace) -> Result<(P
 
 fn executable(args: &Compile, work: Work, recipe: Recipe, path: &Path, trace: &mut Trace) -> Result<Written> {
     let ((graph, weights), target) = (work, recipe.target);
-    if target.name.starts_with("x86-64") != cfg!(target_arch = "x86_64") {
+    if Some(target.arch) != regard_ir::target::Arch::HERE {
         let (target, here) = (target.name, std::env::consts::ARCH);
         return Err(Error::Usage(format!(
             "an executable for {target} cannot be made by this program, which is for {here}"

@@ -8,7 +8,7 @@
 //! Kernels are all there are, those first that take longest. Times and bytes are sums over a kernel's launches.
 
 use super::{Comparison, Entry, Part, text};
-use regard_passes::schedule::Level;
+use regard_ir::target::{MOST_LEVELS, Target};
 use serde_json::{Value, json};
 
 /// One comparison.
@@ -28,7 +28,7 @@ pub(crate) fn json(comparison: &Comparison) -> Value {
             "launches": times,
             "share": line.time() / total,
             "flop": part.estimate.flops * times,
-            "bytes": bytes(|level| part.estimate.bytes[level] * times),
+            "bytes": bytes(part.estimate.bytes.map(|crossing| crossing * times), comparison.target),
             "tiles": line.parts.iter().enumerate().map(tiles).collect::<Vec<_>>(),
             "scratch_bytes": living.scratch.iter().map(|(_, bytes)| bytes).sum::<u64>(),
             "constant_bytes": living.constants,
@@ -55,7 +55,7 @@ fn of_entries(comparison: &Comparison, entries: &[&Entry]) -> Value {
             "kernels": program.kernels.len(),
             "launches": program.launches.len(),
             "flop": entry.flops(),
-            "bytes": bytes(|level| entry.bytes(level)),
+            "bytes": bytes(entry.bytes(), comparison.target),
             "arena_bytes": program.arena_bytes,
             "scratch_bytes": program.scratch_bytes(),
             "estimate_ns": entry.estimate(),
@@ -71,7 +71,6 @@ fn of_entries(comparison: &Comparison, entries: &[&Entry]) -> Value {
 }
 
 /// Bytes that cross the border in front of each level.
-fn bytes(of: impl Fn(Level) -> u64) -> Value {
-    let [l1, l2, l3, memory] = Level::ALL.map(of);
-    json!({"l1": l1, "l2": l2, "l3": l3, "memory": memory})
+fn bytes(of: [u64; MOST_LEVELS], target: &Target) -> Value {
+    target.levels.iter().zip(of).map(|(level, bytes)| (level.name.to_lowercase(), json!(bytes))).collect()
 }

@@ -27,7 +27,7 @@ use regard_ir::{
     graph::Graph,
     kernel::{Kernel, Space},
     program::{Launch, Place, Program},
-    target::Target,
+    target::{MOST_LEVELS, Target},
 };
 use regard_passes::{
     Plan, Schedule, lower,
@@ -35,7 +35,7 @@ use regard_passes::{
         Body, Group,
         expr::{Cone, Expr},
     },
-    schedule::{self, Estimate, Estimator, Level, Setting, Tiles, space},
+    schedule::{self, Estimate, Estimator, Setting, Tiles, space},
 };
 use std::{path::Path, time::Duration};
 
@@ -139,9 +139,9 @@ impl Entry {
     pub(crate) fn flops(&self) -> u64 {
         self.parts.iter().map(|part| part.estimate.flops).sum()
     }
-    /// Sum of the bytes at a border.
-    pub(crate) fn bytes(&self, level: Level) -> u64 {
-        self.parts.iter().map(|part| part.estimate.bytes[level]).sum()
+    /// Sums of the bytes at each border.
+    pub(crate) fn bytes(&self) -> [u64; MOST_LEVELS] {
+        std::array::from_fn(|level| self.parts.iter().map(|part| part.estimate.bytes[level]).sum())
     }
 }
 
@@ -197,11 +197,12 @@ pub(crate) fn candidates<'a>(
     let ranked: Vec<Vec<Tiles>> = space::ranked(&plan, &setting, top + 1);
     let chosen = Schedule::of(&plan, target, ranked.iter().map(|tiles| tiles[0]));
     let mut entries = vec![Entry::new("chosen".into(), chosen.clone(), &plan, target)?];
-    for (kind, word) in ["products", "attention", "rows"].into_iter().enumerate() {
+    for (kind, word) in [("product", "products"), ("attend", "attention"), ("row", "rows")] {
         for rank in 1..=top {
-            let of_kind = |tiles: &Tiles| kind_of(tiles) == kind;
-            let pick = |all: &Vec<Tiles>| if of_kind(&all[0]) { all[rank.min(all.len() - 1)] } else { all[0] };
-            let schedule = Schedule::of(&plan, target, ranked.iter().map(pick));
+            let pick = |(group, all): (&Group, &Vec<Tiles>)| {
+                if group.body.kind() == kind { all[rank.min(all.len() - 1)] } else { all[0] }
+            };
+            let schedule = Schedule::of(&plan, target, plan.groups.iter().zip(&ranked).map(pick));
             if entries.iter().all(|entry| entry.schedule != schedule) {
                 let title = if top == 1 { format!("{word}: next best") } else { format!("{word}: next best {rank}") };
                 let entry = Entry::new(title, schedule, &plan, target)?;
@@ -210,14 +211,6 @@ pub(crate) fn candidates<'a>(
         }
     }
     Ok(Comparison { graph: graph.clone(), plan, target, entries })
-}
-
-fn kind_of(tiles: &Tiles) -> usize {
-    match tiles {
-        Tiles::Product(_) => 0,
-        Tiles::Attend(_) | Tiles::Slide(_) => 1,
-        Tiles::Row(_) => 2,
-    }
 }
 
 /// Schedules from files, with the chosen one in front where there is only one.

@@ -7,7 +7,6 @@ use super::{
 };
 use crate::report::bytes;
 use regard_ir::graph::Graph;
-use regard_passes::schedule::Level;
 use std::{collections::BTreeSet, fmt::Write};
 
 const STYLE: &str = "
@@ -101,8 +100,8 @@ fn kernels(comparison: &Comparison, lines: &[Line]) -> String {
             let mut row = cell(name) + &left(short(&comparison.entries[e].title)) + &left(&part.tiles.to_string());
             row += &cell(&times.to_string());
             row += &cell(&format!("{:.1}", (estimate.flops * times) as f64 / 1e6));
-            for level in &Level::ALL {
-                row += &cell(&bytes(estimate.bytes[*level] * times));
+            for crossing in estimate.bytes {
+                row += &cell(&bytes(crossing * times));
             }
             row += &cell(&time(Some(line.estimate(e))));
             row += &cell(&time(line.measured[e]));

@@ -15,7 +15,6 @@ use super::{
 };
 use crate::compare::page::escape;
 use regard_ir::target::Target;
-use regard_passes::schedule::Level;
 use std::fmt::Write;
 
 /// Pixels of a drawing's width.
@@ -65,7 +64,7 @@ fn points(lines: &[Line]) -> Vec<Point> {
         let measured = line.measured[0].map(|ns| flops * line.launches() as f64 / ns);
         let said = time(Some(line.estimate(0)));
         let title = format!("{}: {said} estimated, {} measured", line.parts[0].kernel, time(line.measured[0]));
-        Point { intensity: estimate.intensity(Level::L2), estimate: flops / estimate.ns, measured, title }
+        Point { intensity: estimate.intensity(1), estimate: flops / estimate.ns, measured, title }
     };
     lines.iter().map(point).filter(|p| p.intensity.is_finite() && p.intensity > 0.0 && p.estimate > 0.0).collect()
 }
@@ -76,10 +75,10 @@ pub(crate) fn roofline(lines: &[Line], target: &Target) -> String {
     let points = points(lines);
     let x = Axis::around(points.iter().map(|p| p.intensity), (MARGIN, WIDTH - MARGIN));
     let speeds = points.iter().flat_map(|p| [p.estimate, p.measured.unwrap_or(p.estimate)]);
-    let y = Axis::around(speeds.chain([target.core_gflops]), (HEIGHT - MARGIN, MARGIN / 2.0));
+    let y = Axis::around(speeds.chain([target.core_gflops()]), (HEIGHT - MARGIN, MARGIN / 2.0));
     let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"Roofline\">\n");
     grid(&mut svg, &x, &y);
-    for level in Level::ALL {
+    for level in 0..target.levels.len() {
         roof(&mut svg, (&x, &y), target, level);
     }
     for Point { intensity, estimate, measured, title } in &points {
@@ -123,13 +122,13 @@ fn grid(svg: &mut String, x: &Axis, y: &Axis) {
 }
 
 /// Bandwidth times intensity, up to the peak.
-fn roof(svg: &mut String, (x, y): (&Axis, &Axis), target: &Target, level: Level) {
-    let (bandwidth, peak) = (target.level_gbps[level as usize], target.core_gflops);
+fn roof(svg: &mut String, (x, y): (&Axis, &Axis), target: &Target, level: usize) {
+    let (bandwidth, peak) = (target.levels[level].gbps, target.core_gflops());
     let (least, most) = (10f64.powi(x.low), 10f64.powi(x.high));
     let floor = 10f64.powi(y.low);
     let start = (floor / bandwidth).max(least);
     let ridge = (peak / bandwidth).clamp(start, most);
-    let end = if level == Level::L1 { most } else { ridge };
+    let end = if level == 0 { most } else { ridge };
     let corners = [(start, bandwidth * start), (ridge, bandwidth * ridge), (end, (bandwidth * end).min(peak))];
     let path: Vec<String> =
         corners.iter().map(|&(i, speed)| format!("{:.1},{:.1}", x.at(i), y.at(speed.min(peak)))).collect();
@@ -142,10 +141,10 @@ fn roof(svg: &mut String, (x, y): (&Axis, &Axis), target: &Target, level: Level)
         let _ = writeln!(
             svg,
             "<text class=\"name\" x=\"{tx:.1}\" y=\"{ty:.1}\" transform=\"rotate({angle:.1} {tx:.1} {ty:.1})\" text-anchor=\"middle\">{} {bandwidth} GB/s</text>",
-            level.name()
+            target.levels[level].name
         );
     }
-    if level == Level::L1 {
+    if level == 0 {
         let (px, py) = (x.to, y.at(peak) - 6.0);
         let _ = writeln!(
             svg,

@@ -11,7 +11,6 @@
 use super::{Comparison, Entry, Living, Part};
 use crate::report::{Column, Table, bytes, duration, screen::wrapped};
 use regard_ir::count::{agree, counted};
-use regard_passes::schedule::Level;
 use std::{borrow::Cow, cmp::Reverse, time::Duration};
 
 /// Kernels shown where not all are asked for.
@@ -141,7 +140,7 @@ fn totals_of(entry: &Entry, first: &Entry) -> Vec<String> {
         program.launches.len().to_string(),
         format!("{:.3}", entry.flops() as f64 / 1e9),
     ];
-    cells.extend(Level::ALL.map(|level| bytes(entry.bytes(level))));
+    cells.extend(entry.bytes().map(bytes));
     cells.extend([bytes(program.arena_bytes), bytes(program.scratch_bytes())]);
     let (ratio, measured) = (entry.estimate() / first.estimate(), entry.measured());
     cells.push(format!("{}{}", time(Some(entry.estimate())), multiple(ratio, entry, first)));
@@ -264,7 +263,7 @@ fn kernels(comparison: &Comparison, lines: &[Line], shown: usize) -> Table {
         cells.extend([times.to_string(), pattern(&line.names), part.kernel.clone()]);
         cells.extend([format!("{:.1}", flops as f64 / line.time()), part.tiles.to_string()]);
         cells.push(format!("{:.1}", flops as f64 / 1e6));
-        cells.extend(Level::ALL.map(|level| bytes(part.estimate.bytes[level] * times)));
+        cells.extend(part.estimate.bytes.map(|crossing| bytes(crossing * times)));
         cells.push(living(&part.living));
         cells
     };

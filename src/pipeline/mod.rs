@@ -279,7 +279,7 @@ mod tests {
         let graph = regard_ir::text::parse("graph g {\n  %x = input : f32[8]\n  %y = exp %x\n  return %y\n}\n");
         let graph = graph.expect("it is a graph");
         let target = cpu::best().expect("a target fits");
-        let refused = started(&graph, &Target { l2_bytes: 1 << 30, ..target.clone() });
+        let refused = started(&graph, &Target { block_bytes: 1 << 30, ..target.clone() });
         assert!(refused.contains(&format!("{} is not the target of this name", target.name)), "{refused}");
     }
 }

@@ -18,7 +18,7 @@ use regard_ir::{
     kernel::{Kernel, Level, verify::verify as verify_kernel},
     ops::{BinaryOp, Op, ReduceOp, UnaryOp},
     program::{Place, Port, Program, fold, interpret},
-    target::{Backend, Target},
+    target::{Arch, Backend, Target},
     text,
     types::DType,
     verify,
@@ -30,7 +30,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Lanes 4 with and without fma, 8, 16, and a warp, which is only interpreted here.
 pub(crate) fn targets() -> Vec<Target> {
     let warp = Target { name: "warp", backend: Backend::Ptx, lanes: 32, ..Target::ROWS[0] };
-    let cpu = |row: &Target| row.name.starts_with("x86-64");
+    let cpu = |row: &Target| row.arch == Arch::X86_64;
     Target::ROWS.into_iter().filter(cpu).chain([warp]).collect()
 }
 

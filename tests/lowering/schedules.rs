@@ -3,26 +3,21 @@
 use crate::chain::{parse, targets, try_scheduled};
 use proptest::prelude::*;
 use regard_ir::graph::Graph;
-use regard_passes::{
-    Schedule,
-    schedule::{AttendTiles, ProductTiles, RowTiles, SlideTiles, Tiles},
-};
+use regard_passes::{Schedule, schedule::Tiles};
 
-/// Tiles of a group's own kind with other sizes, drawn from `sizes`.
+/// Tiles of a template that fits the group with other sizes, drawn from `sizes`.
 fn other(tiles: Tiles, sizes: [usize; 5]) -> Tiles {
     let [a, b, c, mr, nv] = sizes;
-    match tiles {
-        Tiles::Row(t) => Tiles::Row(RowTiles { rows: a, inner: if b % 2 == 0 { t.inner } else { c } }),
-        Tiles::Product(_) => Tiles::Product(ProductTiles { rows: a * mr, panels: b, mr, nv, depth: c }),
-        Tiles::Attend(_) => {
-            Tiles::Attend(AttendTiles { queries: a * mr, mr, key_vectors: nv, value_vectors: b.min(4) })
-        }
+    let inner = tiles.named().find(|&(word, _)| word == "inner").map_or(0, |(_, inner)| inner);
+    let drawn = match tiles.name() {
+        "row" => Tiles::new("row", &[a, if b % 2 == 0 { inner } else { c }]),
+        "product" => Tiles::new("product", &[a * mr, b, c, mr, nv]),
         // Attention to a neighbourhood runs in either template.
-        Tiles::Slide(_) if c % 4 == 0 => {
-            Tiles::Attend(AttendTiles { queries: 1, mr: 1, key_vectors: nv, value_vectors: b.min(4) })
-        }
-        Tiles::Slide(_) => Tiles::Slide(SlideTiles { rows: a, sums: b }),
-    }
+        "slide" if c % 4 == 0 => Tiles::new("attend", &[1, 1, nv, b.min(4)]),
+        "slide" => Tiles::new("slide", &[a, b]),
+        name => Tiles::new(name, &[a * mr, mr, nv, b.min(4)]),
+    };
+    drawn.expect("sizes of the template")
 }
 
 fn blocks() -> Vec<Graph> {

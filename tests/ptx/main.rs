@@ -8,7 +8,7 @@ mod lanes;
 mod machine;
 mod text;
 
-use regard_codegen::ptx::{self, Sm};
+use regard_codegen::ptx;
 use regard_ir::{
     graph::{Builder as GraphBuilder, Graph},
     kernel::{Builder, CastOp, IdAxis, Inst, Kernel, ReduceOp, Unit, eval, random},
@@ -94,7 +94,7 @@ fn agree(kernels: &[Kernel], module: &str) {
 #[test]
 fn random_kernels_agree_and_assemble() {
     let kernels: Vec<Kernel> = (0..1000).map(|seed| random::kernel(seed, 32)).collect();
-    let emitted = |part: &[Kernel]| ptx::module(part, Sm::Sm80).expect("random kernels are emitted");
+    let emitted = |part: &[Kernel]| ptx::module(part, &Target::GPUS[1]).expect("random kernels are emitted");
     let modules: Vec<String> = kernels.chunks(125).map(emitted).collect();
     // The machine is slow, so it runs two modules of the eight.
     kernels.chunks(125).zip(&modules).take(2).for_each(|(part, module)| agree(part, module));
@@ -103,7 +103,8 @@ fn random_kernels_agree_and_assemble() {
 
 /// The kernels that compute a graph, for cores of 32 lanes and little scratch.
 fn lowered(graph: &Graph) -> Vec<Kernel> {
-    let target = Target { backend: Backend::Ptx, lanes: 32, l2_bytes: 64 << 10, ..Target::ROWS[0].clone() };
+    let mut target = Target { backend: Backend::Ptx, lanes: 32, block_bytes: 48 << 10, ..Target::ROWS[0].clone() };
+    target.levels[1].bytes = 64 << 10;
     let graph = regard_passes::optimize(graph, &target, &Rules::default()).expect("the graph can be optimised").graph;
     let plan = regard_passes::plan(&graph, &target).expect("the graph can be planned");
     let schedule = regard_passes::Schedule::best(&plan, &target);
@@ -125,7 +126,7 @@ fn products_and_window_attention_agree_and_assemble() {
     let mut kernels = lowered(&product.finish(&[y]));
     kernels.extend(lowered(&attention.finish(&[rows])));
     assert!(kernels.len() >= 2);
-    let module = ptx::module(&kernels, Sm::Sm80).expect("the kernels are emitted");
+    let module = ptx::module(&kernels, &Target::GPUS[1]).expect("the kernels are emitted");
     agree(&kernels, &module);
     assemble(&[module]);
 }
@@ -142,7 +143,7 @@ fn bidirectional_sliding_and_staged_kernels_agree_and_assemble() {
     for (kind, text) in graphs {
         let kernels = lowered(&regard_ir::text::parse(text).expect("a graph"));
         assert!(kernels.iter().any(|kernel| kernel.name.starts_with(kind)), "no kernel is of the kind {kind}");
-        let module = ptx::module(&kernels, Sm::Sm80).expect("the kernels are emitted");
+        let module = ptx::module(&kernels, &Target::GPUS[1]).expect("the kernels are emitted");
         agree(&kernels, &module);
         assemble(&[module]);
     }
@@ -159,7 +160,7 @@ fn functions_and_truth_values_agree_and_assemble() {
         include_str!("../filetests/routing/top_k.rg"),
     ] {
         let kernels = lowered(&regard_ir::text::parse(text).expect("a graph"));
-        let module = ptx::module(&kernels, Sm::Sm80).expect("the kernels are emitted");
+        let module = ptx::module(&kernels, &Target::GPUS[1]).expect("the kernels are emitted");
         agree(&kernels, &module);
         assemble(&[module]);
     }
@@ -207,7 +208,7 @@ fn transposed() -> Kernel {
 #[test]
 fn scratch_barriers_and_transpositions_agree_and_assemble() {
     let kernels = [exchange(64), exchange(40 << 10), transposed()];
-    let text = ptx::module(&kernels, Sm::Sm80).expect("these kernels are emitted");
+    let text = ptx::module(&kernels, &Target::GPUS[1]).expect("these kernels are emitted");
     assert_eq!(kernels.each_ref().map(ptx::dynamic_shared_bytes), [0, 160 << 10, 0]);
     assert_eq!(text.matches("bar.sync").count(), 2);
     assert_eq!(text.matches("shfl.sync.bfly").count(), 2 * 5 * 16, "five exchanges of sixteen pairs, twice");
@@ -227,7 +228,7 @@ fn lanes_of_a_warp_wait_where_they_meet() {
         }
         let back = b.load(b.addr_off(y, None, load));
         b.store(back, b.addr_off(y, None, load));
-        ptx::emit(&b.finish(), Sm::Sm80).expect("the kernel is emitted").matches("bar.warp.sync").count()
+        ptx::emit(&b.finish(), &Target::GPUS[1]).expect("the kernel is emitted").matches("bar.warp.sync").count()
     };
     assert_eq!(barriers([0, 32], 64), 0, "three places");
     assert_eq!(barriers([0, 32], 32), 0, "each lane reads what it wrote");
@@ -237,7 +238,7 @@ fn lanes_of_a_warp_wait_where_they_meet() {
 
 #[test]
 fn what_a_warp_cannot_do_is_refused_with_the_reason() {
-    let reason = |kernel: Kernel| ptx::emit(&kernel, Sm::Sm80).expect_err("refused").to_string();
+    let reason = |kernel: Kernel| ptx::emit(&kernel, &Target::GPUS[1]).expect_err("refused").to_string();
     assert!(reason(random::kernel(1, 8)).contains("a warp has 32 lanes, but the kernel has 8"));
     assert!(reason(exchange(42 << 10)).contains("172032 bytes of scratch, but a block has 166912"));
     let mut b = Builder::new("tiles", Unit::Warp, 32, [1, 1, 1]);

@@ -24,7 +24,7 @@ use regard_codegen::native;
 use regard_ir::{
     kernel::{Kernel, stats::stats},
     program::Code,
-    target::{Backend, Target},
+    target::{Arch, Backend, Target},
 };
 use regard_models::Config;
 use std::{fs, io::Write, path::Path};
@@ -99,7 +99,7 @@ fn fields(line: &str) -> Vec<String> {
 
 /// Whether code for the target can be made on this machine.
 fn can_emit(target: &Target) -> bool {
-    target.backend == Backend::WideX86 || target.name.starts_with("x86-64") == cfg!(target_arch = "x86_64")
+    target.backend == Backend::WideX86 || Some(target.arch) == Arch::HERE
 }
 
 /// Every kernel of a model for a target, with its code.

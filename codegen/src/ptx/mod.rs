@@ -23,36 +23,10 @@ mod lanes;
 mod memory;
 
 use crate::{EmitError, simplify};
-use regard_ir::kernel::{Body, Kernel, Level, Unit};
-use std::fmt;
-
-/// A GPU generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Sm {
-    /// Ampere and everything after it.
-    Sm80,
-    /// Hopper with its own instructions; runs nowhere else.
-    Sm90a,
-}
-
-impl Sm {
-    /// Bytes of shared memory that one block may use.
-    pub(crate) fn shared_bytes(self) -> u64 {
-        match self {
-            Sm::Sm80 => 163 << 10,
-            Sm::Sm90a => 227 << 10,
-        }
-    }
-}
-
-impl fmt::Display for Sm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Sm::Sm80 => "sm_80",
-            Sm::Sm90a => "sm_90a",
-        })
-    }
-}
+use regard_ir::{
+    kernel::{Body, Kernel, Level, Unit},
+    target::Target,
+};
 
 /// Bytes of shared memory that every block gets without asking for more.
 pub(crate) const STATIC_SHARED_BYTES: u64 = 48 << 10;
@@ -66,17 +40,17 @@ pub(crate) const LANES: u32 = 32;
 /// One kernel as a PTX module. The entry has the kernel's name, takes its global buffers in order, and is
 /// launched with a grid of `(n2, n1, n0)` blocks of `32·units` threads and
 /// [`dynamic_shared_bytes`] of dynamic shared memory.
-pub fn emit(kernel: &Kernel, arch: Sm) -> Result<String, EmitError> {
-    module(std::iter::once(kernel), arch)
+pub fn emit(kernel: &Kernel, target: &Target) -> Result<String, EmitError> {
+    module(std::iter::once(kernel), target)
 }
 
 /// Several kernels, named differently, as one PTX module.
-pub fn module<'k>(kernels: impl IntoIterator<Item = &'k Kernel>, arch: Sm) -> Result<String, EmitError> {
-    let mut text = format!(".version {VERSION}\n.target {arch}\n.address_size 64\n");
+pub fn module<'k>(kernels: impl IntoIterator<Item = &'k Kernel>, target: &Target) -> Result<String, EmitError> {
+    let mut text = format!(".version {VERSION}\n.target {}\n.address_size 64\n", target.name);
     let mut entries = String::new();
     let mut dynamic = false;
     for kernel in kernels {
-        check(kernel, arch)?;
+        check(kernel, target)?;
         dynamic |= dynamic_shared_bytes(kernel) > 0;
         entries.push('\n');
         entries.push_str(&function::entry(&simplify(kernel)));
@@ -95,7 +69,7 @@ pub fn dynamic_shared_bytes(kernel: &Kernel) -> u64 {
     if bytes > STATIC_SHARED_BYTES { bytes } else { 0 }
 }
 
-fn check(kernel: &Kernel, arch: Sm) -> Result<(), EmitError> {
+fn check(kernel: &Kernel, target: &Target) -> Result<(), EmitError> {
     let refuse = |reason: String| Err(EmitError::new(&kernel.name, reason));
     if kernel.unit == Unit::Warpgroup {
         return refuse("its unit is a warpgroup, and PTX is emitted for warps".into());
@@ -111,8 +85,8 @@ fn check(kernel: &Kernel, arch: Sm) -> Result<(), EmitError> {
         return refuse(format!("a grid is at most 65535 × 65535 × 2147483647, but the kernel's is {n0} × {n1} × {n2}"));
     }
     let (_, scratch) = kernel.scratch_layout();
-    if scratch > arch.shared_bytes() {
-        return refuse(format!("it needs {scratch} bytes of scratch, but a block has {}", arch.shared_bytes()));
+    if scratch > target.block_bytes {
+        return refuse(format!("it needs {scratch} bytes of scratch, but a block has {}", target.block_bytes));
     }
     if needs_tiles(&kernel.body) {
         return refuse("it has tile instructions, and PTX is emitted for the core level".into());

@@ -183,7 +183,7 @@ fn anchor(op: &Op, operands: &[&TensorType], result: &TensorType, target: &Targe
     // What a composite's own product leaves in memory is written and read.
     let between = if let Op::ResizedConv(conv) = op { 2 * conv.product(operands).bytes() } else { 0 };
     let bytes: usize = operands.iter().map(|ty| ty.bytes()).sum::<usize>() + result.bytes() + between;
-    let compute = op.flops(operands, result) as f64 / target.core_gflops;
+    let compute = op.flops(operands, result) as f64 / target.core_gflops();
     let memory = bytes as f64 / target.memory_gbps;
     ((compute + memory) * 1e6) as u64
 }

@@ -1,52 +1,34 @@
 //! Lowering: each group of a plan becomes a kernel, the plan becomes a program.
 //!
-//! Four templates with holes compute everything: `row`, `product`, `attend`, `slide`. Their holes are
-//! expressions over materialised tensors ([`crate::plan::expr`]); no template knows an op. Groups that
-//! give the same kernel share it.
+//! [Templates](crate::templates) emit the kernels; their holes are expressions over materialised tensors
+//! ([`crate::plan::expr`]), no template knows an op. Here is what all of them have in common: parameters and scratch of a
+//! kernel, launches, places of buffers. Groups that give the same kernel share it.
 
-mod attend;
-mod bidirectional;
-mod folds;
-mod index;
-mod integer;
-mod product;
-mod row;
-mod seen;
-mod slide;
-mod value;
-
-pub use attend::AttendTiles;
-pub use product::ProductTiles;
-pub(crate) use product::{direct_rows, packs_across};
-pub use row::RowTiles;
-pub(crate) use row::lane_extent;
-pub use slide::SlideTiles;
-pub(crate) use value::{binary, function};
+mod constants;
 
 use crate::{
     buffers::{self, Interval},
     error::Error,
     memory,
     plan::{
-        Body, Group, Plan, Right,
+        Body, Group, Plan,
         expr::{Expr, Stage, Term},
         lanes_are_contiguous,
-        neighbourhood::Neighbourhood,
     },
     schedule::{Schedule, Tiles},
+    templates::{self, Parameters, expression::Context, unit_of},
 };
-use folds::Folds;
+use constants::Folds;
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
-    kernel::{Buf, Builder, Kernel, Unit},
+    kernel::{Buf, Builder, Kernel},
     program::{BufferDecl, BufferId, KernelId, Launch, Layout, Place, Port, Program},
     target::{Backend, Target},
     types::DType,
     view::View,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
-use value::Context;
 
 /// Lowers a plan with a schedule that [fits](Schedule::check) it.
 pub fn lower(plan: &Plan, schedule: &Schedule, target: &Target) -> Result<Program<Kernel>, Error> {
@@ -56,11 +38,6 @@ pub fn lower(plan: &Plan, schedule: &Schedule, target: &Target) -> Result<Progra
         lowering.group(index, group, tiles);
     }
     lowering.finish()
-}
-
-/// What executes one block of a kernel.
-pub(crate) fn unit_of(target: &Target) -> Unit {
-    if target.backend == Backend::Ptx { Unit::Warp } else { Unit::Core }
 }
 
 /// What a kernel's parameter is.
@@ -131,26 +108,8 @@ impl<'a> Lowering<'a> {
     /// The kernel of a group, and what its parameters are, in order; the output is the last one.
     fn kernel(&self, group: &Group, tiles: &Tiles) -> (Kernel, Vec<Source>) {
         let lanes = self.target.lanes;
-        let (name, grid) = match (&group.body, tiles) {
-            (Body::Row(cone), Tiles::Row(t)) => {
-                let [rows, inner] = cone.space[..] else { panic!("a row program's space has two axes") };
-                (format!("row_{rows}x{inner}"), [rows.div_ceil(t.rows) as u64, inner.div_ceil(t.inner) as u64, 1])
-            }
-            (Body::Product(p), Tiles::Product(t)) => {
-                let batch = if p.batch == 1 { String::new() } else { format!("{}x", p.batch) };
-                (format!("product_{batch}{}x{}x{}", p.m, p.k, p.n), t.grid(p, lanes))
-            }
-            (Body::Attend(a), Tiles::Attend(t)) => {
-                (format!("{}_{}x{}x{}x{}", a.name(), a.batch, a.queries, a.keys, a.value_dim), t.grid(a))
-            }
-            (Body::Attend(a), Tiles::Slide(t)) => {
-                let near = Neighbourhood::of(a).expect("the schedule was checked");
-                let ([height, width], [rows, columns]) = (near.map, near.size);
-                let name = format!("slide_{}x{height}x{width}x{rows}x{columns}x{}", near.maps(a), a.value_dim);
-                (name, t.grid(a, &near))
-            }
-            _ => panic!("the schedule was checked"),
-        };
+        let instance = templates::instance(&group.body, tiles, self.target).expect("the schedule was checked");
+        let (name, grid) = instance.kernel(tiles.sizes());
         let mut b = Builder::new(name, unit_of(self.target), lanes, grid);
         let mut sources: Vec<Source> = Vec::new();
         let mut params: HashMap<Source, Buf> = HashMap::new();
@@ -175,14 +134,12 @@ impl<'a> Lowering<'a> {
                 }
             }
         }
-        let mut panels = None;
-        if let (Body::Product(p), Tiles::Product(t)) = (&group.body, tiles)
-            && let Right::Constant(node) = p.right
-        {
-            let layout = panel_layout(p.k, p.n, t.width(lanes));
-            panels = Some(b.param("panels", self.held[node], layout.stored(p.k * p.n) as u64));
-            sources.push(Source::Panels(node, t.width(lanes)));
-        }
+        let panels = instance.panels(tiles.sizes()).map(|(node, width)| {
+            let shape = &self.plan.graph.ty(node).shape;
+            let layout = panel_layout(shape[0], shape[1], width);
+            sources.push(Source::Panels(node, width));
+            b.param("panels", self.held[node], layout.stored(shape[0] * shape[1]) as u64)
+        });
         let stages: Vec<&Stage> = group.body.cones().into_iter().flat_map(|cone| &cone.stages).collect();
         for stage in stages.iter().filter(|stage| stage.kept) {
             let ty = self.plan.graph.ty(stage.node);
@@ -197,13 +154,7 @@ impl<'a> Lowering<'a> {
             let dtype = self.held[stage.node];
             context.buffers.insert(stage.node, b.scratch(format!("row{i}"), dtype, stage.extent as u64));
         }
-        match (&group.body, tiles) {
-            (Body::Row(cone), Tiles::Row(t)) => row::emit(&context, &mut b, cone, output, *t),
-            (Body::Product(p), Tiles::Product(t)) => product::emit(&context, &mut b, p, panels, output, *t),
-            (Body::Attend(a), Tiles::Attend(t)) => attend::emit(&context, &mut b, a, output, *t),
-            (Body::Attend(a), Tiles::Slide(t)) => slide::emit(&context, &mut b, a, output, *t),
-            _ => panic!("the schedule was checked"),
-        }
+        instance.emit(&context, &mut b, Parameters { panels, output }, tiles.sizes());
         (b.finish(), sources)
     }
 

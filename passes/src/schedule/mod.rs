@@ -12,38 +12,27 @@
 //! ```
 //!
 //! ```text
-//!   inequalities ─▶ space: all tiles that satisfy them ─▶ estimate ─┬─▶ the least: the choice
+//!   templates ─▶ space: all tiles that they allow ─▶ estimate ─┬─▶ the least: the choice
 //!                                                                   └─▶ a varied dozen or two: candidates to compare
 //! ```
 //!
 //! The choice depends on shapes and target data only, never on the number of threads or on a clock, so the
 //! same model gives the same program everywhere.
 
-pub(crate) mod estimate;
-mod inequalities;
+mod estimate;
 pub mod space;
 mod text;
 
-pub use crate::lower::{AttendTiles, ProductTiles, RowTiles, SlideTiles};
-pub use estimate::{Estimate, Estimator, Event, Level, Setting, Traffic};
+pub use crate::templates::{
+    Tiles,
+    cost::{Event, Setting, Work},
+};
+pub use estimate::{Estimate, Estimator};
 pub use space::{Candidate, candidates};
 pub use text::parse;
 
-use crate::{error::Error, plan::Plan};
+use crate::{error::Error, plan::Plan, templates};
 use regard_ir::{count::counted, target::Target};
-
-/// How one group is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Tiles {
-    /// A row program.
-    Row(RowTiles),
-    /// A product.
-    Product(ProductTiles),
-    /// Attention.
-    Attend(AttendTiles),
-    /// Attention to a neighbourhood, pixels side by side.
-    Slide(SlideTiles),
-}
 
 /// Tiles for every group of a plan, in launch order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +75,7 @@ impl Schedule {
             if name != expected {
                 return Err(Error::unsupported(format!("the schedule names %{name} where the plan has %{expected}")));
             }
-            inequalities::check(&group.body, tiles, target)
+            templates::check(&group.body, tiles, target)
                 .map_err(|why| Error::unsupported(format!("%{name}: {why}")))?;
         }
         Ok(())

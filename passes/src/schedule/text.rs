@@ -1,23 +1,9 @@
 //! The text form of schedules: printing and reading back.
 
-use super::{AttendTiles, ProductTiles, RowTiles, Schedule, SlideTiles, Tiles};
+use super::{Schedule, Tiles};
+use crate::templates::{Sizes, TEMPLATES};
 use regard_ir::source::{Lexer, SourceError, Token, quote};
 use std::fmt;
-
-impl fmt::Display for Tiles {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Tiles::Row(t) => write!(f, "row rows {} inner {}", t.rows, t.inner),
-            Tiles::Product(t) => {
-                write!(f, "product rows {} panels {} depth {} mr {} nv {}", t.rows, t.panels, t.depth, t.mr, t.nv)
-            }
-            Tiles::Attend(t) => {
-                write!(f, "attend queries {} mr {} keys {} values {}", t.queries, t.mr, t.key_vectors, t.value_vectors)
-            }
-            Tiles::Slide(t) => write!(f, "slide rows {} sums {}", t.rows, t.sums),
-        }
-    }
-}
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,30 +50,16 @@ fn node(lexer: &mut Lexer) -> Result<String, SourceError> {
 }
 
 fn tiles(lexer: &mut Lexer) -> Result<Tiles, SourceError> {
-    if lexer.eat("row") {
-        return Ok(Tiles::Row(RowTiles { rows: size(lexer, "rows")?, inner: size(lexer, "inner")? }));
+    let Some(index) = TEMPLATES.iter().position(|template| lexer.eat(template.name)) else {
+        let names: Vec<String> = TEMPLATES.iter().map(|template| format!("`{}`", template.name)).collect();
+        let (last, others) = names.split_last().expect("there are templates");
+        return Err(lexer.unexpected(format!("{} or {last}", others.join(", "))));
+    };
+    let mut sizes = Sizes::default();
+    for (place, word) in sizes.iter_mut().zip(TEMPLATES[index].sizes) {
+        *place = size(lexer, word)?;
     }
-    if lexer.eat("product") {
-        return Ok(Tiles::Product(ProductTiles {
-            rows: size(lexer, "rows")?,
-            panels: size(lexer, "panels")?,
-            depth: size(lexer, "depth")?,
-            mr: size(lexer, "mr")?,
-            nv: size(lexer, "nv")?,
-        }));
-    }
-    if lexer.eat("attend") {
-        return Ok(Tiles::Attend(AttendTiles {
-            queries: size(lexer, "queries")?,
-            mr: size(lexer, "mr")?,
-            key_vectors: size(lexer, "keys")?,
-            value_vectors: size(lexer, "values")?,
-        }));
-    }
-    if lexer.eat("slide") {
-        return Ok(Tiles::Slide(SlideTiles { rows: size(lexer, "rows")?, sums: size(lexer, "sums")? }));
-    }
-    Err(lexer.unexpected("`row`, `product`, `attend` or `slide`"))
+    Ok(Tiles::of(index, sizes))
 }
 
 fn size(lexer: &mut Lexer, word: &str) -> Result<usize, SourceError> {
@@ -108,7 +80,7 @@ mod tests {
     proptest! {
         #[test]
         fn names_read_back(model in any::<String>(), name in "[0-9]{0,3}|.{0,4}") {
-            let tiles = Tiles::Row(RowTiles { rows: 1, inner: 2 });
+            let tiles = Tiles::new("row", &[1, 2]).expect("a template");
             let schedule = Schedule { model, target: "x86-64-v4".into(), groups: vec![(name, tiles)] };
             prop_assert_eq!(parse(&schedule.to_string()), Ok(schedule));
         }

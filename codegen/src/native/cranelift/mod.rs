@@ -40,7 +40,10 @@ use cranelift_codegen::{
     isa::{self, OwnedTargetIsa},
     settings::{self, Configurable},
 };
-use regard_ir::{kernel::Kernel, target::Target};
+use regard_ir::{
+    kernel::Kernel,
+    target::{Arch, Target},
+};
 
 /// Machine code of `kernel` for `target`, in the platform's C convention; vectors of any multiple of four
 /// lanes.
@@ -82,7 +85,7 @@ fn prepare(kernel: &Kernel, target: &Target) -> Kernel {
 
 /// Whether the target is an x86-64 machine; the others are aarch64.
 pub(super) fn is_x86(target: &Target) -> bool {
-    target.name.starts_with("x86-64")
+    target.arch == Arch::X86_64
 }
 
 /// Cranelift's description of a target, or why there is none.

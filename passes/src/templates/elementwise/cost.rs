@@ -1,25 +1,32 @@
 //! The work of a row program: an expression at every point, and reductions once per row or per vector.
 
-use super::{
-    Event, Level, Setting, Work,
-    expression::{Price, Walk, price},
-    share,
+use super::RowTiles;
+use crate::{
+    plan::expr::Cone,
+    templates::{
+        Pricing, Sizes,
+        cost::{Event, L1, L2, Setting, Work, share},
+        expression::price::{Price, Walk, price},
+    },
 };
-use crate::{lower::RowTiles, plan::expr::Cone};
 use regard_ir::target::Target;
 
 /// What the cost depends on apart from tiles.
-pub(crate) struct Parts<'a> {
+pub(super) struct RowCost<'a> {
     cone: &'a Cone,
     price: Price,
+    target: &'a Target,
 }
 
-impl<'a> Parts<'a> {
-    pub(crate) fn new(cone: &'a Cone, setting: &Setting) -> Self {
-        Self { cone, price: price(cone, (1, cone.space[1]), Walk::Digits, setting) }
+impl<'a> RowCost<'a> {
+    pub(super) fn new(cone: &'a Cone, setting: &Setting<'a>) -> Self {
+        Self { cone, price: price(cone, (1, cone.space[1]), Walk::Digits, setting), target: setting.target }
     }
+}
 
-    pub(crate) fn work(&self, tiles: &RowTiles, target: &Target) -> Work {
+impl Pricing for RowCost<'_> {
+    fn work(&self, sizes: Sizes) -> Work {
+        let (tiles, target) = (RowTiles::from(sizes), self.target);
         let [rows, inner] = self.cone.space[..] else { panic!("a row program's space has two axes") };
         let parts = inner.div_ceil(tiles.inner);
         let begun = (rows * parts) as f64;
@@ -30,11 +37,10 @@ impl<'a> Parts<'a> {
         work.express(row, begun);
         work.events[Event::Store] = vectors;
         work.events[Event::Begin] = begun;
-        work.cross(Level::L1, vectors * 4.0 * f64::from(target.lanes));
+        work.cross(L1, vectors * 4.0 * f64::from(target.lanes));
         let streamed = (rows * inner) as f64 * (4.0 + self.price.streamed) + rows as f64 * row.bytes;
-        let caches = [(Level::L2, target.l1_bytes), (Level::L3, target.l2_bytes), (Level::Memory, target.l3_bytes)];
-        for (level, cache) in caches {
-            if streamed > share(cache) {
+        for (level, before) in target.levels_beyond(L2) {
+            if streamed > share(before) {
                 work.cross(level, streamed);
             }
         }

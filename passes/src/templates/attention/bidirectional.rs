@@ -8,14 +8,14 @@
 //!       e[i, j] = exp(s[i, j] − m[j]);  w[j] = 1 / Σ_i e
 //!     pack   u[j, c] · w[j]                                   the sum of a column is a factor of what it weighs
 //!     for tile of `mr` queries:
-//!       p[r, j] = softmax of s over keys, as in `attend.rs`, where that direction takes part
+//!       p[r, j] = softmax of s over keys, as in `emit.rs`, where that direction takes part
 //!       y[r, c] = Σ_j p[r, j] · v[j, c] + Σ_j e[r, j] · u[j, c];  root ← epilogue(y)
 //! ```
 //!
 //! Columns are summed up and down, so no lane ever waits for another, and only two copies of the scores of one head
 //! exist. A key that no query may see has m = −∞ and weighs nothing, as a fully masked row does.
 
-use super::attend::Block;
+use super::emit::Block;
 use crate::plan::expr::Cone;
 use regard_ir::kernel::{BinOp, Buf, Builder, CmpOp, Val, math};
 

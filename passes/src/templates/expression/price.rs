@@ -8,13 +8,16 @@
 //! A pointwise function costs the instructions that the kernel library makes of it, which are counted by
 //! making them: nothing here repeats a number that lies there.
 
-use super::Setting;
+use super::{
+    rows::lane_extent,
+    value::{binary, function},
+};
 use crate::{
-    lower::{binary, function, lane_extent},
     plan::{
         expr::{Cone, Expr, Stage, Term},
         lanes_are_contiguous,
     },
+    templates::cost::Setting,
 };
 use regard_ir::{
     kernel::{BinOp, Builder, Inst, Kernel, UnOp, Unit, Val, math, stats},
@@ -64,6 +67,16 @@ pub(crate) struct Price {
     pub vectors: f64,
     /// Bytes of the tensors that vary along the axis, per element of the space: what a row must bring along.
     pub streamed: f64,
+}
+
+impl Price {
+    /// The bits of all its numbers.
+    pub(crate) fn key(&self) -> [u64; 8] {
+        let Price { vector, row, vectors, streamed } = self;
+        let costs = [vector, row].map(|cost| [cost.cycles, cost.flops, cost.bytes]);
+        let [[a, b, c], [d, e, f]] = costs;
+        [a, b, c, d, e, f, *vectors, *streamed].map(f64::to_bits)
+    }
 }
 
 /// How lanes walk along an axis.

@@ -1,27 +1,21 @@
-//! Row programs: maps and reductions. They compute every op by its definition, and are the kernel of all that is
-//! neither a product nor attention.
+//! Walking along a row: chunks of lanes, values that a whole row shares, stages in front of it, stores.
 //!
 //! ```text
-//!   for row in block {
-//!     for each stage { its elements for this row go to scratch, in the same way }
-//!     for each reduction that the row alone decides { lanes run along the reduced axis }
-//!     for chunk of the inner axis {
-//!       for each reduction that differs along the inner axis { a loop per chunk, lanes side by side }
-//!       root ← expression
-//!     }
-//!   }
+//!   for each stage of the row            its elements go to scratch, computed in the same way
+//!   for each reduction that the row alone decides       lanes run along the reduced axis
+//!   for chunk of L elements of the row   expression; the last chunk has fewer active lanes
 //! ```
 //!
-//! Layer norm, softmax and means are row programs with reductions; everything pointwise or moved is one
-//! without. Lanes run over the finest digit that all views share, so a vector never crosses a digit.
+//! Lanes run over the finest digit that all views of the expression share, so a vector never crosses a digit.
 
 use super::{
+    Context, Scope,
     index::{Access, DigitAt, Point, access, active_lanes},
-    value::{Context, Scope, across, combine, finish, neutral},
+    value::{across, combine, finish, neutral},
 };
 use crate::plan::expr::{Cone, Expr, ExprId, Stage, Term};
 use regard_ir::{
-    kernel::{BinOp, Buf, Builder, IdAxis, Val},
+    kernel::{Buf, Builder, Val},
     view::View,
 };
 
@@ -79,7 +73,14 @@ pub(crate) fn for_chunks(b: &mut Builder, extent: usize, inner: usize, init: &[V
     })
 }
 
-fn chunks_of_digit(b: &mut Builder, coarse: Option<DigitAt>, inner: usize, init: &[Val], body: ChunkBody) -> Vec<Val> {
+/// The chunks of one value of a coarse digit.
+pub(crate) fn chunks_of_digit(
+    b: &mut Builder,
+    coarse: Option<DigitAt>,
+    inner: usize,
+    init: &[Val],
+    body: ChunkBody,
+) -> Vec<Val> {
     let lanes = b.lanes() as usize;
     let whole = inner / lanes * lanes;
     let chunk = |base: Val, first: Option<Val>, count: usize| {
@@ -206,76 +207,6 @@ impl Context {
             Vec::new()
         })
     }
-}
-
-/// How a row program is cut into blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RowTiles {
-    /// Rows per block.
-    pub rows: usize,
-    /// Elements of the inner axis per block; all of it where there are reductions.
-    pub inner: usize,
-}
-
-/// Emits the body: `space` is `[rows, inner]`.
-pub(crate) fn emit(context: &Context, b: &mut Builder, cone: &Cone, output: Buf, tiles: RowTiles) {
-    let [rows, inner] = cone.space[..] else { panic!("a row program's space has two axes") };
-    let row_block = b.id(IdAxis::G0);
-    let first_row = b.mul_const(row_block, tiles.rows as i64);
-    let bound = b.add_const(first_row, tiles.rows as i64);
-    let all = b.i64(rows as i64);
-    let end = b.bin(BinOp::Min, bound, all);
-    let column_block = b.id(IdAxis::G1);
-    let lane_digit = lane_extent(cone, 1, inner);
-    b.for_loop((first_row, end), 1, 1, &[], |b, row, _| {
-        let start = Point::scalars(&[(row, rows)]);
-        context.stages(b, cone, RowAt { point: &start, number: row, writes: None });
-        let mut scope = Scope::new(cone, start);
-        context.row_values(b, &mut scope, 1);
-        let mut store = |b: &mut Builder, chunk: Chunk, _: Vec<Val>| {
-            let mut at = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
-            let value = context.root(b, &mut at);
-            store_at(b, output, &View::reshape(&[rows, inner], &[rows, inner]), &at.point, value);
-            Vec::new()
-        };
-        if tiles.inner >= inner {
-            for_chunks(b, inner, lane_digit, &[], &mut store);
-        } else {
-            split_inner(b, column_block, inner, lane_digit, tiles.inner, &mut store);
-        }
-        Vec::new()
-    });
-}
-
-/// The part of the inner axis that one block runs: `tile` elements starting at `block·tile`; both are
-/// multiples of the lane digit, or the lane digit is the whole axis.
-fn split_inner(b: &mut Builder, block: Val, inner: usize, lane_digit: usize, tile: usize, body: ChunkBody) {
-    let lanes = b.lanes() as i64;
-    let start = b.mul_const(block, tile as i64);
-    let all = b.i64(inner as i64);
-    if lane_digit == inner {
-        let bound = b.add_const(start, tile as i64);
-        let end = b.bin(BinOp::Min, bound, all);
-        b.for_loop((start, end), lanes, 1, &[], |b, base, _| {
-            let left = b.sub(all, base);
-            let width = b.i64(lanes);
-            let first = b.bin(BinOp::Min, left, width);
-            let first = (!inner.is_multiple_of(lanes as usize)).then_some(first);
-            let digits = vec![DigitAt { div: 1, extent: inner, value: base, lanes: true }];
-            body(b, Chunk { digits, first, count: lanes as usize }, Vec::new())
-        });
-        return;
-    }
-    let (coarse, per_tile) = (inner / lane_digit, tile / lane_digit);
-    let start = b.mul_const(block, per_tile as i64);
-    let bound = b.add_const(start, per_tile as i64);
-    let all = b.i64(coarse as i64);
-    let end = b.bin(BinOp::Min, bound, all);
-    b.for_loop((start, end), 1, 1, &[], |b, at, _| {
-        let digit = DigitAt { div: lane_digit, extent: coarse, value: at, lanes: false };
-        chunks_of_digit(b, Some(digit), lane_digit, &[], body);
-        Vec::new()
-    });
 }
 
 /// Writes the active lanes to the elements that `view` names.

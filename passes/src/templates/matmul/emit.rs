@@ -1,161 +1,29 @@
-//! The product template: pack, multiply, finish.
-//!
-//! ```text
-//!   block (batch, rows i0…i0+R, panels p0…p0+P)
-//!     pack    scratch[r, k] ← left(i0 + r, k)             stages, layer norm, gather, im2col happen here, once
-//!     for slice of `depth` of k, for panel p, for tile of `mr` rows:
-//!       acc[mr × nv] (+)= Σ_k scratch[r, k] · right[p][k, nv·L]   one broadcast, nv loads, mr·nv fma per k
-//!       tile ← acc;  after the last slice: root ← epilogue(tile)
-//! ```
-//!
-//! Packing ([`pack`]) is the only prologue, so the inner loop is always the same code. It is skipped where the left
-//! operand already lies in memory as the loop wants it ([`direct_rows`]). The right operand comes in
-//! panels of nv·L columns: packed once where it is constant, by the block itself where it is computed.
-//! A long reduction is cut into slices, so that a slice of all rows stays in the second-level cache and
-//! the rows that are broadcast stay in the first; sums then wait in scratch for all of the block's panels. Rows behind the last one repeat it and are not written.
+//! Emits a product.
 
-mod pack;
-
-pub(crate) use pack::packs_across;
-
-use super::{
-    index::{DigitAt, Point},
-    row::store_at,
-    value::{Context, Scope},
+use super::{ProductTiles, direct_rows, pack, pack::packs_across};
+use crate::{
+    plan::{Product, Right},
+    templates::{
+        Parameters,
+        expression::{
+            Context, Scope,
+            index::{DigitAt, Point},
+            rows::store_at,
+        },
+        register_tile::{Bases, Operands, multiply, remaining, vector_start},
+    },
 };
-use crate::plan::{Product, Right};
 use regard_ir::{
     kernel::{BinOp, Buf, Builder, IdAxis, Val},
     types::DType,
 };
 
-/// How a product is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ProductTiles {
-    /// Rows per block.
-    pub rows: usize,
-    /// Panels per block.
-    pub panels: usize,
-    /// Rows per register tile.
-    pub mr: usize,
-    /// Vectors per register tile.
-    pub nv: usize,
-    /// Steps of the reduction between visits to a register tile; divides its length.
-    pub depth: usize,
-}
-
-impl ProductTiles {
-    /// Columns per panel.
-    pub(crate) fn width(&self, lanes: u32) -> usize {
-        self.nv * lanes as usize
-    }
-    /// Blocks along batch, rows and panels.
-    pub(crate) fn grid(&self, product: &Product, lanes: u32) -> [u64; 3] {
-        let panels = product.n.div_ceil(self.width(lanes));
-        [product.batch as u64, product.m.div_ceil(self.rows) as u64, panels.div_ceil(self.panels) as u64]
-    }
-    /// Distance of packed rows: rows a multiple of 4 KiB apart would share one set of the first-level cache.
-    pub(crate) fn row_stride(k: usize) -> usize {
-        if k.is_multiple_of(1024) { k + 16 } else { k }
-    }
-}
-
-/// A tile product's operands in scratch or memory.
-pub(crate) struct Operands {
-    /// Rows to broadcast from.
-    pub left: Buf,
-    /// Distance of those rows.
-    pub left_stride: usize,
-    /// Columns to load.
-    pub right: Buf,
-    /// Distance of consecutive k.
-    pub right_stride: usize,
-    /// Length of the reduction.
-    pub k: usize,
-}
-
-/// The distance of rows, where the left operand is a tensor in memory whose rows the inner loop can
-/// broadcast from as they are: neighbours along k, whole register tiles, not all rows in one cache set.
-pub(crate) fn direct_rows(product: &Product, mr: usize) -> Option<usize> {
-    const SET_STRIDE: i64 = 1024;
-    if !product.left.stages.is_empty() {
-        return None;
-    }
-    let (_, view) = product.left.plain_load()?;
-    let [coord] = &view.coords[..] else { return None };
-    let whole =
-        |axis: usize, extent: usize| coord.digits.iter().find(|d| d.axis == axis && d.div == 1 && d.extent == extent);
-    let (row, k) = (whole(1, product.m)?, whole(2, product.k)?);
-    let plain = coord.is_plain() && coord.offset == 0 && coord.digits.len() == 2 && k.mul == 1;
-    let fits = product.m.is_multiple_of(mr) && row.mul % SET_STRIDE != 0;
-    (plain && fits && product.batch == 1).then_some(row.mul as usize)
-}
-
-/// Where a register tile reads and writes, in elements from the start of each buffer.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Bases {
-    /// First row, first k of the left operand.
-    pub left: Option<Val>,
-    /// First k of the panel.
-    pub right: Option<Val>,
-    /// The sums.
-    pub tile: Option<Val>,
-}
-
-/// `tile[mr][nv·L] = start + Σ_k left[r, k] · right[k, v·L]`; `start` is the tile itself where `continues`.
-pub(crate) fn multiply(
-    b: &mut Builder,
-    fma: bool,
-    at: &Operands,
-    bases: Bases,
-    (mr, nv): (usize, usize),
-    tile: Buf,
-    continues: bool,
-) {
-    let lanes = b.lanes() as usize;
-    let place = |i: usize| (i * lanes) as i64;
-    let start: Vec<Val> = if continues {
-        (0..mr * nv).map(|i| b.load(b.addr_off(tile, bases.tile, place(i)))).collect()
-    } else {
-        vec![b.vf32(0.0); mr * nv]
-    };
-    let bounds = (b.i64(0), b.i64(at.k as i64));
-    let unroll = if at.k.is_multiple_of(4) { 4 } else { 1 };
-    let sums = b.for_loop(bounds, 1, unroll, &start, |b, k, sums| {
-        let mut sums = sums.to_vec();
-        let line = b.mul_const(k, at.right_stride as i64);
-        let line = bases.right.map_or(line, |base| b.add(base, line));
-        let columns: Vec<Val> = (0..nv).map(|v| b.load(b.addr_off(at.right, Some(line), place(v)))).collect();
-        let row = bases.left.map_or(k, |base| b.add(base, k));
-        for r in 0..mr {
-            let left = b.bcast(b.addr_off(at.left, Some(row), (r * at.left_stride) as i64));
-            for (v, &column) in columns.iter().enumerate() {
-                sums[r * nv + v] = multiply_add(b, fma, left, column, sums[r * nv + v]);
-            }
-        }
-        sums
-    });
-    for (i, &sum) in sums.iter().enumerate() {
-        b.store(sum, b.addr_off(tile, bases.tile, place(i)));
-    }
-}
-
-/// x·y + z, fused where that is one instruction.
-pub(crate) fn multiply_add(b: &mut Builder, fma: bool, x: Val, y: Val, z: Val) -> Val {
-    if fma {
-        return b.fma(x, y, z);
-    }
-    let product = b.mul(x, y);
-    b.add(product, z)
-}
-
-/// Emits the body; `constant` is the packed right operand where it is one.
-pub(crate) fn emit(
+/// Emits the body.
+pub(super) fn emit(
     context: &Context,
     b: &mut Builder,
     product: &Product,
-    constant: Option<Buf>,
-    output: Buf,
+    Parameters { panels: constant, output }: Parameters,
     tiles: ProductTiles,
 ) {
     let width = tiles.width(b.lanes());
@@ -212,20 +80,21 @@ fn bounded(b: &mut Builder, start: Val, tile: usize, all: usize) -> Val {
     b.bin(BinOp::Min, left, tile_val)
 }
 
-struct Block<'a> {
-    context: &'a Context,
-    product: &'a Product,
-    tiles: ProductTiles,
-    batch: Val,
-    first_row: Val,
-    first_panel: Val,
+/// Rows times panels of one batch, and what its kernel is made of.
+pub(super) struct Block<'a> {
+    pub(super) context: &'a Context,
+    pub(super) product: &'a Product,
+    pub(super) tiles: ProductTiles,
+    pub(super) batch: Val,
+    pub(super) first_row: Val,
+    pub(super) first_panel: Val,
     /// Rows of this block that exist.
-    rows: Val,
-    operands: Operands,
+    pub(super) rows: Val,
+    pub(super) operands: Operands,
     /// Where this block's rows begin in the left operand, if not at its start.
-    origin: Option<Val>,
-    tile: Buf,
-    output: Buf,
+    pub(super) origin: Option<Val>,
+    pub(super) tile: Buf,
+    pub(super) output: Buf,
 }
 
 impl Block<'_> {
@@ -354,30 +223,4 @@ impl Panels<'_> {
             Vec::new()
         });
     }
-}
-
-/// Where the vector at `column + offset` begins. One behind the last column has no active lanes, but what is the
-/// same for all lanes is read all the same, so it begins where the last one does.
-pub(crate) fn vector_start(b: &mut Builder, column: Val, offset: usize, n: usize, width: usize) -> Val {
-    let start = b.add_const(column, offset as i64);
-    if n.is_multiple_of(width) {
-        return start;
-    }
-    let lanes = b.lanes() as usize;
-    let last = b.i64(((n - 1) / lanes * lanes) as i64);
-    b.bin(BinOp::Min, start, last)
-}
-
-/// How many of the lanes at `column + offset` lie below `n`; nothing where panels of `width` divide `n`.
-pub(crate) fn remaining(b: &mut Builder, column: Val, offset: usize, n: usize, width: usize) -> Option<Val> {
-    if n.is_multiple_of(width) {
-        return None;
-    }
-    let lanes = b.lanes() as i64;
-    let from = b.add_const(column, offset as i64);
-    let all = b.i64(n as i64);
-    let left = b.sub(all, from);
-    let (zero, most) = (b.i64(0), b.i64(lanes));
-    let left = b.bin(BinOp::Min, left, most);
-    Some(b.bin(BinOp::Max, left, zero))
 }

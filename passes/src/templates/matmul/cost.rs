@@ -10,19 +10,20 @@
 //!   L2 ─ L3     panels stay in the second level while blocks of rows pass, or come again with each block
 //! ```
 
-use super::{
-    Event, Level, Setting, Work,
-    expression::{Price, Walk, price},
-    share,
-};
+use super::{ProductTiles, direct_rows, pack::packs_across};
 use crate::{
-    lower::{ProductTiles, direct_rows, packs_across, unit_of},
     plan::{Product, Right},
+    templates::{
+        Pricing, Sizes,
+        cost::{Event, L1, L2, Setting, Work, share},
+        expression::price::{Price, Walk, price},
+        unit_of,
+    },
 };
 use regard_ir::target::Target;
 
 /// What the cost depends on apart from tiles.
-pub(crate) struct Parts<'a> {
+pub(super) struct ProductCost<'a> {
     product: &'a Product,
     left: Price,
     /// Whether lanes run across rows as the left operand is packed.
@@ -32,10 +33,11 @@ pub(crate) struct Parts<'a> {
     /// Whether rows can be read from memory as they are, where tiles divide them.
     direct: bool,
     cold: bool,
+    target: &'a Target,
 }
 
-impl<'a> Parts<'a> {
-    pub(crate) fn new(product: &'a Product, setting: &Setting) -> Self {
+impl<'a> ProductCost<'a> {
+    pub(super) fn new(product: &'a Product, setting: &Setting<'a>) -> Self {
         let across = packs_across(product, unit_of(setting.target), setting.target.lanes);
         let (axis, walk) = if across { ((1, product.m), Walk::Straight) } else { ((2, product.k), Walk::Digits) };
         Self {
@@ -49,24 +51,8 @@ impl<'a> Parts<'a> {
             epilogue: price(&product.epilogue, (2, product.n), Walk::Straight, setting),
             direct: direct_rows(product, 1).is_some(),
             cold: setting.cold && matches!(product.right, Right::Constant(_)),
+            target: setting.target,
         }
-    }
-
-    pub(crate) fn agrees_with(&self, other: &Parts) -> bool {
-        let sizes = |p: &Product| [p.batch, p.m, p.k, p.n];
-        let prices = |parts: &Parts| (parts.left, parts.right, parts.epilogue);
-        sizes(self.product) == sizes(other.product)
-            && prices(self) == prices(other)
-            && (self.across, self.direct, self.cold) == (other.across, other.direct, other.cold)
-    }
-
-    pub(crate) fn work(&self, tiles: &ProductTiles, target: &Target) -> Work {
-        let counts = Counts::new(self, tiles, target);
-        let mut work = Work { blocks: counts.blocks as u64, ..Work::default() };
-        self.instructions(&counts, target, &mut work);
-        self.near(&counts, target, &mut work);
-        self.far(&counts, target, &mut work);
-        work
     }
 
     fn instructions(&self, c: &Counts, target: &Target, work: &mut Work) {
@@ -80,13 +66,13 @@ impl<'a> Parts<'a> {
         }
         work.events[Event::Finish] = c.finished;
         work.events[Event::FinishRow] = c.finished_rows;
-        work.cross(Level::L1, c.finished * 2.0 * vector);
+        work.cross(L1, c.finished * 2.0 * vector);
         work.express(self.epilogue.vector, c.finished);
         work.express(self.epilogue.row, c.finished_rows);
         work.events[Event::Pack] = c.packed_left + c.packed_right;
         work.events[Event::PackRow] = c.packed_rows;
         work.events[Event::Shuffle] = c.turned * f64::from(target.lanes.ilog2());
-        work.cross(Level::L1, (c.packed_left + c.packed_right) * vector);
+        work.cross(L1, (c.packed_left + c.packed_right) * vector);
         work.express(self.left.vector, c.packed_left);
         work.express(self.left.row, c.packed_rows);
         if let Some(right) = &self.right {
@@ -99,13 +85,13 @@ impl<'a> Parts<'a> {
         let (tiles, p) = (c.tiles, self.product);
         let slice = 4.0 * (tiles.depth * c.width) as f64;
         let rows = 4.0 * (tiles.mr * tiles.depth) as f64;
-        let panel_stays = slice + rows <= share(target.l1_bytes);
-        let rows_stay = slice + 4.0 * (tiles.rows * tiles.depth) as f64 <= share(target.l1_bytes);
+        let panel_stays = slice + rows <= share(target.levels[L1].bytes);
+        let rows_stay = slice + 4.0 * (tiles.rows * tiles.depth) as f64 <= share(target.levels[L1].bytes);
         let panel_visits = if panel_stays { c.panel_entries * c.slices } else { c.visits };
         let row_bytes = if rows_stay { c.blocks * 4.0 * (tiles.rows * p.k) as f64 } else { c.visits * rows };
         let sums = if c.slices > 1.0 { c.visits * 8.0 * (tiles.mr * c.width) as f64 } else { 0.0 };
         let packed = 8.0 * (c.packed_left + c.packed_right) * f64::from(target.lanes);
-        work.cross(Level::L2, panel_visits * slice + row_bytes + sums + packed + self.written());
+        work.cross(L2, panel_visits * slice + row_bytes + sums + packed + self.written());
     }
 
     /// Beyond the second level: what a block brings along that the block before did not leave there.
@@ -118,24 +104,42 @@ impl<'a> Parts<'a> {
         let footprint = right * batches + left + written;
         let block = 4.0 * (tiles.rows * p.k) as f64;
         // What is read and written on the way takes the other half.
-        let stays = right + block <= target.l2_bytes as f64 / 2.0;
+        let stays = right + block <= target.levels[L2].bytes as f64 / 2.0;
         let again = if stays { batches } else { p.batch as f64 * c.row_blocks };
-        let left_again = if c.column_blocks > 1.0 && block > share(target.l2_bytes) { c.column_blocks } else { 1.0 };
-        if footprint > share(target.l2_bytes) {
-            work.cross(Level::L3, right * again + left * left_again + written);
-        } else if self.cold {
-            work.cross(Level::L3, right);
-        }
-        if footprint > share(target.l3_bytes) {
-            work.cross(Level::Memory, footprint);
-        } else if self.cold {
-            work.cross(Level::Memory, right);
+        for (level, before) in target.levels_beyond(L2 + 1) {
+            let left_again = if c.column_blocks > 1.0 && block > share(before) { c.column_blocks } else { 1.0 };
+            let nearest = right * again + left * left_again + written;
+            if footprint > share(before) {
+                work.cross(level, if level == L2 + 1 { nearest } else { footprint });
+            } else if self.cold {
+                work.cross(level, right);
+            }
         }
     }
 
     /// Bytes of the result, and of what its epilogue reads with it.
     fn written(&self) -> f64 {
         (self.product.batch * self.product.m * self.product.n) as f64 * (8.0 + self.epilogue.streamed)
+    }
+}
+
+impl Pricing for ProductCost<'_> {
+    fn work(&self, sizes: Sizes) -> Work {
+        let (tiles, target) = (ProductTiles::from(sizes), self.target);
+        let counts = Counts::new(self, &tiles, target);
+        let mut work = Work { blocks: counts.blocks as u64, ..Work::default() };
+        self.instructions(&counts, target, &mut work);
+        self.near(&counts, target, &mut work);
+        self.far(&counts, target, &mut work);
+        work
+    }
+
+    fn key(&self) -> Option<Vec<u64>> {
+        let Product { batch, m, k, n, .. } = *self.product;
+        let sizes = [batch, m, k, n].map(|size| size as u64);
+        let facts = [self.across, self.direct, self.cold, self.right.is_some()].map(u64::from);
+        let prices = [Some(self.left), self.right, Some(self.epilogue)].into_iter().flatten();
+        Some(sizes.into_iter().chain(facts).chain(prices.flat_map(|price| price.key())).collect())
     }
 }
 
@@ -168,7 +172,7 @@ struct Counts<'a> {
 }
 
 impl<'a> Counts<'a> {
-    fn new(parts: &Parts, tiles: &'a ProductTiles, target: &Target) -> Self {
+    fn new(parts: &ProductCost, tiles: &'a ProductTiles, target: &Target) -> Self {
         let p = parts.product;
         let width = tiles.width(target.lanes);
         let [batch, row_blocks, column_blocks] = tiles.grid(p, target.lanes).map(|n| n as usize);

@@ -1,66 +1,26 @@
-//! The sliding template: every pixel attends to the window around it, lanes along the pixels of a row.
-//!
-//! ```text
-//!   block (head, rows i0…i0+R of the map)
-//!     pack   keys[d, y, x], values[c, y, x]             all that the windows of these rows see, what lies outside included
-//!     for row i, for L of its pixels:
-//!       pack   q[d, pixel]
-//!       s[a, b, pixel] = Σ_d q[d, pixel] · keys[d, i + a, pixel + b]       the keys of L pixels lie side by side
-//!       s ← scale, terms, mask;  m = max s;  p = exp(s − m);  w = 1 / Σ p        lane by lane
-//!       y[c, pixel]    = w · Σ p[a, b, pixel] · values[c, i + a, pixel + b]
-//!       root ← epilogue(yᵀ)                           pixel by pixel
-//! ```
-//!
-//! A window of k × k pixels is read k² times from scratch and about 1 + k/R times from memory, no vector has idle lanes
-//! however short a head is, and no reduction goes across lanes. Terms that the pixel and a row or a column
-//! of the window decide, such as those of relative positions, are computed k times each, not k².
+//! Emits attention to neighbourhoods.
 
-use super::{
-    index::{DigitAt, Point},
-    product::{multiply_add, remaining, vector_start},
-    row::{Chunk, for_chunks, lane_extent, store_at},
-    value::{Context, Scope},
-};
-use crate::plan::{
-    Attend,
-    expr::{Cone, Expr, ExprId},
-    neighbourhood::Neighbourhood,
+use super::{HaloTile, SlideTiles};
+use crate::{
+    plan::{
+        Attend,
+        expr::{Cone, Expr, ExprId},
+        neighbourhood::Neighbourhood,
+    },
+    templates::{
+        expression::{
+            Context, Scope,
+            index::{DigitAt, Point},
+            rows::{Chunk, for_chunks, lane_extent, store_at},
+        },
+        register_tile::{multiply_add, remaining, vector_start},
+    },
 };
 use regard_ir::{
     id::IdVec,
     kernel::{BinOp, Buf, Builder, CmpOp, IdAxis, Unit, Val, math},
     types::DType,
 };
-
-/// How sliding attention is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SlideTiles {
-    /// Rows of the map per block.
-    pub rows: usize,
-    /// Channels of a value summed at once; divides their number.
-    pub sums: usize,
-}
-
-/// How a block's scratch is laid out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Room {
-    /// Rows that a block's windows see.
-    pub rows: usize,
-    /// Columns packed, whole vectors.
-    pub columns: usize,
-}
-
-impl SlideTiles {
-    /// Blocks along heads and rows of the map.
-    pub(crate) fn grid(&self, attend: &Attend, near: &Neighbourhood) -> [u64; 3] {
-        [near.maps(attend) as u64, near.map[0].div_ceil(self.rows) as u64, 1]
-    }
-    /// What a channel takes in scratch.
-    pub(crate) fn room(&self, near: &Neighbourhood, lanes: usize) -> Room {
-        let columns = near.map[1].next_multiple_of(lanes) + near.size[1] - 1;
-        Room { rows: self.rows + near.size[0] - 1, columns: columns.next_multiple_of(lanes) }
-    }
-}
 
 /// Which parts of a key's place a term depends on: row of the window, column of the window.
 type Parts = [bool; 2];
@@ -70,7 +30,7 @@ struct Block<'a> {
     attend: &'a Attend,
     near: Neighbourhood,
     sums: usize,
-    room: Room,
+    halo: HaloTile,
     head: Val,
     keys: Option<Buf>,
     queries: Option<Buf>,
@@ -94,15 +54,21 @@ struct Pixels {
 }
 
 /// Emits the body.
-pub(crate) fn emit(context: &Context, b: &mut Builder, attend: &Attend, output: Buf, tiles: SlideTiles) {
-    let near = Neighbourhood::of(attend).expect("the schedule was checked");
+pub(super) fn emit(
+    context: &Context,
+    b: &mut Builder,
+    attend: &Attend,
+    near: Neighbourhood,
+    output: Buf,
+    tiles: SlideTiles,
+) {
     let lanes = b.lanes() as usize;
-    let room = tiles.room(&near, lanes);
+    let halo = tiles.halo(&near, lanes);
     let mut scratch = |name: &str, len: usize| b.scratch(name, DType::F32, len as u64);
     let dim = attend.products.as_ref().map(|products| products.dim);
-    let keys = dim.map(|dim| scratch("keys", dim * room.rows * room.columns));
+    let keys = dim.map(|dim| scratch("keys", dim * halo.rows * halo.columns));
     let queries = dim.map(|dim| scratch("queries", dim * lanes));
-    let values = scratch("values", attend.value_dim * room.rows * room.columns);
+    let values = scratch("values", attend.value_dim * halo.rows * halo.columns);
     let scores = scratch("scores", attend.keys * lanes);
     let padded = attend.value_dim.next_multiple_of(lanes);
     let summed = scratch("summed", padded * lanes);
@@ -113,7 +79,7 @@ pub(crate) fn emit(context: &Context, b: &mut Builder, attend: &Attend, output: 
     }
     let (head, tile) = (b.id(IdAxis::G0), b.id(IdAxis::G1));
     let block =
-        Block { context, attend, near, sums: tiles.sums, room, head, keys, queries, values, scores, summed, turned };
+        Block { context, attend, near, sums: tiles.sums, halo, head, keys, queries, values, scores, summed, turned };
     let top = b.mul_const(tile, tiles.rows as i64);
     if let (Some(keys), Some(products)) = (keys, &attend.products) {
         block.pack(b, &products.keys, products.dim, keys, top);
@@ -148,7 +114,7 @@ pub(crate) fn emit(context: &Context, b: &mut Builder, attend: &Attend, output: 
 impl Block<'_> {
     /// Elements of one channel.
     fn plane(&self) -> i64 {
-        (self.room.rows * self.room.columns) as i64
+        (self.halo.rows * self.halo.columns) as i64
     }
 
     /// A pixel of the map: the first axis of every cone's space.
@@ -180,7 +146,7 @@ impl Block<'_> {
 
     /// Channels of what the windows see, channel by channel: `to[c, y, x]`.
     fn pack(&self, b: &mut Builder, cone: &Cone, channels: usize, to: Buf, top: Val) {
-        let (step, columns, plane) = (self.width(b), self.room.columns, self.plane());
+        let (step, columns, plane) = (self.width(b), self.halo.columns, self.plane());
         b.for_const(columns as u64, step, &[], |b, x, _| {
             let across: Vec<(Val, Val)> = (0..step)
                 .map(|lane| {
@@ -188,7 +154,7 @@ impl Block<'_> {
                     self.meeting(b, at, 1)
                 })
                 .collect();
-            b.for_const(self.room.rows as u64, 1, &[], |b, y, _| {
+            b.for_const(self.halo.rows as u64, 1, &[], |b, y, _| {
                 let at = b.add(top, y);
                 let (row, down) = self.meeting(b, at, 0);
                 let points = across.iter().map(|&(column, over)| {
@@ -321,7 +287,7 @@ impl Block<'_> {
     /// Where row `a` of the first pixel's window begins in a packed channel.
     fn place(&self, b: &mut Builder, at: &Pixels, a: Val) -> Val {
         let row = b.add(at.line, a);
-        let row = b.mul_const(row, self.room.columns as i64);
+        let row = b.mul_const(row, self.halo.columns as i64);
         b.add(row, at.column)
     }
 

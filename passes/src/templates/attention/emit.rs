@@ -1,52 +1,21 @@
-//! The attention template: one head at a time, scores never leave the core.
-//!
-//! ```text
-//!   block (head, queries q0…q0+R)
-//!     pack   keysᵀ[d, j], values[j, c]
-//!     for tile of `mr` queries:
-//!       pack   q[r, d]
-//!       s[r, j]  = Σ_d q[r, d] · keysᵀ[d, j]            mr × nv vectors of keys
-//!       s[r, j]  ← scale, bias, mask;  m[r] = max_j s     keys behind the last one are −∞
-//!       p[r, j]  = exp(s[r, j] − m[r]);  w[r] = 1 / Σ_j p
-//!       y[r, c]  = w[r] · Σ_j p[r, j] · values[j, c];  root ← epilogue(y)
-//! ```
-//!
-//! Where a softmax over queries takes part, the block goes on as `bidirectional.rs` says. A fully masked row has m = −∞; it is raised to the smallest finite number, every p is then 0 and so is
-//! w, so the row is zeros and never NaN.
+//! Emits attention over keys; the other directions go on from its blocks.
 
-use super::{
-    bidirectional,
-    index::Point,
-    product::{Bases, Operands, multiply},
-    row::{Chunk, for_chunks, lane_extent, store_at},
-    seen,
-    value::{Context, Scope},
+use super::{AttendTiles, bidirectional, seen};
+use crate::{
+    plan::{Attend, Keys, expr::Cone},
+    templates::{
+        expression::{
+            Context, Scope,
+            index::{Point, active_lanes},
+            rows::{Chunk, for_chunks, lane_extent, store_at},
+        },
+        register_tile::{Bases, Operands, multiply, remaining, vector_start},
+    },
 };
-use crate::plan::{Attend, Keys, expr::Cone};
 use regard_ir::{
     kernel::{Addr, BinOp, Buf, Builder, CmpOp, IdAxis, ReduceOp, Unit, Val, math},
     types::DType,
 };
-
-/// How attention is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct AttendTiles {
-    /// Queries per block.
-    pub queries: usize,
-    /// Queries per register tile.
-    pub mr: usize,
-    /// Vectors of keys per register tile.
-    pub key_vectors: usize,
-    /// Vectors of a value per register tile.
-    pub value_vectors: usize,
-}
-
-impl AttendTiles {
-    /// Blocks along heads and query tiles.
-    pub(crate) fn grid(&self, attend: &Attend) -> [u64; 3] {
-        [attend.batch as u64, attend.queries.div_ceil(self.queries) as u64, 1]
-    }
-}
 
 /// What a block keeps for itself.
 pub(super) struct Scratch {
@@ -102,13 +71,13 @@ pub(crate) fn emit(context: &Context, b: &mut Builder, attend: &Attend, output: 
 
 fn declare(b: &mut Builder, attend: &Attend, tiles: AttendTiles) -> Scratch {
     let lanes = b.lanes() as usize;
-    let padded_keys = attend.keys.next_multiple_of(tiles.key_vectors * lanes);
+    let padded_keys = attend.keys.next_multiple_of(tiles.keys * lanes);
     // Whole tiles of keys are multiplied where some are passed over.
     let rows_of_values = if attend.seen.is_some() { padded_keys } else { attend.keys };
-    let padded_dim = attend.value_dim.next_multiple_of(tiles.value_vectors * lanes);
+    let padded_dim = attend.value_dim.next_multiple_of(tiles.values * lanes);
     let mut scratch = |name: &str, len: usize| b.scratch(name, DType::F32, len as u64);
     let dim = attend.products.as_ref().map(|p| p.dim);
-    let sums = tiles.mr * tiles.key_vectors.max(tiles.value_vectors) * lanes;
+    let sums = tiles.mr * tiles.keys.max(tiles.values) * lanes;
     let rows = if attend.inverse_values.is_some() { attend.queries.next_multiple_of(tiles.mr) } else { tiles.mr };
     Scratch {
         keys: dim.map(|d| scratch("keys", d * padded_keys)),
@@ -243,7 +212,7 @@ impl Block<'_> {
     pub(crate) fn score(&self, b: &mut Builder, query: Val, base: Option<Val>) {
         let Some(operands) = self.pack_queries(b, query) else { return };
         let stride = self.scratch.padded_keys;
-        self.tile_product(b, &operands, self.tiles.key_vectors, stride, |b, column, r, from, to| {
+        self.tile_product(b, &operands, self.tiles.keys, stride, |b, column, r, from, to| {
             let row = b.mul_const(r, stride as i64);
             let row = base.map_or(row, |base| b.add(base, row));
             let at = b.add(row, column);
@@ -338,7 +307,7 @@ impl Block<'_> {
             }
             let mut value = self.context.root(b, &mut here);
             if chunk.first.is_some() {
-                let active = super::index::active_lanes(b, &point);
+                let active = active_lanes(b, &point);
                 value = b.select(active, value, lowest);
             }
             b.store(value, b.addr(self.scratch.scores, at));
@@ -410,7 +379,7 @@ impl Block<'_> {
             let sum = |b: &mut Builder, left: Buf, right: Buf, tile: Buf| {
                 let k = self.attend.keys;
                 let operands = Operands { left, left_stride: *padded_keys, right, right_stride: *padded_dim, k };
-                multiply(b, self.context.fma, &operands, bases, (self.tiles.mr, self.tiles.value_vectors), tile, false);
+                multiply(b, self.context.fma, &operands, bases, (self.tiles.mr, self.tiles.values), tile, false);
             };
             values.iter().for_each(|&values| sum(b, *scores, values, *tile));
             inverse.iter().for_each(|inverse| sum(b, inverse.exponentials, inverse.values, inverse.tile));
@@ -420,7 +389,7 @@ impl Block<'_> {
 
     /// Runs `body` for each tile of the columns of values.
     pub(crate) fn columns(&self, b: &mut Builder, body: impl Fn(&mut Builder, Val)) {
-        let width = self.tiles.value_vectors * b.lanes() as usize;
+        let width = self.tiles.values * b.lanes() as usize;
         b.for_const(self.scratch.padded_dim as u64, width as i64, &[], |b, column, _| {
             body(b, column);
             Vec::new()
@@ -431,7 +400,7 @@ impl Block<'_> {
     pub(crate) fn finish_rows(&self, b: &mut Builder, query: Val, end: Val, column: Val, output: Buf) {
         let Scratch { values, tile, inverse, .. } = &self.scratch;
         let lanes = b.lanes() as usize;
-        let width = self.tiles.value_vectors * lanes;
+        let width = self.tiles.values * lanes;
         let left = b.sub(end, query);
         let most = b.i64(self.tiles.mr as i64);
         let count = b.bin(BinOp::Min, left, most);
@@ -440,7 +409,7 @@ impl Block<'_> {
             let from = b.mul_const(r, width as i64);
             let row = b.add(query, r);
             let weight = values.map(|_| b.bcast(b.addr(self.scratch.weights, r)));
-            for v in 0..self.tiles.value_vectors {
+            for v in 0..self.tiles.values {
                 let at = |tile: Buf| Addr { buf: tile, index: Some(from), offset: (v * lanes) as i64 };
                 let forward = weight.map(|weight| {
                     let sum = b.load(at(*tile));
@@ -459,9 +428,9 @@ impl Block<'_> {
 
     fn finish(&self, b: &mut Builder, output: Buf, row: Val, column: Val, offset: usize, value: Val) {
         let attend = self.attend;
-        let width = self.tiles.value_vectors * b.lanes() as usize;
-        let first = super::product::remaining(b, column, offset, attend.value_dim, width);
-        let base = super::product::vector_start(b, column, offset, attend.value_dim, width);
+        let width = self.tiles.values * b.lanes() as usize;
+        let first = remaining(b, column, offset, attend.value_dim, width);
+        let base = vector_start(b, column, offset, attend.value_dim, width);
         let point = Point::scalars(&[(self.head, attend.batch), (row, attend.queries)]).with_lanes(
             base,
             attend.value_dim,

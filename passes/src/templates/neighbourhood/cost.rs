@@ -5,89 +5,46 @@
 //!   tile        L pixels of a row: queries transposed, k² scores each, k² exponentials, weighted sums
 //! ```
 
-use super::{
-    Event, Level, Setting, Work,
-    expression::{Cost, Price, Walk, function_cost, price},
-    share,
-};
+use super::SlideTiles;
 use crate::{
-    lower::SlideTiles,
     plan::{Attend, neighbourhood::Neighbourhood},
+    templates::{
+        Pricing, Sizes,
+        cost::{Event, L1, L2, Setting, Work, share},
+        expression::price::{Cost, Price, Walk, function_cost, price},
+    },
 };
 use regard_ir::{kernel::math, target::Target};
 
 /// What the cost depends on apart from tiles.
-pub(crate) struct Parts<'a> {
+pub(super) struct SlideCost<'a> {
     attend: &'a Attend,
     near: Neighbourhood,
     /// Queries and keys.
     products: Option<[Price; 2]>,
-    values: Price,
+    values: Option<Price>,
     scores: Price,
     epilogue: Price,
     exponential: Cost,
+    target: &'a Target,
 }
 
-impl<'a> Parts<'a> {
-    pub(crate) fn new(attend: &'a Attend, setting: &Setting) -> Option<Self> {
-        let (near, values) = (Neighbourhood::of(attend)?, attend.values.as_ref()?);
+impl<'a> SlideCost<'a> {
+    pub(super) fn new(attend: &'a Attend, near: Neighbourhood, setting: &Setting<'a>) -> Self {
         let along_pixels = (0, near.map[1]);
-        Some(Self {
+        Self {
             attend,
             near,
             products: attend
                 .products
                 .as_ref()
                 .map(|p| [&p.queries, &p.keys].map(|cone| price(cone, (2, p.dim), Walk::Digits, setting))),
-            values: price(values, (2, attend.value_dim), Walk::Digits, setting),
+            values: attend.values.as_ref().map(|cone| price(cone, (2, attend.value_dim), Walk::Digits, setting)),
             scores: price(&attend.scores, along_pixels, Walk::Straight, setting),
             epilogue: price(&attend.epilogue, (2, attend.value_dim), Walk::Straight, setting),
             exponential: function_cost(&|b, x| math::exp(b, x, setting.target.fma), setting.target),
-        })
-    }
-
-    pub(crate) fn work(&self, tiles: &SlideTiles, target: &Target) -> Work {
-        let (a, near, lanes) = (self.attend, &self.near, target.lanes as usize);
-        let ([rows, columns], vector) = (near.size, 4.0 * lanes as f64);
-        let blocks = tiles.grid(a, near).iter().product::<u64>();
-        let mut work = Work { blocks, ..Work::default() };
-        let blocks = blocks as f64;
-        // Vectors of pixels, all rows of the map.
-        let visits = (near.maps(a) * near.map[0] * near.map[1].div_ceil(lanes)) as f64;
-        let room = tiles.room(near, lanes);
-        let seen = blocks * (room.rows * room.columns) as f64;
-        self.pack(&self.values, seen, target, &mut work);
-        if let (Some([queries, keys]), Some(products)) = (&self.products, &a.products) {
-            self.pack(keys, seen, target, &mut work);
-            self.pack(queries, visits * lanes as f64, target, &mut work);
-            work.multiply_loading((1, columns), split(target), visits * (rows * products.dim) as f64, target);
-            work.visit(visits * rows as f64, 0.0, target);
+            target: setting.target,
         }
-        let scores = visits * a.keys as f64;
-        work.express(self.scores.vector, scores);
-        work.express(self.scores.row, visits);
-        work.express(self.exponential, scores);
-        work.flops += scores * 3.0 * lanes as f64;
-        work.events[Event::Softmax] = scores;
-        work.cross(Level::L1, scores * 3.0 * vector);
-        let sums = visits * (a.value_dim / tiles.sums) as f64;
-        work.multiply_loading((1, tiles.sums), split(target), sums * a.keys as f64, target);
-        work.visit(sums, 0.0, target);
-        // Sums are turned back, and finished pixel by pixel.
-        let padded = a.value_dim.next_multiple_of(lanes) as f64;
-        work.flops += visits * (a.value_dim + 1) as f64 * lanes as f64;
-        work.events[Event::Shuffle] += visits * padded * f64::from(target.lanes.ilog2());
-        work.events[Event::Move] += visits * 4.0 * padded;
-        work.cross(Level::L1, visits * 4.0 * padded * vector);
-        let rows = (near.maps(a) * near.map[0] * near.map[1]) as f64;
-        let finished = rows * (padded / lanes as f64);
-        work.events[Event::Finish] = finished;
-        work.events[Event::FinishRow] = rows;
-        work.cross(Level::L1, finished * 2.0 * vector);
-        work.express(self.epilogue.vector, finished);
-        work.express(self.epilogue.row, rows);
-        self.traffic(seen, target, &mut work);
-        work
     }
 
     /// So many pixels read along channels, transposed and stored.
@@ -96,7 +53,7 @@ impl<'a> Parts<'a> {
         work.events[Event::Pack] += vectors;
         work.events[Event::PackRow] += pixels;
         work.events[Event::Shuffle] += vectors * f64::from(target.lanes.ilog2());
-        work.cross(Level::L1, vectors * 4.0 * lanes);
+        work.cross(L1, vectors * 4.0 * lanes);
         work.express(price.vector, vectors);
         work.express(price.row, pixels);
     }
@@ -110,20 +67,66 @@ impl<'a> Parts<'a> {
         let moved = a.batch as f64 * (per_pixel + per_key);
         // Written once, and read by each row of the windows.
         let again = if 4.0 * (dim + a.value_dim) as f64 * (self.near.size[0] * self.near.map[1]) as f64
-            <= share(target.l1_bytes)
+            <= share(target.levels[L1].bytes)
         {
             2.0
         } else {
             1.0 + self.near.size[0] as f64
         };
-        work.cross(Level::L2, packed * again + moved);
+        work.cross(L2, packed * again + moved);
         let tensors = 4.0 * (a.batch * (2 * dim + 2 * a.value_dim)) as f64 + moved;
-        for level in [Level::L3, Level::Memory] {
-            let holds = if level == Level::L3 { target.l2_bytes } else { target.l3_bytes };
-            if tensors > share(holds) {
+        for (level, before) in target.levels_beyond(L2 + 1) {
+            if tensors > share(before) {
                 work.cross(level, tensors);
             }
         }
+    }
+}
+
+impl Pricing for SlideCost<'_> {
+    fn work(&self, sizes: Sizes) -> Work {
+        let (tiles, target) = (SlideTiles::from(sizes), self.target);
+        let (a, near, lanes) = (self.attend, &self.near, target.lanes as usize);
+        let ([rows, columns], vector) = (near.size, 4.0 * lanes as f64);
+        let blocks = tiles.grid(a, near).iter().product::<u64>();
+        let mut work = Work { blocks, ..Work::default() };
+        let blocks = blocks as f64;
+        // Vectors of pixels, all rows of the map.
+        let visits = (near.maps(a) * near.map[0] * near.map[1].div_ceil(lanes)) as f64;
+        let halo = tiles.halo(near, lanes);
+        let seen = blocks * (halo.rows * halo.columns) as f64;
+        self.values.iter().for_each(|values| self.pack(values, seen, target, &mut work));
+        if let (Some([queries, keys]), Some(products)) = (&self.products, &a.products) {
+            self.pack(keys, seen, target, &mut work);
+            self.pack(queries, visits * lanes as f64, target, &mut work);
+            work.multiply_loading((1, columns), split(target), visits * (rows * products.dim) as f64, target);
+            work.visit(visits * rows as f64, 0.0, target);
+        }
+        let scores = visits * a.keys as f64;
+        work.express(self.scores.vector, scores);
+        work.express(self.scores.row, visits);
+        work.express(self.exponential, scores);
+        work.flops += scores * 3.0 * lanes as f64;
+        work.events[Event::Softmax] = scores;
+        work.cross(L1, scores * 3.0 * vector);
+        let sums = visits * (a.value_dim / tiles.sums) as f64;
+        work.multiply_loading((1, tiles.sums), split(target), sums * a.keys as f64, target);
+        work.visit(sums, 0.0, target);
+        // Sums are turned back, and finished pixel by pixel.
+        let padded = a.value_dim.next_multiple_of(lanes) as f64;
+        work.flops += visits * (a.value_dim + 1) as f64 * lanes as f64;
+        work.events[Event::Shuffle] += visits * padded * f64::from(target.lanes.ilog2());
+        work.events[Event::Move] += visits * 4.0 * padded;
+        work.cross(L1, visits * 4.0 * padded * vector);
+        let rows = (near.maps(a) * near.map[0] * near.map[1]) as f64;
+        let finished = rows * (padded / lanes as f64);
+        work.events[Event::Finish] = finished;
+        work.events[Event::FinishRow] = rows;
+        work.cross(L1, finished * 2.0 * vector);
+        work.express(self.epilogue.vector, finished);
+        work.express(self.epilogue.row, rows);
+        self.traffic(seen, target, &mut work);
+        work
     }
 }
 

@@ -8,16 +8,19 @@
 //!
 //! Of tiles that a mask of positions excludes, nothing is counted but their packing: a block may see what a tile does not.
 
-use super::{
-    Event, Level, Setting, Work,
-    expression::{Cost, Price, Walk, function_cost, price},
-    share,
+use super::AttendTiles;
+use crate::{
+    plan::Attend,
+    templates::{
+        Pricing, Sizes,
+        cost::{Event, L1, L2, Setting, Work, share},
+        expression::price::{Cost, Price, Walk, function_cost, price},
+    },
 };
-use crate::{lower::AttendTiles, plan::Attend};
 use regard_ir::{kernel::math, target::Target};
 
 /// What the cost depends on apart from tiles.
-pub(crate) struct Parts<'a> {
+pub(super) struct AttendCost<'a> {
     attend: &'a Attend,
     queries: Option<Price>,
     keys: Option<Price>,
@@ -27,10 +30,11 @@ pub(crate) struct Parts<'a> {
     epilogue: Price,
     /// Of a vector of scores.
     exponential: Cost,
+    target: &'a Target,
 }
 
-impl<'a> Parts<'a> {
-    pub(crate) fn new(attend: &'a Attend, setting: &Setting) -> Self {
+impl<'a> AttendCost<'a> {
+    pub(super) fn new(attend: &'a Attend, setting: &Setting<'a>) -> Self {
         let products = attend.products.as_ref();
         Self {
             attend,
@@ -45,33 +49,8 @@ impl<'a> Parts<'a> {
             scores: price(&attend.scores, (2, attend.keys), Walk::Straight, setting),
             epilogue: price(&attend.epilogue, (2, attend.value_dim), Walk::Straight, setting),
             exponential: function_cost(&|b, x| math::exp(b, x, setting.target.fma), setting.target),
+            target: setting.target,
         }
-    }
-
-    pub(crate) fn work(&self, tiles: &AttendTiles, target: &Target) -> Work {
-        let c = Counts::new(self.attend, tiles, target);
-        let mut work = Work { blocks: c.blocks as u64, ..Work::default() };
-        self.packing(&c, target, &mut work);
-        for (steps, columns, nv) in
-            [(c.dim, c.padded_keys, tiles.key_vectors), (self.attend.keys, c.padded_values, tiles.value_vectors)]
-        {
-            let products = c.visits * c.seen * (columns / (nv * target.lanes as usize)) as f64;
-            if steps > 0 {
-                work.multiply((tiles.mr, nv), products * steps as f64, target);
-                work.visit(products, 2.0 * products * (tiles.mr * nv) as f64, target);
-            }
-        }
-        self.softmax(&c, target, &mut work);
-        let vector = 4.0 * f64::from(target.lanes);
-        let rows = (self.attend.batch * self.attend.queries) as f64;
-        let finished = rows * (c.padded_values / target.lanes as usize) as f64;
-        work.events[Event::Finish] = finished;
-        work.events[Event::FinishRow] = rows;
-        work.cross(Level::L1, finished * 2.0 * vector);
-        work.express(self.epilogue.vector, finished);
-        work.express(self.epilogue.row, rows);
-        self.traffic(&c, target, &mut work);
-        work
     }
 
     fn packing(&self, c: &Counts, target: &Target, work: &mut Work) {
@@ -80,7 +59,7 @@ impl<'a> Parts<'a> {
             let vectors = rows * price.vectors;
             work.events[Event::Pack] += vectors;
             work.events[Event::PackRow] += rows;
-            work.cross(Level::L1, vectors * 4.0 * lanes);
+            work.cross(L1, vectors * 4.0 * lanes);
             work.express(price.vector, vectors);
             work.express(price.row, rows);
         };
@@ -105,7 +84,7 @@ impl<'a> Parts<'a> {
         work.express(self.exponential, directions * vectors);
         work.flops += directions * vectors * 3.0 * lanes;
         work.events[Event::Softmax] = directions * vectors;
-        work.cross(Level::L1, directions * vectors * 6.0 * 4.0 * lanes);
+        work.cross(L1, directions * vectors * 6.0 * 4.0 * lanes);
         if self.attend.values.is_some() {
             // Two reductions across lanes and a division of each row; lanes that run along keys need none.
             work.flops += rows * (2.0 * lanes - 1.0);
@@ -118,21 +97,47 @@ impl<'a> Parts<'a> {
         let kept = if a.inverse_values.is_some() { 2 * a.queries * c.padded_keys } else { 0 };
         let values = self.values.len() * a.keys * c.padded_values;
         let head = 4.0 * (c.dim * c.padded_keys + values + kept) as f64;
-        let stays = head + 4.0 * c.mr * a.keys as f64 <= share(target.l1_bytes);
+        let stays = head + 4.0 * c.mr * a.keys as f64 <= share(target.levels[L1].bytes);
         let again = if stays { c.blocks } else { c.visits };
         let per_query = a.value_dim as f64 * (8.0 + self.epilogue.streamed)
             + a.keys as f64 * self.scores.streamed
             + 4.0 * c.dim as f64;
         let moved = (a.batch * a.queries) as f64 * per_query;
-        work.cross(Level::L2, again * head + 2.0 * c.blocks * head + moved);
+        work.cross(L2, again * head + 2.0 * c.blocks * head + moved);
         let footprint = moved + a.batch as f64 * head;
-        if footprint > share(target.l2_bytes) {
-            let heads = if head > share(target.l2_bytes) { c.visits } else { c.blocks };
-            work.cross(Level::L3, moved + heads * head);
+        for (level, before) in target.levels_beyond(L2 + 1).filter(|&(_, before)| footprint > share(before)) {
+            let heads = if head > share(before) { c.visits } else { c.blocks };
+            work.cross(level, if level == L2 + 1 { moved + heads * head } else { footprint });
         }
-        if footprint > share(target.l3_bytes) {
-            work.cross(Level::Memory, footprint);
+    }
+}
+
+impl Pricing for AttendCost<'_> {
+    fn work(&self, sizes: Sizes) -> Work {
+        let (tiles, target) = (AttendTiles::from(sizes), self.target);
+        let c = Counts::new(self.attend, &tiles, target);
+        let mut work = Work { blocks: c.blocks as u64, ..Work::default() };
+        self.packing(&c, target, &mut work);
+        for (steps, columns, nv) in
+            [(c.dim, c.padded_keys, tiles.keys), (self.attend.keys, c.padded_values, tiles.values)]
+        {
+            let products = c.visits * c.seen * (columns / (nv * target.lanes as usize)) as f64;
+            if steps > 0 {
+                work.multiply((tiles.mr, nv), products * steps as f64, target);
+                work.visit(products, 2.0 * products * (tiles.mr * nv) as f64, target);
+            }
         }
+        self.softmax(&c, target, &mut work);
+        let vector = 4.0 * f64::from(target.lanes);
+        let rows = (self.attend.batch * self.attend.queries) as f64;
+        let finished = rows * (c.padded_values / target.lanes as usize) as f64;
+        work.events[Event::Finish] = finished;
+        work.events[Event::FinishRow] = rows;
+        work.cross(L1, finished * 2.0 * vector);
+        work.express(self.epilogue.vector, finished);
+        work.express(self.epilogue.row, rows);
+        self.traffic(&c, target, &mut work);
+        work
     }
 }
 
@@ -165,8 +170,8 @@ impl Counts {
             visits: (heads * per_head) as f64,
             seen: a.seen.unwrap_or(1.0),
             dim: a.products.as_ref().map_or(0, |p| p.dim),
-            padded_keys: a.keys.next_multiple_of(tiles.key_vectors * lanes),
-            padded_values: a.value_dim.next_multiple_of(tiles.value_vectors * lanes),
+            padded_keys: a.keys.next_multiple_of(tiles.keys * lanes),
+            padded_values: a.value_dim.next_multiple_of(tiles.values * lanes),
         }
     }
 }

@@ -14,15 +14,19 @@
 //! 0, and a sum is the same without it, in any order. So each sum of a row adds the same numbers in the same order as
 //! where nothing is passed over. Tiles before the first and after the last one that the block sees are not asked for.
 
-use super::{
-    attend::{Block, Part},
-    index::{Point, active_lanes},
-    product::{Bases, Operands, multiply, remaining, vector_start},
-    value::Scope,
-};
-use crate::plan::{
-    Attend,
-    bounds::{Arithmetic, Mask},
+use super::emit::{Block, Part};
+use crate::{
+    plan::{
+        Attend,
+        bounds::{Arithmetic, Mask},
+    },
+    templates::{
+        expression::{
+            Scope,
+            index::{Point, active_lanes},
+        },
+        register_tile::{Bases, Operands, multiply, remaining, vector_start},
+    },
 };
 use regard_ir::kernel::{BinOp, Buf, Builder, CastOp, CmpOp, Const, Val};
 
@@ -41,7 +45,7 @@ pub(super) fn emit(b: &mut Builder, block: &Block, mask: &Mask, tile: Val, outpu
     let bound = b.add_const(start, queries);
     let all = b.i64(block.attend.queries as i64);
     let end = b.bin(BinOp::Min, bound, all);
-    let tiles = Tiles { block, mask, width: (block.tiles.key_vectors as i64) * i64::from(b.lanes()) };
+    let tiles = Tiles { block, mask, width: (block.tiles.keys as i64) * i64::from(b.lanes()) };
     let range = tiles.pack(b, (start, end));
     b.for_loop((start, end), mr, 1, &[], |b, query, _| {
         let bound = b.add_const(query, mr);
@@ -156,7 +160,7 @@ impl Seen<'_> {
     /// Finished scores of all that is seen, side by side; the number of columns.
     fn score(&self, b: &mut Builder) -> Val {
         let block = self.tiles.block;
-        let shape = (block.tiles.mr, block.tiles.key_vectors);
+        let shape = (block.tiles.mr, block.tiles.keys);
         let operands = block.pack_queries(b, self.rows.0);
         self.each(b, |b, key, column| {
             if let Some(operands) = &operands {
@@ -202,7 +206,7 @@ impl Seen<'_> {
         let block = self.tiles.block;
         let scratch = &block.scratch;
         let Some(values) = scratch.values else { return };
-        let shape = (block.tiles.mr, block.tiles.value_vectors);
+        let shape = (block.tiles.mr, block.tiles.values);
         let operands = Operands {
             left: scratch.scores,
             left_stride: scratch.padded_keys,
