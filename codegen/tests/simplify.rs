@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use regard_codegen::simplify;
 use regard_ir::{
-    kernel::{BinOp, Body, Builder, CastOp, IdAxis, Inst, Kernel, Level, Stmt, Unit, Val, eval, random, verify},
+    kernel::{BinOp, Builder, CastOp, IdAxis, Inst, Kernel, Level, Unit, Val, eval, random, verify},
     types::DType,
 };
 
@@ -59,11 +59,7 @@ fn visits(lo: i64, hi: i64, step: i64, unroll: u32, known: bool) -> Kernel {
 }
 
 fn statements(kernel: &Kernel, is: fn(&Inst) -> bool) -> usize {
-    fn count(body: &Body, is: fn(&Inst) -> bool) -> usize {
-        let of = |s: &Stmt| usize::from(is(&s.inst)) + s.inst.bodies().iter().map(|b| count(b, is)).sum::<usize>();
-        body.stmts.iter().map(of).sum()
-    }
-    count(&kernel.body, is)
+    kernel.body.walk().filter(|stmt| is(&stmt.inst)).count()
 }
 
 /// `y[i] = 2·x[index(i)]`, 16 elements per block, four vectors written out, tails guarded.

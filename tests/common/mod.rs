@@ -3,7 +3,7 @@
 #![allow(dead_code)] // each test file uses a part
 
 use regard_ir::{
-    kernel::{BinOp, Body, Inst, Kernel, Stmt, eval, random},
+    kernel::{BinOp, Inst, Kernel, Stmt, eval, random},
     target::{Backend, Target},
 };
 use regard_runtime::cpu::{self, code::run_once};
@@ -43,30 +43,20 @@ pub(crate) fn agree_on(kernel: &Kernel, code: &[u8], inputs: Vec<Vec<u8>>) -> Re
 
 /// The kernel with every fused multiply-add split in two, for targets that have none.
 pub(crate) fn without_fma(mut kernel: Kernel) -> Kernel {
-    let body = std::mem::take(&mut kernel.body);
-    kernel.body = split_body(&mut kernel, body);
+    let mut types = std::mem::take(&mut kernel.types);
+    kernel.body.walk_bodies_mut(&mut |body| {
+        for Stmt { results, inst } in std::mem::take(&mut body.stmts) {
+            let inst = match inst {
+                Inst::Fma(a, b, c) => {
+                    let product = types.push(types[results[0]]);
+                    body.stmts.push(Stmt { results: vec![product], inst: Inst::Bin(BinOp::Mul, a, b) });
+                    Inst::Bin(BinOp::Add, product, c)
+                }
+                other => other,
+            };
+            body.stmts.push(Stmt { results, inst });
+        }
+    });
+    kernel.types = types;
     kernel
-}
-
-fn split_body(kernel: &mut Kernel, body: Body) -> Body {
-    let mut stmts = Vec::new();
-    for Stmt { results, inst } in body.stmts {
-        let inst = match inst {
-            Inst::Fma(a, b, c) => {
-                let product = kernel.types.push(kernel.ty(results[0]));
-                stmts.push(Stmt { results: vec![product], inst: Inst::Bin(BinOp::Mul, a, b) });
-                Inst::Bin(BinOp::Add, product, c)
-            }
-            Inst::For { lo, hi, step, unroll, init, index, params, body } => {
-                let body = split_body(kernel, body);
-                Inst::For { lo, hi, step, unroll, init, index, params, body }
-            }
-            Inst::If { cond, then, otherwise } => {
-                Inst::If { cond, then: split_body(kernel, then), otherwise: split_body(kernel, otherwise) }
-            }
-            other => other,
-        };
-        stmts.push(Stmt { results, inst });
-    }
-    Body { stmts, yields: body.yields }
 }

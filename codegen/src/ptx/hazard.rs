@@ -13,10 +13,8 @@
 //! barrier, so its first statement never meets its last ones.
 
 use super::LANES;
-use regard_ir::{
-    id::Id,
-    kernel::{Addr, Body, Buf, Inst, Kernel},
-};
+use regard_ir::kernel::{Addr, Body, Buf, Kernel};
+use std::collections::BTreeSet;
 
 /// Accesses remembered per barrier; with more, the next one that could meet them waits.
 const REMEMBERED: usize = 256;
@@ -40,19 +38,17 @@ struct Access {
 /// Accesses to written buffers since the last barrier.
 #[derive(Clone)]
 pub(super) struct Hazards {
-    written: Vec<bool>,
+    written: BTreeSet<Buf>,
     pending: Vec<Access>,
 }
 
 impl Hazards {
     pub(crate) fn new(kernel: &Kernel) -> Self {
-        let mut written = vec![false; kernel.buffers.len()];
-        mark_written(&kernel.body, &mut written);
-        Hazards { written, pending: Vec::new() }
+        Hazards { written: kernel.body.written(), pending: Vec::new() }
     }
     /// Whether the kernel only reads the buffer.
     pub(crate) fn is_read_only(&self, buf: Buf) -> bool {
-        !self.written[buf.index()]
+        !self.written.contains(&buf)
     }
     pub(crate) fn clear(&mut self) {
         self.pending.clear();
@@ -71,9 +67,8 @@ impl Hazards {
     }
     /// Whether a barrier must stand at the end of a loop's body.
     pub(crate) fn before_repeating(&self, body: &Body) -> bool {
-        let mut written = vec![false; self.written.len()];
-        mark_written(body, &mut written);
-        self.pending.iter().any(|access| written[access.addr.buf.index()])
+        let written = body.written();
+        self.pending.iter().any(|access| written.contains(&access.addr.buf))
     }
     /// After two ways have met, either may have been taken.
     pub(crate) fn join(&mut self, other: Hazards) {
@@ -96,14 +91,5 @@ fn apart(a: &Access, b: &Access) -> bool {
             distance % s != 0 || distance == 0 || (distance / s).abs() >= i64::from(LANES)
         }
         _ => false,
-    }
-}
-
-fn mark_written(body: &Body, written: &mut [bool]) {
-    for stmt in &body.stmts {
-        match &stmt.inst {
-            Inst::Store { addr, .. } | Inst::StoreScalar { addr, .. } => written[addr.buf.index()] = true,
-            inst => inst.bodies().into_iter().for_each(|b| mark_written(b, written)),
-        }
     }
 }

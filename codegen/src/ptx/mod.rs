@@ -24,7 +24,7 @@ mod memory;
 
 use crate::{EmitError, simplify};
 use regard_ir::{
-    kernel::{Body, Kernel, Level, Unit},
+    kernel::{Kernel, Level, Unit},
     target::Target,
 };
 
@@ -88,12 +88,8 @@ fn check(kernel: &Kernel, target: &Target) -> Result<(), EmitError> {
     if scratch > target.block_bytes {
         return refuse(format!("it needs {scratch} bytes of scratch, but a block has {}", target.block_bytes));
     }
-    if needs_tiles(&kernel.body) {
+    if kernel.body.walk().any(|stmt| stmt.inst.level() == Level::Tile) {
         return refuse("it has tile instructions, and PTX is emitted for the core level".into());
     }
     Ok(())
-}
-
-fn needs_tiles(body: &Body) -> bool {
-    body.stmts.iter().any(|s| s.inst.level() == Level::Tile || s.inst.bodies().into_iter().any(needs_tiles))
 }

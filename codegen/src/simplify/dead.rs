@@ -63,20 +63,12 @@ fn mark_stmt(stmt: &Stmt, live: &mut [bool]) {
                 mark_body(side, live);
             }
         }
-        inst => mark_operands(inst, live),
+        inst => inst.operands().for_each(|v| live[v.index()] = true),
     }
 }
 
-fn mark_operands(inst: &Inst, live: &mut [bool]) {
-    inst.for_each_operand(|v| live[v.index()] = true);
-}
-
 fn is_kept(stmt: &Stmt, live: &[bool]) -> bool {
-    stmt.results.iter().any(|r| live[r.index()]) || has_effect(&stmt.inst)
-}
-
-fn has_effect(inst: &Inst) -> bool {
-    inst.has_effect() || inst.bodies().into_iter().any(|b| b.stmts.iter().any(|s| has_effect(&s.inst)))
+    stmt.results.iter().any(|r| live[r.index()]) || stmt.inst.has_effect()
 }
 
 struct Renumber<'a> {
@@ -130,7 +122,7 @@ impl Renumber<'_> {
             }
             inst => {
                 let mut inst = inst.clone();
-                inst.map_operands(|v| self.of(v));
+                inst.operands_mut().for_each(|v| *v = self.of(*v));
                 let results = stmt.results.iter().map(|&v| self.define(v)).collect();
                 Stmt { results, inst }
             }

@@ -162,14 +162,14 @@ impl Place {
     }
     /// The value of an equal instruction that is in reach, or the value of this one, placed as far out as
     /// `movable` allows. `version` tells loads of different contents apart.
-    pub(crate) fn reuse(&mut self, mut inst: Inst, ty: Type, movable: Move, version: u32) -> Val {
+    pub(crate) fn reuse(&mut self, inst: Inst, ty: Type, movable: Move, version: u32) -> Val {
         let mut hasher = Mix::default();
         inst.hash(&mut hasher);
         let hash = hasher.finish();
         if let Some(value) = self.known.get(&hash).and_then(|k| self.equal(k, &inst, version)) {
             return value;
         }
-        let level = self.outermost(&mut inst, movable);
+        let level = self.outermost(&inst, movable);
         let value = self.value(ty, level);
         let body = &self.open[level];
         let known = Known { level, serial: body.serial, at: body.stmts.len(), version, stamp: self.emitted };
@@ -185,12 +185,8 @@ impl Place {
         let in_reach = !far || self.emitted - known.stamp <= LOAD_REACH;
         (in_reach && known.version == version && stmt.inst == *inst).then(|| stmt.results[0])
     }
-    fn outermost(&self, inst: &mut Inst, movable: Move) -> usize {
-        let mut needed = 0;
-        inst.map_operands(|v| {
-            needed = needed.max(self.fact(v).level);
-            v
-        });
+    fn outermost(&self, inst: &Inst, movable: Move) -> usize {
+        let needed = inst.operands().map(|v| self.fact(v).level).max().unwrap_or(0);
         let mut level = self.level();
         while level > needed {
             match (self.open[level].opening, movable) {

@@ -12,6 +12,7 @@ use regard_ir::{
     id::Id,
     kernel::{Addr, BinOp, Body, Buf, CastOp, Const, Elem, IdAxis, Inst, Kernel, Stmt, Type, UnOp, Val},
 };
+use std::collections::BTreeSet;
 
 pub(super) const INDEX: Type = Type::Scalar(Elem::I64);
 
@@ -29,20 +30,18 @@ pub(super) struct Rebuild<'a> {
     became: Vec<Option<Became>>,
     versions: Vec<u32>,
     writes: u32,
-    written: Vec<bool>,
+    written: BTreeSet<Buf>,
 }
 
 /// Walks once over a kernel. Values of the result are not numbered densely.
 pub(super) fn rebuild(old: &Kernel) -> Kernel {
-    let mut written = vec![false; old.buffers.len()];
-    mark_written(&old.body, &mut written);
     let mut walk = Rebuild {
         old,
         place: Place::new(),
         became: vec![None; old.types.len()],
         versions: vec![0; old.buffers.len()],
         writes: 0,
-        written,
+        written: old.body.written(),
     };
     walk.stmts(&old.body);
     let (types, body) = walk.place.finish();
@@ -55,17 +54,6 @@ pub(super) fn rebuild(old: &Kernel) -> Kernel {
         buffers: old.buffers.clone(),
         types,
         body,
-    }
-}
-
-fn mark_written(body: &Body, written: &mut [bool]) {
-    for stmt in &body.stmts {
-        match &stmt.inst {
-            Inst::Store { addr, .. } | Inst::StoreScalar { addr, .. } | Inst::TileStore { addr, .. } => {
-                written[addr.buf.index()] = true;
-            }
-            inst => inst.bodies().into_iter().for_each(|b| mark_written(b, written)),
-        }
     }
 }
 
@@ -253,7 +241,7 @@ impl Rebuild<'_> {
             addr.index = None;
             old
         });
-        inst.map_operands(|v| self.operand(v));
+        inst.operands_mut().for_each(|v| *v = self.operand(*v));
         if let (Some(old), Some(addr)) = (address, inst.address_mut()) {
             *addr = self.address(old);
         }
@@ -261,8 +249,8 @@ impl Rebuild<'_> {
     }
 
     /// Tells loads after this point from loads before it, for all buffers in `which`.
-    pub(crate) fn advance(&mut self, which: &[bool]) {
-        (0..which.len()).filter(|&b| which[b]).for_each(|b| self.advance_one(Buf::new(b)));
+    pub(crate) fn advance(&mut self, which: &BTreeSet<Buf>) {
+        which.iter().for_each(|&buf| self.advance_one(buf));
     }
     fn advance_one(&mut self, buf: Buf) {
         self.writes += 1;
@@ -272,20 +260,12 @@ impl Rebuild<'_> {
         self.versions[buf.index()]
     }
     /// The buffers whose contents may differ after `body`; a barrier lets in what other units wrote.
-    pub(crate) fn written_in(&self, body: &Body) -> Vec<bool> {
-        if has_barrier(body) {
-            return self.written.clone();
-        }
-        let mut written = vec![false; self.old.buffers.len()];
-        mark_written(body, &mut written);
-        written
+    pub(crate) fn written_in(&self, body: &Body) -> BTreeSet<Buf> {
+        let waits = body.walk().any(|stmt| matches!(stmt.inst, Inst::Barrier));
+        if waits { self.written.clone() } else { body.written() }
     }
     /// Whether no unit writes the buffer in this kernel.
     pub(crate) fn is_read_only(&self, buf: Buf) -> bool {
-        !self.written[buf.index()]
+        !self.written.contains(&buf)
     }
-}
-
-fn has_barrier(body: &Body) -> bool {
-    body.stmts.iter().any(|s| matches!(s.inst, Inst::Barrier) || s.inst.bodies().into_iter().any(has_barrier))
 }

@@ -26,6 +26,7 @@ pub mod stats;
 pub mod text;
 pub(crate) mod typing;
 pub mod verify;
+pub(crate) mod walk;
 
 pub use build::Builder;
 pub use inst::*;

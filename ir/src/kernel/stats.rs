@@ -56,7 +56,7 @@ pub struct Traffic {
 /// Counts instructions, operations and bytes of a verified kernel.
 pub fn stats(kernel: &Kernel) -> Stats {
     Stats {
-        instructions: instructions(&kernel.body),
+        instructions: kernel.body.walk().count() as u64,
         work: Counter::total(kernel),
         scratch_bytes: kernel.scratch_layout().1,
         hash: fnv1a(kernel.to_string().as_bytes()),
@@ -88,19 +88,6 @@ impl fmt::Display for Stats {
         }
         write!(f, ", {} B scratch, hash {:016x}", self.scratch_bytes, self.hash)
     }
-}
-
-/// The grid axes that a body asks for, as bits.
-fn axes(body: &Body) -> u32 {
-    let axis = |stmt: &Stmt| match &stmt.inst {
-        Inst::Id(axis) => 1 << *axis as u32,
-        inst => inst.bodies().into_iter().fold(0, |bits, body| bits | axes(body)),
-    };
-    body.stmts.iter().fold(0, |bits, stmt| bits | axis(stmt))
-}
-
-fn instructions(body: &Body) -> u64 {
-    body.stmts.iter().map(|stmt| 1 + stmt.inst.bodies().into_iter().map(instructions).sum::<u64>()).sum()
 }
 
 impl Add for Traffic {
@@ -138,7 +125,8 @@ struct Counter<'a> {
 impl<'a> Counter<'a> {
     /// Leaves as many grid axes open as possible: an open axis costs nothing, an enumerated one its length.
     fn total(kernel: &'a Kernel) -> Option<Work> {
-        let used = axes(&kernel.body);
+        let axis = |stmt: &Stmt| if let Inst::Id(axis) = stmt.inst { 1 << axis as u32 } else { 0 };
+        let used = kernel.body.walk().map(axis).fold(0, |bits, axis| bits | axis);
         let mut subsets: Vec<u32> = (0..16).filter(|subset| subset & !used == 0).collect();
         subsets.sort_by_key(|subset| subset.count_ones());
         subsets.into_iter().find_map(|subset| {
@@ -174,7 +162,7 @@ impl<'a> Counter<'a> {
                 Inst::If { cond, then, otherwise } => self.branch(*cond, then, otherwise)?,
                 inst => self.inst(inst),
             };
-            let value = if stmt.inst.bodies().is_empty() { self.value(&stmt.inst) } else { None };
+            let value = if stmt.inst.bodies().next().is_none() { self.value(&stmt.inst) } else { None };
             stmt.results.iter().for_each(|&v| self.set(v, value));
         }
         Some(work)

@@ -9,7 +9,7 @@
 
 use super::{
     address::Index,
-    function::{Bound, Emitter, contains_loop},
+    function::{Bound, Emitter},
     scope::Scope,
 };
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value, condcodes::IntCC, types};
@@ -67,7 +67,7 @@ impl Emitter<'_, '_> {
         self.b.ins().brif(more, turn, &[], after, &[]);
         self.b.switch_to_block(turn);
         self.depth += 1;
-        self.scopes.push(Scope::body(entrance, !contains_loop(l.body)));
+        self.scopes.push(Scope::body(entrance, !l.body.has_loop()));
         self.bind(l.index, Bound { index: Index::root(index, self.depth), ..Bound::default() });
         self.bind_all(l.params, params.clone());
         self.body(l.body)?;

@@ -17,7 +17,7 @@ use cranelift_codegen::{
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use regard_ir::{
     id::{Id, IdVec},
-    kernel::{BinOp, Body, Buf, Const, Elem, Inst, Kernel, Space, Type, Val},
+    kernel::{BinOp, Buf, Const, Elem, Kernel, Space, Type, Val},
     target::Target,
 };
 
@@ -121,7 +121,7 @@ impl<'k, 'f> Emitter<'k, 'f> {
 
         self.b.switch_to_block(block);
         self.depth = 1;
-        self.scopes.push(Scope::body(enter, !contains_loop(&self.kernel.body)));
+        self.scopes.push(Scope::body(enter, !self.kernel.body.has_loop()));
         self.grid = self.coordinates(number);
         self.body(&self.kernel.body)?;
         self.depth = 0;
@@ -252,10 +252,4 @@ pub(super) fn scalar_type(elem: Elem) -> ClifType {
 /// Cranelift's type of four lanes.
 pub(super) fn vector_type(elem: Elem) -> ClifType {
     if elem == Elem::F32 { types::F32X4 } else { types::I32X4 }
-}
-
-/// Whether a body has a loop in it.
-pub(super) fn contains_loop(body: &Body) -> bool {
-    let is_loop = |inst: &Inst| matches!(inst, Inst::For { .. }) || inst.bodies().into_iter().any(contains_loop);
-    body.stmts.iter().any(|stmt| is_loop(&stmt.inst))
 }

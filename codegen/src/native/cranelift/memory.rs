@@ -22,10 +22,9 @@ use regard_ir::{
 
 /// Whether some access of the body has lanes that may be absent.
 pub(super) fn needs_stand_ins(body: &Body) -> bool {
-    body.stmts.iter().any(|stmt| match &stmt.inst {
+    body.walk().any(|stmt| match &stmt.inst {
         Inst::Load { first, .. } | Inst::Store { first, .. } => first.is_some(),
-        Inst::Gather { .. } => true,
-        inst => inst.bodies().into_iter().any(needs_stand_ins),
+        inst => matches!(inst, Inst::Gather { .. }),
     })
 }
 

@@ -21,7 +21,7 @@ use regard_ir::{
 pub(super) fn serpentine(kernel: &mut Kernel) {
     let repeated = reload::repeated(kernel);
     let mut order = Order { repeated, forward: vec![false; kernel.types.len()] };
-    order.body(&mut kernel.body);
+    kernel.body.walk_bodies_mut(&mut |body| order.body(body));
 }
 
 struct Order {
@@ -35,7 +35,7 @@ impl Order {
     fn body(&mut self, body: &mut Body) {
         let mut out = Vec::with_capacity(body.stmts.len());
         let mut stretch: Vec<Stmt> = Vec::new();
-        for mut stmt in std::mem::take(&mut body.stmts) {
+        for stmt in std::mem::take(&mut body.stmts) {
             let joins = match &stmt.inst {
                 Inst::Fma(..) => !depends(&stmt, &stretch),
                 Inst::Bcast(_) if self.repeated[stmt.results[0].index()] => {
@@ -47,19 +47,8 @@ impl Order {
             if !joins {
                 self.close(&mut stretch, &mut out);
             }
-            match &mut stmt.inst {
-                Inst::Fma(..) => stretch.push(stmt),
-                Inst::For { body, .. } => {
-                    self.body(body);
-                    out.push(stmt);
-                }
-                Inst::If { then, otherwise, .. } => {
-                    self.body(then);
-                    self.body(otherwise);
-                    out.push(stmt);
-                }
-                _ => out.push(stmt),
-            }
+            let into = if matches!(stmt.inst, Inst::Fma(..)) { &mut stretch } else { &mut out };
+            into.push(stmt);
         }
         self.close(&mut stretch, &mut out);
         body.stmts = out;
@@ -81,5 +70,5 @@ impl Order {
 /// Whether a statement uses a result of the stretch.
 fn depends(stmt: &Stmt, stretch: &[Stmt]) -> bool {
     let made = |v: Val| stretch.iter().any(|s| s.results.contains(&v));
-    stmt.inst.operands().into_iter().any(made)
+    stmt.inst.operands().any(made)
 }

@@ -14,17 +14,26 @@
 
 use regard_ir::{
     id::Id,
-    kernel::{Body, Buf, Inst, Kernel},
+    kernel::{Addr, Body, Inst, Kernel},
     types::DType,
 };
 
 /// For each value, whether it is a broadcast to repeat at each use.
 pub(super) fn repeated(kernel: &Kernel) -> Vec<bool> {
     let count = kernel.types.len();
-    let mut uses = Uses { all: vec![0; count], factors: vec![0; count], body_of: vec![0; count], bodies: 0 };
-    uses.body(&kernel.body);
+    let mut uses = Uses { all: vec![0; count], factors: vec![0; count], body_of: vec![0; count] };
+    (1..).zip(kernel.body.walk_bodies()).for_each(|(number, body)| uses.body(number, body));
     let mut repeated = vec![false; count];
-    mark(kernel, &kernel.body, &uses, &mut repeated);
+    for body in kernel.body.walk_bodies() {
+        let written = body.written();
+        for stmt in &body.stmts {
+            if let Inst::Bcast(Addr { buf, .. }) = &stmt.inst {
+                let v = stmt.results[0].index();
+                let f32 = kernel.buffers[*buf].dtype == DType::F32;
+                repeated[v] = f32 && uses.all[v] == uses.factors[v] && !written.contains(buf);
+            }
+        }
+    }
     repeated
 }
 
@@ -34,16 +43,13 @@ struct Uses {
     factors: Vec<u32>,
     /// Number of the body that defines each value.
     body_of: Vec<u32>,
-    bodies: u32,
 }
 
 impl Uses {
-    fn body(&mut self, body: &Body) {
-        self.bodies += 1;
-        let here = self.bodies;
+    fn body(&mut self, here: u32, body: &Body) {
         for stmt in &body.stmts {
             stmt.results.iter().for_each(|v| self.body_of[v.index()] = here);
-            stmt.inst.for_each_operand(|v| self.all[v.index()] += 1);
+            stmt.inst.operands().for_each(|v| self.all[v.index()] += 1);
             if let Inst::Fma(a, b, _) = stmt.inst
                 && a != b
             {
@@ -51,26 +57,7 @@ impl Uses {
                     self.factors[v.index()] += u32::from(self.body_of[v.index()] == here);
                 }
             }
-            stmt.inst.bodies().into_iter().for_each(|body| self.body(body));
         }
         body.yields.iter().for_each(|v| self.all[v.index()] += 1);
     }
-}
-
-fn mark(kernel: &Kernel, body: &Body, uses: &Uses, repeated: &mut [bool]) {
-    for stmt in &body.stmts {
-        if let Inst::Bcast(addr) = &stmt.inst {
-            let v = stmt.results[0].index();
-            let f32 = kernel.buffers[addr.buf].dtype == DType::F32;
-            repeated[v] = f32 && uses.all[v] == uses.factors[v] && !writes(body, addr.buf);
-        }
-        stmt.inst.bodies().into_iter().for_each(|body| mark(kernel, body, uses, repeated));
-    }
-}
-
-fn writes(body: &Body, buf: Buf) -> bool {
-    body.stmts.iter().any(|stmt| match &stmt.inst {
-        Inst::Store { addr, .. } | Inst::StoreScalar { addr, .. } => addr.buf == buf,
-        inst => inst.bodies().into_iter().any(|body| writes(body, buf)),
-    })
 }

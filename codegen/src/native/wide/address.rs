@@ -32,7 +32,7 @@ type Terms = Vec<(Val, i64)>;
 /// addresses used stay behind, unused.
 pub(crate) fn reduce(mut kernel: Kernel) -> Kernel {
     let mut forms = Forms::new(&kernel);
-    forms.body(&kernel.body);
+    forms.read(&kernel.body);
     forms.choose();
     let indices = vec![None; kernel.types.len()];
     let mut rebuild = Rebuild { types: kernel.types, sums: BTreeMap::new(), indices, forms };
@@ -136,22 +136,19 @@ impl Forms {
             _ => None,
         }
     }
-    fn body(&mut self, body: &Body) {
-        for Stmt { results, inst } in &body.stmts {
-            if let Inst::For { index, params, .. } = inst {
-                self.define(*index, None);
-                self.loops.insert(*index);
-                params.iter().for_each(|&p| self.define(p, None));
+    fn read(&mut self, body: &Body) {
+        for stmt in body.walk() {
+            if let Inst::For { index, .. } = stmt.inst {
+                self.loops.insert(index);
             }
-            if let Some(addr) = inst.address() {
+            if let Some(addr) = stmt.inst.address() {
                 self.want(addr);
             }
-            inst.bodies().into_iter().for_each(|b| self.body(b));
-            let form = match results.first() {
-                Some(&v) if self.types[v] == Type::Scalar(Elem::I64) => self.compute(inst),
+            let form = match stmt.results.first() {
+                Some(&v) if self.types[v] == Type::Scalar(Elem::I64) => self.compute(&stmt.inst),
                 _ => None,
             };
-            results.iter().for_each(|&v| self.define(v, form.clone()));
+            stmt.definitions().for_each(|v| self.define(v, form.clone()));
         }
     }
     fn want(&mut self, addr: &Addr) {

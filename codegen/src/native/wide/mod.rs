@@ -26,7 +26,7 @@ mod tests;
 
 use crate::EmitError;
 use regard_ir::{
-    kernel::{BinOp, Body, Elem, Inst, Kernel, Level, Stmt, Unit, Val},
+    kernel::{BinOp, Elem, Inst, Kernel, Level, Stmt, Unit, Val},
     program::Code,
     target::{Backend, Target},
 };
@@ -47,7 +47,7 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<Code, EmitError> {
         return Err(fail(format!("target {} takes no {} of {} lanes", target.name, kernel.unit, kernel.lanes)));
     }
     let simple = plan::prune(address::reduce(crate::simplify(kernel)));
-    check(&simple, &simple.body, &mut BTreeSet::new()).map_err(fail)?;
+    check(&simple).map_err(fail)?;
     let (code, pool) = select::select(&simple);
     let listed = alloc::Listed::new(&code, kernel.lanes);
     let environment = alloc::environment(kernel.lanes);
@@ -62,9 +62,10 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<Code, EmitError> {
     })
 }
 
-/// Whether every statement is one that a core has, given the constants defined so far.
-fn check(kernel: &Kernel, body: &Body, constants: &mut BTreeSet<Val>) -> Result<(), String> {
-    for Stmt { results, inst } in &body.stmts {
+/// Whether every statement is one that a core has.
+fn check(kernel: &Kernel) -> Result<(), String> {
+    let mut constants: BTreeSet<Val> = BTreeSet::new();
+    for Stmt { results, inst } in kernel.body.walk() {
         match inst {
             Inst::Approx(op, _) => return Err(format!("{op} is not available on a core")),
             inst if inst.level() != Level::Core => return Err("a core has no tiles".to_string()),
@@ -75,7 +76,7 @@ fn check(kernel: &Kernel, body: &Body, constants: &mut BTreeSet<Val>) -> Result<
             }
             Inst::Const(_) => constants.extend(results),
             Inst::Splat(a) if constants.contains(a) => constants.extend(results),
-            inst => inst.bodies().into_iter().try_for_each(|b| check(kernel, b, constants))?,
+            _ => {}
         }
     }
     Ok(())

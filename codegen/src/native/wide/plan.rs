@@ -25,26 +25,15 @@ fn prune_body(body: &mut Body, needed: &mut [bool]) {
     body.yields.iter().for_each(|v| needed[v.index()] = true);
     let mut kept = Vec::with_capacity(body.stmts.len());
     while let Some(mut stmt) = body.stmts.pop() {
-        if !writes(&stmt.inst) && !stmt.results.iter().any(|v| needed[v.index()]) {
+        if !stmt.inst.has_effect() && !stmt.results.iter().any(|v| needed[v.index()]) {
             continue;
         }
-        match &mut stmt.inst {
-            Inst::For { body, .. } => prune_body(body, needed),
-            Inst::If { then, otherwise, .. } => {
-                prune_body(then, needed);
-                prune_body(otherwise, needed);
-            }
-            _ => {}
-        }
-        stmt.inst.for_each_operand(|v| needed[v.index()] = true);
+        stmt.inst.bodies_mut().for_each(|body| prune_body(body, needed));
+        stmt.inst.operands().for_each(|v| needed[v.index()] = true);
         kept.push(stmt);
     }
     kept.reverse();
     body.stmts = kept;
-}
-
-fn writes(inst: &Inst) -> bool {
-    inst.has_effect() || inst.bodies().iter().any(|b| b.stmts.iter().any(|s| writes(&s.inst)))
 }
 
 /// A place in a kernel: the number of a body, in the order in which a walk enters them, and of a statement.
@@ -86,7 +75,7 @@ impl Plan {
             bodies: 0,
         };
         plan.survey(kernel, &kernel.body, &[]);
-        plan.fold(kernel, &kernel.body);
+        kernel.body.walk_bodies().for_each(|body| plan.fold(kernel, body));
         plan.bodies = 0;
         plan
     }
@@ -121,6 +110,10 @@ impl Plan {
     pub(crate) fn leave(&mut self, outer: Place) {
         self.here = outer;
     }
+    /// The walk passes over a body.
+    pub(crate) fn skip(&mut self, body: &Body) {
+        self.bodies += body.walk_bodies().count();
+    }
     /// The walk reached statement `stmt` of the body.
     pub(crate) fn at(&mut self, stmt: usize) {
         self.here.stmt = stmt;
@@ -132,7 +125,7 @@ impl Plan {
         params.iter().for_each(|p| self.home[p.index()] = number);
         for (at, Stmt { results, inst }) in body.stmts.iter().enumerate() {
             self.here = Place { body: number, stmt: at };
-            inst.for_each_operand(|v| self.used(v));
+            inst.operands().for_each(|v| self.used(v));
             if let Inst::Load { first: Some(n), .. } | Inst::Store { first: Some(n), .. } = inst {
                 self.is_count[n.index()] = true;
             }
@@ -142,7 +135,7 @@ impl Plan {
                     self.most[index.index()] = self.most(*lo).and(self.most(*hi)).map(|hi| (hi - 1).max(0));
                     self.survey(kernel, body, &params);
                 }
-                _ => inst.bodies().into_iter().for_each(|b| self.survey(kernel, b, &[])),
+                _ => inst.bodies().for_each(|b| self.survey(kernel, b, &[])),
             }
             if let [result] = results[..] {
                 self.most[result.index()] = self.bound(kernel, inst);
@@ -191,8 +184,7 @@ impl Plan {
             {
                 self.late[c.index()] = true;
             }
-            clobbered(inst, &mut |buf| loads.retain(|l| buf.is_some_and(|b| b != l.1)));
-            inst.bodies().into_iter().for_each(|b| self.fold(kernel, b));
+            loads.retain(|load| !changes(inst, load.1));
             let [result] = results[..] else { continue };
             match inst {
                 Inst::Load { addr, first: None, stride: 1 }
@@ -229,11 +221,7 @@ fn memory_operands(inst: &Inst, types: &IdVec<Val, Type>) -> Vec<Val> {
     }
 }
 
-/// Calls `f` on each buffer that `inst` may write, or on `None` for all.
-fn clobbered(inst: &Inst, f: &mut impl FnMut(Option<Buf>)) {
-    match inst {
-        Inst::Store { addr, .. } | Inst::StoreScalar { addr, .. } => f(Some(addr.buf)),
-        Inst::Barrier => f(None),
-        _ => inst.bodies().into_iter().for_each(|b| b.stmts.iter().for_each(|s| clobbered(&s.inst, f))),
-    }
+/// Whether a load from `buf` may give something else after `inst`.
+fn changes(inst: &Inst, buf: Buf) -> bool {
+    inst.walk().any(|inst| matches!(inst, Inst::Barrier) || inst.written() == Some(buf))
 }

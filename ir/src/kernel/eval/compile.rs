@@ -20,7 +20,9 @@ use super::{
 };
 use crate::{
     id::{Id, IdVec},
-    kernel::{Addr, Body, Const, Elem, Inst, Kernel, Space, Stmt, Type, Val, text::statement, typing::Typing},
+    kernel::{
+        Addr, Body, Buf, Buffer, Const, Elem, Inst, Kernel, Space, Stmt, Type, Val, text::statement, typing::Typing,
+    },
 };
 
 /// Register files and buffers larger than this are refused rather than allocated.
@@ -66,27 +68,15 @@ fn buffers(kernel: &Kernel) -> Result<Vec<BufferInfo>, String> {
     if total > u128::from(MOST_ELEMENTS) {
         return Err(format!("its buffers have {total} elements, more than can be simulated"));
     }
-    let mut written = vec![false; kernel.buffers.len()];
-    find_written(&kernel.body, &mut written);
-    let info = |(b, written): (&super::super::Buffer, bool)| BufferInfo {
+    let written = kernel.body.written();
+    let info = |(buf, b): (Buf, &Buffer)| BufferInfo {
         name: b.name.clone(),
         dtype: b.dtype,
         len: b.len as usize,
         scratch: b.space == Space::Scratch,
-        written,
+        written: written.contains(&buf),
     };
-    Ok(kernel.buffers.values().zip(written).map(info).collect())
-}
-
-fn find_written(body: &Body, written: &mut [bool]) {
-    for stmt in &body.stmts {
-        if let Inst::Store { addr, .. } | Inst::StoreScalar { addr, .. } | Inst::TileStore { addr, .. } = &stmt.inst
-            && let Some(written) = written.get_mut(addr.buf.index())
-        {
-            *written = true;
-        }
-        stmt.inst.bodies().into_iter().for_each(|inner| find_written(inner, written));
-    }
+    Ok(kernel.buffers.iter().map(info).collect())
 }
 
 struct Compiler<'k> {
@@ -192,7 +182,7 @@ impl<'k> Compiler<'k> {
         Ok(())
     }
     fn operands_defined(&self, inst: &Inst) -> Done {
-        inst.operands().into_iter().try_for_each(|v| self.slot(v).map(|_| ()))
+        inst.operands().try_for_each(|v| self.slot(v).map(|_| ()))
     }
 
     fn constant(&mut self, v: Val, value: Const) -> Done {

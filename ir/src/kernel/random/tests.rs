@@ -1,6 +1,6 @@
 //! Same seed, same kernel; and no core instruction is left out.
 
-use super::super::{BinOp, Body, CastOp, CmpOp, Inst, ReduceOp, Stmt, UnOp};
+use super::super::{BinOp, CastOp, CmpOp, Inst, ReduceOp, Stmt, UnOp};
 use super::*;
 use BinOp::*;
 use std::collections::BTreeSet;
@@ -29,13 +29,6 @@ fn lane_counts_share_one_program() {
     }
 }
 
-fn visit<'k>(body: &'k Body, f: &mut impl FnMut(&'k Stmt)) {
-    for stmt in &body.stmts {
-        f(stmt);
-        stmt.inst.bodies().into_iter().for_each(|inner| visit(inner, f));
-    }
-}
-
 /// An instruction's word, its operation, and the type of its result.
 fn form(kernel: &Kernel, stmt: &Stmt) -> String {
     let detail = match &stmt.inst {
@@ -55,9 +48,7 @@ fn every_core_instruction_occurs() {
     let mut found = BTreeSet::new();
     for seed in 0..400 {
         let k = kernel(seed, 4);
-        visit(&k.body, &mut |stmt| {
-            found.insert(form(&k, stmt));
-        });
+        found.extend(k.body.walk().map(|stmt| form(&k, stmt)));
     }
     let mut expected: Vec<String> = Vec::new();
     for kind in ["", "v."] {

@@ -170,7 +170,7 @@ impl Parser<'_, '_> {
         }
         let keyword = self.lexer.span();
         let inst = self.inst()?;
-        let span = if inst.bodies().is_empty() { self.lexer.span_from(keyword.start) } else { keyword };
+        let span = if inst.bodies().next().is_none() { self.lexer.span_from(keyword.start) } else { keyword };
         let types = self.typing().results(&inst).map_err(|message| SourceError::new(span.clone(), message))?;
         if types.len() != definitions.len() {
             let message = format!("{} gives {} values but {} are named", inst.name(), types.len(), definitions.len());

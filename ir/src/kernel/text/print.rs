@@ -39,11 +39,11 @@ pub(crate) fn statement(kernel: &Kernel, stmt: &Stmt) -> String {
 
 fn unused(kernel: &Kernel) -> Vec<Val> {
     let mut used = vec![false; kernel.types.len()];
-    kernel.body.for_each_definition(&mut |v| {
+    for v in kernel.body.walk().flat_map(Stmt::definitions) {
         if let Some(used) = used.get_mut(v.index()) {
             *used = true;
         }
-    });
+    }
     kernel.types.ids().filter(|v| !used[v.index()]).collect()
 }
 
@@ -159,7 +159,7 @@ impl<W: Write> Printer<'_, W> {
             Inst::TileStore { value, addr, row_stride } => {
                 format!("{value}, {} row_stride {row_stride}", self.addr(addr))
             }
-            other => Commas(other.operands().into_iter()).to_string(),
+            other => Commas(other.operands().collect::<Vec<_>>().iter()).to_string(),
         };
         write!(self.out, " {line}")
     }

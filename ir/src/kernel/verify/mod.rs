@@ -189,7 +189,7 @@ impl<'a> Verifier<'a> {
 
     fn statement(&mut self, stmt: &'a Stmt, here: &mut Vec<Val>) {
         let before = self.findings.len();
-        stmt.inst.for_each_operand(|v| self.used(v));
+        stmt.inst.operands().for_each(|v| self.used(v));
         let current = self.current;
         match &stmt.inst {
             Inst::For { index, params, body, .. } => {
@@ -199,7 +199,7 @@ impl<'a> Verifier<'a> {
                 self.body(body);
                 inside.into_iter().for_each(|v| self.visible[v.index()] = false);
             }
-            inst => inst.bodies().into_iter().for_each(|body| self.body(body)),
+            inst => inst.bodies().for_each(|body| self.body(body)),
         }
         self.current = current;
         self.level(&stmt.inst);

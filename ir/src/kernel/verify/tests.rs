@@ -396,26 +396,14 @@ proptest! {
         let mut seen = BTreeSet::new();
         let mut in_order = true;
         for stmt in &kernel.body.stmts {
-            let inner: BTreeSet<Val> = inner_definitions(stmt);
-            in_order &= inner_uses(stmt).iter().all(|v| seen.contains(v) || inner.contains(v));
+            let alone = Body { stmts: vec![stmt.clone()], yields: Vec::new() };
+            let inner: BTreeSet<Val> = alone.walk().flat_map(Stmt::definitions).collect();
+            let yields = alone.walk_bodies().flat_map(|body| body.yields.iter().copied());
+            let mut uses = alone.walk().flat_map(|stmt| stmt.inst.operands()).chain(yields);
+            in_order &= uses.all(|v| seen.contains(&v) || inner.contains(&v));
             seen.extend(stmt.results.iter().copied());
         }
         let early = |f: &Finding| f.message.contains("used before");
         prop_assert_eq!(verify(&kernel, ALL).iter().any(early), !in_order);
     }
-}
-
-fn inner_definitions(stmt: &Stmt) -> BTreeSet<Val> {
-    let mut inner = BTreeSet::new();
-    Body { stmts: vec![stmt.clone()], yields: Vec::new() }.for_each_definition(&mut |v| _ = inner.insert(v));
-    inner
-}
-
-fn inner_uses(stmt: &Stmt) -> Vec<Val> {
-    let mut uses = stmt.inst.operands();
-    for body in stmt.inst.bodies() {
-        uses.extend(&body.yields);
-        uses.extend(body.stmts.iter().flat_map(inner_uses));
-    }
-    uses
 }

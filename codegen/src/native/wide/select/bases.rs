@@ -10,7 +10,7 @@ use crate::native::wide::inst::{Mem, Reg, View};
 use iced_x86::Code;
 use regard_ir::{
     id::Id,
-    kernel::{Body, Buf, IdAxis, Inst},
+    kernel::{Body, Buf},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,12 +55,11 @@ impl Select<'_> {
     }
     /// Before a loop: what an innermost one needs is loaded, any other starts with nothing at hand.
     pub(super) fn bases_for_loop(&mut self, body: &Body) {
-        if has_loop(body) {
+        if body.has_loop() {
             self.forget_bases();
             return;
         }
-        let mut used = BTreeSet::new();
-        used_buffers(body, &mut used);
+        let used: BTreeSet<Buf> = body.walk().filter_map(|stmt| Some(stmt.inst.address()?.buf)).collect();
         for buf in used {
             self.base(buf);
         }
@@ -76,34 +75,5 @@ impl Select<'_> {
     /// Pointers that one side of a branch loaded are not at hand in the other or after it.
     pub(super) fn restore_bases(&mut self, saved: &BTreeMap<Option<Buf>, Reg>) {
         self.bases.at_hand.clone_from(saved);
-    }
-}
-
-/// Whether a loop lies within a body.
-pub(super) fn has_loop(body: &Body) -> bool {
-    body.stmts.iter().any(|s| matches!(s.inst, Inst::For { .. }) || s.inst.bodies().into_iter().any(has_loop))
-}
-
-/// The grid coordinates that a body reads.
-pub(super) fn used_ids(body: &Body, out: &mut BTreeSet<IdAxis>) {
-    for stmt in &body.stmts {
-        match &stmt.inst {
-            Inst::Id(axis) => out.extend([*axis]),
-            inst => inst.bodies().into_iter().for_each(|b| used_ids(b, out)),
-        }
-    }
-}
-
-fn used_buffers(body: &Body, out: &mut BTreeSet<Buf>) {
-    for stmt in &body.stmts {
-        match &stmt.inst {
-            Inst::Load { addr, .. }
-            | Inst::Bcast(addr)
-            | Inst::Store { addr, .. }
-            | Inst::LoadScalar(addr)
-            | Inst::StoreScalar { addr, .. }
-            | Inst::Gather { addr, .. } => out.extend([addr.buf]),
-            inst => inst.bodies().into_iter().for_each(|b| used_buffers(b, out)),
-        }
     }
 }

@@ -12,7 +12,7 @@
 //!                    └▶ skip ──────────────────────────────────▶ after(init)
 //! ```
 
-use super::{Arg, Select, Value, bases::used_ids};
+use super::{Arg, Select, Value};
 use crate::native::wide::{
     alloc,
     inst::{BlockId, Flow, Mem, Reg, View},
@@ -22,7 +22,6 @@ use regard_ir::{
     id::Id,
     kernel::{Body, CmpOp, Elem, IdAxis, Inst, Type, Val},
 };
-use std::collections::BTreeSet;
 
 /// rdi, rsi, rdx, rcx: where the caller puts buffers, first, end, scratch.
 const ARGUMENTS: [usize; 4] = [7, 6, alloc::RDX, 1];
@@ -64,8 +63,8 @@ impl Select<'_> {
 
     /// Takes the block's number apart: number = (g0·n1 + g1)·n2 + g2.
     fn locate(&mut self, number: Reg) {
-        let mut used = BTreeSet::new();
-        used_ids(&self.kernel.body, &mut used);
+        let kernel = self.kernel;
+        let is_used = |axis| kernel.body.walk().any(|stmt| stmt.inst == Inst::Id(axis));
         let [_, n1, n2] = self.kernel.grid.map(|n| n as i64);
         let extents = [(IdAxis::G2, n2), (IdAxis::G1, n1), (IdAxis::G0, i64::MAX)];
         let mut rest = number;
@@ -76,7 +75,7 @@ impl Select<'_> {
                 all if all == outer_blocks => Value::Reg(rest),
                 extent => {
                     let quotient = self.floor_div64(rest, extent, true);
-                    let value = used.contains(&axis).then(|| {
+                    let value = is_used(axis).then(|| {
                         let product = self.mul_const(Elem::I64, quotient, extent);
                         self.tied(Code::Sub_r64_rm64, rest, &[Arg::Use(product)])
                     });
@@ -118,7 +117,7 @@ impl Select<'_> {
         };
         if certain == Some(false) {
             // A walk of the plan must enter the same bodies as its survey did.
-            self.skip(body);
+            self.plan.skip(body);
             for (&result, &from) in results.iter().zip(init) {
                 let value = self.values[from.index()];
                 self.set(result, value);
@@ -171,12 +170,6 @@ impl Select<'_> {
         self.code.branch(Code::Jl_rel32_64, enter, skip);
         self.code.start(enter, &[], false);
         skip
-    }
-
-    fn skip(&mut self, body: &Body) {
-        let outer = self.plan.enter();
-        body.stmts.iter().for_each(|s| s.inst.bodies().into_iter().for_each(|b| self.skip(b)));
-        self.plan.leave(outer);
     }
 
     pub(super) fn branch(&mut self, results: &[Val], cond: Val, then: &Body, otherwise: &Body) {

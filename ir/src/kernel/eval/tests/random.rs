@@ -3,7 +3,7 @@
 use super::super::run;
 use crate::{
     id::{Id, IdVec},
-    kernel::{Body, Const, Inst, Kernel, Val, eval::Cells, eval::Interpreter, random},
+    kernel::{Const, Inst, Kernel, Val, eval::Cells, eval::Interpreter, random},
     types::{DType, Real},
 };
 use proptest::prelude::*;
@@ -59,7 +59,7 @@ proptest! {
 }
 
 fn break_something(kernel: &mut Kernel, change: u64) {
-    let count = statements(&kernel.body);
+    let count = kernel.body.walk().count();
     let (place, what) = ((change >> 8) as usize % count, (change >> 40) as usize);
     let values = kernel.types.len();
     match change % 8 {
@@ -67,37 +67,21 @@ fn break_something(kernel: &mut Kernel, change: u64) {
         1 => kernel.lanes = [1, 3, 5, 64][what % 4],
         2 => kernel.types = kernel.types.values().rev().copied().collect::<IdVec<_, _>>(),
         _ => {
-            let mut left = place;
-            change_statement(&mut kernel.body, &mut left, &mut |inst| match inst {
-                Inst::Const(Const::I64(value)) => *value = [-1, 0, 1 << 20, -64][what % 4],
-                Inst::Const(Const::I32(value)) => *value = [-1, 0, i32::MAX, i32::MIN][what % 4],
-                Inst::Const(Const::F32(value)) => *value = Real::new(f64::NAN),
-                Inst::Load { addr, .. } | Inst::Store { addr, .. } | Inst::Gather { addr, .. } => {
-                    addr.offset += [i64::MAX, 1 << 40, -3, 40][what % 4] / 2;
+            let mut insts = 0;
+            kernel.body.walk_bodies_mut(&mut |body| {
+                let at = place.wrapping_sub(insts);
+                insts += body.stmts.len();
+                let Some(stmt) = body.stmts.get_mut(at) else { return };
+                match &mut stmt.inst {
+                    Inst::Const(Const::I64(value)) => *value = [-1, 0, 1 << 20, -64][what % 4],
+                    Inst::Const(Const::I32(value)) => *value = [-1, 0, i32::MAX, i32::MIN][what % 4],
+                    Inst::Const(Const::F32(value)) => *value = Real::new(f64::NAN),
+                    Inst::Load { addr, .. } | Inst::Store { addr, .. } | Inst::Gather { addr, .. } => {
+                        addr.offset += [i64::MAX, 1 << 40, -3, 40][what % 4] / 2;
+                    }
+                    other => other.operands_mut().for_each(|v| *v = Val::new((v.index() + what % 2 * 7) % values)),
                 }
-                other => other.map_operands(|v| Val::new((v.index() + what % 2 * 7) % values)),
             });
-        }
-    }
-}
-
-fn statements(body: &Body) -> usize {
-    body.stmts.iter().map(|s| 1 + s.inst.bodies().into_iter().map(statements).sum::<usize>()).sum()
-}
-
-fn change_statement(body: &mut Body, left: &mut usize, change: &mut impl FnMut(&mut Inst)) {
-    for stmt in &mut body.stmts {
-        match left.checked_sub(1) {
-            Some(next) => *left = next,
-            None => return change(&mut stmt.inst),
-        }
-        match &mut stmt.inst {
-            Inst::For { body, .. } => change_statement(body, left, change),
-            Inst::If { then, otherwise, .. } => {
-                change_statement(then, left, change);
-                change_statement(otherwise, left, change);
-            }
-            _ => {}
         }
     }
 }

@@ -1,0 +1,143 @@
+//! Visiting a kernel: what an instruction reads, what a statement defines, and all that lies in a body.
+//!
+//! ```text
+//!   1  v0 = …
+//!   2  for v1 in … {          walk           statements 1 2 3 4 5, in the order of the text
+//!   3    if v2 {              walk_bodies    the outermost body, that of 2, both sides of 3
+//!   4      store … } }        written        the buffer of 4
+//!   5  v3 = …
+//! ```
+//!
+//! An analysis is an iterator over one of these. By hand a pass goes through `for` and `if` only where it does
+//! something at their braces: printer, verifier, interpreter and counter in `ir`, simplification, address reduction,
+//! planning and the emitters in `codegen`.
+
+use super::{Addr, Body, Buf, Inst, Stmt, Val};
+use std::{collections::BTreeSet, iter};
+
+/// The operands of an instruction, borrowed as it is: at most three, then a list.
+macro_rules! operands {
+    ($inst:expr, $as_ref:ident, $iter:ident) => {{
+        let none = Default::default;
+        let (fixed, list) = match $inst {
+            Inst::Id(_) | Inst::Lane | Inst::Barrier | Inst::Const(_) | Inst::TileZero { .. } => {
+                ([None, None, None], none())
+            }
+            Inst::For { lo, hi, init, .. } => ([Some(lo), Some(hi), None], init.$iter()),
+            Inst::Transpose(rows) => ([None, None, None], rows.$iter()),
+            Inst::If { cond: a, .. }
+            | Inst::Splat(a)
+            | Inst::Un(_, a)
+            | Inst::Cast(_, a)
+            | Inst::Reduce(_, a)
+            | Inst::Extract(a, _)
+            | Inst::Shuffle(a, _)
+            | Inst::Approx(_, a) => ([Some(a), None, None], none()),
+            Inst::Bin(_, a, b) | Inst::Cmp(_, a, b) => ([Some(a), Some(b), None], none()),
+            Inst::Fma(a, b, c) | Inst::Select(a, b, c) | Inst::TileMma { acc: a, a: b, b: c } => {
+                ([Some(a), Some(b), Some(c)], none())
+            }
+            Inst::Bcast(Addr { index, .. })
+            | Inst::LoadScalar(Addr { index, .. })
+            | Inst::TileLoad { addr: Addr { index, .. }, .. } => ([index.$as_ref(), None, None], none()),
+            Inst::Load { addr: Addr { index, .. }, first, .. } => ([index.$as_ref(), first.$as_ref(), None], none()),
+            Inst::Store { value, addr: Addr { index, .. }, first, .. } => {
+                ([Some(value), index.$as_ref(), first.$as_ref()], none())
+            }
+            Inst::StoreScalar { value, addr: Addr { index, .. } }
+            | Inst::TileStore { value, addr: Addr { index, .. }, .. } => ([Some(value), index.$as_ref(), None], none()),
+            Inst::Gather { addr: Addr { index, .. }, idx, mask } => ([index.$as_ref(), Some(idx), Some(mask)], none()),
+        };
+        fixed.into_iter().flatten().chain(list)
+    }};
+}
+
+impl Inst {
+    /// The values this instruction reads, not counting those used inside bodies.
+    pub fn operands(&self) -> impl Iterator<Item = Val> {
+        operands!(self, as_ref, iter).copied()
+    }
+    /// The same, to exchange them.
+    pub fn operands_mut(&mut self) -> impl Iterator<Item = &mut Val> {
+        operands!(self, as_mut, iter_mut)
+    }
+    /// The bodies nested in this instruction.
+    pub fn bodies(&self) -> impl DoubleEndedIterator<Item = &Body> {
+        let bodies = match self {
+            Inst::For { body, .. } => [Some(body), None],
+            Inst::If { then, otherwise, .. } => [Some(then), Some(otherwise)],
+            _ => [None, None],
+        };
+        bodies.into_iter().flatten()
+    }
+    /// The same, to change them.
+    pub fn bodies_mut(&mut self) -> impl Iterator<Item = &mut Body> {
+        let bodies = match self {
+            Inst::For { body, .. } => [Some(body), None],
+            Inst::If { then, otherwise, .. } => [Some(then), Some(otherwise)],
+            _ => [None, None],
+        };
+        bodies.into_iter().flatten()
+    }
+    /// This instruction, then every one nested in it, in the order of the text.
+    pub fn walk(&self) -> impl Iterator<Item = &Inst> {
+        iter::once(self).chain(self.bodies().flat_map(Body::walk).map(|stmt| &stmt.inst))
+    }
+    /// The buffer that this instruction itself writes.
+    pub fn written(&self) -> Option<Buf> {
+        match self {
+            Inst::Store { addr, .. } | Inst::StoreScalar { addr, .. } | Inst::TileStore { addr, .. } => Some(addr.buf),
+            _ => None,
+        }
+    }
+    /// Whether the instruction, or one nested in it, writes memory or orders memory accesses.
+    pub fn has_effect(&self) -> bool {
+        self.walk().any(|inst| matches!(inst, Inst::Barrier) || inst.written().is_some())
+    }
+}
+
+impl Stmt {
+    /// The values this statement defines: results, then what a loop's body sees.
+    pub fn definitions(&self) -> impl Iterator<Item = Val> {
+        let (index, params): (_, &[Val]) = match &self.inst {
+            Inst::For { index, params, .. } => (Some(index), params),
+            _ => (None, &[]),
+        };
+        self.results.iter().chain(index).chain(params).copied()
+    }
+}
+
+impl Body {
+    /// Every statement here and in nested bodies, in the order of the text.
+    pub fn walk(&self) -> impl Iterator<Item = &Stmt> {
+        let mut open = vec![self.stmts.iter()];
+        iter::from_fn(move || {
+            loop {
+                match open.last_mut()?.next() {
+                    Some(stmt) => {
+                        open.extend(stmt.inst.bodies().rev().map(|body| body.stmts.iter()));
+                        return Some(stmt);
+                    }
+                    None => open.pop(),
+                };
+            }
+        })
+    }
+    /// This body and every body nested in it, outer ones first.
+    pub fn walk_bodies(&self) -> impl Iterator<Item = &Body> {
+        iter::once(self).chain(self.walk().flat_map(|stmt| stmt.inst.bodies()))
+    }
+    /// Calls `f` on this body, then on every body nested in what that left.
+    pub fn walk_bodies_mut(&mut self, f: &mut impl FnMut(&mut Body)) {
+        f(self);
+        self.stmts.iter_mut().flat_map(|stmt| stmt.inst.bodies_mut()).for_each(|body| body.walk_bodies_mut(f));
+    }
+    /// The buffers that are written here.
+    pub fn written(&self) -> BTreeSet<Buf> {
+        self.walk().filter_map(|stmt| stmt.inst.written()).collect()
+    }
+    /// Whether there is a loop in it.
+    pub fn has_loop(&self) -> bool {
+        self.walk().any(|stmt| matches!(stmt.inst, Inst::For { .. }))
+    }
+}
