@@ -22,7 +22,7 @@ use regard::{
     passes::{
         Plan, Schedule,
         plan::Body,
-        schedule::{Candidate, Estimator, Event, Setting, candidates, space},
+        schedule::{Candidate, CostContext, Estimator, Event, candidates, search},
     },
     pipeline::{self, Recipe, Trace},
     progress::Progress,
@@ -75,7 +75,7 @@ fn main_body(plan: &Plan) -> &Body {
 fn outcome(row: &'static Row, target: &Target) -> (Outcome, String) {
     let graph = row.graph();
     let plan = plan(row, target);
-    let setting = Setting::new(&plan, target);
+    let setting = CostContext::new(&plan, target);
     let body = main_body(&plan);
     let candidates = candidates(body, &setting);
     let base = Schedule::best(&plan, target);
@@ -90,7 +90,7 @@ fn outcome(row: &'static Row, target: &Target) -> (Outcome, String) {
     in_turns(&mut timed, TIME, ROUNDS, 2).unwrap_or_else(|e| panic!("{e}"));
     let measured: Vec<f64> = timed.iter().map(|t| *t.least().last().expect("a launch") as f64).collect();
     let place = |tiles| candidates.iter().position(|c| c.tiles == tiles).expect("choices are candidates");
-    let chosen = [1, setting.target.workers].map(|workers| place(space::least(body, &setting, workers).tiles));
+    let chosen = [1, setting.target.workers].map(|workers| place(search::cheapest(body, &setting, workers).tiles));
     let estimator = Estimator::new(body, &setting);
     let mut points = String::new();
     for (candidate, measured) in candidates.iter().zip(&measured) {

@@ -12,7 +12,7 @@ use regard_ir::{kernel::stats::stats, target::Target};
 use regard_passes::{
     Plan, Schedule, lower,
     plan::Body,
-    schedule::{self, Candidate, Setting, Tiles, candidates, space},
+    schedule::{self, Candidate, CostContext, Tiles, candidates, search},
 };
 use std::collections::BTreeSet;
 
@@ -59,7 +59,7 @@ fn candidates_are_allowed_varied_and_the_same_every_time() {
     let mut flat = Vec::new();
     for (row, target) in rows() {
         let plan = plan(row, &target);
-        let setting = Setting::new(&plan, &target);
+        let setting = CostContext::new(&plan, &target);
         let body = main_body(&plan);
         let offered = candidates(body, &setting);
         assert_eq!(offered, candidates(body, &setting));
@@ -76,12 +76,12 @@ fn candidates_are_allowed_varied_and_the_same_every_time() {
             assert!(i == 0 || estimate.ns >= offered[i - 1].estimate.ns);
         }
         let mut any = Schedule::best(&plan, &target);
-        for candidate in space::all(body, &setting).iter().step_by(101) {
+        for candidate in search::all(body, &setting).iter().step_by(101) {
             any.groups.last_mut().expect("a group").1 = candidate.tiles;
             any.check(&plan, &target).unwrap_or_else(|e| panic!("{}: {e}", row.name()));
         }
         for workers in [1, target.workers] {
-            let chosen = space::least(body, &setting, workers);
+            let chosen = search::cheapest(body, &setting, workers);
             assert!(offered.contains(&chosen), "{} for {workers}", row.name());
         }
         let spread = offered[offered.len() - 1].estimate.ns / offered[0].estimate.ns;
@@ -96,7 +96,7 @@ fn candidates_are_allowed_varied_and_the_same_every_time() {
 fn estimates_count_what_kernels_do() {
     for (row, target) in rows().step_by(5) {
         let plan = plan(row, &target);
-        let setting = Setting::new(&plan, &target);
+        let setting = CostContext::new(&plan, &target);
         for candidate in candidates(main_body(&plan), &setting).iter().step_by(8) {
             let program = lower(&plan, &with(&plan, &target, candidate.tiles), &target).expect("a program");
             let launch = program.launches.last().expect("a launch");
@@ -116,7 +116,7 @@ fn estimates_count_what_kernels_do() {
 fn more_workers_never_take_longer() {
     for row in ROWS.iter().step_by(9) {
         let plan = plan(row, &Target::ROWS[0]);
-        let setting = Setting::new(&plan, &Target::ROWS[0]);
+        let setting = CostContext::new(&plan, &Target::ROWS[0]);
         for candidate in candidates(main_body(&plan), &setting) {
             let times: Vec<f64> = [1, 2, 4, 8].map(|workers| candidate.estimate.on(workers)).into();
             assert!(times.is_sorted_by(|a, b| a >= b), "{times:?}");

@@ -35,7 +35,7 @@ use regard_passes::{
         Body, Group,
         expr::{Cone, Expr},
     },
-    schedule::{self, Estimate, Estimator, Setting, Tiles, space},
+    schedule::{self, CostContext, Estimate, Estimator, Tiles, search},
 };
 use std::{path::Path, time::Duration};
 
@@ -107,7 +107,7 @@ impl Entry {
     /// Estimates and lowers a schedule that fits the plan.
     fn new(title: String, schedule: Schedule, plan: &Plan, target: &Target) -> Result<Entry> {
         let program = lower(plan, &schedule, target)?;
-        let setting = Setting::new(plan, target);
+        let setting = CostContext::new(plan, target);
         let groups = plan.groups.iter().zip(&schedule.groups).zip(&program.launches);
         let part = |((group, (_, tiles)), launch): ((&Group, &(String, Tiles)), &Launch)| Part {
             kernel: program.kernels[launch.kernel].name.clone(),
@@ -193,8 +193,8 @@ pub(crate) fn candidates<'a>(
 ) -> Result<Comparison<'a>> {
     let target = recipe.target;
     let plan = pipeline::planned(graph, recipe, trace)?;
-    let setting = Setting::new(&plan, target);
-    let ranked: Vec<Vec<Tiles>> = space::ranked(&plan, &setting, top + 1);
+    let setting = CostContext::new(&plan, target);
+    let ranked: Vec<Vec<Tiles>> = search::ranked(&plan, &setting, top + 1);
     let chosen = Schedule::of(&plan, target, ranked.iter().map(|tiles| tiles[0]));
     let mut entries = vec![Entry::new("chosen".into(), chosen.clone(), &plan, target)?];
     for (kind, word) in [("product", "products"), ("attend", "attention"), ("row", "rows")] {

@@ -15,7 +15,7 @@ use regard_ir::{
 };
 use regard_passes::{
     Plan, Rules, Schedule, egraph, lower, optimize, plan,
-    schedule::{Setting, Tiles, space},
+    schedule::{CostContext, Tiles, search},
 };
 
 /// Closes the chain for the choices of a seed; `Err` says which link broke, and under which choices.
@@ -56,12 +56,12 @@ fn draw_rules(draw: &mut random::Random) -> Rules {
 
 /// For every group any point of its space.
 fn draw_schedule(plan: &Plan, target: &Target, draw: &mut random::Random) -> Schedule {
-    let setting = Setting::new(plan, target);
+    let setting = CostContext::new(plan, target);
     let tiles: Vec<Tiles> = plan
         .groups
         .iter()
         .map(|group| {
-            let all = space::all(&group.body, &setting);
+            let all = search::all(&group.body, &setting);
             all[draw.below(all.len())].tiles
         })
         .collect();

@@ -12,7 +12,7 @@ use crate::{
     plan::Body,
     templates::{
         self, Pricing,
-        cost::{Event, Setting, Work},
+        cost::{CostContext, Event, Work},
     },
 };
 use regard_ir::target::{MOST_LEVELS, Target};
@@ -59,7 +59,7 @@ pub struct Estimator<'a> {
 
 impl<'a> Estimator<'a> {
     /// Prices the expressions of a body.
-    pub fn new(body: &'a Body, setting: &Setting<'a>) -> Self {
+    pub fn new(body: &'a Body, setting: &CostContext<'a>) -> Self {
         let instances = templates::fitting(body, setting.target).into_iter();
         let pricings = instances.map(|(index, instance)| (index, instance.pricing(setting))).collect();
         Self { pricings, target: setting.target }

@@ -20,15 +20,15 @@
 //! same model gives the same program everywhere.
 
 mod estimate;
-pub mod space;
+pub mod search;
 mod text;
 
 pub use crate::templates::{
     Tiles,
-    cost::{Event, Setting, Work},
+    cost::{CostContext, Event, Work},
 };
 pub use estimate::{Estimate, Estimator};
-pub use space::{Candidate, candidates};
+pub use search::{Candidate, candidates};
 pub use text::parse;
 
 use crate::{error::Error, plan::Plan, templates};
@@ -48,8 +48,8 @@ pub struct Schedule {
 impl Schedule {
     /// The best schedule by the cost model.
     pub fn best(plan: &Plan, target: &Target) -> Schedule {
-        let setting = Setting::new(plan, target);
-        Schedule::of(plan, target, space::chosen(plan, &setting).into_iter())
+        let setting = CostContext::new(plan, target);
+        Schedule::of(plan, target, search::chosen(plan, &setting).into_iter())
     }
 
     /// The schedule with these tiles, one for each group.

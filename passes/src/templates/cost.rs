@@ -9,7 +9,7 @@
 //! cycles and shares. Those of single instructions are latencies and throughputs of a server core of 2019 with two
 //! 512-bit units; cycles of events and exposed shares were fitted by least squares, held near a first guess, to
 //! the even rows of the battery (`cargo bench --bench schedules`), whose odd rows tell how well they hold. The
-//! price of waiting is that of Swin-T as a whole (`regard compare swin_tiny --measure`).
+//! cost of waiting is that of Swin-T as a whole (`regard compare swin_tiny --measure`).
 
 use super::expression::price::Cost;
 use crate::plan::Plan;
@@ -26,89 +26,62 @@ pub(crate) const L1: usize = 0;
 /// The border between L1 and L2.
 pub(crate) const L2: usize = 1;
 
-/// Something that takes cycles, and that kernels do a countable number of times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Event {
-    /// Cycles of multiply-adds at two vectors per cycle.
-    Arithmetic,
-    /// A load of the innermost loop of a product.
-    Load,
-    /// Entering and leaving that loop.
-    Visit,
-    /// A register of sums stored or loaded around that loop.
-    Move,
-    /// A register of sums that waits in the second level between slices, there or back.
-    Wait,
-    /// A vector finished: loaded, addressed, stored; its expression not included.
-    Finish,
-    /// A row of vectors finished.
-    FinishRow,
-    /// A vector packed; its expression not included.
-    Pack,
-    /// A row of vectors packed.
-    PackRow,
-    /// Cycles of expressions, by the instructions they become.
-    Expression,
-    /// A vector transposed with its neighbours: one shuffle of log₂ L.
-    Shuffle,
-    /// A vector of scores turned into weights; scale, bias and exponential not included.
-    Softmax,
-    /// A row of scores turned into weights.
-    SoftmaxRow,
-    /// A vector stored by a row program.
-    Store,
-    /// A row or chunk of rows begun by a row program.
-    Begin,
-    /// A block entered.
-    Block,
-    /// A kernel called, and the call timed.
-    Launch,
+/// Declares events, and the cycles of one.
+macro_rules! events {
+    ($($(#[$doc:meta])+ $event:ident = $cycles:literal,)+) => {
+        /// Something that takes cycles, and that kernels do a countable number of times.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Event {
+            $($(#[$doc])+ $event,)+
+        }
+
+        impl Event {
+            /// All of them.
+            pub const ALL: [Event; [$($cycles),+].len()] = [$(Event::$event),+];
+
+            /// Cycles of one.
+            pub(crate) fn cycles(self) -> f64 {
+                [$($cycles),+][self as usize]
+            }
+        }
+    };
 }
 
-impl Event {
-    /// All of them.
-    pub const ALL: [Event; 17] = [
-        Event::Arithmetic,
-        Event::Load,
-        Event::Visit,
-        Event::Move,
-        Event::Wait,
-        Event::Finish,
-        Event::FinishRow,
-        Event::Pack,
-        Event::PackRow,
-        Event::Expression,
-        Event::Shuffle,
-        Event::Softmax,
-        Event::SoftmaxRow,
-        Event::Store,
-        Event::Begin,
-        Event::Block,
-        Event::Launch,
-    ];
-
-    /// Cycles of one.
-    pub(crate) fn cycles(self) -> f64 {
-        match self {
-            Event::Arithmetic => 1.0,
-            Event::Load => 0.16,
-            Event::Visit => 5.0,
-            Event::Move => 1.25,
-            Event::Wait => 2.5,
-            Event::Finish => 1.75,
-            Event::FinishRow => 7.0,
-            Event::Pack => 1.45,
-            Event::PackRow => 4.5,
-            Event::Expression => 1.0,
-            Event::Shuffle => 0.85,
-            Event::Softmax => 8.5,
-            Event::SoftmaxRow => 105.0,
-            Event::Store => 1.5,
-            Event::Begin => 12.0,
-            Event::Block => 20.0,
-            Event::Launch => 300.0,
-        }
-    }
+events! {
+    /// Cycles of multiply-adds at two vectors per cycle.
+    Arithmetic = 1.0,
+    /// A load of the innermost loop of a product.
+    Load = 0.16,
+    /// Entering and leaving that loop.
+    TileEntry = 5.0,
+    /// An accumulator register stored or loaded around that loop.
+    AccumulatorSpill = 1.25,
+    /// An accumulator register that waits in L2 between slices of the reduction, there or back.
+    PartialSumReload = 2.5,
+    /// A vector finished: loaded, addressed, stored; its expression not included.
+    Finish = 1.75,
+    /// A row of vectors finished.
+    FinishRow = 7.0,
+    /// A vector packed; its expression not included.
+    Pack = 1.45,
+    /// A row of vectors packed.
+    PackRow = 4.5,
+    /// Cycles of expressions, by the instructions they become.
+    Expression = 1.0,
+    /// A vector transposed with its neighbours: one shuffle of log₂ L.
+    Shuffle = 0.85,
+    /// A vector of scores turned into weights; scale, bias and exponential not included.
+    Softmax = 8.5,
+    /// A row of scores turned into weights.
+    SoftmaxRow = 105.0,
+    /// A vector stored by a row program.
+    Store = 1.5,
+    /// A row or chunk of rows begun by a row program.
+    RowSetup = 12.0,
+    /// A block entered.
+    Block = 20.0,
+    /// A kernel called, and the call timed.
+    Launch = 300.0,
 }
 
 /// How often each event happens.
@@ -171,8 +144,8 @@ impl Work {
     }
     /// Begins and ends that loop, with so many registers stored and loaded.
     pub(crate) fn visit(&mut self, visits: f64, moved: f64, target: &Target) {
-        self.events[Event::Visit] += visits;
-        self.events[Event::Move] += moved;
+        self.events[Event::TileEntry] += visits;
+        self.events[Event::AccumulatorSpill] += moved;
         self.bytes[L1] += moved * 4.0 * f64::from(target.lanes);
     }
     /// Bytes that cross a border.
@@ -186,22 +159,22 @@ const SHARE: f64 = 0.75;
 
 /// What an estimate depends on besides a group and its tiles.
 #[derive(Clone, Debug)]
-pub struct Setting<'a> {
+pub struct CostContext<'a> {
     /// The machine.
     pub target: &'a Target,
     /// Which nodes are constants: their layout is settled before the first run.
     pub constant: IdVec<NodeId, bool>,
     /// Whether constants come from memory in every run, as they do where all of them exceed the third-level cache.
-    pub cold: bool,
+    pub weights_exceed_caches: bool,
 }
 
-impl<'a> Setting<'a> {
+impl<'a> CostContext<'a> {
     /// The setting of a plan's groups.
     pub fn new(plan: &Plan, target: &'a Target) -> Self {
         let graph = &plan.graph;
         let weights = graph.nodes.iter().filter(|(_, node)| matches!(node.op, Op::Weight(_)));
         let bytes: u64 = weights.map(|(id, _)| graph.ty(id).bytes() as u64).sum();
-        Self { target, constant: graph.constants(), cold: bytes > target.cache_bytes() }
+        Self { target, constant: graph.constants(), weights_exceed_caches: bytes > target.cache_bytes() }
     }
 }
 

@@ -28,7 +28,7 @@ pub use tiles::Tiles;
 pub(crate) use tiles::{Sizes, tile_sizes};
 
 use crate::plan::Body;
-use cost::{Setting, Work};
+use cost::{CostContext, Work};
 use expression::Context;
 use regard_ir::{
     graph::NodeId,
@@ -73,7 +73,7 @@ pub(crate) trait Instance<'a> {
     /// Every point of the search space; all of them are allowed, and the smallest sizes are among them.
     fn search(&self, found: &mut dyn FnMut(Sizes));
     /// Prices the group's expressions.
-    fn pricing(&self, setting: &Setting<'a>) -> Box<dyn Pricing + 'a>;
+    fn pricing(&self, setting: &CostContext<'a>) -> Box<dyn Pricing + 'a>;
     /// The constant matrix that is read in panels, and their width.
     fn panels(&self, _: Sizes) -> Option<(NodeId, usize)> {
         None

@@ -13,7 +13,7 @@ use crate::{
     plan::Attend,
     templates::{
         Pricing, Sizes,
-        cost::{Event, L1, L2, Setting, Work, share},
+        cost::{CostContext, Event, L1, L2, Work, share},
         expression::price::{Cost, Price, Walk, function_cost, price},
     },
 };
@@ -34,7 +34,7 @@ pub(super) struct AttendCost<'a> {
 }
 
 impl<'a> AttendCost<'a> {
-    pub(super) fn new(attend: &'a Attend, setting: &Setting<'a>) -> Self {
+    pub(super) fn new(attend: &'a Attend, setting: &CostContext<'a>) -> Self {
         let products = attend.products.as_ref();
         Self {
             attend,

@@ -22,7 +22,7 @@ mod seen;
 
 use super::{
     Instance, Parameters, Pricing, Sizes, Template,
-    cost::Setting,
+    cost::CostContext,
     expression::Context,
     parts,
     register_tile::{check_registers, fits_registers},
@@ -114,7 +114,7 @@ impl<'a> Instance<'a> for Heads<'a> {
         }
     }
 
-    fn pricing(&self, setting: &Setting<'a>) -> Box<dyn Pricing + 'a> {
+    fn pricing(&self, setting: &CostContext<'a>) -> Box<dyn Pricing + 'a> {
         Box::new(cost::AttendCost::new(self.attend, setting))
     }
 

@@ -5,7 +5,7 @@ use crate::{
     plan::expr::Cone,
     templates::{
         Pricing, Sizes,
-        cost::{Event, L1, L2, Setting, Work, share},
+        cost::{CostContext, Event, L1, L2, Work, share},
         expression::price::{Price, Walk, price},
     },
 };
@@ -19,7 +19,7 @@ pub(super) struct RowCost<'a> {
 }
 
 impl<'a> RowCost<'a> {
-    pub(super) fn new(cone: &'a Cone, setting: &Setting<'a>) -> Self {
+    pub(super) fn new(cone: &'a Cone, setting: &CostContext<'a>) -> Self {
         Self { cone, price: price(cone, (1, cone.space[1]), Walk::Digits, setting), target: setting.target }
     }
 }
@@ -36,7 +36,7 @@ impl Pricing for RowCost<'_> {
         work.express(vector, vectors);
         work.express(row, begun);
         work.events[Event::Store] = vectors;
-        work.events[Event::Begin] = begun;
+        work.events[Event::RowSetup] = begun;
         work.cross(L1, vectors * 4.0 * f64::from(target.lanes));
         let streamed = (rows * inner) as f64 * (4.0 + self.price.streamed) + rows as f64 * row.bytes;
         for (level, before) in target.levels_beyond(L2) {

@@ -20,7 +20,7 @@ mod emit;
 
 use super::{
     Instance, Parameters, Pricing, Sizes, Template,
-    cost::Setting,
+    cost::CostContext,
     expression::{Context, rows::lane_extent},
     ladder, parts, tile_sizes,
 };
@@ -106,7 +106,7 @@ impl<'a> Instance<'a> for Rows<'a> {
         }
     }
 
-    fn pricing(&self, setting: &Setting<'a>) -> Box<dyn Pricing + 'a> {
+    fn pricing(&self, setting: &CostContext<'a>) -> Box<dyn Pricing + 'a> {
         Box::new(cost::RowCost::new(self.cone, setting))
     }
 

@@ -17,7 +17,7 @@ use crate::{
         expr::{Cone, Expr, Stage, Term},
         lanes_are_contiguous,
     },
-    templates::cost::Setting,
+    templates::cost::CostContext,
 };
 use regard_ir::{
     kernel::{BinOp, Builder, Inst, Kernel, UnOp, Unit, Val, math, stats},
@@ -89,7 +89,7 @@ pub(crate) enum Walk {
 }
 
 /// Prices a cone whose lanes run along `axis`, which has `extent` elements; stages belong to each row.
-pub(crate) fn price(cone: &Cone, (axis, extent): (usize, usize), walk: Walk, setting: &Setting) -> Price {
+pub(crate) fn price(cone: &Cone, (axis, extent): (usize, usize), walk: Walk, setting: &CostContext) -> Price {
     let mut price = alone(cone, (axis, extent), walk, setting, &cone.stages);
     for stage in &cone.stages {
         let last = stage.cone.space.len() - 1;
@@ -106,7 +106,7 @@ pub(crate) fn price(cone: &Cone, (axis, extent): (usize, usize), walk: Walk, set
 }
 
 /// The same without the stages themselves, which are read from scratch.
-fn alone(cone: &Cone, (axis, extent): (usize, usize), walk: Walk, setting: &Setting, stages: &[Stage]) -> Price {
+fn alone(cone: &Cone, (axis, extent): (usize, usize), walk: Walk, setting: &CostContext, stages: &[Stage]) -> Price {
     let target = setting.target;
     let lanes = target.lanes as usize;
     let inner = if walk == Walk::Digits { lane_extent(cone, axis, extent) } else { extent };
@@ -159,7 +159,7 @@ fn reduced_extents(cone: &Cone) -> Vec<(usize, usize)> {
     axes
 }
 
-fn term_cost(cone: &Cone, term: &Term, lane_axis: (usize, usize), walk: Walk, setting: &Setting) -> Cost {
+fn term_cost(cone: &Cone, term: &Term, lane_axis: (usize, usize), walk: Walk, setting: &CostContext) -> Cost {
     let target = setting.target;
     let lanes = f64::from(target.lanes);
     let float = if term.dtype == DType::Bool || term.dtype == DType::I32 { 0.0 } else { lanes };

@@ -15,7 +15,7 @@ use crate::{
     plan::{Product, Right},
     templates::{
         Pricing, Sizes,
-        cost::{Event, L1, L2, Setting, Work, share},
+        cost::{CostContext, Event, L1, L2, Work, share},
         expression::price::{Price, Walk, price},
         unit_of,
     },
@@ -32,12 +32,12 @@ pub(super) struct ProductCost<'a> {
     epilogue: Price,
     /// Whether rows can be read from memory as they are, where tiles divide them.
     direct: bool,
-    cold: bool,
+    weights_exceed_caches: bool,
     target: &'a Target,
 }
 
 impl<'a> ProductCost<'a> {
-    pub(super) fn new(product: &'a Product, setting: &Setting<'a>) -> Self {
+    pub(super) fn new(product: &'a Product, setting: &CostContext<'a>) -> Self {
         let across = packs_across(product, unit_of(setting.target), setting.target.lanes);
         let (axis, walk) = if across { ((1, product.m), Walk::Straight) } else { ((2, product.k), Walk::Digits) };
         Self {
@@ -50,7 +50,7 @@ impl<'a> ProductCost<'a> {
             },
             epilogue: price(&product.epilogue, (2, product.n), Walk::Straight, setting),
             direct: direct_rows(product, 1).is_some(),
-            cold: setting.cold && matches!(product.right, Right::Constant(_)),
+            weights_exceed_caches: setting.weights_exceed_caches && matches!(product.right, Right::Constant(_)),
             target: setting.target,
         }
     }
@@ -62,7 +62,7 @@ impl<'a> ProductCost<'a> {
         work.visit(c.visits, c.visits * sums * (2.0 - 1.0 / c.slices), target);
         if c.slices > 1.0 {
             // There and back for each visit but the first, and once more to be finished.
-            work.events[Event::Wait] = 2.0 * c.visits * sums * (1.0 - 1.0 / c.slices) + c.finished;
+            work.events[Event::PartialSumReload] = 2.0 * c.visits * sums * (1.0 - 1.0 / c.slices) + c.finished;
         }
         work.events[Event::Finish] = c.finished;
         work.events[Event::FinishRow] = c.finished_rows;
@@ -71,7 +71,7 @@ impl<'a> ProductCost<'a> {
         work.express(self.epilogue.row, c.finished_rows);
         work.events[Event::Pack] = c.packed_left + c.packed_right;
         work.events[Event::PackRow] = c.packed_rows;
-        work.events[Event::Shuffle] = c.turned * f64::from(target.lanes.ilog2());
+        work.events[Event::Shuffle] = c.transposed * f64::from(target.lanes.ilog2());
         work.cross(L1, (c.packed_left + c.packed_right) * vector);
         work.express(self.left.vector, c.packed_left);
         work.express(self.left.row, c.packed_rows);
@@ -81,7 +81,7 @@ impl<'a> ProductCost<'a> {
     }
 
     /// Between first and second level: panels, rows, waiting sums, and what is read and written once.
-    fn near(&self, c: &Counts, target: &Target, work: &mut Work) {
+    fn l2_traffic(&self, c: &Counts, target: &Target, work: &mut Work) {
         let (tiles, p) = (c.tiles, self.product);
         let slice = 4.0 * (tiles.depth * c.width) as f64;
         let rows = 4.0 * (tiles.mr * tiles.depth) as f64;
@@ -95,7 +95,7 @@ impl<'a> ProductCost<'a> {
     }
 
     /// Beyond the second level: what a block brings along that the block before did not leave there.
-    fn far(&self, c: &Counts, target: &Target, work: &mut Work) {
+    fn outer_traffic(&self, c: &Counts, target: &Target, work: &mut Work) {
         let (tiles, p) = (c.tiles, self.product);
         let right = 4.0 * (p.k * c.padded) as f64;
         let batches = if self.right.is_some() { p.batch as f64 } else { 1.0 };
@@ -111,7 +111,7 @@ impl<'a> ProductCost<'a> {
             let nearest = right * again + left * left_again + written;
             if footprint > share(before) {
                 work.cross(level, if level == L2 + 1 { nearest } else { footprint });
-            } else if self.cold {
+            } else if self.weights_exceed_caches {
                 work.cross(level, right);
             }
         }
@@ -129,15 +129,15 @@ impl Pricing for ProductCost<'_> {
         let counts = Counts::new(self, &tiles, target);
         let mut work = Work { blocks: counts.blocks as u64, ..Work::default() };
         self.instructions(&counts, target, &mut work);
-        self.near(&counts, target, &mut work);
-        self.far(&counts, target, &mut work);
+        self.l2_traffic(&counts, target, &mut work);
+        self.outer_traffic(&counts, target, &mut work);
         work
     }
 
     fn key(&self) -> Option<Vec<u64>> {
         let Product { batch, m, k, n, .. } = *self.product;
         let sizes = [batch, m, k, n].map(|size| size as u64);
-        let facts = [self.across, self.direct, self.cold, self.right.is_some()].map(u64::from);
+        let facts = [self.across, self.direct, self.weights_exceed_caches, self.right.is_some()].map(u64::from);
         let prices = [Some(self.left), self.right, Some(self.epilogue)].into_iter().flatten();
         Some(sizes.into_iter().chain(facts).chain(prices.flat_map(|price| price.key())).collect())
     }
@@ -168,7 +168,7 @@ struct Counts<'a> {
     packed_left: f64,
     packed_right: f64,
     /// Vectors of the left operand that are transposed.
-    turned: f64,
+    transposed: f64,
 }
 
 impl<'a> Counts<'a> {
@@ -203,7 +203,7 @@ impl<'a> Counts<'a> {
             finished_rows: (batch * p.m * panels) as f64,
             packed_rows: if parts.across { squares } else { rows } as f64,
             packed_left: along + (squares * lanes) as f64,
-            turned: (squares * lanes) as f64,
+            transposed: (squares * lanes) as f64,
             packed_right: if packs_right { (batch * row_blocks * panels * p.k * tiles.nv) as f64 } else { 0.0 },
         }
     }

@@ -27,7 +27,7 @@ mod pack;
 
 use super::{
     Instance, Parameters, Pricing, Sizes, Template,
-    cost::{L1, L2, Setting},
+    cost::{CostContext, L1, L2},
     expression::Context,
     ladder, parts,
     register_tile::{check_registers, fits_registers},
@@ -178,7 +178,7 @@ impl<'a> Instance<'a> for Tiled<'a> {
         }
     }
 
-    fn pricing(&self, setting: &Setting<'a>) -> Box<dyn Pricing + 'a> {
+    fn pricing(&self, setting: &CostContext<'a>) -> Box<dyn Pricing + 'a> {
         Box::new(cost::ProductCost::new(self.product, setting))
     }
 

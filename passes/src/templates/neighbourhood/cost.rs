@@ -10,7 +10,7 @@ use crate::{
     plan::{Attend, neighbourhood::Neighbourhood},
     templates::{
         Pricing, Sizes,
-        cost::{Event, L1, L2, Setting, Work, share},
+        cost::{CostContext, Event, L1, L2, Work, share},
         expression::price::{Cost, Price, Walk, function_cost, price},
     },
 };
@@ -19,7 +19,7 @@ use regard_ir::{kernel::math, target::Target};
 /// What the cost depends on apart from tiles.
 pub(super) struct SlideCost<'a> {
     attend: &'a Attend,
-    near: Neighbourhood,
+    window: Neighbourhood,
     /// Queries and keys.
     products: Option<[Price; 2]>,
     values: Option<Price>,
@@ -30,11 +30,11 @@ pub(super) struct SlideCost<'a> {
 }
 
 impl<'a> SlideCost<'a> {
-    pub(super) fn new(attend: &'a Attend, near: Neighbourhood, setting: &Setting<'a>) -> Self {
-        let along_pixels = (0, near.map[1]);
+    pub(super) fn new(attend: &'a Attend, window: Neighbourhood, setting: &CostContext<'a>) -> Self {
+        let along_pixels = (0, window.map[1]);
         Self {
             attend,
-            near,
+            window,
             products: attend
                 .products
                 .as_ref()
@@ -66,12 +66,12 @@ impl<'a> SlideCost<'a> {
         let per_key = a.keys as f64 * self.scores.streamed;
         let moved = a.batch as f64 * (per_pixel + per_key);
         // Written once, and read by each row of the windows.
-        let again = if 4.0 * (dim + a.value_dim) as f64 * (self.near.size[0] * self.near.map[1]) as f64
+        let again = if 4.0 * (dim + a.value_dim) as f64 * (self.window.size[0] * self.window.map[1]) as f64
             <= share(target.levels[L1].bytes)
         {
             2.0
         } else {
-            1.0 + self.near.size[0] as f64
+            1.0 + self.window.size[0] as f64
         };
         work.cross(L2, packed * again + moved);
         let tensors = 4.0 * (a.batch * (2 * dim + 2 * a.value_dim)) as f64 + moved;
@@ -86,14 +86,14 @@ impl<'a> SlideCost<'a> {
 impl Pricing for SlideCost<'_> {
     fn work(&self, sizes: Sizes) -> Work {
         let (tiles, target) = (SlideTiles::from(sizes), self.target);
-        let (a, near, lanes) = (self.attend, &self.near, target.lanes as usize);
-        let ([rows, columns], vector) = (near.size, 4.0 * lanes as f64);
-        let blocks = tiles.grid(a, near).iter().product::<u64>();
+        let (a, window, lanes) = (self.attend, &self.window, target.lanes as usize);
+        let ([rows, columns], vector) = (window.size, 4.0 * lanes as f64);
+        let blocks = tiles.grid(a, window).iter().product::<u64>();
         let mut work = Work { blocks, ..Work::default() };
         let blocks = blocks as f64;
         // Vectors of pixels, all rows of the map.
-        let visits = (near.maps(a) * near.map[0] * near.map[1].div_ceil(lanes)) as f64;
-        let halo = tiles.halo(near, lanes);
+        let visits = (window.maps(a) * window.map[0] * window.map[1].div_ceil(lanes)) as f64;
+        let halo = tiles.halo(window, lanes);
         let seen = blocks * (halo.rows * halo.columns) as f64;
         self.values.iter().for_each(|values| self.pack(values, seen, target, &mut work));
         if let (Some([queries, keys]), Some(products)) = (&self.products, &a.products) {
@@ -116,9 +116,9 @@ impl Pricing for SlideCost<'_> {
         let padded = a.value_dim.next_multiple_of(lanes) as f64;
         work.flops += visits * (a.value_dim + 1) as f64 * lanes as f64;
         work.events[Event::Shuffle] += visits * padded * f64::from(target.lanes.ilog2());
-        work.events[Event::Move] += visits * 4.0 * padded;
+        work.events[Event::AccumulatorSpill] += visits * 4.0 * padded;
         work.cross(L1, visits * 4.0 * padded * vector);
-        let rows = (near.maps(a) * near.map[0] * near.map[1]) as f64;
+        let rows = (window.maps(a) * window.map[0] * window.map[1]) as f64;
         let finished = rows * (padded / lanes as f64);
         work.events[Event::Finish] = finished;
         work.events[Event::FinishRow] = rows;

@@ -28,7 +28,7 @@ type Parts = [bool; 2];
 struct Block<'a> {
     context: &'a Context,
     attend: &'a Attend,
-    near: Neighbourhood,
+    window: Neighbourhood,
     sums: usize,
     halo: HaloTile,
     head: Val,
@@ -36,9 +36,9 @@ struct Block<'a> {
     queries: Option<Buf>,
     values: Buf,
     scores: Buf,
-    /// Sums `[channel, pixel]`, whole vectors of channels, and the same turned where a unit can do so.
-    summed: Buf,
-    turned: Option<Buf>,
+    /// Sums `[channel, pixel]`, whole vectors of channels, and the same transposed where a unit can do so.
+    accumulators: Buf,
+    transposed: Option<Buf>,
 }
 
 /// L pixels of one row.
@@ -58,12 +58,12 @@ pub(super) fn emit(
     context: &Context,
     b: &mut Builder,
     attend: &Attend,
-    near: Neighbourhood,
+    window: Neighbourhood,
     output: Buf,
     tiles: SlideTiles,
 ) {
     let lanes = b.lanes() as usize;
-    let halo = tiles.halo(&near, lanes);
+    let halo = tiles.halo(&window, lanes);
     let mut scratch = |name: &str, len: usize| b.scratch(name, DType::F32, len as u64);
     let dim = attend.products.as_ref().map(|products| products.dim);
     let keys = dim.map(|dim| scratch("keys", dim * halo.rows * halo.columns));
@@ -71,15 +71,27 @@ pub(super) fn emit(
     let values = scratch("values", attend.value_dim * halo.rows * halo.columns);
     let scores = scratch("scores", attend.keys * lanes);
     let padded = attend.value_dim.next_multiple_of(lanes);
-    let summed = scratch("summed", padded * lanes);
-    let turned = (b.unit() == Unit::Core).then(|| b.scratch("turned", DType::F32, (padded * lanes) as u64));
+    let accumulators = scratch("summed", padded * lanes);
+    let transposed = (b.unit() == Unit::Core).then(|| b.scratch("turned", DType::F32, (padded * lanes) as u64));
     let zero = b.vf32(0.0);
     for channel in attend.value_dim..padded {
-        b.store(zero, b.addr_off(summed, None, (channel * lanes) as i64));
+        b.store(zero, b.addr_off(accumulators, None, (channel * lanes) as i64));
     }
     let (head, tile) = (b.id(IdAxis::G0), b.id(IdAxis::G1));
-    let block =
-        Block { context, attend, near, sums: tiles.sums, halo, head, keys, queries, values, scores, summed, turned };
+    let block = Block {
+        context,
+        attend,
+        window,
+        sums: tiles.sums,
+        halo,
+        head,
+        keys,
+        queries,
+        values,
+        scores,
+        accumulators,
+        transposed,
+    };
     let top = b.mul_const(tile, tiles.rows as i64);
     if let (Some(keys), Some(products)) = (keys, &attend.products) {
         block.pack(b, &products.keys, products.dim, keys, top);
@@ -87,7 +99,7 @@ pub(super) fn emit(
     if let Some(cone) = &attend.values {
         block.pack(b, cone, attend.value_dim, values, top);
     }
-    let [height, width] = near.map;
+    let [height, width] = window.map;
     let all = b.i64(height as i64);
     let (left, most, zero) = (b.sub(all, top), b.i64(tiles.rows as i64), b.i64(0));
     let count = b.bin(BinOp::Min, left, most);
@@ -102,7 +114,7 @@ pub(super) fn emit(
             let pixels = Pixels { row, line, column, first };
             block.pack_queries(b, &pixels);
             let largest = block.score(b, &pixels);
-            let weight = block.weigh(b, largest);
+            let weight = block.softmax(b, largest);
             block.apply(b, &pixels, weight);
             block.finish(b, &pixels, output);
             Vec::new()
@@ -119,9 +131,9 @@ impl Block<'_> {
 
     /// A pixel of the map: the first axis of every cone's space.
     fn pixel(&self, row: Val, column: Val, lanes: bool) -> Vec<DigitAt> {
-        let [height, width] = self.near.map;
+        let [height, width] = self.window.map;
         let digit = |div: usize, extent: usize, value: Val, lanes: bool| DigitAt { div, extent, value, lanes };
-        let maps = self.near.maps(self.attend);
+        let maps = self.window.maps(self.attend);
         vec![
             digit(1, width, column, lanes),
             digit(width, height, row, false),
@@ -131,14 +143,14 @@ impl Block<'_> {
 
     /// A place of the window.
     fn key(&self, a: Val, b: Val) -> Vec<DigitAt> {
-        let [rows, columns] = self.near.size;
+        let [rows, columns] = self.window.size;
         let digit = |div: usize, extent: usize, value: Val| DigitAt { div, extent, value, lanes: false };
         vec![digit(1, columns, b), digit(columns, rows, a)]
     }
 
     /// A pixel and a place of its window that meet at `at`.
-    fn meeting(&self, b: &mut Builder, at: Val, axis: usize) -> (Val, Val) {
-        let (last, widest) = (b.i64(self.near.map[axis] as i64 - 1), b.i64(self.near.size[axis] as i64 - 1));
+    fn clamp_to_window(&self, b: &mut Builder, at: Val, axis: usize) -> (Val, Val) {
+        let (last, widest) = (b.i64(self.window.map[axis] as i64 - 1), b.i64(self.window.size[axis] as i64 - 1));
         let pixel = b.bin(BinOp::Min, at, last);
         let over = b.sub(at, pixel);
         (pixel, b.bin(BinOp::Min, over, widest))
@@ -151,32 +163,39 @@ impl Block<'_> {
             let across: Vec<(Val, Val)> = (0..step)
                 .map(|lane| {
                     let at = b.add_const(x, lane);
-                    self.meeting(b, at, 1)
+                    self.clamp_to_window(b, at, 1)
                 })
                 .collect();
             b.for_const(self.halo.rows as u64, 1, &[], |b, y, _| {
                 let at = b.add(top, y);
-                let (row, down) = self.meeting(b, at, 0);
+                let (row, down) = self.clamp_to_window(b, at, 0);
                 let points = across.iter().map(|&(column, over)| {
                     let (pixel, key) = (self.pixel(row, column, false), self.key(down, over));
                     Point { axes: vec![pixel, key], first: None }
                 });
                 let line = b.mul_const(y, columns as i64);
                 let place = b.add(line, x);
-                self.turn(b, cone, channels, points.collect(), (to, Some(place), plane));
+                self.transpose_pack(b, cone, channels, points.collect(), (to, Some(place), plane));
                 Vec::new()
             });
             Vec::new()
         });
     }
 
-    /// Pixels turned at once: as many as lanes where registers can be transposed.
+    /// Pixels transposed at once: as many as lanes where registers can be transposed.
     fn width(&self, b: &Builder) -> i64 {
         if b.unit() == Unit::Core { i64::from(b.lanes()) } else { 1 }
     }
 
     /// Channels of neighbouring pixels, read along channels and written along pixels, channels `plane` apart.
-    fn turn(&self, b: &mut Builder, cone: &Cone, channels: usize, points: Vec<Point>, to: (Buf, Option<Val>, i64)) {
+    fn transpose_pack(
+        &self,
+        b: &mut Builder,
+        cone: &Cone,
+        channels: usize,
+        points: Vec<Point>,
+        to: (Buf, Option<Val>, i64),
+    ) {
         let (to, place, plane) = to;
         let inner = lane_extent(cone, 2, channels);
         for_chunks(b, channels, inner, &[], &mut |b, chunk: Chunk, _| {
@@ -191,8 +210,8 @@ impl Block<'_> {
             if let [pixel] = pixels[..] {
                 b.store_with(pixel, b.addr(to, at), chunk.first, plane);
             } else {
-                let turned = b.transpose(pixels);
-                for (c, &channel) in turned.iter().enumerate().take(chunk.count) {
+                let transposed = b.transpose(pixels);
+                for (c, &channel) in transposed.iter().enumerate().take(chunk.count) {
                     b.store(channel, b.addr_off(to, Some(at), c as i64 * plane));
                 }
             }
@@ -205,28 +224,28 @@ impl Block<'_> {
         let (Some(products), Some(queries)) = (&self.attend.products, self.queries) else { return };
         let (lanes, step) = (i64::from(b.lanes()), self.width(b));
         let zero = b.i64(0);
-        let turn = |b: &mut Builder, start: Option<Val>| {
+        let pack = |b: &mut Builder, start: Option<Val>| {
             let points = (0..step).map(|lane| {
                 let first = start.map_or(at.column, |start| b.add(at.column, start));
                 let wanted = b.add_const(first, lane);
-                let (column, _) = self.meeting(b, wanted, 1);
+                let (column, _) = self.clamp_to_window(b, wanted, 1);
                 Point { axes: vec![self.pixel(at.row, column, false), self.key(zero, zero)], first: None }
             });
             let points = points.collect();
-            self.turn(b, &products.queries, products.dim, points, (queries, start, lanes));
+            self.transpose_pack(b, &products.queries, products.dim, points, (queries, start, lanes));
         };
         if step == lanes {
-            return turn(b, None);
+            return pack(b, None);
         }
         b.for_const(lanes as u64, step, &[], |b, lane, _| {
-            turn(b, Some(lane));
+            pack(b, Some(lane));
             Vec::new()
         });
     }
 
     /// Scores of a tile of pixels, finished; the largest of each pixel.
     fn score(&self, b: &mut Builder, at: &Pixels) -> Val {
-        let [rows, columns] = self.near.size;
+        let [rows, columns] = self.window.size;
         let (cone, lanes) = (&self.attend.scores, i64::from(b.lanes()));
         let parts = self.parts(cone);
         let (one, lowest) = (b.i64(0), b.vf32(f64::NEG_INFINITY));
@@ -235,18 +254,18 @@ impl Block<'_> {
         let place =
             |a: Val, t: Val| Point { axes: vec![pixel.clone(), query.clone(), self.key(a, t)], first: at.first };
         let mut scope = Scope::new(cone, place(one, one));
-        self.learn(b, &mut scope, &parts, [false, false]);
+        self.precompute(b, &mut scope, &parts, [false, false]);
         let across: Vec<(Val, Scope)> = (0..columns)
             .map(|t| {
                 let t = b.i64(t as i64);
                 let mut column = scope.at(place(one, t));
-                self.learn(b, &mut column, &parts, [false, true]);
+                self.precompute(b, &mut column, &parts, [false, true]);
                 (t, column)
             })
             .collect();
         let largest = b.for_const(rows as u64, 1, &[lowest], |b, a, carried| {
             let mut row = scope.at(place(a, one));
-            self.learn(b, &mut row, &parts, [true, false]);
+            self.precompute(b, &mut row, &parts, [true, false]);
             let sums = self.products(b, at, a);
             let to = b.mul_const(a, columns as i64 * lanes);
             let mut largest = carried[0];
@@ -269,7 +288,7 @@ impl Block<'_> {
     fn products(&self, b: &mut Builder, at: &Pixels, a: Val) -> Option<Vec<Val>> {
         let (dim, keys, queries) = (self.attend.products.as_ref()?.dim, self.keys?, self.queries?);
         let (start, lanes) = (self.place(b, at, a), i64::from(b.lanes()));
-        let sums = vec![b.vf32(0.0); self.near.size[1]];
+        let sums = vec![b.vf32(0.0); self.window.size[1]];
         let bounds = (b.i64(0), b.i64(dim as i64));
         let unroll = if dim.is_multiple_of(4) { 4 } else { 1 };
         Some(b.for_loop(bounds, 1, unroll, &sums, |b, d, sums| {
@@ -292,7 +311,7 @@ impl Block<'_> {
     }
 
     /// Exponentials of all scores; the reciprocal of their sum.
-    fn weigh(&self, b: &mut Builder, largest: Val) -> Val {
+    fn softmax(&self, b: &mut Builder, largest: Val) -> Val {
         let lanes = i64::from(b.lanes());
         let (finite, zero, one) = (b.vf32(f64::from(f32::MIN)), b.vf32(0.0), b.vf32(1.0));
         let largest = b.bin(BinOp::Max, largest, finite);
@@ -311,7 +330,7 @@ impl Block<'_> {
 
     /// Weighted sums of values, some channels at a time.
     fn apply(&self, b: &mut Builder, at: &Pixels, weight: Val) {
-        let ([rows, columns], lanes, plane) = (self.near.size, i64::from(b.lanes()), self.plane());
+        let ([rows, columns], lanes, plane) = (self.window.size, i64::from(b.lanes()), self.plane());
         let (attend, zero) = (self.attend, b.vf32(0.0));
         b.for_const(attend.value_dim as u64, self.sums as i64, &[], |b, channel, _| {
             let base = b.mul_const(channel, plane);
@@ -331,7 +350,7 @@ impl Block<'_> {
             for (c, &sum) in sums.iter().enumerate() {
                 let sum = b.mul(sum, weight);
                 let to = b.mul_const(channel, lanes);
-                b.store(sum, b.addr_off(self.summed, Some(to), c as i64 * lanes));
+                b.store(sum, b.addr_off(self.accumulators, Some(to), c as i64 * lanes));
             }
             Vec::new()
         });
@@ -341,13 +360,13 @@ impl Block<'_> {
     fn finish(&self, b: &mut Builder, at: &Pixels, output: Buf) {
         let (attend, lanes) = (self.attend, b.lanes() as usize);
         let (dim, padded) = (attend.value_dim, attend.value_dim.next_multiple_of(lanes));
-        if let Some(turned) = self.turned {
+        if let Some(transposed) = self.transposed {
             b.for_const(padded as u64, lanes as i64, &[], |b, channel, _| {
                 let from = b.mul_const(channel, lanes as i64);
                 let offsets = (0..lanes).map(|c| (c * lanes) as i64);
-                let sums = offsets.map(|offset| b.load(b.addr_off(self.summed, Some(from), offset))).collect();
+                let sums = offsets.map(|offset| b.load(b.addr_off(self.accumulators, Some(from), offset))).collect();
                 for (pixel, &sums) in b.transpose(sums).iter().enumerate() {
-                    b.store(sums, b.addr_off(turned, Some(channel), (pixel * padded) as i64));
+                    b.store(sums, b.addr_off(transposed, Some(channel), (pixel * padded) as i64));
                 }
                 Vec::new()
             });
@@ -362,14 +381,14 @@ impl Block<'_> {
                 let first = remaining(b, channel, 0, dim, lanes);
                 let base = vector_start(b, channel, 0, dim, lanes);
                 let (row, line) = (b.mul_const(pixel, padded as i64), b.mul_const(channel, lanes as i64));
-                let value = match self.turned {
-                    Some(turned) => {
+                let value = match self.transposed {
+                    Some(transposed) => {
                         let from = b.add(row, channel);
-                        b.load(b.addr(turned, from))
+                        b.load(b.addr(transposed, from))
                     }
                     None => {
                         let from = b.add(line, pixel);
-                        b.load_with(b.addr(self.summed, from), None, lanes as i64)
+                        b.load_with(b.addr(self.accumulators, from), None, lanes as i64)
                     }
                 };
                 let point = pixels.with_lanes(base, dim, first);
@@ -383,7 +402,7 @@ impl Block<'_> {
     }
 
     /// Computes the terms that depend on exactly these parts of a key's place, and records them.
-    fn learn(&self, b: &mut Builder, scope: &mut Scope, parts: &IdVec<ExprId, Option<Parts>>, wanted: Parts) {
+    fn precompute(&self, b: &mut Builder, scope: &mut Scope, parts: &IdVec<ExprId, Option<Parts>>, wanted: Parts) {
         let rank = scope.cone.space.len();
         for (id, term) in scope.cone.terms.iter() {
             let inside = term.axes >> rank != 0;
@@ -395,7 +414,7 @@ impl Block<'_> {
 
     /// The parts of a key's place that each term depends on; none is known of what is made of q·k.
     fn parts(&self, cone: &Cone) -> IdVec<ExprId, Option<Parts>> {
-        let columns = self.near.size[1];
+        let columns = self.window.size[1];
         let mut all: IdVec<ExprId, Option<Parts>> = IdVec::new();
         for term in cone.terms.values() {
             let own = match &term.expr {

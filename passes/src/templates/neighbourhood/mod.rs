@@ -18,7 +18,9 @@
 mod cost;
 mod emit;
 
-use super::{Instance, Parameters, Pricing, Sizes, Template, cost::Setting, expression::Context, parts, tile_sizes};
+use super::{
+    Instance, Parameters, Pricing, Sizes, Template, cost::CostContext, expression::Context, parts, tile_sizes,
+};
 use crate::plan::{Attend, Body, neighbourhood::Neighbourhood};
 use regard_ir::{
     kernel::Builder,
@@ -46,12 +48,12 @@ struct HaloTile {
 
 impl SlideTiles {
     /// Blocks along heads and rows of the map.
-    fn grid(&self, attend: &Attend, near: &Neighbourhood) -> [u64; 3] {
-        [near.maps(attend) as u64, near.map[0].div_ceil(self.rows) as u64, 1]
+    fn grid(&self, attend: &Attend, window: &Neighbourhood) -> [u64; 3] {
+        [window.maps(attend) as u64, window.map[0].div_ceil(self.rows) as u64, 1]
     }
-    fn halo(&self, near: &Neighbourhood, lanes: usize) -> HaloTile {
-        let columns = near.map[1].next_multiple_of(lanes) + near.size[1] - 1;
-        HaloTile { rows: self.rows + near.size[0] - 1, columns: columns.next_multiple_of(lanes) }
+    fn halo(&self, window: &Neighbourhood, lanes: usize) -> HaloTile {
+        let columns = window.map[1].next_multiple_of(lanes) + window.size[1] - 1;
+        HaloTile { rows: self.rows + window.size[0] - 1, columns: columns.next_multiple_of(lanes) }
     }
 }
 
@@ -61,12 +63,12 @@ pub(super) const TEMPLATE: Template =
 
 fn fit<'a>(body: &'a Body, target: &'a Target) -> Option<Box<dyn Instance<'a> + 'a>> {
     let Body::Attend(attend) = body else { return None };
-    Some(Box::new(Windows { attend, near: Neighbourhood::of(attend)?, target }))
+    Some(Box::new(Windows { attend, window: Neighbourhood::of(attend)?, target }))
 }
 
 struct Windows<'a> {
     attend: &'a Attend,
-    near: Neighbourhood,
+    window: Neighbourhood,
     target: &'a Target,
 }
 
@@ -79,28 +81,28 @@ impl Windows<'_> {
 
 impl<'a> Instance<'a> for Windows<'a> {
     fn kernel(&self, sizes: Sizes) -> (String, [u64; 3]) {
-        let ([height, width], [rows, columns]) = (self.near.map, self.near.size);
-        let (maps, dim) = (self.near.maps(self.attend), self.attend.value_dim);
+        let ([height, width], [rows, columns]) = (self.window.map, self.window.size);
+        let (maps, dim) = (self.window.maps(self.attend), self.attend.value_dim);
         let name = format!("slide_{maps}x{height}x{width}x{rows}x{columns}x{dim}");
-        (name, SlideTiles::from(sizes).grid(self.attend, &self.near))
+        (name, SlideTiles::from(sizes).grid(self.attend, &self.window))
     }
 
     fn limits(&self) -> Sizes {
-        SlideTiles { rows: self.near.map[0], sums: self.most_sums() }.into()
+        SlideTiles { rows: self.window.map[0], sums: self.most_sums() }.into()
     }
 
     /// Accumulators of one row of the windows, or of some channels, in registers; all that the windows of a block see in
     /// the cache.
     fn check(&self, sizes: Sizes) -> Result<(), String> {
-        let (attend, near, tiles) = (self.attend, &self.near, SlideTiles::from(sizes));
+        let (attend, window, tiles) = (self.attend, &self.window, SlideTiles::from(sizes));
         if !attend.value_dim.is_multiple_of(tiles.sums) {
             return Err(format!("sums {} does not divide the {} channels of a value", tiles.sums, attend.value_dim));
         }
-        let (need, have) = (near.size[1] + 2, self.target.vector_registers as usize);
+        let (need, have) = (window.size[1] + 2, self.target.vector_registers as usize);
         if need > have {
             return Err(format!("{need} registers for a row of the windows, expected at most {have}"));
         }
-        let halo = tiles.halo(near, self.target.lanes as usize);
+        let halo = tiles.halo(window, self.target.lanes as usize);
         let channels = attend.value_dim + attend.products.as_ref().map_or(0, |products| products.dim);
         let (bytes, cache) = ((channels * halo.rows * halo.columns) as u64 * 4, self.target.block_bytes);
         if bytes > cache && tiles.rows > 1 {
@@ -112,7 +114,7 @@ impl<'a> Instance<'a> for Windows<'a> {
     }
 
     fn search(&self, found: &mut dyn FnMut(Sizes)) {
-        let heights = parts(self.near.map[0]);
+        let heights = parts(self.window.map[0]);
         for sums in (1..=self.most_sums()).filter(|&sums| self.attend.value_dim.is_multiple_of(sums)) {
             for &rows in &heights {
                 let sizes = SlideTiles { rows, sums }.into();
@@ -123,11 +125,11 @@ impl<'a> Instance<'a> for Windows<'a> {
         }
     }
 
-    fn pricing(&self, setting: &Setting<'a>) -> Box<dyn Pricing + 'a> {
-        Box::new(cost::SlideCost::new(self.attend, self.near, setting))
+    fn pricing(&self, setting: &CostContext<'a>) -> Box<dyn Pricing + 'a> {
+        Box::new(cost::SlideCost::new(self.attend, self.window, setting))
     }
 
     fn emit(&self, context: &Context, b: &mut Builder, parameters: Parameters, sizes: Sizes) {
-        emit::emit(context, b, self.attend, self.near, parameters.output, sizes.into());
+        emit::emit(context, b, self.attend, self.window, parameters.output, sizes.into());
     }
 }

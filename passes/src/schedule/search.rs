@@ -10,7 +10,7 @@
 //! Numbers of blocks run through a ladder (1, 2, 3, 4, 6, 8, 12, …), so that the space stays a few thousand
 //! points however large the tensors are. Choosing takes the least estimate for the target's number of cores.
 
-use super::{Estimate, Estimator, Setting, Tiles};
+use super::{CostContext, Estimate, Estimator, Tiles};
 use crate::{
     plan::{Body, Group, Plan},
     templates,
@@ -37,18 +37,18 @@ pub struct Candidate {
 }
 
 /// For each group of a plan the tiles with the least estimate for the target's number of cores.
-pub(crate) fn chosen(plan: &Plan, setting: &Setting) -> Vec<Tiles> {
+pub(crate) fn chosen(plan: &Plan, setting: &CostContext) -> Vec<Tiles> {
     of_groups(plan, setting, |body, estimator| best(body, estimator, setting.target, setting.target.workers).tiles)
 }
 
 /// The candidate with the least estimate for a number of cores, that of the smallest sizes among several.
-pub fn least(body: &Body, setting: &Setting, workers: u64) -> Candidate {
+pub fn cheapest(body: &Body, setting: &CostContext, workers: u64) -> Candidate {
     best(body, &Estimator::new(body, setting), setting.target, workers)
 }
 
 fn best(body: &Body, estimator: &Estimator, target: &Target, workers: u64) -> Candidate {
     let mut best: Option<(f64, Candidate)> = None;
-    visit(body, target, &mut |tiles| {
+    for_each_tiling(body, target, &mut |tiles| {
         let estimate = estimator.estimate(&tiles);
         let time = estimate.on(workers);
         let better = |(least, known): (f64, Candidate)| match time.total_cmp(&least) {
@@ -63,7 +63,7 @@ fn best(body: &Body, estimator: &Estimator, target: &Target, workers: u64) -> Ca
 }
 
 /// What `find` finds for each group; layers that repeat with equal work share one search.
-fn of_groups<T: Clone>(plan: &Plan, setting: &Setting, find: impl Fn(&Body, &Estimator) -> T) -> Vec<T> {
+fn of_groups<T: Clone>(plan: &Plan, setting: &CostContext, find: impl Fn(&Body, &Estimator) -> T) -> Vec<T> {
     let mut known: HashMap<Vec<u64>, T> = HashMap::new();
     let of_group = |group: &Group| {
         let estimator = Estimator::new(&group.body, setting);
@@ -76,10 +76,10 @@ fn of_groups<T: Clone>(plan: &Plan, setting: &Setting, find: impl Fn(&Body, &Est
 }
 
 /// Every point of the space, best estimate on one core first.
-pub fn all(body: &Body, setting: &Setting) -> Vec<Candidate> {
+pub fn all(body: &Body, setting: &CostContext) -> Vec<Candidate> {
     let estimator = Estimator::new(body, setting);
     let mut found = Vec::new();
-    visit(body, setting.target, &mut |tiles| {
+    for_each_tiling(body, setting.target, &mut |tiles| {
         found.push(Candidate { tiles, estimate: estimator.estimate(&tiles) });
     });
     found.sort_by(order);
@@ -95,12 +95,12 @@ fn order(a: &Candidate, b: &Candidate) -> Ordering {
 /// A varied few of the space, best estimate first: what is chosen, the best for one core, the best of each
 /// of the best register tiles, and a ladder of times up to four times the least. At least twelve where the
 /// space has twelve.
-pub fn candidates(body: &Body, setting: &Setting) -> Vec<Candidate> {
+pub fn candidates(body: &Body, setting: &CostContext) -> Vec<Candidate> {
     let all = all(body, setting);
     if all.len() <= OFFERED {
         return all;
     }
-    let chosen = least(body, setting, setting.target.workers).tiles;
+    let chosen = cheapest(body, setting, setting.target.workers).tiles;
     let mut taken: BTreeSet<usize> = all.iter().position(|c| c.tiles == chosen).into_iter().collect();
     let mut shapes = BTreeSet::new();
     for (i, candidate) in all.iter().enumerate() {
@@ -122,11 +122,11 @@ pub fn candidates(body: &Body, setting: &Setting) -> Vec<Candidate> {
 
 /// For each group of a plan what is chosen, and then the best of each other register tile, `count` in
 /// all where there are as many.
-pub fn ranked(plan: &Plan, setting: &Setting, count: usize) -> Vec<Vec<Tiles>> {
+pub fn ranked(plan: &Plan, setting: &CostContext, count: usize) -> Vec<Vec<Tiles>> {
     of_groups(plan, setting, |body, estimator| {
         let chosen = best(body, estimator, setting.target, setting.target.workers).tiles;
         let mut others: BTreeMap<(usize, Vec<usize>), Candidate> = BTreeMap::new();
-        visit(body, setting.target, &mut |tiles| {
+        for_each_tiling(body, setting.target, &mut |tiles| {
             let found = Candidate { tiles, estimate: estimator.estimate(&tiles) };
             let known = others.entry(tiles.register_tile()).or_insert(found);
             if order(&found, known).is_lt() {
@@ -141,7 +141,7 @@ pub fn ranked(plan: &Plan, setting: &Setting, count: usize) -> Vec<Vec<Tiles>> {
 }
 
 /// Every point of the space; all of them satisfy the inequalities of their template.
-fn visit(body: &Body, target: &Target, found: &mut dyn FnMut(Tiles)) {
+fn for_each_tiling(body: &Body, target: &Target, found: &mut dyn FnMut(Tiles)) {
     for (index, instance) in templates::fitting(body, target) {
         instance.search(&mut |sizes| found(Tiles::of(index, sizes)));
     }
