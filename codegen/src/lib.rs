@@ -10,6 +10,7 @@
 //! can run it; this crate never does. [`native::object`] puts the kernels of a whole program
 //! and a driver into a relocatable object.
 
+pub(crate) mod affine;
 pub(crate) mod error;
 pub mod native;
 pub mod ptx;

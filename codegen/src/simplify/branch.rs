@@ -10,10 +10,10 @@
 //! `max((hi − lo + step − 1) div (step·unroll), 0)`.
 
 use super::{
-    linear::{Linear, Range},
     place::Opening,
     rebuild::{Became, INDEX, Rebuild},
 };
+use crate::affine::{Affine, Range};
 use regard_ir::kernel::{BinOp, Body, Const, Inst, Stmt, Type, Val};
 
 /// An old loop's parts that do not change while its copies are written.
@@ -43,7 +43,7 @@ impl Rebuild<'_> {
         stmt.results.iter().zip(results).for_each(|(&old, new)| self.set(old, new));
     }
     /// How often the loop runs, if that is known.
-    fn trips(&self, lo: &Linear, hi: &Linear, step: i64) -> Option<i64> {
+    fn trips(&self, lo: &Affine, hi: &Affine, step: i64) -> Option<i64> {
         let length = hi.plus(lo, -1);
         let range = self.range(&length);
         match length.as_constant() {
@@ -53,14 +53,14 @@ impl Rebuild<'_> {
             None => None,
         }
     }
-    fn written_out(&mut self, parts: &Loop, lo: &Linear, trips: i64, mut carried: Vec<Became>) -> Vec<Became> {
+    fn written_out(&mut self, parts: &Loop, lo: &Affine, trips: i64, mut carried: Vec<Became>) -> Vec<Became> {
         for trip in 0..trips {
             carried = self.copy(parts, lo.offset(trip * parts.step), carried);
         }
         carried
     }
     /// Writes the body once; returns what it yields.
-    fn copy(&mut self, parts: &Loop, index: Linear, carried: Vec<Became>) -> Vec<Became> {
+    fn copy(&mut self, parts: &Loop, index: Affine, carried: Vec<Became>) -> Vec<Became> {
         self.set(parts.index, Became::Index(index));
         parts.params.iter().zip(carried).for_each(|(&param, new)| self.set(param, new));
         self.stmts(parts.body);
@@ -69,8 +69,8 @@ impl Rebuild<'_> {
     fn split(
         &mut self,
         parts: &Loop,
-        lo: &Linear,
-        hi: &Linear,
+        lo: &Affine,
+        hi: &Affine,
         trips: i64,
         copies: i64,
         carried: Vec<Became>,
@@ -90,16 +90,16 @@ impl Rebuild<'_> {
     fn split_unknown(
         &mut self,
         parts: &Loop,
-        lo: &Linear,
-        hi: &Linear,
+        lo: &Affine,
+        hi: &Affine,
         copies: i64,
         carried: Vec<Became>,
     ) -> Vec<Became> {
         let group = parts.step * copies;
         let length = hi.plus(lo, -1).offset(parts.step - 1);
-        let groups = self.index_op(BinOp::Div, &length, &Linear::constant(group));
-        let groups = self.index_op(BinOp::Max, &groups, &Linear::constant(0));
-        let whole = self.index_op(BinOp::Mul, &groups, &Linear::constant(group));
+        let groups = self.index_op(BinOp::Div, &length, &Affine::constant(group));
+        let groups = self.index_op(BinOp::Max, &groups, &Affine::constant(0));
+        let whole = self.index_op(BinOp::Mul, &groups, &Affine::constant(group));
         let middle = self.bounded(lo.plus(&whole, 1));
         let carried = self.kept(parts, lo, &middle, copies, carried);
         self.kept(parts, &middle, hi, 1, carried)
@@ -107,7 +107,7 @@ impl Rebuild<'_> {
 
     /// Writes a loop whose body holds `copies` of the old one. Values that the body hands on unchanged are
     /// not carried.
-    fn kept(&mut self, parts: &Loop, lo: &Linear, hi: &Linear, copies: i64, init: Vec<Became>) -> Vec<Became> {
+    fn kept(&mut self, parts: &Loop, lo: &Affine, hi: &Affine, copies: i64, init: Vec<Became>) -> Vec<Became> {
         let length = self.range(&hi.plus(lo, -1));
         let surely = !length.is_all() && length.min > 0;
         let changes: Vec<bool> = parts.params.iter().zip(&parts.body.yields).map(|(p, y)| p != y).collect();
@@ -136,7 +136,7 @@ impl Rebuild<'_> {
             )
             .collect();
         for copy in 0..copies {
-            carried = self.copy(parts, Linear::atom(index).offset(copy * parts.step), carried);
+            carried = self.copy(parts, Affine::atom(index).offset(copy * parts.step), carried);
         }
         let mut yields = Vec::new();
         for (became, _) in carried.iter().zip(&changes).filter(|(_, changes)| **changes) {
@@ -156,7 +156,7 @@ impl Rebuild<'_> {
         init.into_iter().zip(changes).map(pick).collect()
     }
     /// Bounds of a loop's index; the last one lies a whole number of steps from the first.
-    fn index_range(&self, lo: &Linear, hi: &Linear, step: i64) -> Range {
+    fn index_range(&self, lo: &Affine, hi: &Affine, step: i64) -> Range {
         let (first, end) = (self.range(lo), self.range(hi));
         if first.is_all() || end.is_all() {
             return Range::ALL;

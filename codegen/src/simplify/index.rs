@@ -1,4 +1,4 @@
-//! i64 operators on linear forms.
+//! i64 operators on affine forms.
 //!
 //! Sums, differences and products with constants stay forms. A quotient or comparison is decided where the
 //! ranges allow; they are used only when no sum involved can leave i64, so that the wrapped value is the
@@ -10,21 +10,21 @@
 
 use super::{
     fold,
-    linear::{Linear, Range},
     place::Move,
     rebuild::{Became, INDEX, Rebuild},
 };
+use crate::affine::{Affine, Range};
 use regard_ir::kernel::{BinOp, CmpOp, Const, Elem, Inst, Type, Val};
 
 /// Terms over which a product with a constant is distributed.
 const DISTRIBUTED: usize = 2;
 
 impl Rebuild<'_> {
-    pub(super) fn index_op(&mut self, op: BinOp, a: &Linear, b: &Linear) -> Linear {
+    pub(super) fn index_op(&mut self, op: BinOp, a: &Affine, b: &Affine) -> Affine {
         if let (Some(x), Some(y)) = (a.as_constant(), b.as_constant())
             && let Some(Const::I64(c)) = fold::bin(op, Const::I64(x), Const::I64(y))
         {
-            return Linear::constant(c);
+            return Affine::constant(c);
         }
         match (op, a.as_constant(), b.as_constant()) {
             (BinOp::Add, ..) => self.bounded(a.plus(b, 1)),
@@ -44,14 +44,14 @@ impl Rebuild<'_> {
             }
         }
     }
-    fn scaled(&mut self, a: &Linear, factor: i64) -> Linear {
+    fn scaled(&mut self, a: &Affine, factor: i64) -> Affine {
         if factor == 0 || a.terms.len() <= DISTRIBUTED {
             return a.scaled(factor);
         }
         let (atom, constant) = self.as_atom(a);
-        Linear::atom(atom).offset(constant).scaled(factor)
+        Affine::atom(atom).offset(constant).scaled(factor)
     }
-    fn quotient(&mut self, a: &Linear, divisor: i64) -> Linear {
+    fn quotient(&mut self, a: &Affine, divisor: i64) -> Affine {
         let range = self.range(a);
         let (quotient, rest) = a.split(divisor);
         if divisor == 1 || (!range.is_all() && self.range(&rest).within(0, divisor - 1)) {
@@ -60,17 +60,17 @@ impl Rebuild<'_> {
         let range = Range { min: range.min.div_euclid(divisor), max: range.max.div_euclid(divisor) };
         let value = self.materialise(a);
         let inst = if divisor.count_ones() == 1 {
-            let shift = self.materialise(&Linear::constant(i64::from(divisor.trailing_zeros())));
+            let shift = self.materialise(&Affine::constant(i64::from(divisor.trailing_zeros())));
             Inst::Bin(BinOp::Shr, value, shift)
         } else {
-            let divisor = self.materialise(&Linear::constant(divisor));
+            let divisor = self.materialise(&Affine::constant(divisor));
             Inst::Bin(BinOp::Div, value, divisor)
         };
         self.index_atom(inst, range, Move::Freely)
     }
-    fn remainder(&mut self, a: &Linear, divisor: i64) -> Linear {
+    fn remainder(&mut self, a: &Affine, divisor: i64) -> Affine {
         if divisor == 1 {
-            return Linear::constant(0);
+            return Affine::constant(0);
         }
         let (_, rest) = a.split(divisor);
         let known = !self.range(a).is_all();
@@ -79,10 +79,10 @@ impl Rebuild<'_> {
         }
         let shorter = if known && !self.range(&rest).is_all() { &rest } else { a };
         let value = self.materialise(shorter);
-        let by = self.materialise(&Linear::constant(divisor));
+        let by = self.materialise(&Affine::constant(divisor));
         self.index_atom(Inst::Bin(BinOp::Rem, value, by), Range { min: 0, max: divisor - 1 }, Move::Freely)
     }
-    fn extremum(&mut self, op: BinOp, a: &Linear, b: &Linear) -> Linear {
+    fn extremum(&mut self, op: BinOp, a: &Affine, b: &Affine) -> Affine {
         let (ra, rb) = (self.range(a), self.range(b));
         let difference = self.difference(a, b);
         let (smaller, larger) = if op == BinOp::Min { (a, b) } else { (b, a) };
@@ -100,7 +100,7 @@ impl Rebuild<'_> {
         self.index_atom(inst, range, Move::Freely)
     }
     /// Bounds of `a − b` as mathematical integers, if they are known.
-    fn difference(&self, a: &Linear, b: &Linear) -> Option<Range> {
+    fn difference(&self, a: &Affine, b: &Affine) -> Option<Range> {
         if self.range(a).is_all() || self.range(b).is_all() {
             return None;
         }
@@ -124,7 +124,7 @@ impl Rebuild<'_> {
         let inst = Inst::Cmp(op, self.materialise(&a), self.materialise(&b));
         self.place.reuse(inst, ty, Move::Freely, 0)
     }
-    pub(super) fn index_select(&mut self, cond: Val, a: Linear, b: Linear) -> Linear {
+    pub(super) fn index_select(&mut self, cond: Val, a: Affine, b: Affine) -> Affine {
         match self.place.constant_of(cond) {
             Some(Const::Bool(true)) => return a,
             Some(Const::Bool(false)) => return b,
@@ -139,8 +139,8 @@ impl Rebuild<'_> {
     /// A new value as what an old one became: i64 values are atoms of forms.
     pub(super) fn new_value(&self, value: Val) -> Became {
         match (self.place.types[value] == INDEX, self.place.constant_of(value)) {
-            (true, Some(Const::I64(c))) => Became::Index(Linear::constant(c)),
-            (true, _) => Became::Index(Linear::atom(value)),
+            (true, Some(Const::I64(c))) => Became::Index(Affine::constant(c)),
+            (true, _) => Became::Index(Affine::atom(value)),
             (false, _) => Became::Value(value),
         }
     }

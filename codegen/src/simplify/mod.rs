@@ -6,8 +6,8 @@
 //! ```text
 //!            ┌ unroll     a loop's body is walked once per copy, indices become base + constant
 //!   old ──▶  ├ fold       constants and bit-exact identities
-//!  stmts     ├ linear     i64 values stay sums Σ cᵢ·aᵢ + c until someone needs them in a register;
-//!            │            addresses take c as their constant part (see [`linear`])
+//!  stmts     ├ affine     i64 values stay sums Σ cᵢ·aᵢ + c until someone needs them in a register;
+//!            │            addresses take c as their constant part (see [`crate::affine`])
 //!            ├ reuse      an equal pure instruction, or an equal load with no write between
 //!            └ place      the outermost loop level where all operands exist (hoisting)
 //! ```
@@ -25,7 +25,6 @@ mod branch;
 mod dead;
 mod fold;
 mod index;
-mod linear;
 mod place;
 mod rebuild;
 mod rules;

@@ -14,7 +14,7 @@
 //! stored twice: the statement itself is compared, and is void once its body is closed. Entries of loads
 //! also carry the buffer's version, which every write advances.
 
-use super::linear::Range;
+use crate::affine::Range;
 use regard_ir::{
     id::{Id, IdVec},
     kernel::{Body, Const, Inst, Stmt, Type, Val},

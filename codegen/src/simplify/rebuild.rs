@@ -1,18 +1,19 @@
 //! The walk: old statements in, new statements out.
 //!
-//! Old values map to new ones, i64 values to linear forms. A form becomes registers only where an
+//! Old values map to new ones, i64 values to affine forms. A form becomes registers only where an
 //! instruction needs it ([`Rebuild::operand`]); an address takes the terms as its index and the constant
 //! as its offset.
 
-use super::{
-    linear::{Linear, MAX_TERMS, Range},
-    place::{Move, Place},
-};
+use super::place::{Move, Place};
+use crate::affine::{Affine, Range};
 use regard_ir::{
     id::Id,
     kernel::{Addr, BinOp, Body, Buf, CastOp, Const, Elem, IdAxis, Inst, Kernel, Stmt, Type, UnOp, Val},
 };
 use std::collections::BTreeSet;
+
+/// Terms a form may have; a longer sum becomes an atom.
+const MAX_TERMS: usize = 4;
 
 pub(super) const INDEX: Type = Type::Scalar(Elem::I64);
 
@@ -20,7 +21,7 @@ pub(super) const INDEX: Type = Type::Scalar(Elem::I64);
 #[derive(Clone)]
 pub(super) enum Became {
     Value(Val),
-    Index(Linear),
+    Index(Affine),
 }
 
 /// The state of one walk.
@@ -107,24 +108,24 @@ impl Rebuild<'_> {
             Became::Index(form) => self.materialise(&form),
         }
     }
-    /// The linear form of an old i64 value.
-    pub(crate) fn index(&mut self, old: Val) -> Linear {
+    /// The affine form of an old i64 value.
+    pub(crate) fn index(&mut self, old: Val) -> Affine {
         match self.became(old) {
             Became::Index(form) => form,
             Became::Value(v) => unreachable!("{v} is not an index"),
         }
     }
-    pub(crate) fn range(&self, form: &Linear) -> Range {
+    pub(crate) fn range(&self, form: &Affine) -> Range {
         form.range(|v| self.place.range_of(v))
     }
 
     /// Puts a form into a register. A constant minus something starts with the constant.
-    pub(crate) fn materialise(&mut self, form: &Linear) -> Val {
+    pub(crate) fn materialise(&mut self, form: &Affine) -> Val {
         let negative = form.constant != 0 && form.terms.first().is_some_and(|t| t.1 == -1);
-        let mut so_far = Linear::constant(if negative { form.constant } else { 0 });
+        let mut so_far = Affine::constant(if negative { form.constant } else { 0 });
         let mut sum = negative.then(|| self.place.constant(Const::I64(form.constant), INDEX));
         for &(atom, coefficient) in &form.terms {
-            let term = Linear { terms: vec![(atom, coefficient)], constant: 0 };
+            let term = Affine { terms: vec![(atom, coefficient)], constant: 0 };
             so_far = so_far.plus(&term, 1);
             sum = Some(match sum {
                 Some(sum) if coefficient == -1 => self.index_bin(BinOp::Sub, sum, atom, &so_far),
@@ -144,40 +145,40 @@ impl Rebuild<'_> {
             }
         }
     }
-    fn product(&mut self, atom: Val, coefficient: i64, term: &Linear) -> Val {
+    fn product(&mut self, atom: Val, coefficient: i64, term: &Affine) -> Val {
         if coefficient == 1 {
             return atom;
         }
         let factor = self.place.constant(Const::I64(coefficient), INDEX);
         self.index_bin(BinOp::Mul, atom, factor, term)
     }
-    fn index_bin(&mut self, op: BinOp, a: Val, b: Val, form: &Linear) -> Val {
+    fn index_bin(&mut self, op: BinOp, a: Val, b: Val, form: &Affine) -> Val {
         let range = self.range(form);
         let value = self.place.reuse(Inst::Bin(op, a, b), INDEX, Move::Freely, 0);
         self.place.fact_mut(value).range = range;
         value
     }
     /// A form of one term, without constant, and with what it leaves out: `form = atom + constant`.
-    pub(crate) fn as_atom(&mut self, form: &Linear) -> (Val, i64) {
-        let sum = Linear { terms: form.terms.clone(), constant: 0 };
+    pub(crate) fn as_atom(&mut self, form: &Affine) -> (Val, i64) {
+        let sum = Affine { terms: form.terms.clone(), constant: 0 };
         (self.materialise(&sum), form.constant)
     }
     /// The form, or an atom for it if it has too many terms.
-    pub(crate) fn bounded(&mut self, form: Linear) -> Linear {
+    pub(crate) fn bounded(&mut self, form: Affine) -> Affine {
         if form.terms.len() <= MAX_TERMS {
             return form;
         }
         let (atom, constant) = self.as_atom(&form);
-        Linear::atom(atom).offset(constant)
+        Affine::atom(atom).offset(constant)
     }
 
     /// The form of an instruction's i64 result, or `None` if its result is not i64.
-    fn index_inst(&mut self, inst: &Inst, result: Val) -> Option<Linear> {
+    fn index_inst(&mut self, inst: &Inst, result: Val) -> Option<Affine> {
         if self.old.ty(result) != INDEX {
             return None;
         }
         Some(match inst {
-            Inst::Const(Const::I64(c)) => Linear::constant(*c),
+            Inst::Const(Const::I64(c)) => Affine::constant(*c),
             Inst::Id(axis) => self.grid_id(*axis),
             Inst::Bin(op, a, b) => {
                 let (a, b) = (self.index(*a), self.index(*b));
@@ -190,7 +191,7 @@ impl Rebuild<'_> {
             Inst::Cast(CastOp::I32ToI64, a) => {
                 let a = self.operand(*a);
                 match self.place.constant_of(a) {
-                    Some(Const::I32(c)) => Linear::constant(i64::from(c)),
+                    Some(Const::I32(c)) => Affine::constant(i64::from(c)),
                     _ => {
                         let inst = Inst::Cast(CastOp::I32ToI64, a);
                         let range = Range { min: i64::from(i32::MIN), max: i64::from(i32::MAX) };
@@ -205,7 +206,7 @@ impl Rebuild<'_> {
             }
         })
     }
-    fn grid_id(&mut self, axis: IdAxis) -> Linear {
+    fn grid_id(&mut self, axis: IdAxis) -> Affine {
         let count = match axis {
             IdAxis::G0 => self.old.grid[0],
             IdAxis::G1 => self.old.grid[1],
@@ -213,15 +214,15 @@ impl Rebuild<'_> {
             IdAxis::Unit => u64::from(self.old.units),
         };
         match count {
-            1 => Linear::constant(0),
+            1 => Affine::constant(0),
             _ => self.index_atom(Inst::Id(axis), Range::of(0, i128::from(count) - 1), Move::Freely),
         }
     }
     /// An instruction that no form can express.
-    pub(crate) fn index_atom(&mut self, inst: Inst, range: Range, movable: Move) -> Linear {
+    pub(crate) fn index_atom(&mut self, inst: Inst, range: Range, movable: Move) -> Affine {
         let value = self.place.reuse(inst, INDEX, movable, 0);
         self.place.fact_mut(value).range = range;
-        Linear::atom(value)
+        Affine::atom(value)
     }
 
     /// The new address of an old one.
@@ -229,7 +230,7 @@ impl Rebuild<'_> {
         let Some(index) = old.index else { return old };
         let form = self.index(index);
         let offset = old.offset.wrapping_add(form.constant);
-        let terms = Linear { terms: form.terms, constant: 0 };
+        let terms = Affine { terms: form.terms, constant: 0 };
         let index = (!terms.terms.is_empty()).then(|| self.materialise(&terms));
         Addr { buf: old.buf, index, offset }
     }

@@ -173,7 +173,7 @@ impl Rebuild<'_> {
             },
             Inst::Shuffle(a, perm) => self.shuffle(*a, perm),
             _ => {
-                debug_assert!(ty != INDEX, "i64 values are linear forms");
+                debug_assert!(ty != INDEX, "i64 values are affine forms");
                 None
             }
         }

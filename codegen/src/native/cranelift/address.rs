@@ -1,7 +1,7 @@
-//! Index arithmetic as sums of multiples, so that addresses fold.
+//! Addresses from affine forms ([`crate::affine`]).
 //!
 //! ```text
-//!   index  =  c0·r0 + c1·r1 + … + constant          roots r: loop counters, grid coordinates, loads
+//!   index   = c0·r0 + c1·r1 + … + constant          roots r: loop counters, grid coordinates, loads
 //!   address = ((base + r0·c0·size) + r1·c1·size) + displacement
 //! ```
 //!
@@ -10,63 +10,12 @@
 //! displacement. Copies of an unrolled body differ only in that constant and share their registers.
 
 use super::{function::Emitter, scope::Key};
+use crate::affine::Affine;
 use cranelift_codegen::ir::{InstBuilder, Value, types};
 use regard_ir::kernel::Addr;
 
-/// One multiple of a root.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Term {
-    /// Loops around the root's definition.
-    depth: u32,
-    root: Value,
-    factor: i64,
-}
-
-/// An i64 scalar: a sum of multiples of roots and a constant, in wrapping arithmetic.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub(super) struct Index {
-    /// Ordered by depth, then root; no root twice, no factor zero.
-    terms: Vec<Term>,
-    constant: i64,
-}
-
-impl Index {
-    /// A number.
-    pub(crate) const fn constant(constant: i64) -> Self {
-        Self { terms: Vec::new(), constant }
-    }
-    /// A value defined under `depth` loops.
-    pub(crate) fn root(root: Value, depth: u32) -> Self {
-        Self { terms: vec![Term { depth, root, factor: 1 }], constant: 0 }
-    }
-    /// The number, if it is one.
-    pub(crate) fn known(&self) -> Option<i64> {
-        self.terms.is_empty().then_some(self.constant)
-    }
-    /// The sum of both.
-    pub(crate) fn plus(&self, other: &Index) -> Self {
-        let mut terms = self.terms.clone();
-        for &term in &other.terms {
-            match terms.iter_mut().find(|t| t.root == term.root) {
-                Some(same) => same.factor = same.factor.wrapping_add(term.factor),
-                None => terms.push(term),
-            }
-        }
-        terms.retain(|t| t.factor != 0);
-        terms.sort_by_key(|t| (t.depth, t.root));
-        Self { terms, constant: self.constant.wrapping_add(other.constant) }
-    }
-    /// `factor` times this.
-    pub(crate) fn times(&self, factor: i64) -> Self {
-        let scaled = self.terms.iter().map(|t| Term { factor: t.factor.wrapping_mul(factor), ..*t });
-        let terms = scaled.filter(|t| t.factor != 0).collect();
-        Self { terms, constant: self.constant.wrapping_mul(factor) }
-    }
-    /// This and a number.
-    pub(crate) fn offset(&self, by: i64) -> Self {
-        Self { terms: self.terms.clone(), constant: self.constant.wrapping_add(by) }
-    }
-}
+/// An i64 scalar; a root is a value with the number of loops around its definition.
+pub(super) type Index = Affine<(u32, Value)>;
 
 impl Emitter<'_, '_> {
     /// An index as one value.
@@ -97,11 +46,11 @@ impl Emitter<'_, '_> {
     fn sum(&mut self, start: Option<Value>, index: &Index, scale: i64) -> Option<Value> {
         let mut sum = start;
         let mut key = Vec::with_capacity(index.terms.len());
-        for term in &index.terms {
-            let factor = term.factor.wrapping_mul(scale);
-            let (product, before) = (self.scaled(term.root, factor, term.depth), sum);
-            key.push((term.root, factor));
-            let home = self.home(term.depth);
+        for &((depth, root), factor) in &index.terms {
+            let factor = factor.wrapping_mul(scale);
+            let (product, before) = (self.scaled(root, factor, depth), sum);
+            key.push((root, factor));
+            let home = self.home(depth);
             sum = Some(match before {
                 None => product,
                 Some(before) => {

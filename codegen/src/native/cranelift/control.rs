@@ -68,7 +68,7 @@ impl Emitter<'_, '_> {
         self.b.switch_to_block(turn);
         self.depth += 1;
         self.scopes.push(Scope::body(entrance, !l.body.has_loop()));
-        self.bind(l.index, Bound { index: Index::root(index, self.depth), ..Bound::default() });
+        self.bind(l.index, Bound { index: Index::atom((self.depth, index)), ..Bound::default() });
         self.bind_all(l.params, params.clone());
         self.body(l.body)?;
         let next = self.b.ins().iadd_imm_s(index, l.step);
@@ -103,7 +103,7 @@ impl Emitter<'_, '_> {
             let bound = match self.kernel.ty(v) {
                 Type::Scalar(Elem::I64) => {
                     let root = values.next().expect("one value per scalar");
-                    Bound { index: Index::root(root, self.depth), ..Bound::default() }
+                    Bound { index: Index::atom((self.depth, root)), ..Bound::default() }
                 }
                 Type::Vector(_) => Bound { values: values.by_ref().take(self.pieces()).collect(), ..Bound::default() },
                 _ => Bound { values: values.by_ref().take(1).collect(), ..Bound::default() },

@@ -174,12 +174,12 @@ impl<'k, 'f> Emitter<'k, 'f> {
             if n > 1 {
                 let quotient = self.quotient(rest, n as i64);
                 let digit = self.finish(BinOp::Rem, rest, quotient, n as i64);
-                grid[axis] = Index::root(digit, self.depth);
+                grid[axis] = Index::atom((self.depth, digit));
                 rest = quotient;
             }
         }
         if self.kernel.grid[0] > 1 {
-            grid[0] = Index::root(rest, self.depth);
+            grid[0] = Index::atom((self.depth, rest));
         }
         grid
     }

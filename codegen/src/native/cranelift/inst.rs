@@ -65,7 +65,7 @@ impl Emitter<'_, '_> {
 
     /// An i64 result, known only as a value.
     fn index_root(&self, value: Value) -> Bound {
-        Bound { index: Index::root(value, self.depth), ..Bound::default() }
+        Bound { index: Index::atom((self.depth, value)), ..Bound::default() }
     }
 
     fn coordinate(&mut self, axis: IdAxis) -> Bound {
@@ -123,17 +123,13 @@ impl Emitter<'_, '_> {
 
     fn index_bin(&mut self, op: BinOp, a: Val, b: Val) -> Result<Bound, String> {
         let (x, y) = (self.get(a).index.clone(), self.get(b).index.clone());
-        let index = match (op, x.known(), y.known()) {
-            (BinOp::Add, ..) => x.plus(&y),
-            (BinOp::Sub, ..) => x.plus(&y.times(-1)),
-            (BinOp::Mul, _, Some(factor)) => x.times(factor),
-            (BinOp::Mul, Some(factor), _) => y.times(factor),
-            (BinOp::Shl, _, Some(by)) => x.times(1i64.wrapping_shl(by as u32)),
+        let index = match (Index::bin(op, &x, &y), x.as_constant(), y.as_constant()) {
+            (Some(form), ..) => form,
             (_, Some(x), Some(y)) if !matches!(op, BinOp::Div | BinOp::Rem) || y > 0 => Index::constant(fold(op, x, y)),
             _ => {
                 let (left, right) = (self.index_value(&x), self.index_value(&y));
                 let value = match op {
-                    BinOp::Div | BinOp::Rem => self.floor_scalar(op, left, divisor(y.known())?),
+                    BinOp::Div | BinOp::Rem => self.floor_scalar(op, left, divisor(y.as_constant())?),
                     _ => self.int(op, left, right)?,
                 };
                 return Ok(self.index_root(value));
@@ -241,7 +237,7 @@ impl Emitter<'_, '_> {
 
     fn un(&mut self, op: UnOp, a: Val) -> Result<Bound, String> {
         if self.kernel.ty(a) == Type::Scalar(Elem::I64) && op == UnOp::Neg {
-            return Ok(Bound { index: self.get(a).index.times(-1), ..Bound::default() });
+            return Ok(Bound { index: self.get(a).index.scaled(-1), ..Bound::default() });
         }
         let elem = self.elem(a);
         let values = self.values(a).into_iter().map(|x| self.un_value(op, elem, x)).collect::<Result<Vec<_>, _>>()?;

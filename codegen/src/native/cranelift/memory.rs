@@ -54,7 +54,7 @@ impl Emitter<'_, '_> {
     fn known_lanes(&self, first: Option<Val>) -> Option<u32> {
         match first {
             None => Some(self.kernel.lanes),
-            Some(n) => self.get(n).index.known().map(|n| n.clamp(0, i64::from(self.kernel.lanes)) as u32),
+            Some(n) => self.get(n).index.as_constant().map(|n| n.clamp(0, i64::from(self.kernel.lanes)) as u32),
         }
     }
 

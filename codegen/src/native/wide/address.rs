@@ -14,6 +14,7 @@
 //! iteration; any other sum is computed right after its last root. Addresses that differ by constants
 //! share one sum.
 
+use crate::affine::Affine;
 use regard_ir::{
     id::{Id, IdVec},
     kernel::{Addr, BinOp, Body, Const, Elem, Inst, Kernel, Stmt, Type, UnOp, Val},
@@ -28,8 +29,8 @@ const MAX_CARRIED: usize = 6;
 
 type Terms = Vec<(Val, i64)>;
 
-/// The same kernel with every address built from carried and shared sums. Values that only the old
-/// addresses used stay behind, unused.
+/// The same kernel with every address built from carried and shared sums. Values are numbered in the order of their
+/// definition, as simplification leaves them; those that only the old addresses used stay behind, unused.
 pub(crate) fn reduce(mut kernel: Kernel) -> Kernel {
     let mut forms = Forms::new(&kernel);
     forms.read(&kernel.body);
@@ -41,29 +42,9 @@ pub(crate) fn reduce(mut kernel: Kernel) -> Kernel {
     kernel
 }
 
-#[derive(Clone, Debug, Default)]
-struct Form {
-    terms: Terms,
-    constant: i64,
-}
-
-impl Form {
-    fn root(v: Val) -> Form {
-        Form { terms: vec![(v, 1)], constant: 0 }
-    }
-    fn scaled(&self, by: i64) -> Form {
-        let terms = self.terms.iter().map(|&(v, c)| (v, c.wrapping_mul(by))).filter(|t| t.1 != 0).collect();
-        Form { terms, constant: self.constant.wrapping_mul(by) }
-    }
-}
-
 /// What every i64 value is, and which sums its users want.
 struct Forms {
-    of: Vec<Option<Form>>,
-    /// Order of definition; a value visible at some place is defined before everything that is visible
-    /// there and comes later.
-    position: Vec<usize>,
-    defined: usize,
+    of: Vec<Option<Affine>>,
     types: IdVec<Val, Type>,
     loops: BTreeSet<Val>,
     /// Which values are indices of addresses.
@@ -79,8 +60,6 @@ impl Forms {
         let values = kernel.types.len();
         Forms {
             of: vec![None; values],
-            position: vec![0; values],
-            defined: 0,
             types: kernel.types.clone(),
             loops: BTreeSet::new(),
             indexes: vec![false; values],
@@ -88,51 +67,29 @@ impl Forms {
             wanted: BTreeMap::new(),
         }
     }
-    fn define(&mut self, v: Val, form: Option<Form>) {
-        self.defined += 1;
-        self.position[v.index()] = self.defined;
+    fn define(&mut self, v: Val, form: Option<Affine>) {
         if self.types[v] == Type::Scalar(Elem::I64) {
-            self.of[v.index()] = form.filter(|f| self.advances(f)).or_else(|| Some(Form::root(v)));
+            self.of[v.index()] = form.filter(|f| self.advances(f)).or_else(|| Some(Affine::atom(v)));
         }
     }
     /// Whether a value is worth taking apart: it follows a loop, or differs from its root by a constant.
-    fn advances(&self, form: &Form) -> bool {
+    fn advances(&self, form: &Affine) -> bool {
         match form.terms[..] {
             [] | [(_, 1)] => true,
             _ => form.terms.len() <= MAX_TERMS && form.terms.iter().any(|t| self.loops.contains(&t.0)),
         }
     }
-    fn form(&self, v: Val) -> &Form {
+    fn form(&self, v: Val) -> &Affine {
         self.of[v.index()].as_ref().expect("an i64 that is defined before its use")
     }
     fn constant(&self, v: Val) -> Option<i64> {
-        let form = self.of[v.index()].as_ref()?;
-        form.terms.is_empty().then_some(form.constant)
+        self.of[v.index()].as_ref()?.as_constant()
     }
-    fn sum(&self, a: &Form, b: &Form) -> Form {
-        let mut merged: BTreeMap<(usize, Val), i64> = BTreeMap::new();
-        for &(v, c) in a.terms.iter().chain(&b.terms) {
-            let term = merged.entry((self.position[v.index()], v)).or_insert(0);
-            *term = term.wrapping_add(c);
-        }
-        let terms = merged.into_iter().filter(|t| t.1 != 0).map(|((_, v), c)| (v, c)).collect();
-        Form { terms, constant: a.constant.wrapping_add(b.constant) }
-    }
-    fn compute(&self, inst: &Inst) -> Option<Form> {
+    fn compute(&self, inst: &Inst) -> Option<Affine> {
         match *inst {
-            Inst::Const(Const::I64(constant)) => Some(Form { terms: Vec::new(), constant }),
-            Inst::Bin(BinOp::Add, a, b) => Some(self.sum(self.form(a), self.form(b))),
-            Inst::Bin(BinOp::Sub, a, b) => Some(self.sum(self.form(a), &self.form(b).scaled(-1))),
+            Inst::Const(Const::I64(constant)) => Some(Affine::constant(constant)),
             Inst::Un(UnOp::Neg, a) => Some(self.form(a).scaled(-1)),
-            Inst::Bin(BinOp::Mul, a, b) => match (self.constant(a), self.constant(b)) {
-                (_, Some(by)) => Some(self.form(a).scaled(by)),
-                (Some(by), _) => Some(self.form(b).scaled(by)),
-                _ => None,
-            },
-            Inst::Bin(BinOp::Shl, a, b) => match self.constant(b) {
-                Some(by @ 0..=62) => Some(self.form(a).scaled(1 << by)),
-                _ => None,
-            },
+            Inst::Bin(op, a, b) => Affine::bin(op, self.form(a), self.form(b)),
             _ => None,
         }
     }
@@ -212,7 +169,7 @@ impl Rebuild {
         let (sum, constant) = match self.indices[index.index()] {
             Some(known) => known,
             None => {
-                let Form { terms, constant } = self.forms.form(index);
+                let Affine { terms, constant } = self.forms.form(index);
                 match (&terms[..], self.known_sum(terms)) {
                     ([], _) => (None, *constant),
                     (_, Some(sum)) => (Some(sum), *constant),
