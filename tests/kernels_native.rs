@@ -4,7 +4,7 @@ mod common;
 
 use common::{agree, cranelift_targets, without_fma};
 use regard_codegen::native::cranelift;
-use regard_ir::kernel::random;
+use regard_testkit::kernels;
 
 /// A thousand kernels per lane count, dealt out to the targets in turn.
 fn random_kernels_agree(lanes: u32) {
@@ -12,7 +12,7 @@ fn random_kernels_agree(lanes: u32) {
     assert!(!targets.is_empty(), "no Cranelift target for this machine");
     for seed in 0..1000 {
         let target = &targets[seed as usize % targets.len()];
-        let kernel = random::kernel(seed, lanes);
+        let kernel = kernels::any(seed, lanes);
         let kernel = if target.fma { kernel } else { without_fma(kernel) };
         let code = cranelift::emit(&kernel, target).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
         agree(&kernel, &code.bytes, seed).unwrap_or_else(|e| panic!("seed {seed}, target {}: {e}", target.name));

@@ -6,10 +6,11 @@ mod common;
 use common::{agree, runs_here};
 use regard_codegen::{Code, native::wide};
 use regard_ir::{
-    kernel::{Builder, CastOp, CmpOp, IdAxis, Kernel, ReduceOp, Unit, Val, random},
+    kernel::{Builder, CastOp, CmpOp, IdAxis, Kernel, ReduceOp, Unit, Val},
     target::Target,
     types::DType,
 };
+use regard_testkit::kernels;
 use std::io::Write;
 
 /// The target with so many lanes.
@@ -40,7 +41,7 @@ fn with_lanes(what: &str, check: impl Fn(u32)) {
 fn random_kernels_agree() {
     with_lanes("1000 random kernels", |lanes| {
         for seed in 0..1000 {
-            holds(&random::kernel(seed, lanes), seed);
+            holds(&kernels::any(seed, lanes), seed);
         }
     });
 }

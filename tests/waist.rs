@@ -15,13 +15,14 @@ mod common;
 use common::{agree, cranelift_targets, runs_here, without_fma};
 use regard_codegen::native::{cranelift, wide};
 use regard_ir::{
-    graph::{Graph, Tensor, eval, random},
+    graph::{Graph, Tensor, eval},
     kernel::Kernel,
     program::{Program, interpret},
     target::{Backend, Target},
     text,
 };
 use regard_passes::{Schedule, lower, plan};
+use regard_testkit::graphs;
 
 const LANES: [u32; 4] = [4, 8, 16, 32];
 
@@ -93,7 +94,7 @@ fn same_bits_everywhere(graph: &Graph) {
 fn same_values_everywhere(graph: &Graph) {
     let value = |label: &str| {
         let id = graph.labelled(label).expect("a leaf of the graph");
-        random::leaf(5, id, graph.ty(id))
+        graphs::leaf(5, id, graph.ty(id))
     };
     let leaf = |graph: &Graph, id| value(&graph.text_name(id));
     let reference = eval(graph, &mut |id, _| Ok(leaf(graph, id))).expect("the graph has a value");

@@ -3,15 +3,16 @@
 use proptest::prelude::*;
 use regard_codegen::simplify;
 use regard_ir::{
-    kernel::{BinOp, Builder, CastOp, IdAxis, Inst, Kernel, Level, Unit, Val, eval, random, verify},
+    kernel::{BinOp, Builder, CastOp, IdAxis, Inst, Kernel, Level, Unit, Val, eval, verify},
     types::DType,
 };
+use regard_testkit::kernels;
 
 fn agrees(kernel: &Kernel, seed: u64) -> Result<(), TestCaseError> {
     let simple = simplify(kernel);
     let findings = verify::verify(&simple, &[Level::Core]);
     prop_assert!(findings.is_empty(), "{}\n{simple}", findings[0]);
-    let mut before = random::inputs(kernel, seed);
+    let mut before = kernels::inputs(kernel, seed);
     let mut after = before.clone();
     let outcome = eval::run(kernel, &mut before);
     prop_assert!(outcome.is_ok(), "{outcome:?}\n{kernel}");
@@ -26,7 +27,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn bits_do_not_change(seed in any::<u64>(), lanes in prop::sample::select(vec![4u32, 8, 16, 32])) {
-        agrees(&random::kernel(seed, lanes), seed)?;
+        agrees(&kernels::any(seed, lanes), seed)?;
     }
     #[test]
     fn unrolled_loops_visit_the_same_indices(

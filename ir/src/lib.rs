@@ -15,6 +15,7 @@
 
 pub mod count;
 pub mod id;
+pub mod random;
 pub mod source;
 pub mod types;
 

@@ -3,10 +3,11 @@
 #![allow(dead_code)] // each test file uses a part
 
 use regard_ir::{
-    kernel::{BinOp, Inst, Kernel, Stmt, eval, random},
+    kernel::{BinOp, Inst, Kernel, Stmt, eval},
     target::{Backend, Target},
 };
 use regard_runtime::cpu::{self, code::run_once};
+use regard_testkit::kernels;
 
 /// Whether this machine can execute code for `target`.
 pub(crate) fn runs_here(target: &Target) -> bool {
@@ -21,7 +22,7 @@ pub(crate) fn cranelift_targets() -> Vec<Target> {
 /// Runs `kernel` in the interpreter and as the machine code `code` on the inputs of `seed`; `Err` says
 /// where the bits differ.
 pub(crate) fn agree(kernel: &Kernel, code: &[u8], seed: u64) -> Result<(), String> {
-    agree_on(kernel, code, random::inputs(kernel, seed))
+    agree_on(kernel, code, kernels::inputs(kernel, seed))
 }
 
 /// [`agree`] on given inputs, one per parameter.

@@ -24,7 +24,7 @@ use regard::{
     weights::Synthetic,
 };
 use regard_ir::{
-    graph::{Graph, Tensor, eval, random},
+    graph::{Graph, Tensor, eval},
     kernel::{self, Kernel},
     program::Program,
     target::Target,
@@ -35,6 +35,7 @@ use regard_passes::{
     plan::{self, Body, Group},
 };
 use regard_runtime::cpu;
+use regard_testkit::graphs;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
@@ -150,7 +151,7 @@ fn values(graph: &Graph, named: &Graph) -> Result<Vec<Tensor>, String> {
     let value = |_, node: &regard_ir::graph::Node| {
         let label = node.label.as_deref().expect("leaves have labels");
         let id = named.labelled(label).expect("passes keep the labels of leaves");
-        Ok(random::leaf(0, id, &node.ty))
+        Ok(graphs::leaf(0, id, &node.ty))
     };
     eval(graph, &mut { value }).map_err(|e| e.to_string())
 }

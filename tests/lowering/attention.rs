@@ -2,7 +2,8 @@
 
 use crate::chain::{check, check_with, parse};
 use proptest::prelude::*;
-use regard_ir::graph::{Tensor, random};
+use regard_ir::graph::Tensor;
+use regard_testkit::graphs;
 
 #[test]
 fn with_and_without_bias() {
@@ -59,7 +60,7 @@ fn rows_that_see_nothing_are_zero() {
     );
     check_with(&graph, &|id, node| {
         let label = node.label.as_deref();
-        let values = random::leaf(3, id, &node.ty);
+        let values = graphs::leaf(3, id, &node.ty);
         Tensor::from_fn(node.ty.clone(), |i| match (label, i / 11, i % 11) {
             (Some("b"), 2 | 8, _) | (Some("b"), _, 3) => f64::NEG_INFINITY,
             (Some("b"), 4, j) => {

@@ -2,11 +2,12 @@
 
 use crate::chain::{check, check_lowered, check_with, parse, targets};
 use proptest::prelude::*;
-use regard_ir::graph::{Graph, Tensor, random};
+use regard_ir::graph::{Graph, Tensor};
 use regard_passes::{
     plan,
     plan::{Body, Right},
 };
+use regard_testkit::graphs;
 
 /// The kinds of group that a graph is planned as, in order, products with an own row per batch apart.
 fn groups(graph: &Graph) -> Vec<&'static str> {
@@ -103,7 +104,7 @@ fn keys_that_nobody_sees_weigh_nothing() {
     );
     assert_eq!(groups(&graph), ["bidirectional"]);
     check_with(&graph, &|id, node| {
-        let values = random::leaf(3, id, &node.ty);
+        let values = graphs::leaf(3, id, &node.ty);
         Tensor::from_fn(node.ty.clone(), |i| match (node.label.as_deref(), i / 11, i % 11) {
             (Some("bias"), 2 | 8, _) | (Some("bias"), _, 3) => f64::NEG_INFINITY,
             (Some("bias"), 5, _) => 1e4,

@@ -13,7 +13,7 @@
 
 use regard_codegen::emit;
 use regard_ir::{
-    graph::{EvalError, Graph, Node, NodeId, Tensor, eval, random},
+    graph::{EvalError, Graph, Node, NodeId, Tensor, eval},
     id::IdVec,
     kernel::{Kernel, Level, verify::verify as verify_kernel},
     ops::{BinaryOp, Op, ReduceOp, UnaryOp},
@@ -25,6 +25,7 @@ use regard_ir::{
 };
 use regard_passes::{Plan, Schedule, lower, plan, plan::Body, plan_rows};
 use regard_runtime::{Device, Session, cpu, memory::Constants};
+use regard_testkit::graphs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Lanes 4 with and without fma, 8, 16, and a warp, which is only interpreted here.
@@ -45,7 +46,7 @@ pub(crate) type Leaf<'a> = &'a dyn Fn(NodeId, &Node) -> Tensor;
 
 /// Checks a graph on small random values; panics with the first broken link.
 pub(crate) fn check(graph: &Graph) {
-    check_with(graph, &|id, node| random::leaf(1, id, &node.ty));
+    check_with(graph, &|id, node| graphs::leaf(1, id, &node.ty));
 }
 
 /// Checks a graph on given values.
@@ -66,7 +67,7 @@ pub(crate) fn check_outputs(graph: &Graph, leaf: Leaf, reference: &[Tensor]) {
 /// Checks many graphs and panics with all that fail, one line each and the first graph as text.
 pub(crate) fn check_all(graphs: impl IntoIterator<Item = (String, Graph)>) {
     let targets = targets();
-    let leaf = |id: NodeId, node: &Node| random::leaf(1, id, &node.ty);
+    let leaf = |id: NodeId, node: &Node| graphs::leaf(1, id, &node.ty);
     let mut failures = Vec::new();
     for (name, graph) in graphs {
         let outcome = catch_unwind(AssertUnwindSafe(|| try_check(&graph, &leaf, &targets)));
@@ -114,7 +115,7 @@ pub(crate) fn lowered(graph: &Graph, target: &Target) -> Program<Kernel> {
 /// Closes the chain for one target and a schedule that fits it, on small random values.
 pub(crate) fn try_scheduled(graph: &Graph, plan: &Plan, schedule: &Schedule, target: &Target) -> Result<(), String> {
     let program = lower(plan, schedule, target).map_err(|e| e.to_string())?;
-    let leaf = |id: NodeId, node: &Node| random::leaf(1, id, &node.ty);
+    let leaf = |id: NodeId, node: &Node| graphs::leaf(1, id, &node.ty);
     let reference = eval(graph, &mut |id, node| Ok(leaf(id, node))).map_err(|e| e.to_string())?;
     let inputs: Vec<Tensor> = graph.inputs().iter().map(|&id| leaf(id, graph.node(id))).collect();
     hold(graph, &leaf, &program, target, &reference, &inputs, decides(graph))

@@ -10,18 +10,20 @@
 
 use crate::chain::{decides, hold, targets};
 use regard_ir::{
-    graph::{Graph, Node, NodeId, Tensor, eval, random},
+    graph::{Graph, Node, NodeId, Tensor, eval},
+    random::Random,
     target::Target,
 };
 use regard_passes::{
     Plan, Rules, Schedule, egraph, lower, optimize, plan,
     schedule::{CostContext, Tiles, search},
 };
+use regard_testkit::graphs;
 
 /// Closes the chain for the choices of a seed; `Err` says which link broke, and under which choices.
 pub(crate) fn try_drawn(seed: u64) -> Result<(), String> {
-    let mut draw = random::Random::new(seed);
-    let graph = if draw.below(2) == 0 { random::graph(seed) } else { random::smooth(seed) };
+    let mut draw = Random::new(seed);
+    let graph = if draw.below(2) == 0 { graphs::any(seed) } else { graphs::smooth(seed) };
     let targets = targets();
     let target = &targets[draw.below(targets.len())];
     let rules = draw_rules(&mut draw);
@@ -31,8 +33,8 @@ pub(crate) fn try_drawn(seed: u64) -> Result<(), String> {
     })
 }
 
-fn closed(graph: &Graph, target: &Target, rules: &Rules, draw: &mut random::Random) -> Result<(), String> {
-    let leaf = |id: NodeId, node: &Node| random::leaf(1, id, &node.ty);
+fn closed(graph: &Graph, target: &Target, rules: &Rules, draw: &mut Random) -> Result<(), String> {
+    let leaf = |id: NodeId, node: &Node| graphs::leaf(1, id, &node.ty);
     let reference = eval(graph, &mut |id, node| Ok(leaf(id, node))).map_err(|e| e.to_string())?;
     let inputs: Vec<Tensor> = graph.inputs().iter().map(|&id| leaf(id, graph.node(id))).collect();
     let optimized = optimize(graph, target, rules).map_err(|e| format!("optimize: {e}"))?.graph;
@@ -46,7 +48,7 @@ fn closed(graph: &Graph, target: &Target, rules: &Rules, draw: &mut random::Rand
 }
 
 /// All rules, most of them, or half of them; sometimes with a limit that stops the search early.
-fn draw_rules(draw: &mut random::Random) -> Rules {
+fn draw_rules(draw: &mut Random) -> Rules {
     let spared = [usize::MAX, 8, 2][draw.below(3)];
     let left_out = |_: &&str| spared != usize::MAX && draw.below(spared) == 0;
     let without = egraph::rule_names().into_iter().filter(left_out).map(str::to_owned).collect();
@@ -55,7 +57,7 @@ fn draw_rules(draw: &mut random::Random) -> Rules {
 }
 
 /// For every group any point of its space.
-fn draw_schedule(plan: &Plan, target: &Target, draw: &mut random::Random) -> Schedule {
+fn draw_schedule(plan: &Plan, target: &Target, draw: &mut Random) -> Schedule {
     let setting = CostContext::new(plan, target);
     let tiles: Vec<Tiles> = plan
         .groups

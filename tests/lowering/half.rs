@@ -4,13 +4,9 @@
 //! f16 one rounding, and everything else none.
 
 use crate::chain::{check, check_all, parse, targets};
-use regard_ir::{
-    graph::{Graph, random},
-    program::Place,
-    target::Target,
-    types::DType,
-};
+use regard_ir::{graph::Graph, program::Place, target::Target, types::DType};
 use regard_passes::{Rules, Schedule, lower, optimize, plan};
+use regard_testkit::graphs;
 
 const HALF: [&str; 2] = ["bf16", "f16"];
 
@@ -136,7 +132,7 @@ fn memory_is_half_at_the_ports_and_for_weights_as_they_are() {
 #[test]
 fn random_graphs_with_half_types_keep_their_values() {
     let narrow = |graph: &Graph| graph.nodes.values().any(|node| matches!(node.ty.dtype, DType::Bf16 | DType::F16));
-    let graphs = (0..400).map(|seed| (seed, random::graph(seed))).filter(|(_, graph)| narrow(graph)).take(40);
+    let graphs = (0..400).map(|seed| (seed, graphs::any(seed))).filter(|(_, graph)| narrow(graph)).take(40);
     let optimized = |(seed, graph): (u64, Graph)| (format!("seed {seed}"), optimized(&graph, &Target::ROWS[0]));
     check_all(graphs.map(optimized));
 }

@@ -4,8 +4,9 @@
 
 use crate::chain::{check_outputs, check_with, parse};
 use regard_ir::{
-    graph::{Graph, Node, NodeId, Tensor, eval, random::Random},
+    graph::{Graph, Node, NodeId, Tensor, eval},
     ops::{ActivationOp, UnaryOp},
+    random::Random,
     types::DType,
 };
 

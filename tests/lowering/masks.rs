@@ -8,7 +8,7 @@
 use crate::chain::{check, check_lowered, constants, lowered, parse, run, targets};
 use proptest::prelude::*;
 use regard_ir::{
-    graph::{Graph, Tensor, eval, eval_nodes, random},
+    graph::{Graph, Tensor, eval, eval_nodes},
     target::Target,
 };
 use regard_passes::{
@@ -19,6 +19,7 @@ use regard_passes::{
     },
 };
 use regard_runtime::Session;
+use regard_testkit::graphs;
 
 /// Conditions by name; each ends in `%c`, is about `%i` and `%j`, and says which share of tiles it leaves at most, at
 /// 512 queries and keys.
@@ -110,7 +111,7 @@ fn usual_masks_pass_over_what_they_exclude() {
 fn results_are_those_of_all_keys() {
     for (name, condition, _) in CONDITIONS {
         let graph = masked(condition, (257, 280), false);
-        let inputs: Vec<Tensor> = graph.inputs().iter().map(|&id| random::leaf(3, id, graph.ty(id))).collect();
+        let inputs: Vec<Tensor> = graph.inputs().iter().map(|&id| graphs::leaf(3, id, graph.ty(id))).collect();
         let results = [true, false].map(|passes_over| {
             let mut plan = planned(&graph, v4());
             if !passes_over {
@@ -339,6 +340,6 @@ fn positions_are_computed_through_views() {
          %x = input : f32[1]\n%y = mul %p, %x\nreturn %y",
     );
     check(&floats);
-    let values = eval(&floats, &mut |id, node| Ok(random::leaf(1, id, &node.ty)));
+    let values = eval(&floats, &mut |id, node| Ok(graphs::leaf(1, id, &node.ty)));
     assert!(values.is_ok());
 }

@@ -2,8 +2,9 @@
 
 use crate::chain::{check, check_with, parse};
 use regard_ir::{
-    graph::{Node, NodeId, Tensor, random::Random},
+    graph::{Node, NodeId, Tensor},
     ops::{BinaryOp, ReduceOp, UnaryOp},
+    random::Random,
     types::DType,
 };
 

@@ -1,16 +1,16 @@
 //! Random graphs of every op and element type, and whole blocks grown from them.
 
 use crate::{chain::check_all, drawn::try_drawn};
-use regard_ir::graph::random;
+use regard_testkit::graphs;
 
 #[test]
 fn random_graphs() {
-    check_all((0..150).map(|seed| (format!("seed {seed}"), random::graph(seed))));
+    check_all((0..150).map(|seed| (format!("seed {seed}"), graphs::any(seed))));
 }
 
 #[test]
 fn smooth_random_graphs() {
-    check_all((1000..1150).map(|seed| (format!("seed {seed}"), random::smooth(seed))));
+    check_all((1000..1150).map(|seed| (format!("seed {seed}"), graphs::smooth(seed))));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Routing and sampling at sizes that divide nothing: gathered regions, samples, score terms.
 
 use crate::chain::{check, check_with, parse};
-use regard_ir::{graph::Tensor, graph::random::Random};
+use regard_ir::{graph::Tensor, random::Random};
 
 #[test]
 fn the_largest_of_rows() {

@@ -11,11 +11,12 @@ mod text;
 use regard_codegen::ptx;
 use regard_ir::{
     graph::{Builder as GraphBuilder, Graph},
-    kernel::{Builder, CastOp, IdAxis, Inst, Kernel, ReduceOp, Unit, eval, random},
+    kernel::{Builder, CastOp, IdAxis, Inst, Kernel, ReduceOp, Unit, eval},
     target::{Backend, Target},
     types::{DType, TensorType},
 };
 use regard_passes::Rules;
+use regard_testkit::kernels;
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -81,7 +82,7 @@ fn around(module: &str, words: &str) -> String {
 fn agree(kernels: &[Kernel], module: &str) {
     let parsed = text::parse(module);
     for (seed, kernel) in kernels.iter().enumerate() {
-        let mut expected = random::inputs(kernel, seed as u64);
+        let mut expected = kernels::inputs(kernel, seed as u64);
         let mut found = expected.clone();
         eval::run(kernel, &mut expected).unwrap_or_else(|fault| panic!("{fault}"));
         machine::run(&parsed, kernel, &mut found).unwrap_or_else(|e| panic!("{}: {e}\n{kernel}", kernel.name));
@@ -93,7 +94,7 @@ fn agree(kernels: &[Kernel], module: &str) {
 
 #[test]
 fn random_kernels_agree_and_assemble() {
-    let kernels: Vec<Kernel> = (0..1000).map(|seed| random::kernel(seed, 32)).collect();
+    let kernels: Vec<Kernel> = (0..1000).map(|seed| kernels::any(seed, 32)).collect();
     let emitted = |part: &[Kernel]| ptx::module(part, &Target::GPUS[1]).expect("random kernels are emitted");
     let modules: Vec<String> = kernels.chunks(125).map(emitted).collect();
     // The machine is slow, so it runs two modules of the eight.
@@ -239,7 +240,7 @@ fn lanes_of_a_warp_wait_where_they_meet() {
 #[test]
 fn what_a_warp_cannot_do_is_refused_with_the_reason() {
     let reason = |kernel: Kernel| ptx::emit(&kernel, &Target::GPUS[1]).expect_err("refused").to_string();
-    assert!(reason(random::kernel(1, 8)).contains("a warp has 32 lanes, but the kernel has 8"));
+    assert!(reason(kernels::any(1, 8)).contains("a warp has 32 lanes, but the kernel has 8"));
     assert!(reason(exchange(42 << 10)).contains("172032 bytes of scratch, but a block has 166912"));
     let mut b = Builder::new("tiles", Unit::Warp, 32, [1, 1, 1]);
     let zero = b.tile_zero(16, 8);

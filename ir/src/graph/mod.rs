@@ -19,7 +19,6 @@ mod builder;
 mod eval;
 mod maps;
 mod names;
-pub mod random;
 mod tensor;
 #[cfg(test)]
 mod tests;

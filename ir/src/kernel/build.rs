@@ -78,7 +78,7 @@ impl Builder {
         self.kernel.types[v]
     }
     /// A declared buffer.
-    pub(crate) fn buffer(&self, buf: Buf) -> &Buffer {
+    pub fn buffer(&self, buf: Buf) -> &Buffer {
         &self.kernel.buffers[buf]
     }
 

@@ -21,7 +21,6 @@ pub(crate) mod build;
 pub mod eval;
 pub(crate) mod inst;
 pub mod math;
-pub mod random;
 pub mod stats;
 pub mod text;
 pub(crate) mod typing;

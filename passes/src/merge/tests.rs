@@ -4,12 +4,13 @@ use super::{RULE, merge};
 use crate::{core, plan, step::Step};
 use proptest::prelude::*;
 use regard_ir::{
-    graph::{Builder, Graph, NodeId, Tensor, eval, random},
+    graph::{Builder, Graph, NodeId, Tensor, eval},
     id::Id,
     ops::{Op, ReduceOp},
     target::Target,
     types::TensorType,
 };
+use regard_testkit::graphs;
 
 fn target() -> &'static Target {
     Target::named("x86-64-v4").expect("the first row")
@@ -25,7 +26,7 @@ fn values(graph: &Graph) -> Vec<Tensor> {
     let mut leaf = |_: NodeId, node: &regard_ir::graph::Node| {
         let label = node.label.as_deref().expect("leaves have labels");
         let seed = label.bytes().fold(7, |seed: u64, byte| seed.wrapping_mul(31) ^ u64::from(byte));
-        Ok(random::leaf(seed, NodeId::new(0), &node.ty))
+        Ok(graphs::leaf(seed, NodeId::new(0), &node.ty))
     };
     eval(graph, &mut leaf).unwrap_or_else(|e| panic!("{e}\n{graph}"))
 }

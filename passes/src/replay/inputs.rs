@@ -14,7 +14,8 @@
 
 use crate::memory::is_half;
 use regard_ir::{
-    graph::{Graph, Node, NodeId, Tensor, random::Random},
+    graph::{Graph, Node, NodeId, Tensor},
+    random::Random,
     types::DType,
 };
 

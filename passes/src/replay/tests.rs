@@ -3,13 +3,14 @@
 use super::{Leaf, Verdict, replay, replay_in};
 use crate::{Rules, Step, egraph::optimize};
 use regard_ir::{
-    graph::{Graph, NodeId, random},
+    graph::{Graph, NodeId},
     id::IdVec,
     ops::{Const, Op},
     target::Target,
     text,
     types::{DType, Real},
 };
+use regard_testkit::graphs;
 
 fn graph(leaves: &str, body: &str) -> Graph {
     let text = format!("graph g {{\n{leaves}\n{body}\n  return %y\n}}\n");
@@ -107,7 +108,7 @@ fn every_link_of_random_graphs_holds() {
     let target = Target::named("x86-64-v4").expect("the first row");
     let mut steps: Vec<Step> = Vec::new();
     for seed in 0..60 {
-        let graph = random::smooth(seed);
+        let graph = graphs::smooth(seed);
         let best = optimize(&graph, target, &Rules::default()).expect("it is optimised");
         let of_forms = best.forms.iter().flat_map(|form| &form.steps);
         for step in of_forms.chain(best.regions.iter().flat_map(|region| &region.rules)) {

@@ -6,10 +6,11 @@ use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Reg
 use proptest::prelude::*;
 use regalloc2::checker::Checker;
 use regard_ir::{
-    kernel::{Builder, IdAxis, Kernel, Unit, Val, eval, random},
+    kernel::{Builder, IdAxis, Kernel, Unit, Val, eval},
     target::Target,
     types::DType,
 };
+use regard_testkit::kernels;
 
 fn target(lanes: u32) -> &'static Target {
     Target::named(if lanes == 16 { "x86-64-v4" } else { "x86-64-v3" }).expect("a known target")
@@ -97,7 +98,7 @@ fn too_large_a_tile_spills_and_says_so() {
 #[test]
 fn kernels_that_do_not_fit_are_refused() {
     for (lanes, target) in [(32, target(16)), (16, target(8)), (4, target(16))] {
-        let error = emit(&random::kernel(1, lanes), target).expect_err("the wrong number of lanes");
+        let error = emit(&kernels::any(1, lanes), target).expect_err("the wrong number of lanes");
         assert!(error.to_string().contains(&format!("of {lanes} lanes")), "{error}");
     }
 }
@@ -111,9 +112,9 @@ proptest! {
 
     #[test]
     fn addresses_keep_their_meaning(seed in any::<u64>(), lanes in lanes()) {
-        let kernel = random::kernel(seed, lanes);
+        let kernel = kernels::any(seed, lanes);
         let reduced = plan::prune(address::reduce(kernel.clone()));
-        let (mut expected, mut found) = (random::inputs(&kernel, seed), random::inputs(&kernel, seed));
+        let (mut expected, mut found) = (kernels::inputs(&kernel, seed), kernels::inputs(&kernel, seed));
         eval::run(&kernel, &mut expected).expect("a valid kernel");
         eval::run(&reduced, &mut found).expect("a valid kernel");
         prop_assert_eq!(expected, found);
@@ -121,7 +122,7 @@ proptest! {
 
     #[test]
     fn registers_hold_what_they_should(seed in any::<u64>(), lanes in lanes()) {
-        let kernel = plan::prune(address::reduce(crate::simplify(&random::kernel(seed, lanes))));
+        let kernel = plan::prune(address::reduce(crate::simplify(&kernels::any(seed, lanes))));
         let (code, _) = select::select(&kernel);
         let listed = alloc::Listed::new(&code, lanes);
         let environment = alloc::environment(lanes);
@@ -133,7 +134,7 @@ proptest! {
 
     #[test]
     fn every_byte_is_code_or_constant(seed in any::<u64>(), lanes in lanes()) {
-        let code = emit(&random::kernel(seed, lanes), target(lanes)).expect("a core kernel");
+        let code = emit(&kernels::any(seed, lanes), target(lanes)).expect("a core kernel");
         let all = decode(&code.bytes);
         let starts: Vec<u64> = all.iter().map(Instruction::ip).collect();
         let end = all.last().expect("a return").next_ip();

@@ -1,10 +1,7 @@
 //! Names of blocks as authors build them.
 
 use super::*;
-use crate::{
-    graph::{Builder, random},
-    types::TensorType,
-};
+use crate::{graph::Builder, types::TensorType};
 
 /// A layer with bias.
 fn linear(b: &mut Builder, x: NodeId, name: &str, out: usize) -> NodeId {
@@ -139,21 +136,4 @@ fn long_labels_name_nothing() {
     let graph = b.finish(&[y]);
     let names = graph.names();
     assert!(graph.nodes.ids().skip(2).all(|id| names.of(id).len() < 10));
-}
-
-#[test]
-fn names_are_unique_on_random_graphs() {
-    for seed in 0..200 {
-        let mut graph = random::graph(seed);
-        let mut count = 0;
-        for node in graph.nodes.values_mut() {
-            if matches!(node.op, Op::Weight(_)) {
-                count += 1;
-                node.label = Some(["a.b", "a.1", "a.b.c", "2.x"][count % 4].to_owned() + &format!(".w{count}"));
-            }
-        }
-        let named = graph.named();
-        assert!(crate::verify(&named).is_empty(), "seed {seed}: {:?}", crate::verify(&named));
-        assert_eq!(crate::text::parse(&named.to_string()).unwrap(), named, "seed {seed}");
-    }
 }

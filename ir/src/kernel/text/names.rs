@@ -13,7 +13,7 @@ macro_rules! words {
             /// All variants in the order of their declaration.
             pub const ALL: &'static [$name] = &[$($name::$variant),*];
             /// The word for it in kernel text.
-            pub(crate) fn name(self) -> &'static str {
+            pub fn name(self) -> &'static str {
                 match self { $($name::$variant => $word),* }
             }
             /// The inverse of `name`.
@@ -64,7 +64,7 @@ impl fmt::Display for Type {
 
 impl Inst {
     /// The instruction's word in kernel text.
-    pub(crate) fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Inst::For { .. } => "for",
             Inst::If { .. } => "if",

@@ -3,7 +3,6 @@
 use super::{super::inst::*, parse};
 use crate::{
     id::{Id, IdVec},
-    kernel::random,
     types::{DType, Real},
 };
 use proptest::prelude::*;
@@ -205,13 +204,6 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn random_kernels_read_back(seed in any::<u64>(), lanes in prop_oneof![Just(4u32), Just(8), Just(16), Just(32)]) {
-        let kernel = random::kernel(seed, lanes);
-        let text = kernel.to_string();
-        prop_assert_eq!(parse(&text), Ok(kernel));
-    }
-
-    #[test]
     fn constants_names_and_addresses_read_back(
         name in any::<String>(), buffer in any::<String>(), offset in any::<i64>(),
         constants in prop::collection::vec(constant(), 1..9),
@@ -227,8 +219,8 @@ proptest! {
     }
 
     #[test]
-    fn mangled_text_is_refused_politely(seed in any::<u64>(), cut in any::<[prop::sample::Index; 3]>()) {
-        let text = if seed % 2 == 0 { CORE.to_string() } else { random::kernel(seed, 4).to_string() };
+    fn mangled_text_is_refused_politely(cut in any::<[prop::sample::Index; 3]>()) {
+        let text = CORE;
         let mut at: Vec<usize> = cut.iter().map(|i| i.index(text.len())).collect();
         at.sort();
         // The middle piece stands twice, the last one is gone.

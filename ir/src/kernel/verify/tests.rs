@@ -1,10 +1,6 @@
 //! Each rule finds the kernel that breaks it, and nothing else in it.
 
-use super::{
-    super::{random, text::parse},
-    *,
-};
-use proptest::prelude::*;
+use super::{super::text::parse, *};
 
 const ALL: &[Level] = Level::ALL;
 
@@ -372,38 +368,4 @@ fn all_findings_are_listed_with_their_statement() {
     );
     let places: Vec<_> = verify(&kernel, ALL).into_iter().map(|f| (f.statement, f.value)).collect();
     assert_eq!(places, [(Some(1), Some(v(0))), (Some(3), Some(v(0)))]);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
-
-    #[test]
-    fn random_kernels_are_verified(
-        seed in any::<u64>(), lanes in prop_oneof![Just(4u32), Just(8), Just(16), Just(32)],
-    ) {
-        let kernel = random::kernel(seed, lanes);
-        prop_assert_eq!(found(&kernel, &[Level::Core]), Vec::<String>::new());
-    }
-
-    /// Swapping two statements of a kernel either keeps every definition before its uses or is found.
-    #[test]
-    fn moved_statements_are_found(
-        seed in any::<u64>(), from in any::<prop::sample::Index>(), to in any::<prop::sample::Index>(),
-    ) {
-        let mut kernel = random::kernel(seed, 4);
-        let count = kernel.body.stmts.len();
-        kernel.body.stmts.swap(from.index(count), to.index(count));
-        let mut seen = BTreeSet::new();
-        let mut in_order = true;
-        for stmt in &kernel.body.stmts {
-            let alone = Body { stmts: vec![stmt.clone()], yields: Vec::new() };
-            let inner: BTreeSet<Val> = alone.walk().flat_map(Stmt::definitions).collect();
-            let yields = alone.walk_bodies().flat_map(|body| body.yields.iter().copied());
-            let mut uses = alone.walk().flat_map(|stmt| stmt.inst.operands()).chain(yields);
-            in_order &= uses.all(|v| seen.contains(&v) || inner.contains(&v));
-            seen.extend(stmt.results.iter().copied());
-        }
-        let early = |f: &Finding| f.message.contains("used before");
-        prop_assert_eq!(verify(&kernel, ALL).iter().any(early), !in_order);
-    }
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    graph::random::Random,
     ops::{Attr, AttrReader, Const, Gelu, Iota, Kind, MatMul, Row, Transpose, table},
+    random::Random,
     view::View,
 };
 

@@ -35,14 +35,14 @@ pub(super) fn check(op: impl Into<Op>, operands: &[&Tensor], clamps: usize) {
 
 /// Scores some of which are masked: −∞ in entries, sometimes in whole lines.
 fn masked(shape: &[usize], seed: u64) -> Tensor {
-    let mut state = !seed;
+    let mut random = Random::new(!seed);
     let mut scores = tensor(shape, seed);
     let width = shape[shape.len() - 1];
     for row in scores.data.chunks_mut(width) {
-        match next(&mut state) % 4 {
+        match random.bits() % 4 {
             0 => row.fill(f64::NEG_INFINITY),
             1 => row.iter_mut().for_each(|s| {
-                if next(&mut state).is_multiple_of(2) {
+                if random.bits().is_multiple_of(2) {
                     *s = f64::NEG_INFINITY;
                 }
             }),

@@ -23,8 +23,8 @@ fn direct(op: &Conv2d, x: &Tensor, w: &Tensor, bias: Option<&Tensor>, shape: &[u
 
 /// Extents of a convolution with room for at least one patch.
 fn drawn(seed: u64, kind: usize) -> (Conv2d, [usize; 4], [usize; 4]) {
-    let mut state = seed;
-    let mut draw = |least: usize, n: usize| least + next(&mut state) as usize % n;
+    let mut random = Random::new(seed);
+    let mut draw = |least: usize, n: usize| least + random.bits() as usize % n;
     let (groups, seen, each) = match kind {
         0 => (1, draw(1, 4), draw(1, 5)),
         1 => (draw(2, 5), 1, 1),

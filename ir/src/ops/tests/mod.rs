@@ -19,6 +19,7 @@ mod sampling;
 use super::{Op, OpDef};
 use crate::{
     graph::Tensor,
+    random::Random,
     types::{DType, TensorType, strides},
 };
 use proptest::prelude::*;
@@ -52,14 +53,14 @@ fn at(tensor: &Tensor, index: &[usize]) -> f64 {
 
 /// A tensor of multiples of 1/4 between −4 and 4 that depends on `seed` alone.
 fn tensor(shape: &[usize], seed: u64) -> Tensor {
-    let mut state = seed;
-    Tensor::from_fn(TensorType::f32(shape), |_| (next(&mut state) % 33) as f64 / 4.0 - 4.0)
+    let mut random = Random::new(seed);
+    Tensor::from_fn(TensorType::f32(shape), |_| (random.bits() % 33) as f64 / 4.0 - 4.0)
 }
 
 /// A tensor of integers between −8 and 8, without 0 where it is a divisor.
 fn integers(shape: &[usize], seed: u64, divisor: bool) -> Tensor {
-    let mut state = seed;
-    Tensor::from_fn(TensorType::new(DType::I32, shape), |_| match (next(&mut state) % 17) as f64 - 8.0 {
+    let mut random = Random::new(seed);
+    Tensor::from_fn(TensorType::new(DType::I32, shape), |_| match (random.bits() % 17) as f64 - 8.0 {
         0.0 if divisor => 3.0,
         x => x,
     })
@@ -67,17 +68,8 @@ fn integers(shape: &[usize], seed: u64, divisor: bool) -> Tensor {
 
 /// A tensor of truth values.
 fn truths(shape: &[usize], seed: u64) -> Tensor {
-    let mut state = seed;
-    Tensor::from_fn(TensorType::new(DType::Bool, shape), |_| (next(&mut state) % 2) as f64)
-}
-
-/// One step of the splitmix64 generator.
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
+    let mut random = Random::new(seed);
+    Tensor::from_fn(TensorType::new(DType::Bool, shape), |_| (random.bits() % 2) as f64)
 }
 
 /// Shapes of 1 to 4 axes with extents 1 to 5.
@@ -87,9 +79,9 @@ fn shapes() -> impl Strategy<Value = Vec<usize>> {
 
 /// A shape that broadcasts to `shape`: some axes become 1, some leading ones vanish.
 fn shrunk(shape: &[usize], choice: u64) -> Vec<usize> {
-    let mut state = choice;
-    let dropped = (next(&mut state) as usize) % (shape.len() + 1);
-    shape[dropped..].iter().map(|&d| if next(&mut state).is_multiple_of(3) { 1 } else { d }).collect()
+    let mut random = Random::new(choice);
+    let dropped = (random.bits() as usize) % (shape.len() + 1);
+    shape[dropped..].iter().map(|&d| if random.bits().is_multiple_of(3) { 1 } else { d }).collect()
 }
 
 /// An axis of a shape, counted from the end.

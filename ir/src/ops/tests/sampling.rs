@@ -9,13 +9,13 @@ use crate::ops::{
 
 /// Normalised positions: between −1.5 and 1.5, ends and elements among them.
 fn positions(shape: &[usize], seed: u64) -> Tensor {
-    let mut state = seed;
-    Tensor::from_fn(TensorType::f32(shape), |_| (next(&mut state) % 49) as f64 / 16.0 - 1.5)
+    let mut random = Random::new(seed);
+    Tensor::from_fn(TensorType::f32(shape), |_| (random.bits() % 49) as f64 / 16.0 - 1.5)
 }
 
 fn chosen(shape: &[usize], below: usize, seed: u64) -> Tensor {
-    let mut state = seed;
-    Tensor::from_fn(TensorType::new(DType::I32, shape), |_| (next(&mut state) % below as u64) as f64)
+    let mut random = Random::new(seed);
+    Tensor::from_fn(TensorType::new(DType::I32, shape), |_| (random.bits() % below as u64) as f64)
 }
 
 fn align(choice: u64) -> Align {

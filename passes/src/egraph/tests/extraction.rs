@@ -9,10 +9,8 @@ use super::super::{
 };
 use super::{ops, optimized, target};
 use egg::{Id, Language};
-use regard_ir::{
-    graph::{Builder, random},
-    types::TensorType,
-};
+use regard_ir::{graph::Builder, types::TensorType};
+use regard_testkit::graphs;
 use std::collections::BTreeSet;
 
 /// The e-graph of a problem with its root and its terms as written.
@@ -28,7 +26,7 @@ fn saturated(problem: &Problem) -> (Egraph, Id, BTreeSet<Term>) {
 fn greedy_extraction_is_close_to_exact() {
     let (mut solved, mut optimal) = (0, 0);
     for seed in 0..120 {
-        let graph = crate::core::for_rules(&random::smooth(seed)).expect("core form");
+        let graph = crate::core::for_rules(&graphs::smooth(seed)).expect("core form");
         for region in regions(&graph) {
             let (egraph, root, written) = saturated(&region.problem);
             let found = extract(&egraph, root, &written, target()).cost;

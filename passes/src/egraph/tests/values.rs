@@ -9,23 +9,24 @@ use crate::egraph::Stop;
 use egg::{Id, RecExpr};
 use proptest::prelude::*;
 use regard_ir::{
-    graph::{Builder, Graph, NodeId, random},
+    graph::{Builder, Graph, NodeId},
     id::Id as _,
     ops::{Op, RelativeBias},
     types::{DType, TensorType},
 };
+use regard_testkit::graphs;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn random_graphs_keep_their_values(seed: u64) {
-        checked(&random::smooth(seed), seed);
+        checked(&graphs::smooth(seed), seed);
     }
 
     #[test]
     fn graphs_are_terms_and_back(seed: u64) {
-        let graph = random::graph(seed);
+        let graph = graphs::any(seed);
         let mut expr = RecExpr::default();
         let mut placed: Vec<Id> = Vec::new();
         for (id, node) in graph.nodes.iter() {
@@ -243,7 +244,7 @@ fn an_output_that_is_an_input_keeps_its_name() {
 #[test]
 fn every_node_that_is_computed_has_one_region() {
     for seed in 0..300 {
-        let graph = crate::core::for_rules(&random::graph(seed)).expect("core form");
+        let graph = crate::core::for_rules(&graphs::any(seed)).expect("core form");
         let regions = regions(&graph);
         let constant = graph.constants();
         for (id, node) in graph.nodes.iter() {

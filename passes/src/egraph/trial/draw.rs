@@ -21,8 +21,8 @@ use crate::{
     memory::is_half,
 };
 use regard_ir::{
-    graph::random::Random,
     ops::Attr,
+    random::Random,
     types::{DType, Real, TensorType, broadcast},
     view::View,
 };

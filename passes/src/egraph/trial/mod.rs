@@ -35,11 +35,7 @@ use super::{
 use crate::core::is_pointwise;
 use draw::{Draw, draw};
 use egg::{Id, RecExpr};
-use regard_ir::{
-    graph::{Tensor, random::Random},
-    ops::Op,
-    types::TensorType,
-};
+use regard_ir::{graph::Tensor, ops::Op, random::Random, types::TensorType};
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},

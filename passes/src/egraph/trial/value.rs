@@ -22,9 +22,10 @@ use crate::{
 };
 use egg::RecExpr;
 use regard_ir::{
-    graph::{Graph, Node, NodeId, Tensor, random::Random},
+    graph::{Graph, Node, NodeId, Tensor},
     id::{Id, IdVec},
     ops::{Attr, BinaryOp, Input, Op, ReduceOp, UnaryOp, Weight},
+    random::Random,
     types::{DType, TensorType},
 };
 

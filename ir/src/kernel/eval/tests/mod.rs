@@ -1,7 +1,6 @@
 //! Kernels written as text, what they compute, and the faults they must be caught in.
 
 mod faults;
-mod random;
 mod semantics;
 
 use super::{Fault, run, run_f64};

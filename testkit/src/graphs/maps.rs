@@ -1,7 +1,7 @@
 //! Drawing ops on maps `[B, C, H, W]`, and the norms and activations between them.
 
 use super::draw::Grower;
-use crate::{
+use regard_ir::{
     graph::NodeId,
     ops::{AdaptiveAvgPool, AvgPool, BatchNorm, Conv2d, MaxPool, Reshape, Resize, ResizeMode, ResizedConv},
     types::{DType, Real, TensorType},

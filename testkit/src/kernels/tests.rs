@@ -1,16 +1,16 @@
 //! Same seed, same kernel; and no core instruction is left out.
 
-use super::super::{BinOp, CastOp, CmpOp, Inst, ReduceOp, Stmt, UnOp};
 use super::*;
 use BinOp::*;
+use regard_ir::kernel::{CastOp, CmpOp, Inst, ReduceOp, Stmt, UnOp};
 use std::collections::BTreeSet;
 
 #[test]
 fn a_seed_is_a_kernel() {
     for seed in 0..20 {
         for lanes in [4, 8, 16, 32] {
-            let k = kernel(seed, lanes);
-            assert_eq!(k, kernel(seed, lanes));
+            let k = any(seed, lanes);
+            assert_eq!(k, any(seed, lanes));
             assert_eq!(inputs(&k, seed), inputs(&k, seed));
             assert_eq!(inputs(&k, seed).len(), k.params().count());
         }
@@ -21,7 +21,7 @@ fn a_seed_is_a_kernel() {
 fn lane_counts_share_one_program() {
     for seed in 0..50 {
         let shape = |lanes| {
-            let k = kernel(seed, lanes);
+            let k = any(seed, lanes);
             k.body.stmts.iter().map(|s| std::mem::discriminant(&s.inst)).collect::<Vec<_>>()
         };
         assert_eq!(shape(4), shape(8));
@@ -47,7 +47,7 @@ fn form(kernel: &Kernel, stmt: &Stmt) -> String {
 fn every_core_instruction_occurs() {
     let mut found = BTreeSet::new();
     for seed in 0..400 {
-        let k = kernel(seed, 4);
+        let k = any(seed, 4);
         found.extend(k.body.walk().map(|stmt| form(&k, stmt)));
     }
     let mut expected: Vec<String> = Vec::new();

@@ -1,6 +1,6 @@
 //! Ranges: an interval that holds all values of a node, given those of its operands.
 
-use crate::{
+use regard_ir::{
     graph::NodeId,
     id::IdVec,
     ops::{BinaryOp, Op, ReduceOp, UnaryOp},
@@ -101,7 +101,7 @@ fn leaf(op: &Op) -> Range {
     match op {
         Op::Const(c) => (c.value.get(), c.value.get()),
         Op::Iota(i) => (0.0, i.ty.axis(i.axis).map_or(0, |a| i.ty.shape[a] - 1) as f64),
-        Op::Input(crate::ops::Input { ty }) | Op::Weight(crate::ops::Weight { ty }) => match ty.dtype {
+        Op::Input(regard_ir::ops::Input { ty }) | Op::Weight(regard_ir::ops::Weight { ty }) => match ty.dtype {
             DType::I32 => (0.0, 3.0),
             DType::Bool => (0.0, 1.0),
             _ => (-1.0, 1.0),

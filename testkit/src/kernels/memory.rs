@@ -10,7 +10,7 @@
 //! that must not be accessed lie outside.
 
 use super::{Entry, Grow, Place, loaded};
-use crate::kernel::{Addr, BinOp, Builder, CmpOp, Elem, Type, Val};
+use regard_ir::kernel::{Addr, BinOp, Builder, CmpOp, Elem, Type, Val};
 
 impl Grow {
     /// An address whose next `span` elements may be accessed.

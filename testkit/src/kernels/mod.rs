@@ -19,13 +19,17 @@
 mod memory;
 mod steps;
 
-use super::{BinOp, Buf, Builder, Elem, IdAxis, Kernel, Type, Unit, Val};
-use crate::{id::Id, types::DType};
+use regard_ir::{
+    id::Id,
+    kernel::{BinOp, Buf, Buffer, Builder, CastOp, CmpOp, Const, Elem, IdAxis, Kernel, Space, Type, Unit, Val},
+    random::Random,
+    types::DType,
+};
 
 /// A random kernel of the core level. `lanes` is 4, 8, 16 (unit: core) or 32 (unit: warp); kernels of one
 /// seed differ only in lane count, lengths that scale with it, and `transpose`, which a warp does through
 /// scratch. At most 12 blocks, about a hundred instructions.
-pub fn kernel(seed: u64, lanes: u32) -> Kernel {
+pub fn any(seed: u64, lanes: u32) -> Kernel {
     assert!([4, 8, 16, 32].contains(&lanes), "random kernels have 4, 8, 16 or 32 lanes");
     let mut rng = Rng::new(seed);
     let grid = [1 + rng.below(2), 1 + rng.below(2), 1 + rng.below(3)];
@@ -43,7 +47,7 @@ pub fn kernel(seed: u64, lanes: u32) -> Kernel {
 /// Initial bytes of each parameter of `kernel`, little-endian: floats are multiples of 1/8 in [−4, 4],
 /// integers lie in [−9, 9], truth values are 0 or 1.
 pub fn inputs(kernel: &Kernel, seed: u64) -> Vec<Vec<u8>> {
-    let buffer_bytes = |(id, buffer): (Buf, &super::Buffer)| {
+    let buffer_bytes = |(id, buffer): (Buf, &Buffer)| {
         let mut rng = Rng::new(seed ^ ((id.index() as u64 + 1) << 40));
         (0..buffer.len).flat_map(|_| element(&mut rng, buffer.dtype)).collect()
     };
@@ -62,20 +66,15 @@ fn element(rng: &mut Rng, dtype: DType) -> Vec<u8> {
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): a counter and a mixing function.
-struct Rng(u64);
+/// A stream of random numbers as kernels are drawn by.
+struct Rng(Random);
 
 impl Rng {
     fn new(seed: u64) -> Self {
-        let mut rng = Rng(seed);
-        Rng(rng.next())
+        Rng(Random::new(Random::new(seed).bits()))
     }
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.bits()
     }
     /// Uniform in 0..n.
     fn below(&mut self, n: u64) -> u64 {
@@ -162,7 +161,7 @@ impl Grow {
         let block = b.add(outer, ids[2]);
         for i in 0..self.buffers.len() {
             let place = self.buffers[i];
-            if place.writable && b.buffer(place.buf).space == super::Space::Global {
+            if place.writable && b.buffer(place.buf).space == Space::Global {
                 self.buffers[i].base = Some(b.mul_const(block, place.room));
             }
         }
@@ -193,7 +192,7 @@ impl Grow {
         let newest: Vec<Entry> = self.pool.iter().rev().take(16).copied().collect();
         for entry in newest {
             let entry = match b.ty(entry.val) {
-                Type::Scalar(Elem::I64) => Entry { val: b.cast(super::CastOp::I64ToI32, entry.val), ..entry },
+                Type::Scalar(Elem::I64) => Entry { val: b.cast(CastOp::I64ToI32, entry.val), ..entry },
                 _ => entry,
             };
             let elem = self.elem(b, entry.val);
@@ -226,10 +225,10 @@ impl Grow {
             Type::Tile { .. } => unreachable!("random kernels have no tiles"),
         };
         let scalar = b.constant(match elem {
-            Elem::I64 => super::Const::I64(value as i64),
-            Elem::I32 => super::Const::I32(value as i32),
-            Elem::F32 => super::Const::F32(value.into()),
-            Elem::Bool => super::Const::Bool(value != 0.0),
+            Elem::I64 => Const::I64(value as i64),
+            Elem::I32 => Const::I32(value as i32),
+            Elem::F32 => Const::F32(value.into()),
+            Elem::Bool => Const::Bool(value != 0.0),
         });
         if vector { b.splat(scalar) } else { scalar }
     }
@@ -270,7 +269,7 @@ impl Grow {
         if !entry.wild || self.elem(b, entry.val) != Elem::F32 {
             return entry.val;
         }
-        let is_number = b.cmp(super::CmpOp::Eq, entry.val, entry.val);
+        let is_number = b.cmp(CmpOp::Eq, entry.val, entry.val);
         let zero = b.const_like(entry.val, 0.0);
         b.select(is_number, entry.val, zero)
     }

@@ -1,7 +1,7 @@
 //! Drawing ops and operands.
 
 use super::range::{Range, range};
-use crate::{
+use regard_ir::{
     graph::{Graph, NodeId},
     id::{Id, IdVec},
     ops::{
@@ -9,6 +9,7 @@ use crate::{
         InverseAttention, Iota, Kind, MatMul, Op, Operand, Pad, Reduce, ReduceOp, Reshape, Roll, Row, Scores, Select,
         Slice, Transpose, Unary, UnaryOp, Unfold, ViewOp, Weight, table,
     },
+    random::Random,
     types::{DType, Real, TensorType},
     view::View,
 };
@@ -17,32 +18,6 @@ use std::collections::BTreeMap;
 /// Largest tensor of a random graph.
 pub(crate) const MOST_ELEMENTS: usize = 600;
 const MOST_AXES: usize = 5;
-
-/// A stream of random numbers (splitmix64) that a seed decides.
-#[derive(Clone, Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// The stream of that seed.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-    /// 64 random bits.
-    pub(crate) fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-    /// A number from 0 to `n` − 1; `n` ≥ 1.
-    pub fn below(&mut self, n: usize) -> usize {
-        (self.bits() % n as u64) as usize
-    }
-    /// One of a list that is not empty.
-    pub fn one<T: Copy>(&mut self, list: &[T]) -> T {
-        list[self.below(list.len())]
-    }
-}
 
 /// Whether random graphs draw an op by its declaration alone: all of its operands say what they are.
 pub(crate) fn is_drawn(row: &Row) -> bool {

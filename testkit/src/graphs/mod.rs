@@ -1,4 +1,4 @@
-//! Random valid graphs, for tests.
+//! Random valid graphs.
 //!
 //! A graph grows node by node: draw an op, draw operands among the nodes that exist, keep the node if the op accepts
 //! them. Each node carries a range that holds all its values, computed by interval arithmetic; a
@@ -15,17 +15,16 @@ mod draw;
 mod maps;
 mod range;
 
-pub use draw::Random;
-
-use super::{Graph, NodeId, Tensor};
-use crate::{
+use draw::Grower;
+use regard_ir::{
+    graph::{Graph, NodeId, Tensor},
     ops::{BinaryOp, Op, UnaryOp},
+    random::Random,
     types::{DType, TensorType},
 };
-use draw::Grower;
 
 /// A graph with any op and element type.
-pub fn graph(seed: u64) -> Graph {
+pub fn any(seed: u64) -> Graph {
     grow(seed, |_, _| true)
 }
 
@@ -48,7 +47,7 @@ pub fn smooth(seed: u64) -> Graph {
 
 /// Values for an input or weight of a random graph: multiples of 1/64 in −1…1, integers 0…3, truth values.
 pub fn leaf(seed: u64, node: NodeId, ty: &TensorType) -> Tensor {
-    let mut random = Random::new(seed ^ 0x6c65_6166 ^ (crate::id::Id::index(node) as u64) << 32);
+    let mut random = Random::new(seed ^ 0x6c65_6166 ^ (regard_ir::id::Id::index(node) as u64) << 32);
     Tensor::from_fn(ty.clone(), |_| match ty.dtype {
         DType::I32 => random.below(4) as f64,
         DType::Bool => random.below(2) as f64,
@@ -70,7 +69,7 @@ fn grow(seed: u64, allow: fn(&Op, &[&TensorType]) -> bool) -> Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
+    use regard_ir::{
         graph::{eval, eval_nodes},
         id::Id,
     };
@@ -79,7 +78,7 @@ mod tests {
     #[test]
     fn values_stay_tame() {
         for seed in 0..600 {
-            let graph = graph(seed);
+            let graph = any(seed);
             let all: Vec<NodeId> = graph.nodes.ids().collect();
             let values = eval_nodes(&graph, &all, &mut |id, node| Ok(leaf(seed, id, &node.ty)))
                 .expect("a valid graph has values");
@@ -94,7 +93,7 @@ mod tests {
     fn every_op_and_type_occurs() {
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         for seed in 0..1500 {
-            for node in graph(seed).nodes.values() {
+            for node in any(seed).nodes.values() {
                 *seen.entry(node.op.name().to_string()).or_default() += 1;
                 *seen.entry(node.ty.dtype.name().to_string()).or_default() += 1;
             }
@@ -113,10 +112,10 @@ mod tests {
         for seed in 0..200 {
             let graph = smooth(seed);
             assert_eq!(graph, smooth(seed));
-            let narrow = |n: &&crate::graph::Node| matches!(n.ty.dtype, DType::Bf16 | DType::F16);
+            let narrow = |n: &&regard_ir::graph::Node| matches!(n.ty.dtype, DType::Bf16 | DType::F16);
             assert_eq!(graph.nodes.values().filter(narrow).count(), 0, "{graph}");
         }
-        assert_ne!(graph(1), graph(2));
+        assert_ne!(any(1), any(2));
     }
 
     /// The value of a composite is the value of its definition.
@@ -124,7 +123,7 @@ mod tests {
     fn composites_are_their_definitions() {
         let mut met: BTreeMap<&str, usize> = BTreeMap::new();
         for seed in 0..1500 {
-            let graph = graph(seed);
+            let graph = any(seed);
             for (id, node) in graph.nodes.iter() {
                 let Some(text) = node.op.definition(&graph.operand_types(id)) else { continue };
                 *met.entry(node.op.name()).or_default() += 1;
@@ -133,7 +132,7 @@ mod tests {
                 let value =
                     node.op.eval(&operands.iter().collect::<Vec<_>>(), &node.ty).expect("a composite has a value");
                 let definition =
-                    crate::text::parse(&text).unwrap_or_else(|e| panic!("{}", e.render(&text, "definition")));
+                    regard_ir::text::parse(&text).unwrap_or_else(|e| panic!("{}", e.render(&text, "definition")));
                 let inputs = definition.inputs();
                 let given =
                     |id: NodeId| inputs.iter().position(|&i| i == id).expect("leaves of a definition are inputs");

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::{Entry, Grow, TAME};
-use crate::kernel::{BinOp, Builder, CastOp, CmpOp, Elem, ReduceOp, Type, UnOp, Val};
+use regard_ir::kernel::{BinOp, Builder, CastOp, CmpOp, Elem, ReduceOp, Type, UnOp, Val};
 
 /// A bounded float above this power of two is clamped before it is used again, so that products of two
 /// such values stay finite.
