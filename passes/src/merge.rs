@@ -23,7 +23,7 @@ mod tests;
 
 use crate::{
     core::{self, is_pointwise},
-    egraph::maps,
+    egraph::view_queries,
     error::Error,
     plan::lanes_are_contiguous,
     step::Step,
@@ -172,7 +172,7 @@ impl<'a> Finder<'a> {
         };
         let back = view.inverse()?.with_shape(shape)?;
         let undone = added.then(&back)?;
-        let row = maps::repeats_a_row(&undone).then(|| maps::first_row(&undone)).flatten()?;
+        let row = view_queries::repeats_a_row(&undone).then(|| view_queries::first_row(&undone)).flatten()?;
         Some(Row { constant, at: view.clone(), added, row })
     }
 

@@ -98,7 +98,7 @@ impl Explanation {
                 wanted.insert(id);
             }
             if wanted.contains(&id)
-                && let Some(home) = self.optimized.homes[id]
+                && let Some(home) = self.optimized.region_of_node[id]
             {
                 return Some(home);
             }

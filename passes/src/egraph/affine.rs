@@ -13,7 +13,7 @@
 //! Folding the factor on into the weights of a product is left to rules: it takes two terms there, and whether half weights
 //! should become a computed constant of f32 is a matter of cost.
 
-use super::maps;
+use super::view_queries;
 use crate::{
     error::Error,
     step::{Moved, Step, Steps},
@@ -147,7 +147,7 @@ impl Affine {
             return Ok(None);
         }
         if out.ty(constant).shape != self.shape {
-            let Some(map) = maps::reshape(&out.ty(constant).shape, &self.shape) else { return Ok(None) };
+            let Some(map) = view_queries::reshape(&out.ty(constant).shape, &self.shape) else { return Ok(None) };
             constant = out.push(ViewOp { map }, &[constant])?;
         }
         let mut apply = |op: BinaryOp, of: Option<NodeId>| match of {

@@ -3,7 +3,7 @@
 //! ```text
 //!   anchor     flops / rate + (operands + result in bytes) / bandwidth, and a thousand
 //!   scores     the same without the launch: an attend can compute them itself
-//!   pointwise  a thousand: it rides along with an anchor, in registers
+//!   pointwise  a thousand: it is fused into an anchor's kernel
 //!   view       a hundred, two where neighbours are not neighbours in memory; a concatenation is read where it lies
 //!   constant   one: it is computed before the first run
 //! ```
@@ -14,8 +14,8 @@
 //! depend on their order.
 
 use super::{
-    maps,
     term::{Egraph, Fact, Term, op_of},
+    view_queries,
 };
 use crate::{
     core::is_pointwise,
@@ -153,7 +153,7 @@ fn price<'a>(
 fn of_op(op: &Op, operands: &[&TensorType], result: &TensorType, constant: bool, target: &Target) -> Price {
     let (cost, rank) = match op {
         _ if constant => (1, 0),
-        Op::ViewOp(view) => (if maps::reads_in_order(&view.map) { VIEW } else { 2 * VIEW }, 0),
+        Op::ViewOp(view) => (if view_queries::reads_in_order(&view.map) { VIEW } else { 2 * VIEW }, 0),
         Op::Concat(_) => (VIEW, 0),
         op if is_pointwise(op) => (POINTWISE, 1),
         Op::Scores(_) => (anchor(op, operands, result, target), 2),

@@ -1,22 +1,22 @@
-//! Extraction: the cheapest program that an e-graph holds, where a shared value is paid once.
+//! Extraction: the cheapest program that an e-graph holds, where a shared subterm is counted once (DAG cost).
 //!
-//! egg's own extractor prices trees: it would charge the scores under two softmaxes twice. Here each class keeps
-//! the *bill* of what its choice needs, each class once, and a choice is as dear as its bill:
+//! egg's own extractor costs trees: it would count the scores under two softmaxes twice. Here each class stores the set
+//! of classes that its chosen term depends on; the cost of a choice is the sum over that set:
 //!
 //! ```text
-//!   cost(class) = min over terms of  Σ price over bill,   bill = {class} ∪ bill(child₁) ∪ bill(child₂) …
+//!   cost(class) = min over terms of  Σ cost over set,   set = {class} ∪ set(child₁) ∪ set(child₂) …
 //! ```
 //!
-//! Constants are not on the bill: a constant takes the smallest term.
+//! Constants have no cost; among equal constants the smallest term is chosen.
 //!
-//! That is greedy: children choose without knowing what their siblings share. So every class is taken as paid for
-//! once, to see whether others would rather share it, and every choice is tried against its alternatives, on the
-//! whole program, until nothing is cheaper. Among equals the lower rank wins, then what was written, then the order
-//! of terms; nothing depends on the order of a table.
+//! Greedy extraction ignores sharing: children choose without knowing what their siblings need. So each class in turn
+//! is assumed to be free, and the change is kept where the whole program gets cheaper; then every choice is tried
+//! against its alternatives, on the whole program, until nothing is cheaper. Among equals the lower rank wins, then
+//! what was written, then the order of terms; nothing depends on the order of a table.
 
 use super::{
-    bill::{Readers, Search},
     cost::{Price, Prices},
+    cost_set::{Readers, Search},
     term::{Egraph, Term},
 };
 use egg::{Id, Language, RecExpr};
@@ -38,7 +38,7 @@ pub(crate) struct Extracted {
 }
 
 /// One way to compute a class.
-struct Way {
+struct Candidate {
     term: Term,
     children: Vec<usize>,
     price: Price,
@@ -49,9 +49,9 @@ struct Way {
 /// The e-graph as tables: classes by number, their terms in order of preference.
 pub(crate) struct Tables {
     ids: Vec<Id>,
-    options: Vec<Vec<Way>>,
+    options: Vec<Vec<Candidate>>,
     /// Constants, leaves and attributes.
-    small: Vec<bool>,
+    free: Vec<bool>,
     root: usize,
 }
 
@@ -75,16 +75,16 @@ impl Tables {
             let term = term.clone().map_children(|c| egraph.find(c));
             let price = prices.of(&term, id);
             let children = term.children().iter().map(|&c| at(c)).collect();
-            Way { written: written.contains(&term), children, price, term }
+            Candidate { written: written.contains(&term), children, price, term }
         };
         let options = ids.iter().map(|&id| {
-            let mut all: Vec<Way> = egraph[id].nodes.iter().map(|term| option(term, id)).collect();
+            let mut all: Vec<Candidate> = egraph[id].nodes.iter().map(|term| option(term, id)).collect();
             all.sort_by(|a, b| (a.price.rank, !a.written, &a.term).cmp(&(b.price.rank, !b.written, &b.term)));
             all
         });
-        let options: Vec<Vec<Way>> = options.collect();
-        let small = options.iter().map(|ways| ways.iter().any(|way| way.price.cost <= 1)).collect();
-        Tables { options, small, root: at(root), ids }
+        let options: Vec<Vec<Candidate>> = options.collect();
+        let free = options.iter().map(|ways| ways.iter().any(|way| way.price.cost <= 1)).collect();
+        Tables { options, free, root: at(root), ids }
     }
 
     /// How many classes there are.
@@ -95,12 +95,12 @@ impl Tables {
     pub(crate) fn root(&self) -> usize {
         self.root
     }
-    /// Whether it is a constant, a leaf or an attribute, which are on no bill.
-    pub(crate) fn is_small(&self, class: usize) -> bool {
-        self.small[class]
+    /// Whether it is a constant, a leaf or an attribute, which cost nothing.
+    pub(crate) fn is_free(&self, class: usize) -> bool {
+        self.free[class]
     }
     /// The terms of a class: what each costs without its operands, and those.
-    pub(crate) fn ways(&self, class: usize) -> impl DoubleEndedIterator<Item = (u64, &[usize])> {
+    pub(crate) fn candidates(&self, class: usize) -> impl DoubleEndedIterator<Item = (u64, &[usize])> {
         self.options[class].iter().map(|way| (way.price.cost, &way.children[..]))
     }
 
@@ -121,17 +121,16 @@ impl Tables {
         self.options.iter().map(|ways| ways.iter().position(|way| way.written).unwrap_or(0)).collect()
     }
 
-    /// Looks for values worth sharing: where all would choose anew if one class were paid for, and the whole is
-    /// cheaper, it is.
+    /// For each class: extracts again as if it were free, and keeps the result where the total cost drops.
     fn share<'a>(&'a self, choice: &mut Choice, mut search: Search<'a>, readers: &'a Readers) {
         let Some(mut best) = self.cost(choice) else { return };
         let mut uses = vec![0; self.ids.len()];
         self.options.iter().flatten().flat_map(|way| &way.children).for_each(|&c| uses[c] += 1);
         let mut candidate = search.clone();
-        let shared = |&class: &usize| uses[class] > 1 && !self.small[class] && readers.reach(class);
+        let shared = |&class: &usize| uses[class] > 1 && !self.free[class] && readers.reach(class);
         for class in (0..self.ids.len()).filter(shared) {
             candidate.copy(&search);
-            candidate.pay(class, choice[class]);
+            candidate.assume_free(class, choice[class]);
             candidate.settle();
             let other = candidate.choice();
             match self.cost(&other) {

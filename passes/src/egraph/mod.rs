@@ -13,11 +13,10 @@
 
 mod affine;
 mod away;
-mod bill;
 mod cost;
+mod cost_set;
 mod explain;
 mod extract;
-pub(crate) mod maps;
 mod matches;
 mod numbers;
 mod options;
@@ -28,6 +27,7 @@ mod term;
 #[cfg(test)]
 mod tests;
 pub mod trial;
+pub(crate) mod view_queries;
 
 pub(crate) use crate::step::Step;
 pub use cost::cost_of;
@@ -48,7 +48,7 @@ use regard_ir::{
     ops::{Input, Op, Weight},
     target::Target,
 };
-use region::{Problem, Region};
+use region::{Region, RegionTerm};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
@@ -71,7 +71,7 @@ pub struct Optimized {
     /// The whole graph from stage to stage; the first is what was given, the last is the result.
     pub forms: Vec<Form>,
     /// For each node of the graph given the entry of `regions` that computes it.
-    pub homes: IdVec<NodeId, Option<usize>>,
+    pub region_of_node: IdVec<NodeId, Option<usize>>,
 }
 
 /// What happened in one region.
@@ -145,7 +145,7 @@ impl fmt::Display for Stop {
 /// The best graph that rules find for a target. Inputs and outputs keep their order and names, nodes that
 /// survive keep their labels.
 pub fn optimize(graph: &Graph, target: &Target, rules: &Rules) -> Result<Optimized, Error> {
-    let dense = improve(graph, &region::dense_regions(graph), target, rules)?;
+    let dense = optimise_regions(graph, &region::dense_regions(graph), target, rules)?;
     let (heads, to_heads) = match dense.changed() {
         false => (graph.clone(), graph.nodes.ids().map(Some).collect()),
         true => {
@@ -162,7 +162,8 @@ pub fn optimize(graph: &Graph, target: &Target, rules: &Rules) -> Result<Optimiz
     let to_folded = both(&both(&both(&to_heads, &to_flat), &to_sunk), &folded.moved);
     let to_core = both(&to_folded, &weighed.moved);
     let core = weighed.graph;
-    let Improved { graph: rebuilt, reports, homes: home, .. } = improve(&core, &region::regions(&core), target, rules)?;
+    let Improved { graph: rebuilt, reports, homes: home, .. } =
+        optimise_regions(&core, &region::regions(&core), target, rules)?;
     let mut best = core::sink(&rebuilt)?;
     name_outputs(&core, &mut best);
     let form = |name, graph: &Graph, steps| Form { name, graph: graph.clone(), steps };
@@ -187,8 +188,8 @@ pub fn optimize(graph: &Graph, target: &Target, rules: &Rules) -> Result<Optimiz
             best = merged;
         }
     }
-    let homes = to_core.values().map(|id| home.get(id.as_ref()?).copied()).collect();
-    Ok(Optimized { graph: best, regions: reports, forms, homes })
+    let region_of_node = to_core.values().map(|id| home.get(id.as_ref()?).copied()).collect();
+    Ok(Optimized { graph: best, regions: reports, forms, region_of_node })
 }
 
 /// A graph in which every region has its result.
@@ -215,9 +216,9 @@ impl Improved {
 }
 
 /// Solves each kind of region once and puts the results together.
-fn improve(graph: &Graph, regions: &[Region], target: &Target, rules: &Rules) -> Result<Improved, Error> {
-    let mut known: HashMap<&Problem, usize> = HashMap::new();
-    let mut solutions: Vec<Solution> = Vec::new();
+fn optimise_regions(graph: &Graph, regions: &[Region], target: &Target, rules: &Rules) -> Result<Improved, Error> {
+    let mut known: HashMap<&RegionTerm, usize> = HashMap::new();
+    let mut solutions: Vec<RewrittenRegion> = Vec::new();
     let mut reports: Vec<RegionReport> = Vec::new();
     let mut chosen = BTreeMap::new();
     let names = graph.names();
@@ -225,7 +226,7 @@ fn improve(graph: &Graph, regions: &[Region], target: &Target, rules: &Rules) ->
         let at = match known.get(&region.problem) {
             Some(&at) => at,
             None => {
-                let (solution, report) = solve(&region.problem, target, rules)?;
+                let (solution, report) = optimise_region(&region.problem, target, rules)?;
                 let (written, chosen) = solution.sides(&names, region)?;
                 let root = names.of(region.root).to_owned();
                 reports.push(RegionReport { root, written, chosen, ..report });
@@ -244,13 +245,13 @@ fn improve(graph: &Graph, regions: &[Region], target: &Target, rules: &Rules) ->
 }
 
 /// A region's result.
-struct Solution {
+struct RewrittenRegion {
     expr: RecExpr<Term>,
     /// The term that each of the region's nodes became, where its value is still computed.
     terms: Vec<Option<Id>>,
 }
 
-impl Solution {
+impl RewrittenRegion {
     /// The region of a graph as written and as chosen; leaves keep their names.
     fn sides(&self, names: &Names, region: &Region) -> Result<(Graph, Graph), Error> {
         let side = |expr: &RecExpr<Term>| {
@@ -271,7 +272,11 @@ impl Solution {
     }
 }
 
-fn solve(problem: &Problem, target: &Target, rules: &Rules) -> Result<(Solution, RegionReport), Error> {
+fn optimise_region(
+    problem: &RegionTerm,
+    target: &Target,
+    rules: &Rules,
+) -> Result<(RewrittenRegion, RegionReport), Error> {
     let (mut egraph, report) = saturate(problem, rules.rewrites(), rules);
     let ids: Vec<Id> = class_of_each(&mut egraph, &problem.expr);
     let written: BTreeSet<Term> =
@@ -282,12 +287,12 @@ fn solve(problem: &Problem, target: &Target, rules: &Rules) -> Result<(Solution,
     let before = cost_as_written(&egraph, &written, &problem.expr, &ids, target);
     let steps = explain::steps(&mut egraph, &problem.expr, &best.expr)?;
     let report = RegionReport { rules: steps, cost: (before, best.cost), ..report };
-    Ok((Solution { expr: best.expr, terms }, report))
+    Ok((RewrittenRegion { expr: best.expr, terms }, report))
 }
 
 /// The e-graph of a region after all rounds.
 fn saturate<'a>(
-    problem: &Problem,
+    problem: &RegionTerm,
     rewrites: impl IntoIterator<Item = &'a egg::Rewrite<Term, Facts>>,
     limits: &Rules,
 ) -> (Egraph, RegionReport) {
@@ -340,7 +345,7 @@ fn cost_as_written(
 fn rebuild(
     graph: &Graph,
     chosen: &BTreeMap<NodeId, (&Region, usize)>,
-    solutions: &[Solution],
+    solutions: &[RewrittenRegion],
 ) -> Result<(Graph, Moved), Error> {
     let constant = graph.constants();
     let mut out = Graph::new(graph.name.clone());

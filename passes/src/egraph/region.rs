@@ -11,9 +11,9 @@
 //!
 //! A region computes its one root from leaves: inputs, roots of other regions, constants. A node whose users lie
 //! in several regions is a root of its own, unless it is a number or a view, which cost nothing and are in all of
-//! them. Constants that are computed are leaves: what they are made of is nobody's business here.
+//! them. Computed constants are leaves; their definitions are not part of the region.
 //!
-//! Before core form, regions are what maps meet in: a convolution with the concatenation and the resizing that it reads.
+//! Before core form a region is a convolution with the concat and resize nodes that it reads.
 
 use super::term::{Leaf, Term, encode};
 use crate::core::is_pointwise;
@@ -38,12 +38,12 @@ pub(crate) struct Region {
     /// What it reads, in order of first use.
     pub leaves: Vec<NodeId>,
     /// The same as terms.
-    pub problem: Problem,
+    pub problem: RegionTerm,
 }
 
 /// What is to be optimised; equal regions have equal problems.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Problem {
+pub(crate) struct RegionTerm {
     /// The terms; the root is the last.
     pub expr: RecExpr<Term>,
     /// The leaves.
@@ -134,7 +134,7 @@ fn region(
     constant: &IdVec<NodeId, bool>,
     outside: &dyn Fn(NodeId, NodeId) -> bool,
 ) -> Region {
-    let mut problem = Problem { expr: RecExpr::default(), leaves: Vec::new(), terms: Vec::new() };
+    let mut problem = RegionTerm { expr: RecExpr::default(), leaves: Vec::new(), terms: Vec::new() };
     let (mut nodes, mut leaves) = (Vec::new(), Vec::new());
     let mut placed: BTreeMap<NodeId, Id> = BTreeMap::new();
     let mut work = vec![(root, false)];

@@ -17,7 +17,7 @@
 //! Neither direction is better by itself, so both are here where both are found in models; the price decides.
 
 use super::{Compute, Rule, Scope, map, rule, rule_with};
-use crate::egraph::maps;
+use crate::egraph::view_queries;
 use regard_ir::view::View;
 
 /// Attention around projections, weights, rows.
@@ -84,9 +84,9 @@ fn heads(s: &Scope) -> Option<Heads> {
     let split = [lead, &[*n, heads, d]].concat();
     let rank = split.len();
     let order: Vec<usize> = (0..rank - 3).chain([rank - 2, rank - 3, rank - 1]).collect();
-    let apart = maps::reshape(&[lead, &[*n, columns]].concat(), &split)?.then(&View::transpose(&split, &order));
+    let apart = view_queries::reshape(&[lead, &[*n, columns]].concat(), &split)?.then(&View::transpose(&split, &order));
     s.require("h", "cuts columns in heads", Some(view) == apart)?;
-    let cut = maps::reshape(&[*k, columns], &[*k, heads, d])?;
+    let cut = view_queries::reshape(&[*k, columns], &[*k, heads, d])?;
     Some(Heads {
         weights: cut.then(&View::transpose(&cut.shape, &[1, 0, 2]))?,
         turned: cut.then(&View::transpose(&cut.shape, &[1, 2, 0]))?,

@@ -7,12 +7,12 @@
 //!   argmax(softmax x)        =  argmax x                         a softmax keeps the order
 //! ```
 //!
-//! The first costs time by itself, an addition of maps, and pays where one of the parts was resized; where none was, it is
+//! The first costs time by itself, an addition of view_queries, and pays where one of the parts was resized; where none was, it is
 //! not chosen. What remains of a concatenation stays one. These rows see ops as they were written: a convolution in core
 //! form is a product of patches, and nobody sees in patches that a map was resized.
 
 use super::{Rule, Scope, map, rule, rule_with};
-use crate::egraph::maps;
+use crate::egraph::view_queries;
 use regard_ir::view::View;
 
 /// Parts that a concatenation is taken apart into, at most.
@@ -61,7 +61,7 @@ fn with_bias() -> Rule {
         |s| {
             let column = [s.shape("bias")?[0], 1, 1];
             let upright = View::reshape(s.shape("bias")?, &column);
-            Some(vec![map("m", &upright.then(&maps::repeat(&column, &s.root.shape)?)?)])
+            Some(vec![map("m", &upright.then(&view_queries::repeat(&column, &s.root.shape)?)?)])
         },
     )
 }

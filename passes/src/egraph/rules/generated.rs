@@ -11,7 +11,7 @@
 //! theirs, and a kernel scales values while it packs them.
 
 use super::{Rule, Scope, map, rule_with};
-use crate::egraph::maps;
+use crate::egraph::view_queries;
 use regard_ir::view::View;
 
 /// Products with generated matrices, weights behind inverse attention, factors.
@@ -34,22 +34,22 @@ fn generated() -> Rule {
             let (e, wide, matrices) = (*s.shape("c")?.last()?, s.shape("g")?[1], s.map("w")?);
             let (rows, m) = (&lead[..lead.len() - 1], *matrices.shape.last()?);
             let [generated, split] = [[rows, &[wide]].concat(), [rows, &[*d, m]].concat()];
-            let is_split = Some(matrices) == maps::reshape(&generated, &split);
+            let is_split = Some(matrices) == view_queries::reshape(&generated, &split);
             s.require("w", "makes a matrix of each row", is_split)?;
             // Both factors in [rows, d, e], then side by side in [rows, d·e].
             let outer = [rows, &[*d, e]].concat();
             let flat = View::reshape(&outer, &[rows, &[d * e]].concat());
             let beside = |from: &[usize], spread: [usize; 2]| {
                 let spread = [rows, &spread].concat();
-                maps::reshape(from, &spread)?.then(&View::expand(&spread, &outer))?.then(&flat)
+                view_queries::reshape(from, &spread)?.then(&View::expand(&spread, &outer))?.then(&flat)
             };
-            let columns = maps::reshape(&[e, wide], &[e, *d, m])?;
+            let columns = view_queries::reshape(&[e, wide], &[e, *d, m])?;
             let turned = columns.then(&View::transpose(&[e, *d, m], &[1, 0, 2]))?;
             Some(vec![
                 map("a", &beside(s.shape("l")?, [*d, 1])?),
                 map("p", &beside(s.shape("c")?, [1, e])?),
                 map("t", &turned.then(&View::reshape(&[*d, e, m], &[d * e, m]))?),
-                map("o", &maps::reshape(&[rows, &[m]].concat(), &s.root.shape)?),
+                map("o", &view_queries::reshape(&[rows, &[m]].concat(), &s.root.shape)?),
             ])
         },
     )

@@ -13,7 +13,7 @@
 //! shifted with the rest, and no row says it is.
 
 use super::{Rule, Scope, map, rule, rule_with, ty};
-use crate::egraph::maps;
+use crate::egraph::view_queries;
 use regard_ir::view::View;
 
 /// Factors, terms, numbers, means, scalars.
@@ -30,12 +30,12 @@ pub(crate) fn rules() -> Vec<Rule> {
 
 /// The view of a column factor `[k, m]` from a view that repeats a row of k.
 fn column_factor(s: &Scope, view: &'static str) -> Option<View> {
-    maps::down(&s.row(view)?, *s.shape("w")?.last()?)
+    view_queries::as_column(&s.row(view)?, *s.shape("w")?.last()?)
 }
 
 /// The view of a row factor `[…, k, m]` from a view that repeats a row of m.
 fn row_factor(s: &Scope, view: &'static str) -> Option<View> {
-    maps::repeated(&s.row(view)?, s.shape("w")?)
+    view_queries::repeated(&s.row(view)?, s.shape("w")?)
 }
 
 fn weights() -> Vec<Rule> {
@@ -56,7 +56,7 @@ fn weights() -> Vec<Rule> {
             "(add (matmul ?x ?w) (view ?e (matmul (view ?p ?g) ?w)))",
             |s| {
                 let row = s.row("r")?;
-                let spread = maps::repeat(&[1, *s.shape("w")?.last()?], &s.root.shape)?;
+                let spread = view_queries::repeat(&[1, *s.shape("w")?.last()?], &s.root.shape)?;
                 Some(vec![map("p", &row), map("e", &spread)])
             },
         ),
@@ -74,7 +74,7 @@ fn weights() -> Vec<Rule> {
             "(add (mul ?x (view ?o ?g)) (view ?e (mul (view ?p ?b) (view ?q ?g))))",
             |s| {
                 let (p, q) = (s.row("r")?, s.row("o")?);
-                let spread = maps::spread(&p, &s.root.shape)?;
+                let spread = view_queries::broadcast_row(&p, &s.root.shape)?;
                 Some(vec![map("p", &p), map("q", &q), map("e", &spread)])
             },
         ),
@@ -97,7 +97,7 @@ fn sums() -> Vec<Rule> {
             "(add (add ?x ?y) (view ?e (add (view ?p ?b) (view ?q ?c))))",
             |s| {
                 let (p, q) = (s.row("r")?, s.row("s")?);
-                let spread = maps::spread(&p, &s.root.shape)?;
+                let spread = view_queries::broadcast_row(&p, &s.root.shape)?;
                 Some(vec![map("p", &p), map("q", &q), map("e", &spread)])
             },
         ),
@@ -274,7 +274,7 @@ fn heads(whole: &[usize], split: &[usize]) -> Option<View> {
     let rank = lead.len();
     let order: Vec<usize> = (0..rank).chain([rank + 1, rank, rank + 2]).collect();
     let columns = [lead, &[*n, g, d]].concat();
-    maps::reshape(whole, &columns)?.then(&View::transpose(&columns, &order))
+    view_queries::reshape(whole, &columns)?.then(&View::transpose(&columns, &order))
 }
 
 /// Keys with fewer channels than a head meet queries that their weights have gone into, head by head.
@@ -296,12 +296,12 @@ fn weights_of_keys() -> Rule {
             s.require("y", "is shorter than a head", j < d)?;
             // Per head W [k, d] and Vᵀ [d, j]; their products [k, j] stand side by side, as heads of the columns.
             let by_head = |rows: usize, order: &[usize]| {
-                maps::reshape(&[rows, m], &[rows, g, d])?.then(&View::transpose(&[rows, g, d], order))
+                view_queries::reshape(&[rows, m], &[rows, g, d])?.then(&View::transpose(&[rows, g, d], order))
             };
             let beside = View::transpose(&[g, k, j], &[1, 0, 2]).then(&View::reshape(&[k, g, j], &[k, g * j]))?;
             let (one, split) = ([lead, &[1, l, j]].concat(), [lead, &[g, n, j]].concat());
-            let repeated =
-                maps::reshape(&rows(l, j), &one)?.then(&maps::repeat(&one, &[lead, &[g, l, j]].concat())?)?;
+            let repeated = view_queries::reshape(&rows(l, j), &one)?
+                .then(&view_queries::repeat(&one, &[lead, &[g, l, j]].concat())?)?;
             Some(vec![
                 map("p", &by_head(k, &[1, 0, 2])?),
                 map("q", &by_head(j, &[1, 2, 0])?),

@@ -28,9 +28,9 @@ mod shift;
 
 use super::{
     away::Away,
-    maps,
     signature::Signature,
     term::{Egraph, Fact, Facts, Term, fact_of},
+    view_queries,
 };
 use egg::{Applier, ENodeOrVar, Id, Language, Pattern, PatternAst, Rewrite, Subst, Symbol, Var};
 use regard_ir::{
@@ -87,19 +87,19 @@ impl<'a> Scope<'a> {
     /// The one row `[1, k]` that a view repeats.
     fn row(&self, name: &'static str) -> Option<View> {
         let map = self.map(name)?;
-        self.require(name, "repeats a row", maps::repeats_a_row(&map))?;
-        maps::first_row(&map)
+        self.require(name, "repeats a row", view_queries::repeats_a_row(&map))?;
+        view_queries::first_row(&map)
     }
     /// The view before `axis` of its result, which it does not depend on.
     fn first_along(&self, name: &'static str, axis: usize) -> Option<View> {
         let map = self.map(name)?;
-        self.require(name, "repeats along the axis", maps::repeats_along(&map, axis))?;
-        maps::first_along(&map, axis)
+        self.require(name, "repeats along the axis", view_queries::repeats_along(&map, axis))?;
+        view_queries::first_along(&map, axis)
     }
     /// What a view does with the leading axes of a tensor of that shape; it leaves the last `kept` axes alone.
     fn of_leading(&self, name: &'static str, shape: &[usize], kept: usize) -> Option<View> {
         let map = self.map(name)?;
-        let blocks = maps::of_leading(&map, shape, kept);
+        let blocks = view_queries::restrict_to_leading(&map, shape, kept);
         let whole = |blocks: &View| blocks.of_blocks(&shape[shape.len() - kept..]) == map;
         self.require(name, "leaves the last axes alone", blocks.as_ref().is_some_and(whole))?;
         blocks
@@ -107,8 +107,8 @@ impl<'a> Scope<'a> {
     /// The one element that a view reads everywhere, as a view of that shape.
     fn one_number(&self, name: &'static str, shape: &[usize]) -> Option<View> {
         let map = self.filled_by_source(name)?;
-        self.require(name, "reads one element", maps::reads_one(&map))?;
-        maps::everywhere(&map, shape)
+        self.require(name, "reads one element", view_queries::reads_one(&map))?;
+        view_queries::broadcast_scalar(&map, shape)
     }
     /// A view without fill.
     fn filled_by_source(&self, name: &'static str) -> Option<View> {

@@ -8,7 +8,7 @@
 //! ```
 
 use super::{Bindings, Rule, Scope, axis, map, rule_with, ty};
-use crate::egraph::maps;
+use crate::egraph::view_queries;
 use regard_ir::view::View;
 
 const UNARY: [&str; 15] = [
@@ -75,7 +75,7 @@ pub(crate) fn rules() -> Vec<Rule> {
             |s| {
                 let x = s.ty("x")?;
                 let (map, along) = (s.filled_by_source("m")?, s.axis("a", x)?);
-                let carried = maps::carried(&map, &x.shape, along);
+                let carried = view_queries::axis_image(&map, &x.shape, along);
                 s.require("m", "reads the axis", carried.is_some())?;
                 let carried = carried?;
                 s.require("m", "keeps the axis whole and in order", carried.whole)?;

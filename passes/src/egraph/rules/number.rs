@@ -1,13 +1,13 @@
 //! Rows for numbers and for constants of one op's own shape: what is done with them is done once.
 //!
-//! Numbers travel outwards and to the right, where two of them meet and become one:
+//! Scalar factors move to the outermost right operand, where adjacent scalars are folded:
 //!
 //! ```text
 //!   (0.5·x)·(y·4)   =   ((x·y)·0.5)·4   =   (x·y)·2
 //! ```
 
 use super::{Rule, map, number, rule, rule_with, ty};
-use crate::egraph::maps;
+use crate::egraph::view_queries;
 
 /// Neutral elements, quotients and differences, and constants that merge.
 pub(crate) fn rules() -> Vec<Rule> {
@@ -157,7 +157,7 @@ fn merged(op: &str) -> Vec<Rule> {
             &format!("({op} ?x (view ?m ({op} ?a (view ?r ?b))))"),
             |s| {
                 s.filled_by_source("m")?;
-                Some(vec![map("r", &maps::reshape(s.shape("b")?, s.shape("a")?)?)])
+                Some(vec![map("r", &view_queries::reshape(s.shape("b")?, s.shape("a")?)?)])
             },
         ),
         rule_with(
@@ -167,7 +167,7 @@ fn merged(op: &str) -> Vec<Rule> {
             &format!("({op} ?x (view ?r ({op} (view ?p ?a) (view ?q ?b))))"),
             |s| {
                 let (p, q) = (s.row("m")?, s.row("o")?);
-                let r = maps::spread(&p, &s.root.shape)?;
+                let r = view_queries::broadcast_row(&p, &s.root.shape)?;
                 Some(vec![map("p", &p), map("q", &q), map("r", &r)])
             },
         ),

@@ -15,7 +15,7 @@
 //! say what holds where the left side has a value.
 
 use super::{Compute, Rule, Scope, axis, map, rule, rule_with};
-use crate::egraph::maps;
+use crate::egraph::view_queries;
 use regard_ir::types::{TensorType, broadcast};
 use std::f64::consts::FRAC_1_SQRT_2;
 
@@ -39,7 +39,7 @@ fn attention() -> Vec<Rule> {
             |s| Some(vec![axis("key", key_axis(s)?)]),
         ),
         rule_with("scores", "q: B n d; var k: B' d m", "(matmul ?q ?k)", "(scores ?q (view ?t ?k))", |s| {
-            Some(vec![map("t", &maps::swap(s.shape("k")?)?)])
+            Some(vec![map("t", &view_queries::swap(s.shape("k")?)?)])
         }),
         rule_with(
             "scores-transposed",
@@ -51,7 +51,7 @@ fn attention() -> Vec<Rule> {
                 if let [.., m, n] = &mut scores[..] {
                     std::mem::swap(m, n);
                 }
-                s.require("t", "exchanges the last two axes", s.map("t") == maps::swap(&scores))?;
+                s.require("t", "exchanges the last two axes", s.map("t") == view_queries::swap(&scores))?;
                 Some(Vec::new())
             },
         ),
@@ -75,8 +75,8 @@ fn spellings() -> Vec<Rule> {
             "(matmul ?v (softmax ?a ?s))",
             "(view ?z (attend ?key (view ?o ?s) (view ?u ?v)))",
             |s| {
-                let turned = maps::swap(&s.root.shape)?;
-                let [o, u, z] = [s.shape("s")?, s.shape("v")?, &turned.shape].map(maps::swap);
+                let turned = view_queries::swap(&s.root.shape)?;
+                let [o, u, z] = [s.shape("s")?, s.shape("v")?, &turned.shape].map(view_queries::swap);
                 // Rows become columns.
                 let key = axis("key", -3 - key_axis(s)?);
                 Some(vec![key, map("o", &o?), map("u", &u?), map("z", &z?)])
@@ -101,7 +101,8 @@ fn spellings() -> Vec<Rule> {
                 let batches = s.of_leading("h", &[&lead[..], &[*n, *m]].concat(), 2)?;
                 let operand = |name: &str, rows: usize| {
                     let block = [rows, *d];
-                    maps::repeat(s.shape(name)?, &[&lead[..], &block].concat())?.then(&batches.of_blocks(&block))
+                    view_queries::repeat(s.shape(name)?, &[&lead[..], &block].concat())?
+                        .then(&batches.of_blocks(&block))
                 };
                 Some(vec![map("x", &operand("q", *n)?), map("y", &operand("k", *m)?)])
             },
@@ -114,10 +115,10 @@ fn spellings() -> Vec<Rule> {
             |s| {
                 let [m, n] = [s.map("m")?, s.map("n")?];
                 let along = s.axis("a", &TensorType::new(s.root.dtype, m.shape.clone()))?;
-                s.require("a", "is summed by a product", maps::is_product(&m, &n, along))?;
-                let product = maps::product(&m, &n, along);
+                s.require("a", "is summed by a product", view_queries::is_product(&m, &n, along))?;
+                let product = view_queries::product(&m, &n, along);
                 s.require("m", "has the axes of a product side by side", product.is_some())?;
-                let maps::Product { left, right, result } = product?;
+                let view_queries::Product { left, right, result } = product?;
                 Some(vec![map("p", &left), map("q", &right), map("z", &result)])
             },
         ),
@@ -155,7 +156,7 @@ fn is_per_query(s: &Scope, view: &'static str, whole: &TensorType) -> Option<()>
     let scores = s.ty("s")?;
     s.require("a", "is the axis of keys", s.axis("a", scores)? + 1 == scores.rank())?;
     let queries = [&scores.shape[..scores.rank() - 1], &[1]].concat();
-    let repeats = maps::repeat(&queries, &whole.shape);
+    let repeats = view_queries::repeat(&queries, &whole.shape);
     s.require(view, "repeats a number per query", s.map(view) == repeats)
 }
 
@@ -164,7 +165,7 @@ fn spreads(s: &Scope, view: &'static str) -> Option<()> {
     let whole = s.ty("x")?;
     let mut reduced: TensorType = whole.clone();
     reduced.shape[s.axis("a", whole)?] = 1;
-    s.require(view, "repeats along the axis", s.map(view)? == maps::repeat(&reduced.shape, &whole.shape)?)
+    s.require(view, "repeats along the axis", s.map(view)? == view_queries::repeat(&reduced.shape, &whole.shape)?)
 }
 
 fn softmax() -> Vec<Rule> {

@@ -14,7 +14,7 @@
 //! may mask a whole row, and a softmax sees that: only numbers and products `q·b` are dropped.
 
 use super::{Compute, Rule, Scope, map, rule, rule_with, ty};
-use crate::egraph::maps;
+use crate::egraph::view_queries;
 use regard_ir::view::View;
 
 /// Numbers, key biases, value biases, sums of weights.
@@ -48,7 +48,7 @@ fn numbers() -> Vec<Rule> {
 /// columns of the same product share is added anyway.
 fn of_one(s: &Scope, view: &'static str) -> Option<View> {
     let map = s.map(view)?;
-    s.require(view, "reads the whole bias", maps::reads_all(&map))?;
+    s.require(view, "reads the whole bias", view_queries::reads_all(&map))?;
     s.first_along(view, map.shape.len().checked_sub(2)?)
 }
 
@@ -75,7 +75,7 @@ fn key_bias() -> Vec<Rule> {
             "(add (scores ?q ?k) (view ?e (scores ?q (view ?p ?b))))",
             |s| {
                 let [lead @ .., n, _] = &s.root.shape[..] else { return None };
-                let spread = maps::repeat(&[lead, &[*n, 1]].concat(), &s.root.shape)?;
+                let spread = view_queries::repeat(&[lead, &[*n, 1]].concat(), &s.root.shape)?;
                 Some(vec![map("p", &of_one(s, "r")?), map("e", &spread)])
             },
         ),
@@ -130,7 +130,7 @@ fn value_bias() -> Vec<Rule> {
             &format!("(add (attend axis=-1 {scores} ?v) (view ?p ?b))"),
             |s| {
                 let one = of_one(s, "r")?;
-                let spread = maps::repeat(&one.shape, &s.root.shape)?;
+                let spread = view_queries::repeat(&one.shape, &s.root.shape)?;
                 Some(vec![map("p", &one.then(&spread)?)])
             },
         )

@@ -3,7 +3,7 @@
 use super::super::{
     Rules, class_of_each,
     extract::{Tables, extract},
-    region::{Problem, regions},
+    region::{RegionTerm, regions},
     rules, saturate,
     term::{Egraph, Term},
 };
@@ -14,7 +14,7 @@ use regard_testkit::graphs;
 use std::collections::BTreeSet;
 
 /// The e-graph of a problem with its root and its terms as written.
-fn saturated(problem: &Problem) -> (Egraph, Id, BTreeSet<Term>) {
+fn saturated(problem: &RegionTerm) -> (Egraph, Id, BTreeSet<Term>) {
     let (mut egraph, _) = saturate(problem, rules::rewrites(), &Rules::default());
     let ids = class_of_each(&mut egraph, &problem.expr);
     let terms = problem.expr.as_ref().iter().map(|t| t.clone().map_children(|c| ids[usize::from(c)]));

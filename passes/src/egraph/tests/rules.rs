@@ -2,7 +2,7 @@
 
 use super::super::{
     Rules,
-    region::Problem,
+    region::RegionTerm,
     rules::{self, variables},
     saturate,
     term::Egraph,
@@ -117,7 +117,7 @@ fn wrong_rules_are_refuted() {
 fn both_sides_meet_in_the_e_graph() {
     for rule in rules::all() {
         let claim = (0..6000).find_map(|seed| claim(rule, seed)).expect("the rule applies to some draw");
-        let problem = Problem { expr: claim.left, leaves: claim.leaves, terms: Vec::new() };
+        let problem = RegionTerm { expr: claim.left, leaves: claim.leaves, terms: Vec::new() };
         let (mut egraph, _): (Egraph, _) = saturate(&problem, &[rule.rewrite()], &Rules::default());
         let left = egraph.lookup_expr(&problem.expr).expect("the left side was added");
         let right = egraph.add_expr(&claim.right);

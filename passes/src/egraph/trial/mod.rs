@@ -15,8 +15,8 @@
 //! * the right side does more work than the left, in ops and in FLOPs, constants not counted,
 //! * the right side broadcasts implicitly, which core form does not; left sides that do are not drawn.
 //!
-//! A row that applies to no draw is broken too: nobody has seen it hold. [`mutate`] turns the question round: does
-//! a row that is wrong on purpose break?
+//! A rule that never matches fails too, since it was never tested. [`mutate`] checks the opposite: that a deliberately
+//! broken rule fails.
 
 mod draw;
 mod edit;

@@ -27,18 +27,18 @@ pub(crate) fn first_row(map: &View) -> Option<View> {
 }
 
 /// A row `[1, k]` as the column factor of a `[k, m]` matrix: element (i, j) is the row's i.
-pub(crate) fn down(row: &View, columns: usize) -> Option<View> {
+pub(crate) fn as_column(row: &View, columns: usize) -> Option<View> {
     let k = row.elements();
     row.then(&repeat(&[k, 1], &[k, columns])?)
 }
 
 /// A row `[1, k]` repeated to a shape whose last extent is k.
 pub(crate) fn repeated(row: &View, shape: &[usize]) -> Option<View> {
-    row.then(&spread(row, shape)?)
+    row.then(&broadcast_row(row, shape)?)
 }
 
 /// The view that repeats a tensor `[1, k]`, made by a view such as [`first_row`], to a shape whose last extent is k.
-pub(crate) fn spread(row: &View, shape: &[usize]) -> Option<View> {
+pub(crate) fn broadcast_row(row: &View, shape: &[usize]) -> Option<View> {
     repeat(&[row.elements()], shape)
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn reads_one(map: &View) -> bool {
 }
 
 /// The view that reads in a tensor of that shape what this view reads first.
-pub(crate) fn everywhere(map: &View, shape: &[usize]) -> Option<View> {
+pub(crate) fn broadcast_scalar(map: &View, shape: &[usize]) -> Option<View> {
     let first = map.source(&vec![0; map.shape.len()])?;
     View::slice(&[map.len], 0, first, first + 1, 1).with_shape(&[])?.then(&repeat(&[], shape)?)
 }
@@ -76,7 +76,7 @@ pub(crate) fn first_along(map: &View, axis: usize) -> Option<View> {
 
 /// Where an axis of the source went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Carried {
+pub(crate) struct AxisImage {
     /// The result axis that runs through it.
     pub axis: usize,
     /// Whether it does so whole and in order.
@@ -87,7 +87,7 @@ pub(crate) struct Carried {
 
 /// The result axis that runs through source axis `axis` of a tensor of that shape. Where it does so whole and
 /// apart, a softmax over the one is a softmax over the other.
-pub(crate) fn carried(map: &View, shape: &[usize], axis: usize) -> Option<Carried> {
+pub(crate) fn axis_image(map: &View, shape: &[usize], axis: usize) -> Option<AxisImage> {
     let extent = shape[axis];
     let alone: Vec<usize> = (0..shape.len()).map(|a| if a == axis { extent } else { 1 }).collect();
     let others: Vec<usize> = (0..shape.len()).map(|a| if a == axis { 1 } else { shape[a] }).collect();
@@ -96,7 +96,7 @@ pub(crate) fn carried(map: &View, shape: &[usize], axis: usize) -> Option<Carrie
     let column: Vec<usize> = (0..map.shape.len()).map(|a| if a == digit.axis { extent } else { 1 }).collect();
     let whole = map.shape[digit.axis] == extent && index == View::expand(&column, &map.shape);
     let rest = View::expand(&others, shape).then(map)?;
-    Some(Carried { axis: digit.axis, whole, apart: digits(&rest).all(|d| d.axis != digit.axis) })
+    Some(AxisImage { axis: digit.axis, whole, apart: digits(&rest).all(|d| d.axis != digit.axis) })
 }
 
 /// The view that exchanges the last two axes.
@@ -109,7 +109,7 @@ pub(crate) fn swap(shape: &[usize]) -> Option<View> {
 /// What the view does with the leading axes of a tensor of that shape, whose last `kept` axes it leaves alone: a view
 /// of as many elements as there are blocks. It is judged by the first element of each block; where it does not
 /// leave the blocks alone, [`View::of_blocks`] of the result is another view.
-pub(crate) fn of_leading(map: &View, shape: &[usize], kept: usize) -> Option<View> {
+pub(crate) fn restrict_to_leading(map: &View, shape: &[usize], kept: usize) -> Option<View> {
     let lead = &shape[..shape.len().checked_sub(kept)?];
     let to = &map.shape[..map.shape.len().checked_sub(kept)?];
     let ones = vec![1; kept];

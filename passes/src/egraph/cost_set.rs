@@ -1,13 +1,13 @@
-//! Bills: what each class of an e-graph costs, with everything that it needs, each class once.
+//! Cost sets: what each class of an e-graph costs with everything that it needs, each class counted once.
 //!
 //! ```text
-//!   cost(class) = min over terms of  Σ own over bill,   bill = {class} ∪ bill(child₁) ∪ bill(child₂) …
+//!   cost(class) = min over terms of  Σ own over set,   set = {class} ∪ set(child₁) ∪ set(child₂) …
 //! ```
 //!
-//! A bill is a set of bits, one per class, so joining two is a few words. Classes are visited operands first, again
-//! and again, but only those whose operands changed; a class changes where it gets strictly cheaper, so this ends, and
-//! among equals what was written stays. To take a class as paid for, only what reads it is visited again: n classes are tried in n
-//! visits of their readers, not in n searches of the whole.
+//! A set is a row of bits, one per class, so a union is a few words. Classes are visited operands first, repeatedly,
+//! but only those whose operands changed. A class changes where it gets strictly cheaper, so this ends; among equals
+//! the term as written stays. Where a class is assumed to be free, only its readers are visited again: n
+//! classes are tried in n visits of their readers, not in n searches of the whole.
 
 use super::extract::{Choice, Tables};
 
@@ -23,11 +23,11 @@ pub(crate) struct Search<'a> {
     before: Choice,
     /// The chosen term of each class, and its cost.
     best: Vec<Option<(u64, usize)>>,
-    /// What is added to the bill for a class alone.
+    /// The cost of a class alone.
     own: Vec<u64>,
-    /// The bill of each class, `words` long.
-    bills: Vec<u64>,
-    paid: Vec<bool>,
+    /// The cost set of each class, `words` long.
+    sets: Vec<u64>,
+    assumed_free: Vec<bool>,
     /// Classes whose operands changed.
     waiting: Vec<bool>,
 }
@@ -51,12 +51,12 @@ impl Readers {
                 order.push(class);
             } else if !std::mem::replace(&mut needed[class], true) {
                 work.push((class, true));
-                let children = tables.ways(class).flat_map(|(_, children)| children);
+                let children = tables.candidates(class).flat_map(|(_, children)| children);
                 work.extend(children.rev().map(|&child| (child, false)));
             }
         }
         for &class in &order {
-            for &child in tables.ways(class).flat_map(|(_, children)| children) {
+            for &child in tables.candidates(class).flat_map(|(_, children)| children) {
                 if readers[child].last() != Some(&class) {
                     readers[child].push(class);
                 }
@@ -84,8 +84,8 @@ impl<'a> Search<'a> {
             before: before.clone(),
             best: vec![None; classes],
             own: vec![0; classes],
-            bills: vec![0; classes * classes.div_ceil(64)],
-            paid: vec![false; classes],
+            sets: vec![0; classes * classes.div_ceil(64)],
+            assumed_free: vec![false; classes],
             waiting,
         }
     }
@@ -94,8 +94,8 @@ impl<'a> Search<'a> {
     pub(crate) fn copy(&mut self, other: &Search<'a>) {
         self.best.copy_from_slice(&other.best);
         self.own.copy_from_slice(&other.own);
-        self.bills.copy_from_slice(&other.bills);
-        self.paid.copy_from_slice(&other.paid);
+        self.sets.copy_from_slice(&other.sets);
+        self.assumed_free.copy_from_slice(&other.assumed_free);
         self.waiting.copy_from_slice(&other.waiting);
     }
 
@@ -104,53 +104,52 @@ impl<'a> Search<'a> {
         self.best.iter().zip(&self.before).map(|(best, &at)| best.map_or(at, |(_, at)| at)).collect()
     }
 
-    /// Takes a class as paid for: it costs nothing, and keeps its term.
-    pub(crate) fn pay(&mut self, class: usize, term: usize) {
-        self.paid[class] = true;
+    /// Assumes that a class is free: it costs nothing and keeps its term.
+    pub(crate) fn assume_free(&mut self, class: usize, term: usize) {
+        self.assumed_free[class] = true;
         self.best[class] = Some((0, term));
-        self.bill_mut(class).fill(0);
+        self.set_mut(class).fill(0);
         self.wake(class);
     }
 
     /// Visits classes until none gets cheaper.
     pub(crate) fn settle(&mut self) {
-        let mut bill = vec![0; self.words()];
+        let mut set = vec![0; self.words()];
         let mut changed = true;
         while std::mem::take(&mut changed) {
             for at in 0..self.order.len() {
                 let class = self.order[at];
-                if std::mem::take(&mut self.waiting[class]) && !self.paid[class] {
-                    changed |= self.visit(class, &mut bill);
+                if std::mem::take(&mut self.waiting[class]) && !self.assumed_free[class] {
+                    changed |= self.visit(class, &mut set);
                 }
             }
         }
     }
 
-    /// Whether a class gets cheaper; `bill` is memory.
-    fn visit(&mut self, class: usize, bill: &mut [u64]) -> bool {
+    /// Whether a class gets cheaper; `set` is memory.
+    fn visit(&mut self, class: usize, set: &mut [u64]) -> bool {
         let before = self.best[class].map(|(cost, _)| cost);
         let written = self.before[class];
-        let others = self.tables.ways(class).enumerate().filter(|(at, _)| *at != written);
-        for (at, (price, children)) in self.tables.ways(class).enumerate().skip(written).take(1).chain(others) {
+        let others = self.tables.candidates(class).enumerate().filter(|(at, _)| *at != written);
+        for (at, (price, children)) in self.tables.candidates(class).enumerate().skip(written).take(1).chain(others) {
             if children.iter().any(|&c| self.best[c].is_none()) {
                 continue;
             }
-            let small =
-                |c: &usize| if self.tables.is_small(*c) { self.best[*c].map_or(0, |(cost, _)| cost) } else { 0 };
-            let own = price + children.iter().map(small).sum::<u64>();
-            bill.fill(0);
-            for &child in children.iter().filter(|&&c| !self.tables.is_small(c)) {
-                bill.iter_mut().zip(self.bill(child)).for_each(|(all, part)| *all |= part);
+            let free = |c: &usize| if self.tables.is_free(*c) { self.best[*c].map_or(0, |(cost, _)| cost) } else { 0 };
+            let own = price + children.iter().map(free).sum::<u64>();
+            set.fill(0);
+            for &child in children.iter().filter(|&&c| !self.tables.is_free(c)) {
+                set.iter_mut().zip(self.set(child)).for_each(|(all, part)| *all |= part);
             }
-            if bill[class / 64] >> (class % 64) & 1 == 1 {
+            if set[class / 64] >> (class % 64) & 1 == 1 {
                 continue;
             }
-            let cost = own + self.total(bill);
+            let cost = own + self.total(set);
             if self.best[class].is_none_or(|(best, _)| cost < best) {
-                bill[class / 64] |= 1 << (class % 64);
+                set[class / 64] |= 1 << (class % 64);
                 self.best[class] = Some((cost, at));
                 self.own[class] = own;
-                self.bill_mut(class).copy_from_slice(bill);
+                self.set_mut(class).copy_from_slice(set);
             }
         }
         let changed = self.best[class].map(|(cost, _)| cost) != before;
@@ -166,16 +165,16 @@ impl<'a> Search<'a> {
     fn words(&self) -> usize {
         self.tables.classes().div_ceil(64)
     }
-    fn bill(&self, class: usize) -> &[u64] {
-        &self.bills[class * self.words()..][..self.words()]
+    fn set(&self, class: usize) -> &[u64] {
+        &self.sets[class * self.words()..][..self.words()]
     }
-    fn bill_mut(&mut self, class: usize) -> &mut [u64] {
+    fn set_mut(&mut self, class: usize) -> &mut [u64] {
         let words = self.words();
-        &mut self.bills[class * words..][..words]
+        &mut self.sets[class * words..][..words]
     }
-    fn total(&self, bill: &[u64]) -> u64 {
+    fn total(&self, set: &[u64]) -> u64 {
         let mut total = 0;
-        for (word, &bits) in bill.iter().enumerate() {
+        for (word, &bits) in set.iter().enumerate() {
             let mut bits = bits;
             while bits != 0 {
                 total += self.own[word * 64 + bits.trailing_zeros() as usize];
