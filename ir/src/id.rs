@@ -60,6 +60,10 @@ impl<I: Id, T> IdVec<I, T> {
         self.rows.push(row);
         id
     }
+    /// Drops all rows but the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        self.rows.truncate(len);
+    }
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()

@@ -169,31 +169,39 @@ fn long_chains_of_row_programs() {
 /// Kernels that would all compute the same long expression.
 #[test]
 fn expressions_that_many_kernels_read() {
-    let of = |n: usize| {
+    let of = |long: usize, kernels: usize| {
         let line = |at: usize| format!("  %y{} = add %y{at}, {at}.5\n", at + 1);
-        let group =
-            |at: usize| format!("  %a{at} = mul %y{n}, %y{at}\n  %z{at} = reduce %a{at} {{ op = max, axis = -1 }}\n");
-        let lines: String = (0..n).map(line).chain((0..n).map(group)).collect();
-        let outputs = (0..n).map(|at| format!("%z{at}")).collect::<Vec<_>>().join(", ");
+        let group = |at: usize| {
+            let near = at % long;
+            format!("  %a{at} = mul %y{long}, %y{near}\n  %z{at} = reduce %a{at} {{ op = max, axis = -1 }}\n")
+        };
+        let lines: String = (0..long).map(line).chain((0..kernels).map(group)).collect();
+        let outputs = (0..kernels).map(|at| format!("%z{at}")).collect::<Vec<_>>().join(", ");
         let text = format!("graph g {{\n  %x = input : f32[32, 16]\n  %y0 = abs %x\n{lines}  return {outputs}\n}}\n");
-        optimized(&text::parse(&text).expect("it parses"))
+        text::parse(&text).expect("it parses")
     };
-    twice("reductions of one expression, plan", 256, of, |graph| plan(graph, target()).expect("a plan"));
+    stages("reductions of one expression", 64, |n| of(64, n));
+    stages("reductions of one expression, as long as they are many", 64, |n| of(n, n));
 }
 
 /// Views that double, or become one more, with every step where they sink to what they read.
 #[test]
 fn sums_of_moved_sums() {
-    let same = "  %r# = roll %p { axis = 0, shift = 1 }\n  %s# = add %r#, %p";
-    optimiser("sums of rolled sums", 128, |n| graph("f32[1048576, 2]", n, same, "%s#"));
-    let doubled = |n: usize| {
+    let moved = |shape: &str, n: usize, shift: fn(usize) -> usize, term: &str| {
         let line = |at: usize| {
-            let (next, shift) = (at + 1, 1 << (at % 20));
-            format!("  %r{at} = roll %s{at} {{ axis = 0, shift = {shift} }}\n  %s{next} = add %r{at}, %s{at}\n")
+            let (next, shift) = (at + 1, shift(at));
+            format!(
+                "  %r{at} = roll %s{at} {{ axis = 0, shift = {shift} }}\n  {term}\n  %s{next} = add %t{at}, %s{at}\n"
+            )
+            .replace('#', &at.to_string())
         };
         let lines: String = (0..n).map(line).collect();
-        text::parse(&format!("graph g {{\n  %s0 = input : f32[1048576, 2]\n{lines}  return %s{n}\n}}\n"))
+        text::parse(&format!("graph g {{\n  %s0 = input : f32[{shape}]\n{lines}  return %s{n}\n}}\n"))
             .expect("it parses")
     };
-    optimiser("sums of rolled sums, twice as far each", 80, doubled);
+    let same = "%t# = mul %r#, 0.5";
+    stages("sums of rolled sums", 128, |n| moved("1024, 2", n, |_| 1, same));
+    stages("sums of rolled sums, further each", 128, |n| moved("1048576, 2", n, |at| at + 1, same));
+    stages("sums of rolled sums, twice as far each", 128, |n| moved("1048576, 2", n, |at| 1 << (at % 20), same));
+    stages("sums of rolled exponentials", 128, |n| moved("1024, 2", n, |_| 7, "%t# = exp %r#"));
 }

@@ -9,7 +9,11 @@
 use super::{Graph, NodeId};
 use crate::id::IdVec;
 use petgraph::visit::{Dfs, GraphBase, IntoNeighbors, NodeFiltered, VisitMap, Visitable};
-use std::{collections::BTreeSet, iter::Copied, slice};
+use std::{
+    collections::{BTreeSet, HashSet},
+    iter::Copied,
+    slice,
+};
 
 /// Which nodes a walk has met.
 #[derive(Clone, Debug, Default)]
@@ -65,10 +69,9 @@ impl Graph {
     /// What `root` is made of, itself left out, up to nodes that are `outside`, which are left out too.
     pub fn inside(&self, root: NodeId, outside: &dyn Fn(NodeId) -> bool) -> BTreeSet<NodeId> {
         let within = NodeFiltered::from_fn(self, |id| id == root || !outside(id));
-        let mut walk = Dfs::new(&within, root);
-        let mut met: BTreeSet<NodeId> = std::iter::from_fn(|| walk.next(&within)).collect();
-        met.remove(&root);
-        met
+        // A walk of a part takes memory for that part alone.
+        let mut walk = Dfs::from_parts(vec![root], HashSet::new());
+        std::iter::from_fn(|| walk.next(&within)).skip(1).collect()
     }
 }
 

@@ -32,7 +32,7 @@ use regard_ir::{
 use std::collections::{HashMap, HashSet};
 
 /// Most views that sink through a node: each makes another copy of it, and of all that is below.
-const MOST_VIEWS: usize = 32;
+const MOST_VIEWS: usize = 4;
 
 /// The graph in core form; `graph` has no composites left but those that stay nodes.
 pub(crate) fn sink(graph: &Graph) -> Result<Graph, Error> {
@@ -102,7 +102,8 @@ fn fences(graph: &Graph) -> IdVec<NodeId, bool> {
 fn fence_many_views(graph: &Graph, fences: &mut IdVec<NodeId, bool>) {
     // Views through which a node is read: by what moves it, and by pointwise nodes, which hand on their own views.
     let mut moved: IdVec<NodeId, usize> = graph.nodes.values().map(|_| 0).collect();
-    let mut handed: IdVec<NodeId, usize> = graph.nodes.values().map(|_| 1).collect();
+    let mut handed: IdVec<NodeId, usize> = graph.nodes.values().map(|_| 0).collect();
+    graph.outputs.iter().for_each(|&o| handed[o] = 1);
     for (id, node) in graph.nodes.iter().rev() {
         let mut views = moved[id].saturating_add(handed[id]);
         if views > MOST_VIEWS && is_pointwise(&node.op) {
@@ -115,7 +116,8 @@ fn fence_many_views(graph: &Graph, fences: &mut IdVec<NodeId, bool>) {
             node.operands.iter().for_each(|&o| moved[o] = moved[o].saturating_add(1));
         } else if let Some(&operand) = node.operands.first().filter(|&&o| moves(graph, node, o)) {
             moved[operand] = moved[operand].saturating_add(views);
-        } else if is_pointwise(&node.op) {
+        } else {
+            let views = if is_pointwise(&node.op) { views } else { 1 };
             node.operands.iter().for_each(|&o| handed[o] = handed[o].max(views));
         }
     }

@@ -14,7 +14,10 @@ use regard_ir::{
     types::{DType, Real},
     view::{Coord, View},
 };
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    rc::Rc,
+};
 
 /// What stops a cone: the node must become a tensor in memory first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +37,17 @@ pub(crate) struct Context<'a> {
     pub constants: &'a Constants,
 }
 
+/// A node, and the view through which it is read.
+type Read = (NodeId, View);
+
+/// How far a builder had come: terms, reads begun, nodes asked about.
+struct Mark(usize, usize, usize);
+
 /// Builds one cone.
 pub(crate) struct ConeBuilder<'a> {
     context: &'a Context<'a>,
     cone: Cone,
-    memo: HashMap<(NodeId, View), ExprId>,
+    memo: HashMap<Rc<Read>, ExprId>,
     whole: Option<NodeId>,
     nothing: Option<ExprId>,
     passes: HashMap<NodeId, NodeId>,
@@ -49,7 +58,8 @@ pub(crate) struct ConeBuilder<'a> {
     /// Whether constants made of positions are computed, however small they are.
     positions: bool,
     depth: usize,
-    /// Through how many views each node is computed.
+    /// What was begun, in order, and how often each node was.
+    begun: Vec<Rc<Read>>,
     views: HashMap<NodeId, usize>,
     /// How many reductions each expression has inside one another.
     levels: IdVec<ExprId, usize>,
@@ -60,7 +70,7 @@ const DEEPEST: usize = 200;
 /// Most expressions below a node of a cone; so kernels stay in proportion to the graph.
 const LARGEST: usize = 256;
 /// Most views through which a cone computes the same node: each computes it again.
-const MOST_VIEWS: usize = 8;
+pub(crate) const MOST_VIEWS: usize = 8;
 /// Most reductions inside one another: each computes again what those inside are made of.
 const MOST_NESTED: usize = 4;
 
@@ -79,6 +89,7 @@ impl<'a> ConeBuilder<'a> {
             nested: None,
             positions: false,
             depth: 0,
+            begun: Vec::new(),
             views: HashMap::new(),
             levels: IdVec::new(),
         }
@@ -151,7 +162,7 @@ impl<'a> ConeBuilder<'a> {
         let all = (1 << self.cone.space.len()) - 1;
         let id = self.cone.terms.push(Term { expr: Expr::Anchor, dtype, axes: all });
         self.levels.push(0);
-        self.memo.insert((node, view), id);
+        self.memo.insert(Rc::new((node, view)), id);
         id
     }
     /// Makes `node` read through `view` mean nothing: the anchor's value holds it already, and a sum with it is the
@@ -181,7 +192,7 @@ impl<'a> ConeBuilder<'a> {
     }
     /// Makes `node` read through `view` mean an expression already built.
     pub(crate) fn bind(&mut self, node: NodeId, view: View, expr: ExprId) {
-        self.memo.insert((node, view), expr);
+        self.memo.insert(Rc::new((node, view)), expr);
     }
 
     fn term(&mut self, expr: Expr, dtype: DType) -> ExprId {
@@ -198,29 +209,71 @@ impl<'a> ConeBuilder<'a> {
     }
 
     /// The value of `node` at the element that `view` maps the point to.
+    ///
+    /// # Errors
+    /// What must be in memory first; where the planner collects such nodes, it has all of them.
     pub(crate) fn build(&mut self, node: NodeId, view: View) -> Result<ExprId, Cut> {
-        let key = (node, view);
-        if let Some(&done) = self.memo.get(&key) {
+        self.context.materialized.begin();
+        let expr = self.read(node, view)?;
+        self.context.materialized.wanted().map_or(Ok(expr), |first| Err(Cut(first)))
+    }
+
+    /// The same inside a build. Where something below must be in memory and nobody asked for it before, what was built of it
+    /// is forgotten, and built again with a load of it.
+    fn read(&mut self, node: NodeId, view: View) -> Result<ExprId, Cut> {
+        let read = Rc::new((node, view));
+        if let Some(&done) = self.memo.get(&read) {
             return Ok(done);
         }
+        let memory = self.context.materialized;
+        let mark = Mark(self.cone.terms.len(), self.begun.len(), memory.mark());
+        loop {
+            self.begun.push(Rc::clone(&read));
+            *self.views.entry(node).or_default() += 1;
+            match self.limited(&read) {
+                Err(Cut(cut)) if self.nested.is_none() && memory.want(cut, mark.2) => self.forget(&mark),
+                Err(cut) => return Err(cut),
+                Ok(expr) => {
+                    self.memo.insert(read, expr);
+                    return Ok(expr);
+                }
+            }
+        }
+    }
+
+    /// A node's value, neither too deep nor too large.
+    fn limited(&mut self, read: &Read) -> Result<ExprId, Cut> {
+        let (node, before, begun) = (read.0, self.cone.terms.len(), self.begun.len());
         if self.depth >= DEEPEST && !self.is_leaf(node) {
             return Err(Cut(node));
         }
-        let before = self.cone.terms.len();
         self.depth += 1;
-        let expr = self.fresh(node, &key.1);
+        let expr = self.fresh(node, &read.1);
         self.depth -= 1;
-        let expr = expr?;
-        if self.cone.terms.len() - before > LARGEST && self.is_own(node) {
-            return Err(Cut(node));
+        let large = self.cone.terms.len() - before > LARGEST;
+        if large && expr.is_ok() && self.is_own(node) { Err(Cut(self.moved_most(node, begun))) } else { expr }
+    }
+
+    /// What makes an expression too large: the node that is computed through most views, or else the node itself.
+    fn moved_most(&self, node: NodeId, begun: usize) -> NodeId {
+        let below = self.begun[begun..].iter().map(|read| read.0);
+        let moved = below.filter(|id| self.views[id] > 1 && self.is_own(*id));
+        moved.max_by_key(|id| (self.views[id], *id)).unwrap_or(node)
+    }
+
+    /// Goes back to a mark.
+    fn forget(&mut self, &Mark(terms, begun, _): &Mark) {
+        self.cone.terms.truncate(terms);
+        self.levels.truncate(terms);
+        for read in self.begun.drain(begun..) {
+            self.memo.remove(&read);
+            *self.views.entry(read.0).or_default() -= 1;
         }
-        self.memo.insert(key, expr);
-        Ok(expr)
     }
 
     fn fresh(&mut self, id: NodeId, view: &View) -> Result<ExprId, Cut> {
         if let Some(&value) = self.passes.get(&id) {
-            return self.build(value, view.clone());
+            return self.read(value, view.clone());
         }
         let node = &self.context.graph.nodes[id];
         let dtype = node.ty.dtype;
@@ -243,7 +296,8 @@ impl<'a> ConeBuilder<'a> {
             return Ok(self.term(Expr::Load { node: id, view: view.clone() }, self.context.held[id]));
         }
         if view.has_fill() && self.computes(id) && i32::try_from(view.len).is_ok() {
-            return self.filled(id, view).map_err(|_| Cut(id));
+            let memory = self.context.materialized;
+            return memory.alone(|| self.filled(id, view)).map_err(|_| Cut(id));
         }
         let read = axes_of(view);
         let points: usize =
@@ -252,12 +306,8 @@ impl<'a> ConeBuilder<'a> {
         if view.has_fill() || (repeats && is_costly(&node.op) && Some(id) != self.whole) {
             return Err(Cut(id));
         }
-        if self.is_own(id) {
-            let views = self.views.entry(id).or_insert(0);
-            *views += 1;
-            if *views > MOST_VIEWS {
-                return Err(Cut(id));
-            }
+        if self.views[&id] > MOST_VIEWS && self.is_own(id) {
+            return Err(Cut(id));
         }
         self.operation(id, view)
     }
@@ -299,22 +349,22 @@ impl<'a> ConeBuilder<'a> {
         match &node.op {
             Op::ViewOp(inner) => {
                 let both = inner.map.then(view).ok_or(Cut(id))?;
-                self.build(node.operands[0], both)
+                self.read(node.operands[0], both)
             }
             Op::Unary(op) => {
-                let a = self.build(node.operands[0], view.clone())?;
+                let a = self.read(node.operands[0], view.clone())?;
                 Ok(self.term(Expr::Unary(op.op, a), dtype))
             }
             Op::Gelu(_) => {
-                let a = self.build(node.operands[0], view.clone())?;
+                let a = self.read(node.operands[0], view.clone())?;
                 Ok(self.term(Expr::Gelu(a), dtype))
             }
             Op::Cast(_) => {
-                let a = self.build(node.operands[0], view.clone())?;
+                let a = self.read(node.operands[0], view.clone())?;
                 Ok(self.term(Expr::Cast(a), dtype))
             }
             Op::Binary(op) => {
-                let (a, b) = (self.build(node.operands[0], view.clone())?, self.build(node.operands[1], view.clone())?);
+                let (a, b) = (self.read(node.operands[0], view.clone())?, self.read(node.operands[1], view.clone())?);
                 match op.op {
                     BinaryOp::Add if self.is_nothing(a) => Ok(b),
                     BinaryOp::Add if self.is_nothing(b) => Ok(a),
@@ -322,8 +372,8 @@ impl<'a> ConeBuilder<'a> {
                 }
             }
             Op::Select(_) => {
-                let c = self.build(node.operands[0], view.clone())?;
-                let (a, b) = (self.build(node.operands[1], view.clone())?, self.build(node.operands[2], view.clone())?);
+                let c = self.read(node.operands[0], view.clone())?;
+                let (a, b) = (self.read(node.operands[1], view.clone())?, self.read(node.operands[2], view.clone())?);
                 Ok(self.term(Expr::Select(c, a, b), dtype))
             }
             Op::Gather(_) => self.gather(id, view),
@@ -350,7 +400,7 @@ impl<'a> ConeBuilder<'a> {
         let base = self.cone.space.len();
         let rank = (base..=view.shape.len()).find(|&rank| axes_of(view) >> rank == 0).unwrap_or(view.shape.len());
         if rank < view.shape.len() {
-            return self.build(id, truncate(view, rank));
+            return self.read(id, truncate(view, rank));
         }
         if view.shape.len() > base {
             self.nested = Some(id);
@@ -360,7 +410,7 @@ impl<'a> ConeBuilder<'a> {
         let shape = &self.context.graph.ty(operand).shape;
         let extent = shape[axis];
         let read = reduction_view(shape, axis).and_then(|r| r.then(&lift(view, extent))).ok_or(Cut(id))?;
-        let body = self.build(operand, read).map_err(|cut| self.innermost(operand, cut))?;
+        let body = self.read(operand, read).map_err(|cut| self.innermost(operand, cut))?;
         if self.levels[body] >= MOST_NESTED {
             return Err(Cut(self.source(operand)));
         }
@@ -400,7 +450,7 @@ impl<'a> ConeBuilder<'a> {
         let index_view = index_view.and_then(|v| v.then(view)).ok_or(Cut(id))?;
         let inner = View::expand(row_shape, &node.ty.shape).then(view);
         let inner = inner.and_then(|inner| first_row.then(&inner)).ok_or(Cut(id))?;
-        let row = self.build(index, index_view)?;
+        let row = self.read(index, index_view)?;
         if let Some(node) = self.reduction_below(row) {
             return Err(Cut(node));
         }

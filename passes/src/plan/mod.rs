@@ -29,7 +29,7 @@ mod shared;
 pub use attend::{Attend, Keys};
 
 use crate::{core, error::Error, memory};
-use cone::{ConeBuilder, Context, Cut};
+use cone::{ConeBuilder, Context, Cut, MOST_VIEWS};
 use constants::Constants;
 use expr::{Cone, Expr, ExprId};
 use pair::Partner;
@@ -164,6 +164,9 @@ fn group(graph: Graph, target: &Target) -> Result<Plan, Error> {
     let facts = Facts::of(&graph);
     let mut forced: IdVec<NodeId, bool> = graph.nodes.values().map(|n| matches!(n.op, Op::Input(_))).collect();
     graph.outputs.iter().for_each(|&o| forced[o] = true);
+    for id in graph.nodes.ids().filter(|&id| facts.is_read_moved(&graph, id)) {
+        forced[id] = true;
+    }
     loop {
         let mut planner = Planner::new(&graph, &facts, &forced, target);
         let roots = planner.place();
@@ -216,6 +219,13 @@ impl Facts {
         graph.outputs.iter().for_each(|&output| is_output[output] = true);
         let (constant, constants, held) = (graph.constants(), Constants::of(graph), memory::held(graph));
         Self { constant, constants, is_output, held, users }
+    }
+
+    /// Whether a node is computed on each run and read through so many views that kernels would compute it again and again.
+    fn is_read_moved(&self, graph: &Graph, id: NodeId) -> bool {
+        let moves = |id: &NodeId| matches!(graph.nodes[*id].op, Op::ViewOp(_));
+        let views = self.users[id].iter().filter(|user| moves(user)).count();
+        views > MOST_VIEWS && !moves(&id) && !self.constant[id]
     }
 }
 
@@ -300,14 +310,15 @@ impl<'a> Planner<'a> {
         let ty = self.graph.ty(root);
         let flat = [1, ty.elements()];
         let whole = View::reshape(&ty.shape, &flat);
-        if let Ok(cone) = self.cone_under(root, whole, &flat, Some(root))
+        if let Ok(cone) = self.materialized.alone(|| self.cone_under(root, whole, &flat, Some(root)))
             && cone.reductions().is_empty()
         {
             return Ok(cone);
         }
         let inner = ty.shape.last().copied().unwrap_or(1);
         let rows = ty.elements() / inner.max(1);
-        self.rows_over(root, &[rows, inner]).or_else(|cut| self.long_rows(root, cut.0, rows).ok_or(cut))
+        self.rows_over(root, &[rows, inner])
+            .or_else(|cut| self.materialized.instead(|| self.long_rows(root, cut.0, rows)).ok_or(cut))
     }
 
     /// A row program with a row for each element of `reduction`, which the `short` rows of the last axis would share: a

@@ -8,63 +8,121 @@
 //! proportion to the square of its length. Whatever asks whether a node is in memory is written down with the group that
 //! is being built, and a cut touches only the groups that asked about it. Where the chain of an anchor asked, the
 //! anchors are placed anew.
+//!
+//! A build does not end at its first cut either: the node is put in memory, what was built since it was first asked about is
+//! forgotten, and the build goes on from there ([`InMemory::want`]). So one round finds all cuts of a group.
 
-use super::{Body, Group, Planner, cone::Cut, shared::recomputed};
+use super::{
+    Body, Group, Planner,
+    cone::Cut,
+    shared::{recomputed, repeated},
+};
 use crate::error::Error;
 use regard_ir::{graph::NodeId, id::IdVec, ops::Op};
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     mem,
     ops::Index,
 };
 
-/// Which nodes are in memory, and about which of them somebody asked.
+/// Which nodes are in memory, about which of them somebody asked, and which a build wanted there.
 pub(crate) struct InMemory {
-    flags: IdVec<NodeId, bool>,
+    flags: IdVec<NodeId, Cell<bool>>,
     asked: RefCell<Asked>,
+    /// What the group at hand wants in memory, where that is collected.
+    wanted: RefCell<Vec<NodeId>>,
+    collects: Cell<bool>,
 }
 
-/// Nodes that were asked about, each once.
+/// Nodes that were asked about, each once since the last build began.
 struct Asked {
     list: Vec<NodeId>,
-    known: IdVec<NodeId, bool>,
+    /// Where each node was asked about first, counted from 1.
+    places: IdVec<NodeId, usize>,
+    begun: usize,
 }
 
 impl InMemory {
     /// These nodes; nobody asked yet.
     pub(crate) fn new(flags: &IdVec<NodeId, bool>) -> Self {
-        let asked = Asked { list: Vec::new(), known: flags.values().map(|_| false).collect() };
-        Self { flags: flags.clone(), asked: RefCell::new(asked) }
+        let asked = Asked { list: Vec::new(), places: flags.values().map(|_| 0).collect(), begun: 0 };
+        let flags = flags.values().map(|&flag| Cell::new(flag)).collect();
+        Self { flags, asked: RefCell::new(asked), wanted: RefCell::default(), collects: Cell::new(false) }
     }
     /// Puts a node in memory.
-    pub(crate) fn put(&mut self, id: NodeId) {
-        self.flags[id] = true;
+    pub(crate) fn put(&self, id: NodeId) {
+        self.flags[id].set(true);
     }
     /// Whether a node is in memory; this does not count as asked.
     fn holds(&self, id: NodeId) -> bool {
-        self.flags[id]
+        self.flags[id].get()
     }
-    /// Writes down that somebody asked about a node.
-    pub(crate) fn ask(&self, id: NodeId) {
-        let Asked { list, known } = &mut *self.asked.borrow_mut();
-        if !mem::replace(&mut known[id], true) {
+    /// Whether a node is in memory.
+    pub(crate) fn ask(&self, id: NodeId) -> bool {
+        let Asked { list, places, begun } = &mut *self.asked.borrow_mut();
+        if places[id] <= *begun {
             list.push(id);
+            places[id] = list.len();
         }
+        self.holds(id)
     }
     /// The nodes that were asked about since the last call.
     fn asked(&self) -> Vec<NodeId> {
-        let Asked { list, known } = &mut *self.asked.borrow_mut();
-        list.iter().for_each(|&id| known[id] = false);
+        let Asked { list, places, begun } = &mut *self.asked.borrow_mut();
+        list.iter().for_each(|&id| places[id] = 0);
+        *begun = 0;
         mem::take(list)
+    }
+    /// Begins a build.
+    pub(crate) fn begin(&self) {
+        let mut asked = self.asked.borrow_mut();
+        asked.begun = asked.list.len();
+    }
+    /// How many nodes were asked about.
+    pub(crate) fn mark(&self) -> usize {
+        self.asked.borrow().list.len()
+    }
+    /// Puts a node in memory that this build first asked about after `mark`, and forgets who asked since; false where that
+    /// is not collected, or it was asked about before.
+    pub(crate) fn want(&self, id: NodeId, mark: usize) -> bool {
+        let Asked { list, places, .. } = &mut *self.asked.borrow_mut();
+        let wants = self.collects.get() && !self.holds(id) && places[id] > mark;
+        if wants {
+            list.drain(mark..).for_each(|id| places[id] = 0);
+            self.put(id);
+            self.wanted.borrow_mut().push(id);
+        }
+        wants
+    }
+    /// The first node that the group at hand wants in memory.
+    pub(crate) fn wanted(&self) -> Option<NodeId> {
+        self.wanted.borrow().first().copied()
+    }
+    /// A build that ends at the first node which it needs in memory.
+    pub(crate) fn alone<T>(&self, build: impl FnOnce() -> T) -> T {
+        let collects = self.collects.replace(false);
+        let built = build();
+        self.collects.set(collects);
+        built
+    }
+    /// The same where nothing that the group at hand wants is in memory; if it succeeds, nothing of that is wanted any more.
+    pub(crate) fn instead<T>(&self, build: impl FnOnce() -> Option<T>) -> Option<T> {
+        let wanted = self.wanted.take();
+        wanted.iter().for_each(|&id| self.flags[id].set(false));
+        let built = self.alone(build);
+        if built.is_none() {
+            wanted.iter().for_each(|&id| self.put(id));
+            *self.wanted.borrow_mut() = wanted;
+        }
+        built
     }
 }
 
 impl Index<NodeId> for InMemory {
     type Output = bool;
     fn index(&self, id: NodeId) -> &bool {
-        self.ask(id);
-        &self.flags[id]
+        if self.ask(id) { &true } else { &false }
     }
 }
 
@@ -97,10 +155,14 @@ impl Planner<'_> {
             rounds.roots.entry(id).or_insert(None);
         }
         rounds.open = rounds.roots.keys().copied().collect();
+        let mut early = repeated(self.graph, &self.facts.constant, &rounds.roots, forced);
         loop {
-            let mut cuts = self.round(&mut rounds);
+            let mut cuts = mem::take(&mut early);
             if cuts.is_empty() {
-                cuts = recomputed(self.graph, &self.facts.constant, &rounds.built, forced);
+                cuts = self.round(&mut rounds);
+            }
+            if cuts.is_empty() {
+                cuts = recomputed(self.graph, &self.facts.constant, &rounds.roots, forced);
             }
             if cuts.is_empty() {
                 return Ok(Some(rounds.built.into_values().collect()));
@@ -127,7 +189,10 @@ impl Planner<'_> {
     fn round(&self, rounds: &mut Rounds) -> BTreeSet<NodeId> {
         let mut cuts = BTreeSet::new();
         for root in mem::take(&mut rounds.open) {
+            self.materialized.collects.set(true);
             let body = self.body(root, rounds.roots[&root]);
+            self.materialized.collects.set(false);
+            cuts.extend(self.materialized.wanted.take());
             self.materialized.asked().into_iter().for_each(|id| rounds.askers[id].push(root));
             match body {
                 Ok(body) => {

@@ -11,14 +11,19 @@
 //! Where they read several values of what they share, or one that is larger than what it is made of, the costly
 //! node itself goes to memory.
 
-use super::Group;
 use crate::core;
 use regard_ir::{
     graph::{Graph, Node, NodeId},
     id::IdVec,
     ops::Op,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
+
+/// The roots of groups, and their anchors.
+type Roots = BTreeMap<NodeId, Option<NodeId>>;
 
 /// Most nodes that are looked at for borders, as a multiple of the nodes of the graph.
 const MOST_WORK: usize = 256;
@@ -27,44 +32,65 @@ const MOST_REPEATED: usize = 4;
 /// Fewest groups that compute a node, and fewest nodes that it is made of, where it then goes to memory.
 const MANY: usize = 8;
 
+/// Up to how many groups that compute a node are told apart.
+const MOST_TOLD_APART: usize = 64;
+
+/// How many groups compute each node; more than can be told apart count as all.
+fn groups_of(graph: &Graph, roots: &Roots, outside: &dyn Fn(NodeId) -> bool) -> IdVec<NodeId, usize> {
+    let mut groups: IdVec<NodeId, BTreeSet<NodeId>> = graph.nodes.values().map(|_| BTreeSet::new()).collect();
+    let mut counts: IdVec<NodeId, usize> = graph.nodes.values().map(|_| 0).collect();
+    for (id, node) in graph.nodes.iter().rev() {
+        let mut own = mem::take(&mut groups[id]);
+        counts[id] = if own.len() < MOST_TOLD_APART { own.len() } else { roots.len() };
+        if roots.contains_key(&id) {
+            own.insert(id);
+        }
+        for &operand in node.operands.iter().filter(|&&operand| !own.is_empty() && !outside(operand)) {
+            if groups[operand].len() < MOST_TOLD_APART {
+                groups[operand].extend(&own);
+            }
+        }
+    }
+    counts
+}
+
 /// Long cheap expressions that many groups compute, where these are most of what is computed: with a group for each node
 /// above such an expression, kernels would together grow with the square of the graph.
-fn repeated(graph: &Graph, roots: &[NodeId], inside: &[BTreeSet<NodeId>]) -> BTreeSet<NodeId> {
-    let total: usize = inside.iter().map(BTreeSet::len).sum();
-    if total <= MOST_REPEATED * graph.nodes.len() {
+pub(super) fn repeated(
+    graph: &Graph,
+    constant: &IdVec<NodeId, bool>,
+    roots: &Roots,
+    forced: &IdVec<NodeId, bool>,
+) -> BTreeSet<NodeId> {
+    let groups = groups_of(graph, roots, &|id| roots.contains_key(&id) || forced[id] || constant[id]);
+    if groups.values().sum::<usize>() <= MOST_REPEATED * graph.nodes.len() {
         return BTreeSet::new();
     }
-    let mut groups: IdVec<NodeId, usize> = graph.nodes.values().map(|_| 0).collect();
     let mut made_of: IdVec<NodeId, usize> = graph.nodes.values().map(|_| 0).collect();
-    inside.iter().flatten().for_each(|&id| groups[id] += 1);
     for (id, node) in graph.nodes.iter().filter(|&(id, _)| groups[id] > 0) {
         made_of[id] = node.operands.iter().fold(1usize, |sum, &o| sum.saturating_add(made_of[o]));
     }
     let long = |id: NodeId| groups[id] >= MANY && made_of[id] >= MANY && !matches!(graph.nodes[id].op, Op::ViewOp(_));
     // The uppermost of them: what reads it is computed by few groups.
-    let mut cuts = BTreeSet::new();
-    for (root, nodes) in roots.iter().zip(inside) {
-        for &user in nodes.iter().chain([root]).filter(|&&user| !long(user)) {
-            cuts.extend(graph.nodes[user].operands.iter().copied().filter(|o| nodes.contains(o) && long(*o)));
-        }
-    }
-    cuts
+    let computed = |id: NodeId| groups[id] > 0 || roots.contains_key(&id);
+    let users = graph.nodes.iter().filter(|&(id, _)| computed(id) && !long(id));
+    users.flat_map(|(_, node)| &node.operands).copied().filter(|&operand| long(operand)).collect()
 }
 
 /// Nodes to put in memory, so that no group repeats another's costly work.
 pub(super) fn recomputed(
     graph: &Graph,
     constant: &IdVec<NodeId, bool>,
-    groups: &BTreeMap<NodeId, Group>,
+    roots: &Roots,
     forced: &IdVec<NodeId, bool>,
 ) -> BTreeSet<NodeId> {
-    let outside = |id: NodeId| groups.contains_key(&id) || forced[id] || constant[id];
-    let roots: Vec<NodeId> = groups.keys().copied().collect();
-    let inside: Vec<BTreeSet<NodeId>> = roots.iter().map(|&root| graph.inside(root, &outside)).collect();
-    let cuts = repeated(graph, &roots, &inside);
+    let cuts = repeated(graph, constant, roots, forced);
     if !cuts.is_empty() {
         return cuts;
     }
+    let outside = |id: NodeId| roots.contains_key(&id) || forced[id] || constant[id];
+    let roots: Vec<NodeId> = roots.keys().copied().collect();
+    let inside: Vec<BTreeSet<NodeId>> = roots.iter().map(|&root| graph.inside(root, &outside)).collect();
     let mut owner: BTreeMap<NodeId, usize> = BTreeMap::new();
     let (mut cuts, mut work) = (BTreeSet::new(), 0);
     for (index, nodes) in inside.iter().enumerate() {
