@@ -31,7 +31,7 @@ pub(crate) fn reached(rust: &BTreeSet<String>) -> BTreeSet<String> {
 fn is_root(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
     match parts.as_slice() {
-        ["build.rs"] | ["src", "runner.rs"] | [.., "src", "lib.rs" | "main.rs"] => true,
+        ["src", "runner.rs"] | [.., "src", "lib.rs" | "main.rs"] => true,
         [.., "tests" | "benches" | "examples", file] => file.ends_with(".rs"),
         [.., "tests" | "benches" | "examples", _, "main.rs"] => !path.contains("/src/") && !path.starts_with("src/"),
         _ => false,
