@@ -14,6 +14,7 @@
 //! quarter of that for offset convolutions. All arithmetic on values is in f32, so any language that
 //! follows the formula gets the same bits.
 
+use regard_ir::random::{fnv1a, number};
 use std::ops::Range;
 
 /// The values of parameter `name` with `shape`.
@@ -68,19 +69,9 @@ pub fn image(elements: usize, seed: u64) -> Vec<f32> {
 
 fn uniform(name: &str, range: Range<usize>, seed: u64) -> impl Iterator<Item = f32> + use<> {
     const HALF: i32 = 1 << 23;
-    let start = fnv1a(&format!("{seed}/{name}"));
-    range.map(move |i| {
-        let mut z = start.wrapping_add((i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^= z >> 31;
-        // 24 bits about zero: both the integer and the quotient are exact.
-        ((z >> 40) as i32 - HALF) as f32 / HALF as f32
-    })
-}
-
-fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3))
+    let stream = fnv1a(format!("{seed}/{name}").as_bytes());
+    // 24 bits about zero: both the integer and the quotient are exact.
+    range.map(move |i| ((number(stream, i as u64) >> 40) as i32 - HALF) as f32 / HALF as f32)
 }
 
 #[cfg(test)]
@@ -89,7 +80,7 @@ mod tests {
 
     #[test]
     fn values_are_those_of_the_published_formula() {
-        assert_eq!(fnv1a("0/input"), 0x4cee_832e_cf3f_ab84);
+        assert_eq!(fnv1a(b"0/input"), 0x4cee_832e_cf3f_ab84);
         let near = |found: &[f32], expected: &[f32]| {
             // The published values have eight decimals.
             assert!(

@@ -5,6 +5,7 @@ mod formats;
 use super::*;
 use image::ImageFormat;
 use proptest::prelude::*;
+use regard_ir::random::fnv1a;
 use std::io::Cursor;
 
 /// A picture whose bytes are a formula, so that another program can make the same one.
@@ -16,10 +17,6 @@ fn noise(width: usize, height: usize) -> Picture {
     Picture { width, height, rgb: (0..width * height * 3).map(byte).collect() }
 }
 
-fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3))
-}
-
 /// Sizes are (width, height); the window is left, top, width, height; the bytes are Pillow's.
 fn case(size: (usize, usize), to: (usize, usize), window: [usize; 4], head: [u8; 6], tail: [u8; 6], hash: u64) {
     let [left, top, width, height] = window;
@@ -28,7 +25,7 @@ fn case(size: (usize, usize), to: (usize, usize), window: [usize; 4], head: [u8;
     assert_eq!((found.width, found.height), (width, height));
     assert_eq!(found.rgb[..6], head, "{size:?} to {to:?}");
     assert_eq!(found.rgb[found.rgb.len() - 6..], tail, "{size:?} to {to:?}");
-    assert_eq!(fnv(&found.rgb), hash, "{size:?} to {to:?}");
+    assert_eq!(fnv1a(&found.rgb), hash, "{size:?} to {to:?}");
 }
 
 /// Halfway between two pixels, as column 26 of 53 is in 300, the rounding of Pillow's sum decides.

@@ -18,7 +18,6 @@ use crate::affine::Range;
 use regard_ir::{
     id::{Id, IdVec},
     kernel::{Body, Const, Inst, Stmt, Type, Val},
-    types::DType,
 };
 use std::{
     collections::HashMap,
@@ -217,16 +216,6 @@ impl Place {
         self.known_constants.insert(inst.clone(), value);
         self.constants.push(Stmt { results: vec![value], inst });
         value
-    }
-}
-
-/// What a load from a buffer of this element type gives.
-pub(super) fn loaded(dtype: DType) -> regard_ir::kernel::Elem {
-    use regard_ir::kernel::Elem;
-    match dtype {
-        DType::F32 | DType::Bf16 | DType::F16 => Elem::F32,
-        DType::I32 => Elem::I32,
-        DType::Bool => Elem::Bool,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     fold,
-    place::{Made, Move, loaded},
+    place::{Made, Move},
     rebuild::{INDEX, Rebuild},
 };
 use regard_ir::kernel::{Addr, BinOp, CastOp, CmpOp, Const, Elem, Inst, ReduceOp, Type, UnOp, Val};
@@ -105,7 +105,7 @@ impl Rebuild<'_> {
             unreachable!("called for loads")
         };
         let Addr { buf, .. } = *addr;
-        let position = matches!(inst, Inst::LoadScalar(_)) && loaded(self.old.buffers[buf].dtype) == Elem::I32;
+        let position = matches!(inst, Inst::LoadScalar(_)) && Elem::loaded(self.old.buffers[buf].dtype) == Elem::I32;
         let movable = if position && self.is_read_only(buf) { Move::IfSure } else { Move::Never };
         self.place.reuse(inst, ty, movable, self.version(buf))
     }

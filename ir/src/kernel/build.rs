@@ -266,11 +266,7 @@ impl Builder {
         self.emit(self.ty(a), Inst::Approx(op, a))
     }
     fn loaded(&self, buf: Buf) -> Elem {
-        match self.kernel.buffers[buf].dtype {
-            DType::F32 | DType::Bf16 | DType::F16 => Elem::F32,
-            DType::I32 => Elem::I32,
-            DType::Bool => Elem::Bool,
-        }
+        Elem::loaded(self.kernel.buffers[buf].dtype)
     }
     /// L consecutive elements.
     pub fn load(&mut self, addr: Addr) -> Val {

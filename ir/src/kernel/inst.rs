@@ -2,7 +2,8 @@
 //!
 //! Core instructions run on every back end; tile instructions need a matrix unit. A back end lists the
 //! [`Level`]s it takes and the verifier rejects the rest. Operand types are written in each variant:
-//! *s* scalar, *v* vector, *t* tile.
+//! *s* scalar, *v* vector, *t* tile. What the rest of the tree asks of any instruction stands below: what it reads, which
+//! bodies it has, what it writes, its level and its word.
 
 pub use super::address::Addr;
 use crate::{
@@ -343,7 +344,78 @@ impl Kernel {
     }
 }
 
+/// The operands of an instruction, borrowed as it is: at most three, then a list.
+macro_rules! operands {
+    ($inst:expr, $as_ref:ident, $iter:ident) => {{
+        let none = Default::default;
+        let (fixed, list) = match $inst {
+            Inst::Id(_) | Inst::Lane | Inst::Barrier | Inst::Const(_) | Inst::TileZero { .. } => {
+                ([None, None, None], none())
+            }
+            Inst::For { lo, hi, init, .. } => ([Some(lo), Some(hi), None], init.$iter()),
+            Inst::Transpose(rows) => ([None, None, None], rows.$iter()),
+            Inst::If { cond: a, .. }
+            | Inst::Splat(a)
+            | Inst::Un(_, a)
+            | Inst::Cast(_, a)
+            | Inst::Reduce(_, a)
+            | Inst::Extract(a, _)
+            | Inst::Shuffle(a, _)
+            | Inst::Approx(_, a) => ([Some(a), None, None], none()),
+            Inst::Bin(_, a, b) | Inst::Cmp(_, a, b) => ([Some(a), Some(b), None], none()),
+            Inst::Fma(a, b, c) | Inst::Select(a, b, c) | Inst::TileMma { acc: a, a: b, b: c } => {
+                ([Some(a), Some(b), Some(c)], none())
+            }
+            Inst::Bcast(Addr { index, .. })
+            | Inst::LoadScalar(Addr { index, .. })
+            | Inst::TileLoad { addr: Addr { index, .. }, .. } => ([index.$as_ref(), None, None], none()),
+            Inst::Load { addr: Addr { index, .. }, first, .. } => ([index.$as_ref(), first.$as_ref(), None], none()),
+            Inst::Store { value, addr: Addr { index, .. }, first, .. } => {
+                ([Some(value), index.$as_ref(), first.$as_ref()], none())
+            }
+            Inst::StoreScalar { value, addr: Addr { index, .. } }
+            | Inst::TileStore { value, addr: Addr { index, .. }, .. } => ([Some(value), index.$as_ref(), None], none()),
+            Inst::Gather { addr: Addr { index, .. }, idx, mask } => ([index.$as_ref(), Some(idx), Some(mask)], none()),
+        };
+        fixed.into_iter().flatten().chain(list)
+    }};
+}
+
+macro_rules! bodies {
+    ($inst:expr) => {{
+        let bodies = match $inst {
+            Inst::For { body, .. } => [Some(body), None],
+            Inst::If { then, otherwise, .. } => [Some(then), Some(otherwise)],
+            _ => [None, None],
+        };
+        bodies.into_iter().flatten()
+    }};
+}
+
 impl Inst {
+    /// The values this instruction reads, not counting those used inside bodies.
+    pub fn operands(&self) -> impl Iterator<Item = Val> {
+        operands!(self, as_ref, iter).copied()
+    }
+    /// The same, to exchange them.
+    pub fn operands_mut(&mut self) -> impl Iterator<Item = &mut Val> {
+        operands!(self, as_mut, iter_mut)
+    }
+    /// The bodies nested in this instruction.
+    pub fn bodies(&self) -> impl DoubleEndedIterator<Item = &Body> {
+        bodies!(self)
+    }
+    /// The same, to change them.
+    pub fn bodies_mut(&mut self) -> impl Iterator<Item = &mut Body> {
+        bodies!(self)
+    }
+    /// The buffer that this instruction itself writes.
+    pub fn written(&self) -> Option<Buf> {
+        match self {
+            Inst::Store { addr, .. } | Inst::StoreScalar { addr, .. } | Inst::TileStore { addr, .. } => Some(addr.buf),
+            _ => None,
+        }
+    }
     /// What a back end must support to run this instruction itself (not its body).
     pub fn level(&self) -> Level {
         match self {
@@ -351,6 +423,39 @@ impl Inst {
                 Level::Tile
             }
             _ => Level::Core,
+        }
+    }
+    /// The instruction's word in kernel text.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Inst::For { .. } => "for",
+            Inst::If { .. } => "if",
+            Inst::Id(_) => "id",
+            Inst::Lane => "lane",
+            Inst::Barrier => "barrier",
+            Inst::Const(_) => "const",
+            Inst::Splat(_) => "splat",
+            Inst::Bin(op, ..) => op.name(),
+            Inst::Un(op, _) => op.name(),
+            Inst::Fma(..) => "fma",
+            Inst::Cmp(op, ..) => op.name(),
+            Inst::Select(..) => "select",
+            Inst::Cast(..) => "cast",
+            Inst::Reduce(..) => "reduce",
+            Inst::Extract(..) => "extract",
+            Inst::Shuffle(..) => "shuffle",
+            Inst::Transpose(_) => "transpose",
+            Inst::Approx(..) => "approx",
+            Inst::Load { .. } => "load",
+            Inst::Bcast(_) => "bcast",
+            Inst::Store { .. } => "store",
+            Inst::LoadScalar(_) => "load_scalar",
+            Inst::StoreScalar { .. } => "store_scalar",
+            Inst::Gather { .. } => "gather",
+            Inst::TileZero { .. } => "tile_zero",
+            Inst::TileLoad { .. } => "tile_load",
+            Inst::TileStore { .. } => "tile_store",
+            Inst::TileMma { .. } => "tile_mma",
         }
     }
 }

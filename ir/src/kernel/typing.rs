@@ -28,7 +28,7 @@ type Checked<T> = Result<T, String>;
 
 impl Elem {
     /// The element that a load from a buffer of this type gives, and that a store to it takes.
-    pub(crate) fn loaded(dtype: DType) -> Elem {
+    pub fn loaded(dtype: DType) -> Elem {
         match dtype {
             DType::F32 | DType::Bf16 | DType::F16 => Elem::F32,
             DType::I32 => Elem::I32,

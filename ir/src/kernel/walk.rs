@@ -1,4 +1,4 @@
-//! Visiting a kernel: what an instruction reads, what a statement defines, and all that lies in a body.
+//! Visiting a kernel: what a statement defines, and all that lies in a body.
 //!
 //! ```text
 //!   1  v0 = …
@@ -12,83 +12,13 @@
 //! something at their braces: printer, verifier, interpreter and counter in `ir`, simplification, address reduction,
 //! planning and the emitters in `codegen`.
 
-use super::{Addr, Body, Buf, Inst, Stmt, Val};
+use super::{Body, Buf, Inst, Stmt, Val};
 use std::{collections::BTreeSet, iter};
 
-/// The operands of an instruction, borrowed as it is: at most three, then a list.
-macro_rules! operands {
-    ($inst:expr, $as_ref:ident, $iter:ident) => {{
-        let none = Default::default;
-        let (fixed, list) = match $inst {
-            Inst::Id(_) | Inst::Lane | Inst::Barrier | Inst::Const(_) | Inst::TileZero { .. } => {
-                ([None, None, None], none())
-            }
-            Inst::For { lo, hi, init, .. } => ([Some(lo), Some(hi), None], init.$iter()),
-            Inst::Transpose(rows) => ([None, None, None], rows.$iter()),
-            Inst::If { cond: a, .. }
-            | Inst::Splat(a)
-            | Inst::Un(_, a)
-            | Inst::Cast(_, a)
-            | Inst::Reduce(_, a)
-            | Inst::Extract(a, _)
-            | Inst::Shuffle(a, _)
-            | Inst::Approx(_, a) => ([Some(a), None, None], none()),
-            Inst::Bin(_, a, b) | Inst::Cmp(_, a, b) => ([Some(a), Some(b), None], none()),
-            Inst::Fma(a, b, c) | Inst::Select(a, b, c) | Inst::TileMma { acc: a, a: b, b: c } => {
-                ([Some(a), Some(b), Some(c)], none())
-            }
-            Inst::Bcast(Addr { index, .. })
-            | Inst::LoadScalar(Addr { index, .. })
-            | Inst::TileLoad { addr: Addr { index, .. }, .. } => ([index.$as_ref(), None, None], none()),
-            Inst::Load { addr: Addr { index, .. }, first, .. } => ([index.$as_ref(), first.$as_ref(), None], none()),
-            Inst::Store { value, addr: Addr { index, .. }, first, .. } => {
-                ([Some(value), index.$as_ref(), first.$as_ref()], none())
-            }
-            Inst::StoreScalar { value, addr: Addr { index, .. } }
-            | Inst::TileStore { value, addr: Addr { index, .. }, .. } => ([Some(value), index.$as_ref(), None], none()),
-            Inst::Gather { addr: Addr { index, .. }, idx, mask } => ([index.$as_ref(), Some(idx), Some(mask)], none()),
-        };
-        fixed.into_iter().flatten().chain(list)
-    }};
-}
-
 impl Inst {
-    /// The values this instruction reads, not counting those used inside bodies.
-    pub fn operands(&self) -> impl Iterator<Item = Val> {
-        operands!(self, as_ref, iter).copied()
-    }
-    /// The same, to exchange them.
-    pub fn operands_mut(&mut self) -> impl Iterator<Item = &mut Val> {
-        operands!(self, as_mut, iter_mut)
-    }
-    /// The bodies nested in this instruction.
-    pub fn bodies(&self) -> impl DoubleEndedIterator<Item = &Body> {
-        let bodies = match self {
-            Inst::For { body, .. } => [Some(body), None],
-            Inst::If { then, otherwise, .. } => [Some(then), Some(otherwise)],
-            _ => [None, None],
-        };
-        bodies.into_iter().flatten()
-    }
-    /// The same, to change them.
-    pub fn bodies_mut(&mut self) -> impl Iterator<Item = &mut Body> {
-        let bodies = match self {
-            Inst::For { body, .. } => [Some(body), None],
-            Inst::If { then, otherwise, .. } => [Some(then), Some(otherwise)],
-            _ => [None, None],
-        };
-        bodies.into_iter().flatten()
-    }
     /// This instruction, then every one nested in it, in the order of the text.
     pub fn walk(&self) -> impl Iterator<Item = &Inst> {
         iter::once(self).chain(self.bodies().flat_map(Body::walk).map(|stmt| &stmt.inst))
-    }
-    /// The buffer that this instruction itself writes.
-    pub fn written(&self) -> Option<Buf> {
-        match self {
-            Inst::Store { addr, .. } | Inst::StoreScalar { addr, .. } | Inst::TileStore { addr, .. } => Some(addr.buf),
-            _ => None,
-        }
     }
     /// Whether the instruction, or one nested in it, writes memory or orders memory accesses.
     pub fn has_effect(&self) -> bool {

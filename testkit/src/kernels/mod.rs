@@ -284,11 +284,7 @@ impl Grow {
 
 /// Element type of a value loaded from `buf`.
 fn loaded(b: &Builder, buf: Buf) -> Elem {
-    match b.buffer(buf).dtype {
-        DType::F32 | DType::Bf16 | DType::F16 => Elem::F32,
-        DType::I32 => Elem::I32,
-        DType::Bool => Elem::Bool,
-    }
+    Elem::loaded(b.buffer(buf).dtype)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One word for each instruction variant, type and place: the vocabulary of kernel text.
+//! One word for each operation, type and place: with those of instructions, the vocabulary of kernel text.
 //!
 //! Printer, parser, verifier messages and back ends take the words from here, so a spelling exists once.
 
@@ -58,42 +58,6 @@ impl fmt::Display for Type {
             Type::Tile { rows, cols, dtype, role } => {
                 write!(f, "tile.{role}.{dtype}{}", ShapeText(&[*rows as usize, *cols as usize]))
             }
-        }
-    }
-}
-
-impl Inst {
-    /// The instruction's word in kernel text.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Inst::For { .. } => "for",
-            Inst::If { .. } => "if",
-            Inst::Id(_) => "id",
-            Inst::Lane => "lane",
-            Inst::Barrier => "barrier",
-            Inst::Const(_) => "const",
-            Inst::Splat(_) => "splat",
-            Inst::Bin(op, ..) => op.name(),
-            Inst::Un(op, _) => op.name(),
-            Inst::Fma(..) => "fma",
-            Inst::Cmp(op, ..) => op.name(),
-            Inst::Select(..) => "select",
-            Inst::Cast(..) => "cast",
-            Inst::Reduce(..) => "reduce",
-            Inst::Extract(..) => "extract",
-            Inst::Shuffle(..) => "shuffle",
-            Inst::Transpose(_) => "transpose",
-            Inst::Approx(..) => "approx",
-            Inst::Load { .. } => "load",
-            Inst::Bcast(_) => "bcast",
-            Inst::Store { .. } => "store",
-            Inst::LoadScalar(_) => "load_scalar",
-            Inst::StoreScalar { .. } => "store_scalar",
-            Inst::Gather { .. } => "gather",
-            Inst::TileZero { .. } => "tile_zero",
-            Inst::TileLoad { .. } => "tile_load",
-            Inst::TileStore { .. } => "tile_store",
-            Inst::TileMma { .. } => "tile_mma",
         }
     }
 }
