@@ -44,7 +44,7 @@ pub use regard_passes as passes;
 pub use regard_runtime as runtime;
 
 pub mod pipeline;
-pub(crate) mod source;
+pub mod source;
 
 pub mod archive;
 pub mod images;

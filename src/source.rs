@@ -71,7 +71,7 @@ impl Source {
 ///
 /// # Errors
 /// Where the text is no graph; the error draws the place.
-pub(crate) fn parse(text: &str, file: &str) -> Result<Graph> {
+pub fn parse(text: &str, file: &str) -> Result<Graph> {
     text::parse(text)
         .map_err(|error| Error::Text(TextError { file: file.to_owned(), text: text.to_owned(), errors: vec![error] }))
 }

@@ -49,15 +49,10 @@ impl SourceError {
         self.labels.push((span, note.into()));
         self
     }
-    /// The error with file, line, column and the offending text underlined, as plain text.
+    /// The error in one line, behind its place: `FILE:LINE:COLUMN: found …, expected …`. The command line draws the text.
     pub fn render(&self, text: &str, file_name: &str) -> String {
-        let expected = self.expected.as_ref().map(|e| format!("expected {e}")).unwrap_or_default();
-        let mut out = format!("error: {}\n", self.message);
-        excerpt(&mut out, text, file_name, &self.span, &expected);
-        for (span, note) in &self.labels {
-            excerpt(&mut out, text, file_name, span, note);
-        }
-        out
+        let (line, column) = line_col(text, self.span.start);
+        format!("{file_name}:{line}:{column}: {self}")
     }
 }
 
@@ -77,20 +72,6 @@ impl From<SourceError> for String {
     fn from(error: SourceError) -> String {
         error.to_string()
     }
-}
-
-fn excerpt(out: &mut String, text: &str, file_name: &str, span: &Range<usize>, note: &str) {
-    let start = text.floor_char_boundary(span.start);
-    let (line, col) = line_col(text, start);
-    let begin = text[..start].rfind('\n').map_or(0, |i| i + 1);
-    let source = text[begin..].lines().next().unwrap_or("");
-    let end = text.floor_char_boundary(span.end).clamp(start, (begin + source.len()).max(start));
-    let carets = "^".repeat(text[start..end].chars().count().max(1));
-    let pad: String = text[begin..start].chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-    let gutter = " ".repeat(line.to_string().len());
-    out.push_str(&format!("{gutter}--> {file_name}:{line}:{col}\n{gutter} |\n{line} | {source}\n"));
-    out.push_str(format!("{gutter} | {pad}{carets} {note}").trim_end());
-    out.push('\n');
 }
 
 /// Line and column, both from 1, of a byte offset; columns count characters. Offsets past the end name the end.
@@ -432,12 +413,8 @@ mod tests {
     fn errors_point_at_the_text() {
         let text = "a = add b\n\tc = é @ d\n";
         let span = text.find('@').unwrap()..text.find('@').unwrap() + 1;
-        let rendered = SourceError::new(span, "found `@`").expecting("`,`").label(0..1, "first here").render(text, "f");
-        let expected = concat!(
-            "error: found `@`\n --> f:2:8\n  |\n2 | \tc = é @ d\n  | \t      ^ expected `,`\n",
-            " --> f:1:1\n  |\n1 | a = add b\n  | ^ first here\n"
-        );
-        assert_eq!(rendered, expected);
+        let rendered = SourceError::new(span, "found `@`").expecting("`,`").render(text, "f");
+        assert_eq!(rendered, "f:2:8: found `@`, expected `,`");
         assert_eq!(line_col(text, 10_000), (3, 1));
     }
 

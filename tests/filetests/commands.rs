@@ -2,7 +2,7 @@
 //!
 //! | command | prints | fails by itself where |
 //! |---|---|---|
-//! | `error` | the error in the text, with its place | the text is a graph |
+//! | `error` | the error in the text, as the command line draws it | the text is a graph |
 //! | `roundtrip` | the graph as the printer writes it | reading that back gives another graph |
 //! | `eval` | type, first values and norm of each output | definitions give other values than their ops |
 //! | `core` | the form that is planned | it has another value |
@@ -126,8 +126,8 @@ impl Command for ErrorText {
         "error"
     }
     fn run(&self, file: &TestFile, _: &Options) -> Result<String, String> {
-        match text::parse(&file.source) {
-            Err(error) => Ok(error.render(&file.source, &file.name)),
+        match regard::source::parse(&file.source, &file.name) {
+            Err(error) => Ok(error.to_string()),
             Ok(graph) => Err(format!("the text is a graph\n{graph}")),
         }
     }

@@ -11,8 +11,6 @@ graph g {
 ;    --> errors/axis_out_of_range.rg:5:8
 ;     |
 ;   5 |   %y = reduce %x { op = sum, axis = 2 }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-;    --> errors/axis_out_of_range.rg:5:15
-;     |
-;   5 |   %y = reduce %x { op = sum, axis = 2 }
-;     |               ^^ this is f32[4, 6]
+;     |        ^^^^^^^--^^^^^^^^^^^^^^^^^^^^^^^
+;     |               |
+;     |               this is f32[4, 6]

@@ -12,16 +12,9 @@ graph g {
 ;    --> errors/batch_norm_channels.rg:6:8
 ;     |
 ;   6 |   %y = batch_norm %x, %c, %c, %c, %c { eps = 1e-5, axis = -3 }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected [4]
-;    --> errors/batch_norm_channels.rg:6:19
-;     |
-;   6 |   %y = batch_norm %x, %c, %c, %c, %c { eps = 1e-5, axis = -3 }
-;     |                   ^^ this is f32[1, 4, 8, 8]
-;    --> errors/batch_norm_channels.rg:6:23
-;     |
-;   6 |   %y = batch_norm %x, %c, %c, %c, %c { eps = 1e-5, axis = -3 }
-;     |                       ^^ this is f32[8]
-;    --> errors/batch_norm_channels.rg:6:27
-;     |
-;   6 |   %y = batch_norm %x, %c, %c, %c, %c { eps = 1e-5, axis = -3 }
-;     |                           ^^ this is f32[8]
+;     |        ^^^^^^^^^^^--^^--^^--^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+;     |        |          |   |   |
+;     |        |          |   |   this is f32[8]
+;     |        |          |   this is f32[8]
+;     |        |          this is f32[1, 4, 8, 8]
+;     |        expected [4]

@@ -12,16 +12,8 @@ graph g {
 ;    --> errors/bias_shape.rg:6:8
 ;     |
 ;   6 |   %y = attention %q, %q, %q, %bias { scale = 1 }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-;    --> errors/bias_shape.rg:6:18
-;     |
-;   6 |   %y = attention %q, %q, %q, %bias { scale = 1 }
-;     |                  ^^ this is f32[2, 4, 8]
-;    --> errors/bias_shape.rg:6:22
-;     |
-;   6 |   %y = attention %q, %q, %q, %bias { scale = 1 }
-;     |                      ^^ this is f32[2, 4, 8]
-;    --> errors/bias_shape.rg:6:26
-;     |
-;   6 |   %y = attention %q, %q, %q, %bias { scale = 1 }
-;     |                          ^^ this is f32[2, 4, 8]
+;     |        ^^^^^^^^^^--^^--^^--^^^^^^^^^^^^^^^^^^^^^
+;     |                  |   |   |
+;     |                  |   |   this is f32[2, 4, 8]
+;     |                  |   this is f32[2, 4, 8]
+;     |                  this is f32[2, 4, 8]

@@ -12,12 +12,7 @@ graph g {
 ;    --> errors/broadcast.rg:6:8
 ;     |
 ;   6 |   %y = add %a, %b
-;     |        ^^^^^^^^^^
-;    --> errors/broadcast.rg:6:12
-;     |
-;   6 |   %y = add %a, %b
-;     |            ^^ this is f32[2, 3]
-;    --> errors/broadcast.rg:6:16
-;     |
-;   6 |   %y = add %a, %b
-;     |                ^^ this is f32[2]
+;     |        ^^^^--^^--
+;     |            |   |
+;     |            |   this is f32[2]
+;     |            this is f32[2, 3]

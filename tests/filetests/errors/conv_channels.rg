@@ -12,12 +12,8 @@ graph g {
 ;    --> errors/conv_channels.rg:6:8
 ;     |
 ;   6 |   %y = conv2d %x, %w { stride = 1, padding = 1, dilation = 1, groups = 1 }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected 4 input channels
-;    --> errors/conv_channels.rg:6:15
-;     |
-;   6 |   %y = conv2d %x, %w { stride = 1, padding = 1, dilation = 1, groups = 1 }
-;     |               ^^ this is f32[1, 4, 8, 8]
-;    --> errors/conv_channels.rg:6:19
-;     |
-;   6 |   %y = conv2d %x, %w { stride = 1, padding = 1, dilation = 1, groups = 1 }
-;     |                   ^^ this is f32[6, 3, 3, 3]
+;     |        ^^^^^^^--^^--^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+;     |        |      |   |
+;     |        |      |   this is f32[6, 3, 3, 3]
+;     |        |      this is f32[1, 4, 8, 8]
+;     |        expected 4 input channels

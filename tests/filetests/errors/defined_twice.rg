@@ -10,9 +10,7 @@ graph g {
 ;   error: %x is defined twice
 ;    --> errors/defined_twice.rg:5:3
 ;     |
+;   4 |   %x = input : f32[2, 3]
+;     |   -- first defined here
 ;   5 |   %x = neg %x
 ;     |   ^^ expected a new name
-;    --> errors/defined_twice.rg:4:3
-;     |
-;   4 |   %x = input : f32[2, 3]
-;     |   ^^ first defined here

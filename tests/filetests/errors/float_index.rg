@@ -12,12 +12,8 @@ graph g {
 ;    --> errors/float_index.rg:6:8
 ;     |
 ;   6 |   %y = gather %table, %index
-;     |        ^^^^^^^^^^^^^^^^^^^^^ expected i32
-;    --> errors/float_index.rg:6:15
-;     |
-;   6 |   %y = gather %table, %index
-;     |               ^^^^^^ this is f32[5, 3]
-;    --> errors/float_index.rg:6:23
-;     |
-;   6 |   %y = gather %table, %index
-;     |                       ^^^^^^ this is f32[2]
+;     |        ^^^^^^^------^^------
+;     |        |      |       |
+;     |        |      |       this is f32[2]
+;     |        |      this is f32[5, 3]
+;     |        expected i32

@@ -13,16 +13,9 @@ graph g {
 ;    --> errors/generator.rg:7:8
 ;     |
 ;   7 |   %y = inverse_attention %x, %x, %x, %x, %g, %b { scale = 1 }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected f32[64, 8] and f32[8, 8]
-;    --> errors/generator.rg:7:26
-;     |
-;   7 |   %y = inverse_attention %x, %x, %x, %x, %g, %b { scale = 1 }
-;     |                          ^^ this is f32[2, 4, 8]
-;    --> errors/generator.rg:7:30
-;     |
-;   7 |   %y = inverse_attention %x, %x, %x, %x, %g, %b { scale = 1 }
-;     |                              ^^ this is f32[2, 4, 8]
-;    --> errors/generator.rg:7:34
-;     |
-;   7 |   %y = inverse_attention %x, %x, %x, %x, %g, %b { scale = 1 }
-;     |                                  ^^ this is f32[2, 4, 8]
+;     |        ^^^^^^^^^^^^^^^^^^--^^--^^--^^^^^^^^^^^^^^^^^^^^^^^^^^
+;     |        |                 |   |   |
+;     |        |                 |   |   this is f32[2, 4, 8]
+;     |        |                 |   this is f32[2, 4, 8]
+;     |        |                 this is f32[2, 4, 8]
+;     |        expected f32[64, 8] and f32[8, 8]

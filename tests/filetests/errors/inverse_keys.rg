@@ -14,16 +14,9 @@ graph g {
 ;    --> errors/inverse_keys.rg:8:8
 ;     |
 ;   8 |   %y = inverse_attention %q, %k, %q, %k, %g, %b { scale = 1 }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected as many of each
-;    --> errors/inverse_keys.rg:8:26
-;     |
-;   8 |   %y = inverse_attention %q, %k, %q, %k, %g, %b { scale = 1 }
-;     |                          ^^ this is f32[4, 8]
-;    --> errors/inverse_keys.rg:8:30
-;     |
-;   8 |   %y = inverse_attention %q, %k, %q, %k, %g, %b { scale = 1 }
-;     |                              ^^ this is f32[5, 8]
-;    --> errors/inverse_keys.rg:8:34
-;     |
-;   8 |   %y = inverse_attention %q, %k, %q, %k, %g, %b { scale = 1 }
-;     |                                  ^^ this is f32[4, 8]
+;     |        ^^^^^^^^^^^^^^^^^^--^^--^^--^^^^^^^^^^^^^^^^^^^^^^^^^^
+;     |        |                 |   |   |
+;     |        |                 |   |   this is f32[4, 8]
+;     |        |                 |   this is f32[5, 8]
+;     |        |                 this is f32[4, 8]
+;     |        expected as many of each

@@ -13,16 +13,9 @@ graph g {
 ;    --> errors/key_channels.rg:7:8
 ;     |
 ;   7 |   %y = attention %q, %k, %v { scale = 1 }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected 8 channels per key, found 6
-;    --> errors/key_channels.rg:7:18
-;     |
-;   7 |   %y = attention %q, %k, %v { scale = 1 }
-;     |                  ^^ this is f32[4, 8]
-;    --> errors/key_channels.rg:7:22
-;     |
-;   7 |   %y = attention %q, %k, %v { scale = 1 }
-;     |                      ^^ this is f32[4, 6]
-;    --> errors/key_channels.rg:7:26
-;     |
-;   7 |   %y = attention %q, %k, %v { scale = 1 }
-;     |                          ^^ this is f32[4, 8]
+;     |        ^^^^^^^^^^--^^--^^--^^^^^^^^^^^^^^
+;     |        |         |   |   |
+;     |        |         |   |   this is f32[4, 8]
+;     |        |         |   this is f32[4, 6]
+;     |        |         this is f32[4, 8]
+;     |        expected 8 channels per key, found 6

@@ -6,7 +6,7 @@ graph g {
 
 ; expect error
 ;   error: the text ends here
-;    --> errors/missing_brace.rg:6:1
+;    --> errors/missing_brace.rg:5:13
 ;     |
-;   6 |
-;     | ^ expected `}`
+;   5 |   return %x
+;     |            ^ expected `}`

@@ -12,16 +12,9 @@ graph g {
 ;    --> errors/mix_types.rg:6:8
 ;     |
 ;   6 |   %y = mix %a, %a, %s
-;     |        ^^^^^^^^^^^^^^ expected f32, bf16 or f16
-;    --> errors/mix_types.rg:6:12
-;     |
-;   6 |   %y = mix %a, %a, %s
-;     |            ^^ this is f32[4, 8]
-;    --> errors/mix_types.rg:6:16
-;     |
-;   6 |   %y = mix %a, %a, %s
-;     |                ^^ this is f32[4, 8]
-;    --> errors/mix_types.rg:6:20
-;     |
-;   6 |   %y = mix %a, %a, %s
-;     |                    ^^ this is i32[]
+;     |        ^^^^--^^--^^--
+;     |        |   |   |   |
+;     |        |   |   |   this is i32[]
+;     |        |   |   this is f32[4, 8]
+;     |        |   this is f32[4, 8]
+;     |        expected f32, bf16 or f16

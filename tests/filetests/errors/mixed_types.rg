@@ -12,12 +12,8 @@ graph g {
 ;    --> errors/mixed_types.rg:6:8
 ;     |
 ;   6 |   %y = add %x, %i
-;     |        ^^^^^^^^^^ expected one element type
-;    --> errors/mixed_types.rg:6:12
-;     |
-;   6 |   %y = add %x, %i
-;     |            ^^ this is f32[4]
-;    --> errors/mixed_types.rg:6:16
-;     |
-;   6 |   %y = add %x, %i
-;     |                ^^ this is i32[4]
+;     |        ^^^^--^^--
+;     |        |   |   |
+;     |        |   |   this is i32[4]
+;     |        |   this is f32[4]
+;     |        expected one element type

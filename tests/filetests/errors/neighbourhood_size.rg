@@ -11,16 +11,9 @@ graph g {
 ;    --> errors/neighbourhood_size.rg:5:8
 ;     |
 ;   5 |   %y = neighbourhood_attention %x, %x, %x { heads = 2, size = 4, scale = 1.0, border = zero }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected an odd number
-;    --> errors/neighbourhood_size.rg:5:32
-;     |
-;   5 |   %y = neighbourhood_attention %x, %x, %x { heads = 2, size = 4, scale = 1.0, border = zero }
-;     |                                ^^ this is f32[1, 4, 6, 6]
-;    --> errors/neighbourhood_size.rg:5:36
-;     |
-;   5 |   %y = neighbourhood_attention %x, %x, %x { heads = 2, size = 4, scale = 1.0, border = zero }
-;     |                                    ^^ this is f32[1, 4, 6, 6]
-;    --> errors/neighbourhood_size.rg:5:40
-;     |
-;   5 |   %y = neighbourhood_attention %x, %x, %x { heads = 2, size = 4, scale = 1.0, border = zero }
-;     |                                        ^^ this is f32[1, 4, 6, 6]
+;     |        ^^^^^^^^^^^^^^^^^^^^^^^^--^^--^^--^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+;     |        |                       |   |   |
+;     |        |                       |   |   this is f32[1, 4, 6, 6]
+;     |        |                       |   this is f32[1, 4, 6, 6]
+;     |        |                       this is f32[1, 4, 6, 6]
+;     |        expected an odd number

@@ -12,16 +12,9 @@ graph g {
 ;    --> errors/neighbourhood_table.rg:6:8
 ;     |
 ;   6 |   %y = neighbourhood_attention %x, %x, %x, %t, %t { heads = 2, size = 3, scale = 1.0, border = zero }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected f32[3, 1]
-;    --> errors/neighbourhood_table.rg:6:32
-;     |
-;   6 |   %y = neighbourhood_attention %x, %x, %x, %t, %t { heads = 2, size = 3, scale = 1.0, border = zero }
-;     |                                ^^ this is f32[1, 4, 6, 6]
-;    --> errors/neighbourhood_table.rg:6:36
-;     |
-;   6 |   %y = neighbourhood_attention %x, %x, %x, %t, %t { heads = 2, size = 3, scale = 1.0, border = zero }
-;     |                                    ^^ this is f32[1, 4, 6, 6]
-;    --> errors/neighbourhood_table.rg:6:40
-;     |
-;   6 |   %y = neighbourhood_attention %x, %x, %x, %t, %t { heads = 2, size = 3, scale = 1.0, border = zero }
-;     |                                        ^^ this is f32[1, 4, 6, 6]
+;     |        ^^^^^^^^^^^^^^^^^^^^^^^^--^^--^^--^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+;     |        |                       |   |   |
+;     |        |                       |   |   this is f32[1, 4, 6, 6]
+;     |        |                       |   this is f32[1, 4, 6, 6]
+;     |        |                       this is f32[1, 4, 6, 6]
+;     |        expected f32[3, 1]

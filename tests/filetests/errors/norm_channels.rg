@@ -13,16 +13,9 @@ graph g {
 ;    --> errors/norm_channels.rg:7:8
 ;     |
 ;   7 |   %y = layer_norm %x, %gamma, %beta { eps = 1e-5 }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected float[8]
-;    --> errors/norm_channels.rg:7:19
-;     |
-;   7 |   %y = layer_norm %x, %gamma, %beta { eps = 1e-5 }
-;     |                   ^^ this is f32[4, 8]
-;    --> errors/norm_channels.rg:7:23
-;     |
-;   7 |   %y = layer_norm %x, %gamma, %beta { eps = 1e-5 }
-;     |                       ^^^^^^ this is f32[8]
-;    --> errors/norm_channels.rg:7:31
-;     |
-;   7 |   %y = layer_norm %x, %gamma, %beta { eps = 1e-5 }
-;     |                               ^^^^^ this is f32[4]
+;     |        ^^^^^^^^^^^--^^------^^-----^^^^^^^^^^^^^^^
+;     |        |          |   |       |
+;     |        |          |   |       this is f32[4]
+;     |        |          |   this is f32[8]
+;     |        |          this is f32[4, 8]
+;     |        expected float[8]

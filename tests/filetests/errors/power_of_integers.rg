@@ -11,12 +11,8 @@ graph g {
 ;    --> errors/power_of_integers.rg:5:8
 ;     |
 ;   5 |   %y = pow %x, 2
-;     |        ^^^^^^^^^ expected f32, bf16 or f16
-;    --> errors/power_of_integers.rg:5:12
-;     |
-;   5 |   %y = pow %x, 2
-;     |            ^^ this is i32[4]
-;    --> errors/power_of_integers.rg:5:16
-;     |
-;   5 |   %y = pow %x, 2
-;     |                ^ this is i32[]
+;     |        ^^^^--^^-
+;     |        |   |   |
+;     |        |   |   this is i32[]
+;     |        |   this is i32[4]
+;     |        expected f32, bf16 or f16

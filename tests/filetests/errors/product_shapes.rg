@@ -12,12 +12,8 @@ graph g {
 ;    --> errors/product_shapes.rg:6:8
 ;     |
 ;   6 |   %y = matmul %a, %b
-;     |        ^^^^^^^^^^^^^ expected 3 rows on the right, found 4
-;    --> errors/product_shapes.rg:6:15
-;     |
-;   6 |   %y = matmul %a, %b
-;     |               ^^ this is f32[2, 3]
-;    --> errors/product_shapes.rg:6:19
-;     |
-;   6 |   %y = matmul %a, %b
-;     |                   ^^ this is f32[4, 5]
+;     |        ^^^^^^^--^^--
+;     |        |      |   |
+;     |        |      |   this is f32[4, 5]
+;     |        |      this is f32[2, 3]
+;     |        expected 3 rows on the right, found 4

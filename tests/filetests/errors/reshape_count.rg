@@ -11,8 +11,7 @@ graph g {
 ;    --> errors/reshape_count.rg:5:8
 ;     |
 ;   5 |   %y = reshape %x { shape = [5, 5] }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected 24
-;    --> errors/reshape_count.rg:5:16
-;     |
-;   5 |   %y = reshape %x { shape = [5, 5] }
-;     |                ^^ this is f32[4, 6]
+;     |        ^^^^^^^^--^^^^^^^^^^^^^^^^^^^
+;     |        |       |
+;     |        |       this is f32[4, 6]
+;     |        expected 24

@@ -12,12 +12,8 @@ graph resized {
 ;    --> errors/resized_channels.rg:6:8
 ;     |
 ;   6 |   %y = resized_conv %x, %w { size = 8, mode = bilinear, stride = 1, padding = 1, dilation = 1 }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected 3 input channels
-;    --> errors/resized_channels.rg:6:21
-;     |
-;   6 |   %y = resized_conv %x, %w { size = 8, mode = bilinear, stride = 1, padding = 1, dilation = 1 }
-;     |                     ^^ this is f32[1, 3, 4, 4]
-;    --> errors/resized_channels.rg:6:25
-;     |
-;   6 |   %y = resized_conv %x, %w { size = 8, mode = bilinear, stride = 1, padding = 1, dilation = 1 }
-;     |                         ^^ this is f32[2, 5, 3, 3]
+;     |        ^^^^^^^^^^^^^--^^--^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+;     |        |            |   |
+;     |        |            |   this is f32[2, 5, 3, 3]
+;     |        |            this is f32[1, 3, 4, 4]
+;     |        expected 3 input channels

@@ -12,12 +12,8 @@ graph g {
 ;    --> errors/rms_norm_channels.rg:6:8
 ;     |
 ;   6 |   %y = rms_norm %x, %gamma { eps = 1e-6 }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected float[8]
-;    --> errors/rms_norm_channels.rg:6:17
-;     |
-;   6 |   %y = rms_norm %x, %gamma { eps = 1e-6 }
-;     |                 ^^ this is f32[4, 8]
-;    --> errors/rms_norm_channels.rg:6:21
-;     |
-;   6 |   %y = rms_norm %x, %gamma { eps = 1e-6 }
-;     |                     ^^^^^^ this is f32[4]
+;     |        ^^^^^^^^^--^^------^^^^^^^^^^^^^^^
+;     |        |        |   |
+;     |        |        |   this is f32[4]
+;     |        |        this is f32[4, 8]
+;     |        expected float[8]

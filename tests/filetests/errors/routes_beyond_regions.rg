@@ -11,12 +11,8 @@ graph routes_beyond_regions {
 ;    --> errors/routes_beyond_regions.rg:5:13
 ;     |
 ;   5 |   %routes = route %q, %q { k = 5 }
-;     |             ^^^^^^^^^^^^^^^^^^^^^^ expected 1 to 4, the regions of f32[1, 4, 2, 8]
-;    --> errors/routes_beyond_regions.rg:5:19
-;     |
-;   5 |   %routes = route %q, %q { k = 5 }
-;     |                   ^^ this is f32[1, 4, 2, 8]
-;    --> errors/routes_beyond_regions.rg:5:23
-;     |
-;   5 |   %routes = route %q, %q { k = 5 }
-;     |                       ^^ this is f32[1, 4, 2, 8]
+;     |             ^^^^^^--^^--^^^^^^^^^^
+;     |             |     |   |
+;     |             |     |   this is f32[1, 4, 2, 8]
+;     |             |     this is f32[1, 4, 2, 8]
+;     |             expected 1 to 4, the regions of f32[1, 4, 2, 8]

@@ -13,16 +13,9 @@ graph sample_positions {
 ;    --> errors/sample_positions.rg:7:8
 ;     |
 ;   7 |   %y = grid_sample %map, %rows, %columns { align = corners }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected both [1, …]
-;    --> errors/sample_positions.rg:7:20
-;     |
-;   7 |   %y = grid_sample %map, %rows, %columns { align = corners }
-;     |                    ^^^^ this is f32[1, 4, 4, 2]
-;    --> errors/sample_positions.rg:7:26
-;     |
-;   7 |   %y = grid_sample %map, %rows, %columns { align = corners }
-;     |                          ^^^^^ this is f32[1, 3]
-;    --> errors/sample_positions.rg:7:33
-;     |
-;   7 |   %y = grid_sample %map, %rows, %columns { align = corners }
-;     |                                 ^^^^^^^^ this is f32[1, 4]
+;     |        ^^^^^^^^^^^^----^^-----^^--------^^^^^^^^^^^^^^^^^^^^
+;     |        |           |     |      |
+;     |        |           |     |      this is f32[1, 4]
+;     |        |           |     this is f32[1, 3]
+;     |        |           this is f32[1, 4, 4, 2]
+;     |        expected both [1, …]

@@ -11,8 +11,7 @@ graph g {
 ;    --> errors/sum_of_bools.rg:5:8
 ;     |
 ;   5 |   %y = reduce %x { op = sum, axis = -1 }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected numbers
-;    --> errors/sum_of_bools.rg:5:15
-;     |
-;   5 |   %y = reduce %x { op = sum, axis = -1 }
-;     |               ^^ this is bool[4, 6]
+;     |        ^^^^^^^--^^^^^^^^^^^^^^^^^^^^^^^^
+;     |        |      |
+;     |        |      this is bool[4, 6]
+;     |        expected numbers

@@ -11,8 +11,7 @@ graph g {
 ;    --> errors/unfold_size.rg:5:8
 ;     |
 ;   5 |   %y = unfold %x { axis = -1, size = 4, stride = 1, dilation = 3 }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected sizes of 1 or more that fit 8 elements
-;    --> errors/unfold_size.rg:5:15
-;     |
-;   5 |   %y = unfold %x { axis = -1, size = 4, stride = 1, dilation = 3 }
-;     |               ^^ this is f32[4, 8]
+;     |        ^^^^^^^--^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+;     |        |      |
+;     |        |      this is f32[4, 8]
+;     |        expected sizes of 1 or more that fit 8 elements

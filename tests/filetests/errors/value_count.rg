@@ -12,12 +12,8 @@ graph g {
 ;    --> errors/value_count.rg:6:8
 ;     |
 ;   6 |   %y = attend %s, %v { axis = -1 }
-;     |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected 8 values, found 7
-;    --> errors/value_count.rg:6:15
-;     |
-;   6 |   %y = attend %s, %v { axis = -1 }
-;     |               ^^ this is f32[4, 8]
-;    --> errors/value_count.rg:6:19
-;     |
-;   6 |   %y = attend %s, %v { axis = -1 }
-;     |                   ^^ this is f32[7, 3]
+;     |        ^^^^^^^--^^--^^^^^^^^^^^^^^
+;     |        |      |   |
+;     |        |      |   this is f32[7, 3]
+;     |        |      this is f32[4, 8]
+;     |        expected 8 values, found 7

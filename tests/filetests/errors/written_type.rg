@@ -11,8 +11,6 @@ graph g {
 ;    --> errors/written_type.rg:5:17
 ;     |
 ;   5 |   %y = neg %x : f32[3, 2]
-;     |                 ^^^^^^^^^ expected f32[2, 3]
-;    --> errors/written_type.rg:5:8
-;     |
-;   5 |   %y = neg %x : f32[3, 2]
-;     |        ^^^^^^ this gives f32[2, 3]
+;     |        ------   ^^^^^^^^^ expected f32[2, 3]
+;     |        |
+;     |        this gives f32[2, 3]
