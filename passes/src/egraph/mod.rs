@@ -388,10 +388,11 @@ fn rebuild(
 
 /// Gives outputs their labels back where the node that had it is gone.
 fn name_outputs(before: &Graph, after: &mut Graph) {
+    let mut labels: BTreeSet<String> = after.nodes.values().filter_map(|node| node.label.clone()).collect();
     for (&old, new) in before.outputs.iter().zip(after.outputs.clone()) {
         if let Some(label) = &before.nodes[old].label
             && after.nodes[new].label.is_none()
-            && after.labelled(label).is_none()
+            && labels.insert(label.clone())
         {
             after.set_label(new, label.clone());
         }

@@ -12,16 +12,43 @@ use super::{Body, Group, Plan};
 use regard_ir::{
     graph::{Graph, Names, NodeId},
     ops::Op,
+    view::View,
 };
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    iter,
+};
 
 impl Plan {
     /// A plan whose groups and nodes have names.
     pub(super) fn new(mut graph: Graph, groups: Vec<Group>) -> Plan {
+        name_copies(&mut graph);
         let of_nodes = graph.names();
         let names = of_groups(&graph, &groups, &of_nodes);
         graph.set_names(&of_nodes);
         Plan { graph, groups, names }
+    }
+}
+
+/// Calls outputs that copy an input, a constant or another output after what they copy: `x.copy`, `x.copy.2`.
+fn name_copies(graph: &mut Graph) {
+    let mut taken: HashSet<String> = graph.nodes.values().filter_map(|node| node.label.clone()).collect();
+    let mut counts: HashMap<NodeId, usize> = HashMap::new();
+    for output in graph.outputs.clone() {
+        let node = &graph.nodes[output];
+        let Op::ViewOp(view) = &node.op else { continue };
+        let source = node.operands[0];
+        let copies = node.label.is_none() && view.map == View::identity(&graph.ty(source).shape);
+        let Some(label) = graph.nodes[source].label.clone().filter(|_| copies) else { continue };
+        let count = counts.entry(source).or_default();
+        let mut next = || {
+            *count += 1;
+            if *count == 1 { format!("{label}.copy") } else { format!("{label}.copy.{count}") }
+        };
+        let name = iter::repeat_with(&mut next).find(|name| !taken.contains(name));
+        let name = name.expect("fewer labels than numbers");
+        taken.insert(name.clone());
+        graph.set_label(output, name);
     }
 }
 

@@ -19,7 +19,7 @@ graph weights_as_output {
 ; expect plan target=x86-64-v4
 ;   plan weights_as_output {
 ;     %y = row [1, 3] reading %x
-;     %5 = row [1, 3] reading %t
+;     %t.copy = row [1, 3] reading %t
 ;   }
 
 ; expect check
