@@ -94,17 +94,7 @@ struct Finder<'a> {
 
 impl<'a> Finder<'a> {
     fn new(graph: &'a Graph, lanes: usize) -> Self {
-        let mut users: IdVec<NodeId, Vec<NodeId>> = graph.nodes.values().map(|_| Vec::new()).collect();
-        for (id, node) in graph.nodes.iter() {
-            for &operand in &node.operands {
-                if users[operand].last() != Some(&id) {
-                    users[operand].push(id);
-                }
-            }
-        }
-        let mut is_output: IdVec<NodeId, bool> = graph.nodes.values().map(|_| false).collect();
-        graph.outputs.iter().for_each(|&output| is_output[output] = true);
-        Finder { graph, constant: graph.constants(), users, is_output, lanes }
+        Finder { graph, constant: graph.constants(), users: graph.users(), is_output: graph.are_outputs(), lanes }
     }
 
     fn groups(&self) -> Groups {

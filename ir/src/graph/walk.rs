@@ -55,6 +55,25 @@ impl<'a> IntoNeighbors for &'a Graph {
 }
 
 impl Graph {
+    /// The nodes that read each node, each once and in order.
+    pub fn users(&self) -> IdVec<NodeId, Vec<NodeId>> {
+        let mut users: IdVec<NodeId, Vec<NodeId>> = self.nodes.values().map(|_| Vec::new()).collect();
+        for (id, node) in self.nodes.iter() {
+            for &operand in &node.operands {
+                if users[operand].last() != Some(&id) {
+                    users[operand].push(id);
+                }
+            }
+        }
+        users
+    }
+
+    /// Whether each node is an output.
+    pub fn are_outputs(&self) -> IdVec<NodeId, bool> {
+        let outputs: BTreeSet<NodeId> = self.outputs.iter().copied().collect();
+        self.nodes.ids().map(|id| outputs.contains(&id)).collect()
+    }
+
     /// `roots` and all that they are made of, operands first.
     pub fn needed(&self, roots: impl IntoIterator<Item = NodeId>) -> BTreeSet<NodeId> {
         let mut walk = Dfs::empty(self);

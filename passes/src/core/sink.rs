@@ -79,8 +79,7 @@ fn fences(graph: &Graph) -> IdVec<NodeId, bool> {
     const DEEPEST: usize = 100;
     let uses = graph.use_counts();
     let constant = graph.constants();
-    let mut is_output: IdVec<NodeId, bool> = graph.nodes.values().map(|_| false).collect();
-    graph.outputs.iter().for_each(|&o| is_output[o] = true);
+    let is_output = graph.are_outputs();
     let mut costly: IdVec<NodeId, bool> = IdVec::new();
     let mut depths: IdVec<NodeId, usize> = IdVec::new();
     let mut fences: IdVec<NodeId, bool> = IdVec::new();

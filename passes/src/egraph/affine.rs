@@ -64,8 +64,7 @@ struct Link {
 /// The graph with every chain as short as it can be. Labels move along.
 pub(crate) fn fold(graph: &Graph) -> Result<Folded, Error> {
     let (uses, constant) = (graph.use_counts(), graph.constants());
-    let mut is_output: IdVec<NodeId, bool> = graph.nodes.values().map(|_| false).collect();
-    graph.outputs.iter().for_each(|&output| is_output[output] = true);
+    let is_output = graph.are_outputs();
     let links: IdVec<NodeId, Option<Link>> = graph.nodes.ids().map(|id| link(graph, &constant, id)).collect();
     let mut chains: IdVec<NodeId, Option<Affine>> = IdVec::new();
     let mut out = Graph::new(graph.name.clone());

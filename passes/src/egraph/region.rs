@@ -91,9 +91,7 @@ pub(crate) fn dense_regions(graph: &Graph) -> Vec<Region> {
 
 /// Whether each node is an output.
 fn outputs(graph: &Graph) -> IdVec<NodeId, bool> {
-    let mut is_output: IdVec<NodeId, bool> = graph.nodes.values().map(|_| false).collect();
-    graph.outputs.iter().for_each(|&output| is_output[output] = true);
-    is_output
+    graph.are_outputs()
 }
 
 /// The roots of the regions that each node is in.

@@ -207,18 +207,8 @@ struct Facts {
 
 impl Facts {
     fn of(graph: &Graph) -> Self {
-        let mut users: IdVec<NodeId, Vec<NodeId>> = graph.nodes.values().map(|_| Vec::new()).collect();
-        for (id, node) in graph.nodes.iter() {
-            for &operand in &node.operands {
-                if users[operand].last() != Some(&id) {
-                    users[operand].push(id);
-                }
-            }
-        }
-        let mut is_output: IdVec<NodeId, bool> = graph.nodes.values().map(|_| false).collect();
-        graph.outputs.iter().for_each(|&output| is_output[output] = true);
         let (constant, constants, held) = (graph.constants(), Constants::of(graph), memory::held(graph));
-        Self { constant, constants, is_output, held, users }
+        Self { constant, constants, is_output: graph.are_outputs(), held, users: graph.users() }
     }
 
     /// Whether a node is computed on each run and read through so many views that kernels would compute it again and again.

@@ -111,7 +111,7 @@ impl<'a> Naming<'a> {
             homes,
             weights: IdVec::new(),
             own: IdVec::new(),
-            users: graph.nodes.values().map(|_| Vec::new()).collect(),
+            users: graph.users(),
             serves: none(),
             around: none(),
             scopes: IdVec::new(),
@@ -125,7 +125,7 @@ impl<'a> Naming<'a> {
             }
             // What nothing else decides about lies where it is used first.
             for id in graph.nodes.ids().rev().filter(|&id| graph.nodes[id].label.is_none()) {
-                let used = || naming.users[id].iter().rev().find_map(|&user| naming.scopes[user]);
+                let used = || naming.users[id].iter().find_map(|&user| naming.scopes[user]);
                 naming.scopes[id] = naming.scopes[id].or_else(used);
             }
         }
@@ -167,7 +167,6 @@ impl<'a> Naming<'a> {
     /// Which modules the users of each node serve, from the last node to the first.
     fn look_ahead(&mut self) {
         for (id, node) in self.graph.nodes.iter().rev() {
-            // Users come later, the first one last.
             let first = self.ahead(id);
             let known = match (self.own[id], self.labelled(id)) {
                 (Some((path, small)), _) => Some(small.unwrap_or(path)),
@@ -176,9 +175,6 @@ impl<'a> Naming<'a> {
             self.serves[id] = known.or(first);
             let around = known.or(self.around[id]).unwrap_or(Paths::ROOT);
             for &operand in &node.operands {
-                if self.users[operand].last() != Some(&id) {
-                    self.users[operand].push(id);
-                }
                 let seen = self.around[operand];
                 self.around[operand] = Some(seen.map_or(around, |seen| self.paths.shared(seen, around)));
             }
@@ -187,7 +183,7 @@ impl<'a> Naming<'a> {
 
     /// What the first user of a node serves.
     fn ahead(&self, id: NodeId) -> Option<Path> {
-        self.users[id].iter().rev().find_map(|&user| self.serves[user])
+        self.users[id].iter().find_map(|&user| self.serves[user])
     }
 
     /// The module that a label speaks of.
@@ -224,7 +220,7 @@ impl<'a> Naming<'a> {
         }
         let beside = read.iter().filter(|&&o| o != last).filter_map(|&o| Some(paths.shared(latest, self.scopes[o]?)));
         let beside = beside.map(|path| if paths.is_leaf(path) { paths.parent(path) } else { path });
-        let served = self.users[id].iter().filter_map(|&user| self.serves[user]);
+        let served = self.users[id].iter().rev().filter_map(|&user| self.serves[user]);
         let ahead_of = served.map(|path| paths.shared(latest, path));
         let candidates = beside.chain(ahead_of).filter(|&path| paths.can_hold(path));
         if let Some(innermost) = candidates.max_by_key(|&path| paths.depth(path)) {
