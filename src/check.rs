@@ -5,7 +5,7 @@
 //!          └─▶ program, on a device ─────▶ found    ┴─▶ ‖found − expected‖ / ‖expected‖ < 10⁻⁵
 //! ```
 //!
-//! An output of bf16 or f16 is rounded where it is stored, which is no error: only what lies beyond counts.
+//! An output of bf16 or f16 is rounded where it is stored, which is not an error: only what lies beyond counts.
 //! Devices are the processor and the kernel interpreter, which runs the same launch list.
 
 use crate::{

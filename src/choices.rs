@@ -7,7 +7,7 @@
 //!       margin = logit of its choice − logit of the one made, of the largest logit        a near tie below 10⁻⁵
 //! ```
 //!
-//! A choice is a jump: two logits whose order depends on the last bit give quite other values behind them, and
+//! A choice is a jump: two logits whose order depends on the last bit give quite other values after them, and
 //! neither is wrong. So where outputs differ, choices are compared first, and the rest is compared on the choice made.
 
 use crate::{

@@ -106,7 +106,7 @@ impl From<PackageError> for Error {
     }
 }
 
-/// What an output is called: `-` is no name that people know from their directories.
+/// What an output is called: `-` is not a name that users know from their directories.
 fn output_name(path: &Path) -> String {
     if path == Path::new("-") { "standard output".into() } else { path.display().to_string() }
 }
@@ -145,7 +145,7 @@ impl Error {
 /// All errors of one text.
 #[derive(Debug)]
 pub struct TextError {
-    /// Where the text is from, for people.
+    /// Where the text is from, for users.
     pub file: String,
     /// The text.
     pub text: String,

@@ -3,7 +3,7 @@
 //! ```text
 //!   logits              the whole output
 //!   sample.M, index.M   values of module M's output at flat positions
-//!   norm.M              the L2 norm of that output
+//!   norm.M              L2 norm of that output
 //!   argmax_histogram    pixels of each class, where the model gives a class per pixel
 //! ```
 //!
@@ -12,7 +12,7 @@
 //! *tapped* program, the same graph with the modules as further outputs.
 //!
 //! The class is compared first. Where the reference itself hardly prefers one class to another, a different
-//! choice is no error but a near tie. The same holds for `crate::choices`: where a program chose other regions
+//! choice is not an error but a near tie. The same holds for `crate::choices`: where a program chose other regions
 //! and the reference hardly preferred its own, the rest is compared with the reference on the program's choice.
 
 use crate::{
@@ -113,7 +113,7 @@ impl Golden {
     /// Reads a golden file.
     ///
     /// # Errors
-    /// Where it is no safetensors file, or its metadata lack something.
+    /// Where it is not a safetensors file, or its metadata lack something.
     pub fn open(path: &Path) -> Result<Golden> {
         let archive = Archive::open(path)?;
         let metadata = |key: &str| {

@@ -17,7 +17,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A line on standard error, or nothing where that is no terminal or no thread is to be had.
+    /// A line on standard error, or nothing where that is not a terminal or no thread is to be had.
     pub(crate) fn stderr() -> Progress {
         // The line has a thread of its own.
         if !io::stderr().is_terminal() || threads::are_refused() {

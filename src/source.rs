@@ -44,7 +44,7 @@ impl Source {
     /// The graph, and its findings as errors.
     ///
     /// # Errors
-    /// Where the model has no such configuration, or the file cannot be read or is no graph.
+    /// Where the model has no such configuration, or the file cannot be read or is not a graph.
     pub(crate) fn graph(&self, config: &Config) -> Result<Graph> {
         match self {
             Source::Model(name) => regard_models::build(name, config).map_err(|error| match error {
@@ -67,10 +67,10 @@ impl Source {
     }
 }
 
-/// Reads a graph from text; `file` is where it is from, for people.
+/// Reads a graph from text; `file` is where it is from, for users.
 ///
 /// # Errors
-/// Where the text is no graph; the error draws the place.
+/// Where the text is not a graph; the error draws the place.
 pub fn parse(text: &str, file: &str) -> Result<Graph> {
     text::parse(text)
         .map_err(|error| Error::Text(TextError { file: file.to_owned(), text: text.to_owned(), errors: vec![error] }))

@@ -5,7 +5,7 @@
 //!                                       └─▶ multiply-adds of its products: composites count as their definitions
 //! ```
 //!
-//! What the residual networks' paper counts is no property of a graph; those rows come from
+//! What the residual networks' paper counts is not a property of a graph; those rows come from
 //! [`regard_models::flops`].
 
 use crate::{
@@ -19,7 +19,7 @@ use regard_models::{
     papers::{Counting, PAPERS, Row, rows},
     resnet,
 };
-use regard_passes::core::inline;
+use regard_passes::canonical::inline;
 use std::collections::BTreeMap;
 
 /// A row with our numbers; one per convention.

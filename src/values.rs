@@ -70,7 +70,7 @@ pub fn relative_error(found: &[f64], expected: &[f64]) -> f64 {
 }
 
 /// The same for an output of that type. What an output of bf16 or f16 loses where it is stored, half the distance of
-/// neighbours, is no error of the program: it counts only what lies beyond.
+/// neighbours, is not an error of the program: it counts only what lies beyond.
 pub(crate) fn output_error(dtype: DType, found: &[f64], expected: &[f64]) -> f64 {
     let beyond = |(&found, &expected): (&f64, &f64)| {
         let stored = dtype.round(expected);

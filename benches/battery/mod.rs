@@ -1,7 +1,7 @@
 //! A battery of 100 attentions and products as they occur in the models that Regard is for, at batch 1.
 //!
 //! Each row is a graph of one kernel with the readers and the epilogue that the model gives it: layer norm
-//! in front, bias, activation or residual behind, heads side by side in the channels. A single row is
+//! in front, bias, activation or residual after, heads side by side in the channels. A single row is
 //! not among them: it reads its weights once, whatever the tiles. Convolutions of 1×1 are products over pixels; those
 //! of 3×3 at stride 2 appear as the products they are after gathering.
 //!
@@ -24,11 +24,11 @@ use regard_ir::{
 pub(crate) enum Around {
     /// A bias.
     Bias,
-    /// Layer norm in front, a bias behind.
+    /// Layer norm in front, a bias after.
     Norm,
-    /// Layer norm in front, bias and GELU behind.
+    /// Layer norm in front, bias and GELU after.
     NormGelu,
-    /// Bias and a residual behind.
+    /// Bias and a residual after.
     Residual,
     /// Nothing; both operands are activations, `batch` times.
     Computed(usize),

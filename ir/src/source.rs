@@ -1,4 +1,4 @@
-//! Text that people write: tokens, places, and errors that point at them.
+//! Text that users write: tokens, places, and errors that point at them.
 //!
 //! Graph text (`.rg`) and kernel text share one lexer. It reads one token ahead and keeps none, so a long text takes no
 //! memory besides itself. Every token knows its byte range:
@@ -49,7 +49,7 @@ impl SourceError {
         self.labels.push((span, note.into()));
         self
     }
-    /// The error in one line, behind its place: `FILE:LINE:COLUMN: found …, expected …`. The command line draws the text.
+    /// The error in one line, after its place: `FILE:LINE:COLUMN: found …, expected …`. The command line draws the text.
     pub fn render(&self, text: &str, file_name: &str) -> String {
         let (line, column) = line_col(text, self.span.start);
         format!("{file_name}:{line}:{column}: {self}")

@@ -266,7 +266,7 @@ mod tests {
         graph.outputs = vec![NodeId::new(1), NodeId::new(2)];
         let found: Vec<String> = verify(&graph).iter().map(Finding::to_string).collect();
         let expected = [
-            "%0: %\"\" = const { value = 0.5 } : i32[2]: 0.5 is no value of type i32",
+            "%0: %\"\" = const { value = 0.5 } : i32[2]: 0.5 is not a value of type i32",
             "%0: %\"\" = const { value = 0.5 } : i32[2]: the label is empty",
             "%1: %1 = transpose %\"\" { order = [-2, -1] } : i32[2]: \
              transpose of i32[2]: order [-2, -1] has 2 axes, the operand has 1",

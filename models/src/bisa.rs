@@ -79,7 +79,7 @@ const EPS: f64 = 1e-5;
 /// The blocks that the option names; both of the first stage where it is absent.
 ///
 /// # Errors
-/// Where the option is no list of blocks.
+/// Where the option is not a list of blocks.
 pub(crate) fn chosen(config: &Config, norm: bool) -> Result<Bidirectional, String> {
     let Some(list) = config.options.get(BLOCKS.name) else {
         return Ok(Bidirectional { blocks: vec![(0, 0), (0, 1)], norm });

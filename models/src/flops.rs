@@ -24,7 +24,7 @@ pub enum Convention {
 
 /// Rows and columns of the image.
 const IMAGE: u64 = 224;
-/// Rows and columns of the map behind the stem.
+/// Rows and columns of the map after the stem.
 const MAP: u64 = 56;
 const SOFTMAX: u64 = 7;
 const BATCH_NORM: u64 = 4;

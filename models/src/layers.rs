@@ -1,7 +1,7 @@
 //! Layers on maps with channels last, `[B, H, W, C]`, shared by the hierarchical models.
 //!
 //! Convolutions take channels first by name; the transpositions around them are views that cancel, so a map
-//! lies in memory once, channels last. Golden files and people who ask for a module by name want `[B, C, H, W]`:
+//! lies in memory once, channels last. Golden files and users who ask for a module by name want `[B, C, H, W]`:
 //! [`Layers::tap`] names such a view, which costs nothing unless it is asked for.
 
 use regard_ir::{
@@ -141,7 +141,7 @@ impl Layers {
     pub(crate) fn pad(&mut self, x: NodeId, side: usize) -> NodeId {
         self.pad_axes(x, [-3, -2], side)
     }
-    /// Zeros behind two axes, so that both extents become multiples of `unit`.
+    /// Zeros after two axes, so that both extents become multiples of `unit`.
     pub(crate) fn pad_axes(&mut self, x: NodeId, axes: [i64; 2], unit: usize) -> NodeId {
         axes.into_iter().fold(x, |x, axis| {
             let shape = self.b.shape(x);

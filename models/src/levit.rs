@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Graham et al., "LeViT", 2021 (arXiv 2104.01136); names and arithmetic are those of facebookresearch/LeViT. Every linear
-//! layer is bias-free with a batch norm behind it, but for the two classifiers, whose norm comes first and whose logits
+//! layer is bias-free with a batch norm after it, but for the two classifiers, whose norm comes first and whose logits
 //! are averaged. Some attention blocks may be bidirectional instead ([`crate::bisa`]).
 
 use crate::{

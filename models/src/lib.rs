@@ -1,4 +1,4 @@
-//! What people compile: the zoo, its configurations and its checkpoint names.
+//! What users compile: the zoo, its configurations and its checkpoint names.
 //!
 //! A model is a function from a [`Config`] to a graph. Weights carry the names of the authors' checkpoint;
 //! names that other libraries gave the same tensors are translated by [`names`]. Nodes that are a module's
@@ -55,7 +55,7 @@ impl Default for Config {
 pub struct Entry {
     /// As given on the command line.
     pub name: &'static str,
-    /// One line for people.
+    /// One line for users.
     pub summary: &'static str,
     /// Paper and code.
     pub source: &'static str,

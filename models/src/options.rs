@@ -49,7 +49,7 @@ impl Config {
     /// The same where both sides must be multiples of `unit`; `why` says what must divide.
     ///
     /// # Errors
-    /// As [`any_size`](Self::any_size), and where a side is no multiple.
+    /// As [`any_size`](Self::any_size), and where a side is not a multiple.
     pub(crate) fn divided_size(
         &self,
         model: &str,

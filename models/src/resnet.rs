@@ -5,7 +5,7 @@
 //!
 //!   block:  y ← relu(bn(conv1 x))                                       1×1
 //!           y ← relu(bn(spatial y))        conv 3×3, or attention to k×k neighbours; where a group halves the map,
-//!                                          stride 2, or a mean over 2×2 behind the attention
+//!                                          stride 2, or a mean over 2×2 after the attention
 //!           x ← relu(bn(conv3 y) + shortcut x)                          1×1
 //! ```
 //!

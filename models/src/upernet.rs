@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Xiao et al., "Unified Perceptual Parsing", 2018 (arXiv 1807.10221); names and arithmetic are those of the Swin
-//! authors' fork of mmsegmentation. Every convolution of the head has no bias, a batch norm and a relu behind it, but the
+//! authors' fork of mmsegmentation. Every convolution of the head has no bias, a batch norm and a relu after it, but the
 //! last one. The auxiliary head served training; it is built on request.
 
 use crate::{

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use regard_models::{Config, Entry, Shapes, ZOO, build, fitted, names::Style};
 use std::panic::catch_unwind;
 
-/// Words and numbers as people may write them for any option.
+/// Words and numbers as users may write them for any option.
 const WORDS: [&str; 24] = [
     "0", "1", "2", "3", "4", "5", "7", "8", "9", "11", "16", "24", "32", "48", "64", "96", "none", "conv", "relative",
     "qr", "0.25", "4096", "1e3", "-1",

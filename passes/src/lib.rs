@@ -1,14 +1,14 @@
 //! From what to how.
 //!
 //! ```text
-//!   graph ─core─▶ core form ─optimize─▶ better graph ─plan─▶ groups ─schedule─▶ tiles ─lower─▶ Program<Kernel>
+//!   graph ─canonical─▶ canonical form ─optimize─▶ better graph ─plan─▶ groups ─schedule─▶ tiles ─lower─▶ Program<Kernel>
 //! ```
 //!
 //! Every stage is a function from data to data; nothing here does I/O, reads a clock or asks the machine:
 //! what it can do is the [`Target`](regard_ir::target::Target) passed in.
 
 mod buffers;
-pub mod core;
+pub mod canonical;
 pub mod egraph;
 mod error;
 mod lower;

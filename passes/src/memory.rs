@@ -6,7 +6,7 @@
 //! ```text
 //!   input; weight, moved, gathered, selected     its own type       it holds nothing else
 //!   output                                       its own type       rounded once, at the end
-//!   computed constant, intermediate              f32 for half       γ·W of a bf16 W is no bf16
+//!   computed constant, intermediate              f32 for half       γ·W of a bf16 W is not a bf16
 //! ```
 //!
 //! An output that other nodes read, too, is two tensors: what is read, and the rounded copy that is handed out.

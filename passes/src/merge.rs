@@ -12,7 +12,7 @@
 //! * its left operand is the same node, so the same tensor under the same view, and not constant;
 //! * its right operand is a constant `[k, n]`;
 //! * after views that can be undone, at most one constant row added to it and at most one activation, its kernel would
-//!   end anyway: what follows reads a tensor from memory. A residual or a gate behind it is worth more as its epilogue;
+//!   end anyway: what follows reads a tensor from memory. A residual or a gate after it is worth more as its epilogue;
 //! * the activation is that of the others: one kernel does the same to all its columns;
 //! * readers that found neighbours side by side still find them so in the columns of the whole.
 //!
@@ -22,7 +22,7 @@
 mod tests;
 
 use crate::{
-    core::{self, is_pointwise},
+    canonical::{self, is_pointwise},
     egraph::view_queries,
     error::Error,
     plan::lanes_are_contiguous,
@@ -69,7 +69,7 @@ struct Row {
     row: View,
 }
 
-/// The graph with parallel products merged, and a step for each merger; `graph` is in core form, and so is the result.
+/// The graph with parallel products merged, and a step for each merger; `graph` is in canonical form, and so is the result.
 pub(crate) fn merge(graph: &Graph, target: &Target) -> Result<(Graph, Vec<Step>), Error> {
     let finder = Finder::new(graph, target.lanes as usize);
     let groups = finder.groups();
@@ -78,7 +78,7 @@ pub(crate) fn merge(graph: &Graph, target: &Target) -> Result<(Graph, Vec<Step>)
     }
     let steps = groups.iter().map(|((x, _), group)| step(graph, *x, group)).collect::<Result<_, String>>();
     let merged = rebuild(graph, &groups).map_err(Error::broken)?;
-    Ok((core::sink(&merged)?, steps.map_err(Error::broken)?))
+    Ok((canonical::sink(&merged)?, steps.map_err(Error::broken)?))
 }
 
 /// Products to merge, by what they have in common: the left operand, and what follows.
@@ -113,7 +113,7 @@ impl<'a> Finder<'a> {
         groups
     }
 
-    /// The product with the row behind it, where its kernel would end there.
+    /// The product with the row after it, where its kernel would end there.
     fn member(&self, product: NodeId, weights: NodeId) -> Option<Member> {
         let ty = self.graph.ty(product);
         let here = View::identity(&ty.shape);
@@ -150,7 +150,7 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// A constant that is added behind a view of a product of that shape, where it is one row repeated.
+    /// A constant that is added after a view of a product of that shape, where it is one row repeated.
     fn row(&self, other: NodeId, view: &View, shape: &[usize]) -> Option<Row> {
         if !self.constant[other] {
             return None;

@@ -58,7 +58,7 @@ impl Steps {
 /// The whole graph after a stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Form {
-    /// The stage, for people.
+    /// The stage, for users.
     pub name: &'static str,
     /// The graph; inputs, weights and outputs are those of every other form.
     pub graph: Graph,

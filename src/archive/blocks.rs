@@ -1,7 +1,7 @@
 //! Blocks: the runs of bytes that tensors are parts of.
 //!
 //! ```text
-//!   safetensors   one block behind the header          zip   one block per entry, plain or deflated, with its CRC
+//!   safetensors   one block after the header          zip   one block per entry, plain or deflated, with its CRC
 //! ```
 //!
 //! The checksum of an entry is computed when a byte of it is read for the first time. A deflated entry is inflated as a
@@ -34,7 +34,7 @@ pub(crate) struct Block {
     pub length: u64,
     /// How that became what is there.
     pub packing: Packing,
-    /// What it is called, for people.
+    /// What it is called, for users.
     pub name: String,
     /// Its content, where that had to be decoded in another way.
     pub held: Option<Arc<Vec<u8>>>,

@@ -143,7 +143,7 @@ fn is_torch_tar(head: &[u8]) -> bool {
     name(0).is_some_and(is_known) || (head.get(156) == Some(&b'x') && name(1024).is_some_and(is_known))
 }
 
-/// A tar archive from before the magic word: the checksum of its first header, a name, and nothing behind.
+/// A tar archive from before the magic word: the checksum of its first header, a name, and nothing after.
 fn is_old_tar(head: &[u8]) -> bool {
     let Some(header) = head.get(..512) else { return false };
     let octal = |field: &[u8]| {
@@ -154,7 +154,7 @@ fn is_old_tar(head: &[u8]) -> bool {
     header[0] != 0 && octal(&header[148..156]) == Some(sum(0..148) + 8 * u64::from(b' ') + sum(156..512))
 }
 
-/// Up to sixteen bytes for people.
+/// Up to sixteen bytes for users.
 fn first_bytes(head: &[u8]) -> String {
     let head = &head[..head.len().min(16)];
     match std::str::from_utf8(head) {

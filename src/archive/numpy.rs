@@ -158,7 +158,7 @@ impl Array {
             _ => Err(bad()),
         }
     }
-    /// The type of elements, and whether they are big-endian; nothing where they are no numbers.
+    /// The type of elements, and whether they are big-endian; nothing where they are not numbers.
     fn element(&self) -> Option<(Dtype, bool)> {
         element(&self.descr)
     }
@@ -167,7 +167,7 @@ impl Array {
     }
 }
 
-/// The type that `<f4` and the like stand for, and whether it is big-endian; nothing where they are no numbers.
+/// The type that `<f4` and the like stand for, and whether it is big-endian; nothing where they are not numbers.
 pub(crate) fn element(descr: &str) -> Option<(Dtype, bool)> {
     let (order, code) = match descr.split_at_checked(1)? {
         (order @ ("<" | ">" | "|" | "="), code) => (order, code),
@@ -191,7 +191,7 @@ pub(crate) fn element(descr: &str) -> Option<(Dtype, bool)> {
     Some((dtype, order == ">"))
 }
 
-/// What an array of a type that is not read is, for people.
+/// What an array of a type that is not read is, for users.
 pub(crate) fn what(descr: &str) -> String {
     match descr.trim_start_matches(['<', '>', '|', '=']).chars().next() {
         Some('O') => "an array of objects, which is a pickle".into(),

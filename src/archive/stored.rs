@@ -75,7 +75,7 @@ impl Stored {
     }
 
     /// Passes the bytes of elements `range`, which exist, piece by piece in row-major order, little-endian. Where
-    /// elements are no whole bytes, `range` is everything.
+    /// elements are not whole bytes, `range` is everything.
     pub(super) fn read(
         &self,
         blocks: &Blocks,

@@ -53,7 +53,7 @@ pub(crate) struct Compile {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Emit {
-    /// An executable, the model behind a program that runs it
+    /// An executable, the model after a program that runs it
     Exe,
     /// A relocatable object, a C header and the packed weights
     Obj,

@@ -1,4 +1,4 @@
-//! The executable that `regard compile` wrote, with a model behind it.
+//! The executable that `regard compile` wrote, with a model after it.
 
 use super::{
     parse,

@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Show, out: &mut dyn Write) -> Result<()> {
     let target = args.target.known()?;
     let recipe = args.recipe.open(target)?;
     let (graph, _) = args.weights.opened(&args.model, &args.config)?;
-    // The table of buffers is for people, all other stages are languages.
+    // The table of buffers is for users, all other stages are languages.
     let width = if args.json.alone() { None } else { args.wide.width() };
     let text = match args.format {
         Format::Text => text(&graph, recipe, args.stage, width)?,

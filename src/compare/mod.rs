@@ -216,7 +216,7 @@ pub(crate) fn candidates<'a>(
 /// Schedules from files, with the chosen one in front where there is only one.
 ///
 /// # Errors
-/// Where a file is no schedule, or not one for this graph and target; the sentence names the inequality that
+/// Where a file is not a schedule, or not one for this graph and target; the sentence names the inequality that
 /// fails.
 pub fn files<'a>(graph: &Graph, recipe: Recipe<'a>, paths: &[&Path], trace: &mut Trace) -> Result<Comparison<'a>> {
     let target = recipe.target;
@@ -236,7 +236,7 @@ pub fn files<'a>(graph: &Graph, recipe: Recipe<'a>, paths: &[&Path], trace: &mut
 /// A schedule from a file.
 ///
 /// # Errors
-/// Where it cannot be read or is no schedule; the error draws the place.
+/// Where it cannot be read or is not a schedule; the error draws the place.
 pub(crate) fn read(path: &Path) -> Result<Schedule> {
     let text = files::read_text(path, MAX_TEXT)?;
     schedule::parse(&text)

@@ -4,7 +4,7 @@
 //!   GFLOP/s │      ╱‾‾‾‾‾‾‾‾ peak         each roof is a bandwidth times the operations per byte:
 //!           │    ╱ ╱                      what a level allows, and no kernel can be above all of its roofs
 //!           │  ╱ ╱    ○ estimate
-//!           └──────────────── FLOP per byte from beyond the first level
+//!           └──────────────── FLOP per byte from beyond L1
 //! ```
 //!
 //! Colours are classes that the page defines for light and dark.
@@ -99,7 +99,7 @@ pub(crate) fn roofline(lines: &[Line], target: &Target) -> String {
     let (middle, bottom) = (WIDTH / 2.0, HEIGHT - 8.0);
     let _ = writeln!(
         svg,
-        "<text x=\"{middle}\" y=\"{bottom}\" text-anchor=\"middle\">FLOP per byte from beyond the first-level cache</text>"
+        "<text x=\"{middle}\" y=\"{bottom}\" text-anchor=\"middle\">FLOP per byte from beyond the L1 cache</text>"
     );
     let _ = writeln!(
         svg,

@@ -28,7 +28,7 @@ use regard_ir::{
     target::Target,
 };
 use regard_passes::{
-    Form, Optimized, Step, core,
+    Form, Optimized, Step, canonical,
     egraph::{self, RegionReport},
     optimize, plan,
     replay::{self, Kind, Verdict},
@@ -49,7 +49,7 @@ pub(crate) struct Explanation {
 pub(crate) struct Link<'a> {
     /// The rule or stage.
     pub name: String,
-    /// Where it was used, for people.
+    /// Where it was used, for users.
     pub place: String,
     /// What was found.
     pub before: &'a Graph,
@@ -79,7 +79,7 @@ pub(crate) fn explain(graph: &Graph, recipe: &Recipe) -> Result<Explanation> {
     let optimized = optimize(graph, recipe.target, &recipe.rules)?;
     let plan = plan(&optimized.graph, recipe.target)?;
     let mut forms = optimized.forms.clone();
-    let steps = core::definitions_for_kernels(&optimized.graph)?;
+    let steps = canonical::definitions_for_kernels(&optimized.graph)?;
     forms.push(Form { name: "for kernels", graph: plan.graph, steps });
     Ok(Explanation { target: recipe.target.clone(), optimized, forms })
 }

@@ -123,7 +123,7 @@ impl Preparation {
     pub(super) fn placement(&self, image: (usize, usize), wanted: (usize, usize)) -> ((usize, usize), Window) {
         let frame = |side: usize| match (self.resize, self.crop) {
             (Some(Size::Short(short)), _) => short,
-            // Libraries round downwards; the small number is for parts that are no binary fractions.
+            // Libraries round downwards; the small number is for parts that are not binary fractions.
             (_, Some(Crop::Part(part))) => (side as f64 / part + 1e-6) as usize,
             _ => (side * 256 + 112) / 224,
         };

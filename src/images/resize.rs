@@ -9,13 +9,13 @@
 //! ```
 //!
 //! Rows first, then columns; weights are fixed-point numbers of 22 bits, and each pass rounds to 8 bits.
-//! Checkpoints were trained behind this arithmetic, so it is reproduced to the bit (from version 13, Pillow
+//! Checkpoints were trained after this arithmetic, so it is reproduced to the bit (from version 13, Pillow
 //! takes columns first where that is cheaper, which moves some bytes by one). Only the window that is
 //! wanted is computed, which also bounds the memory whatever the shape of the image.
 
 use super::Picture;
 
-/// Bits behind the point of a weight: 8 for a byte and 2 to spare remain of 32.
+/// Bits after the point of a weight: 8 for a byte and 2 to spare remain of 32.
 const POINT: u32 = 32 - 8 - 2;
 /// What lies between pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +159,7 @@ impl Sampling {
 }
 
 /// The picture resized to `size` (height, width) without antialias, rounded to 8 bits: what segmentation
-/// checkpoints were trained behind.
+/// checkpoints were trained after.
 pub(crate) fn bilinear(picture: &Picture, size: (usize, usize)) -> Picture {
     let across: Vec<Sampling> = (0..size.1).map(|x| Sampling::bilinear(x, picture.width, size.1)).collect();
     let mut rgb = Vec::with_capacity(size.0 * size.1 * 3);

@@ -261,7 +261,7 @@ mod tests {
         session.err().map_or_else(String::new, |error| error.to_string())
     }
 
-    /// Fields of graphs and targets are public: what people write into them decides what code reads and where.
+    /// Fields of graphs and targets are public: what users write into them decides what code reads and where.
     #[test]
     fn types_that_are_not_those_of_the_ops_are_no_code() {
         let text = "graph g {\n  %x = input : f32[8]\n  %y = exp %x\n  return %y\n}\n";

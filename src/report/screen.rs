@@ -32,7 +32,7 @@ pub(crate) fn width(wide: bool) -> Option<usize> {
 }
 
 /// Columns that a line of standard error may take: the terminal's, or those of the variable COLUMNS. `None`, no limit, in
-/// pipes and files, where people search for what an error names.
+/// pipes and files, where users search for what an error names.
 pub(crate) fn error_width() -> Option<usize> {
     of(io::stderr()).map(|columns| columns.max(LEAST))
 }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A constant that is a weight moved about, as nearly all are, never exists a second time: the part of the
-//! weight behind each panel is read, and its elements go where the kernel wants them. Only one worker
+//! weight after each panel is read, and its elements go where the kernel wants them. Only one worker
 //! evaluates arithmetic at a time, so that the peak stays a little above the constants themselves.
 
 mod stream;
@@ -106,7 +106,7 @@ fn slots<'a, K>(program: &Program<K>, mut bytes: &'a mut [u8]) -> Vec<(usize, Ve
 }
 
 /// The value of any node of the fold graph. Products of a row with a weight that is only moved about, the
-/// β of a layer norm times the product behind it, are streamed: the weight is never held as f64.
+/// β of a layer norm times the product after it, are streamed: the weight is never held as f64.
 fn evaluated(folds: &Graph, root: NodeId, weights: &dyn Weights) -> Result<Vec<f64>> {
     // Only what the constant needs is copied: a graph of n constants would be copied n times.
     let mut graph = Graph::new(folds.name.clone());

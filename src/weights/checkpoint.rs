@@ -1,6 +1,6 @@
 //! Weights from a file: safetensors, or what PyTorch or NumPy writes.
 //!
-//! A checkpoint may use the graph's own names or another library's, all of them behind a prefix. Both are decided once
+//! A checkpoint may use the graph's own names or another library's, all of them after a prefix. Both are decided once
 //! for the whole file ([`Mapping`]), because one library's name can be another tensor's name in the next.
 
 use super::{Fault, Faults, Weights, finite};

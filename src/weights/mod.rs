@@ -36,9 +36,9 @@ use std::{ffi::OsStr, fmt, ops::Range, path::Path};
 
 /// A source of weights.
 pub trait Weights: Send + Sync {
-    /// For people: a file or a formula.
+    /// For users: a file or a formula.
     fn describe(&self) -> String;
-    /// For people: whose names its tensors have, and what else was found out about it; after a [check](Self::check).
+    /// For users: whose names its tensors have, and what else was found out about it; after a [check](Self::check).
     fn details(&self) -> Option<String> {
         None
     }

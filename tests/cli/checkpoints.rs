@@ -146,7 +146,7 @@ fn hostile_and_broken_checkpoints_get_one_sentence() {
     regard(&["convert", &dir.arg("text.pt")]).fails(2);
 }
 
-/// [`LINEAR`] with the names that `lightning.ckpt` has behind its prefix.
+/// [`LINEAR`] with the names that `lightning.ckpt` has after its prefix.
 fn bare_linear() -> String {
     LINEAR.replace("%\"0.weight\"", "%weight").replace("%\"0.bias\"", "%bias")
 }

@@ -9,7 +9,7 @@ fn schedule(dir: &Dir) -> (String, String) {
     (block, text)
 }
 
-/// The text with the number behind the first ` word ` replaced.
+/// The text with the number after the first ` word ` replaced.
 fn replaced(text: &str, word: &str, size: &str) -> String {
     let (before, behind) = text.split_once(&format!(" {word} ")).expect("the word");
     let rest = behind.trim_start_matches(|c: char| c.is_ascii_digit());

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-/// The program that executables are written behind.
+/// The program that executables are written after.
 const RUNNER: &str = env!("CARGO_BIN_EXE_regard-runner");
 
 /// The classifier compiled; its executable, and the classes that it prints.
@@ -162,7 +162,7 @@ fn a_program_without_its_runner_puts_all_of_itself_into_executables() {
         compiled.contains("the executable carries all of regard") && more > 1_000_000
     };
     assert!(whole("alone"));
-    // A runner of another version, one that carries a model, and what is no runner at all.
+    // A runner of another version, one that carries a model, and what is not a runner at all.
     let runner = fs::read(RUNNER).unwrap();
     let mark = runner.chunks(64).position(|chunk| chunk.starts_with(b"\x91Regard\x03mark")).unwrap() * 64;
     let mut other = runner.clone();

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A block whose queries, keys and values are three linears, behind a layer norm.
+/// A block whose queries, keys and values are three linears, after a layer norm.
 const THREE: &str = "graph three {
   %x = input : f32[2, 9, 12]
   %gamma = weight : f32[12]

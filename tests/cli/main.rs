@@ -1,4 +1,4 @@
-//! The program as people use it: what it prints, what it writes, how it ends.
+//! The program as users use it: what it prints, what it writes, how it ends.
 
 mod bad_input;
 mod checkpoints;

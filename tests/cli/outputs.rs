@@ -269,7 +269,7 @@ fn help_that_cannot_be_printed_is_an_error() {
         let err = String::from_utf8(run.stderr).unwrap();
         assert_eq!(run.status.code(), Some(1), "{program} {args:?}: {err}");
         assert!(err.contains("cannot write standard output"), "{err}");
-        // A reader that went away wants no more, which is no error.
+        // A reader that went away wants no more, which is not an error.
         let closed = Command::new("bash")
             .args(["-c", "set -o pipefail; \"$0\" \"$@\" | true", program])
             .args(args)

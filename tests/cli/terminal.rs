@@ -1,4 +1,4 @@
-//! What people and programs read: lines that fit, names of modules, JSON, completions, the manual.
+//! What users and programs read: lines that fit, names of modules, JSON, completions, the manual.
 
 use super::*;
 use regard::report::screen::columns;

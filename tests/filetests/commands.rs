@@ -31,7 +31,7 @@ use regard_ir::{
     text,
 };
 use regard_passes::{
-    Plan, Rules, core, optimize,
+    Plan, Rules, canonical, optimize,
     plan::{self, Body, Group},
 };
 use regard_runtime::cpu;
@@ -76,7 +76,7 @@ pub(crate) fn run(line: &str, file: &TestFile) -> Result<String, String> {
         let all: Vec<String> = ALL.iter().map(|c| format!("`{}`", c.name())).collect();
         format!("there is no command `{name}`, expected {}", all.join(", "))
     })?;
-    let pairs = words.map(|word| word.split_once('=').ok_or_else(|| format!("`{word}` is no `option=value`")));
+    let pairs = words.map(|word| word.split_once('=').ok_or_else(|| format!("`{word}` is not an `option=value`")));
     let pairs = pairs.collect::<Result<BTreeMap<&str, &str>, String>>()?;
     match pairs.keys().find(|key| !command.options().contains(key)) {
         Some(key) => Err(format!("{name} has no option `{key}`, expected {:?}", command.options())),
@@ -178,7 +178,7 @@ impl Command for Eval {
     }
     fn run(&self, file: &TestFile, _: &Options) -> Result<String, String> {
         let graph = file.graph()?;
-        let defined = core::inline(&graph, &|_| false, &|_| false).map_err(|e| e.to_string())?;
+        let defined = canonical::inline(&graph, &|_| false, &|_| false).map_err(|e| e.to_string())?;
         same_value("definition", &sound(defined)?, &graph)?;
         let mut out = format!("{} flops\n", graph.flops());
         for (&id, tensor) in graph.outputs.iter().zip(values(&graph, &graph)?) {
@@ -197,8 +197,8 @@ impl Command for Core {
     }
     fn run(&self, file: &TestFile, _: &Options) -> Result<String, String> {
         let graph = file.graph()?;
-        let form = sound(core::for_kernels(&graph).map_err(|e| e.to_string())?)?;
-        same_value("core form", &form, &graph)?;
+        let form = sound(canonical::for_kernels(&graph).map_err(|e| e.to_string())?)?;
+        same_value("canonical form", &form, &graph)?;
         Ok(form.to_string())
     }
 }
@@ -220,7 +220,7 @@ impl Command for Optimize {
 }
 
 /// Attention found: groups of the plan that compute q·kᵀ, the softmax over keys and the product with the values.
-/// Nodes that are attention but not computed at once are listed behind, so that a file shows what it has instead.
+/// Nodes that are attention but not computed at once are listed after, so that a file shows what it has instead.
 struct Raise;
 impl Command for Raise {
     fn name(&self) -> &'static str {

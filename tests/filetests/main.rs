@@ -35,7 +35,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     paths.into_iter().flat_map(inside).collect()
 }
 
-/// Runs the commands of one file; `Err` is for people.
+/// Runs the commands of one file; `Err` is for users.
 fn run(path: &Path, root: &Path, bless: bool) -> Result<(), String> {
     let name = path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/");
     let text = fs::read_to_string(path).map_err(|e| format!("{name}: {e}"))?;

@@ -221,7 +221,7 @@ fn indices_of_no_row_read_the_nearest() {
             );
         }
     }
-    // Gathered ahead of a product, of a reduction and behind a view.
+    // Gathered ahead of a product, of a reduction and after a view.
     check_indices(
         "%t = input : f32[6, 5, 16]\n%w = weight : f32[16, 9]\n%i = input : i32[11]\n%g = gather %t, %i\n\
          %y = matmul %g, %w\n%m = reduce %g { op = max, axis = -1 }\n%r = transpose %g { order = [-2, -1] }\nreturn %y, %m, %r",

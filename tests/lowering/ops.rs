@@ -94,7 +94,7 @@ fn conversions() {
     }
 }
 
-/// What does not fit an integer becomes the nearest that does, and what is no number becomes zero.
+/// What does not fit an integer becomes the nearest that does, and what is not a number becomes zero.
 #[test]
 fn conversions_saturate() {
     let graph = parse("%x = input : f32[9]\n%y = cast %x { to = i32 }\nreturn %y");

@@ -90,7 +90,7 @@ fn reductions_on_either_side_of_a_product() {
     ));
 }
 
-/// Columns by head: the epilogue's bias is the same for 16 columns, and columns of a partial tile lie behind it.
+/// Columns by head: the epilogue's bias is the same for 16 columns, and columns of a partial tile lie after it.
 #[test]
 fn epilogues_that_cut_columns_into_digits() {
     for heads in [3, 5] {

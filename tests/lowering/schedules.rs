@@ -56,7 +56,7 @@ fn blocks() -> Vec<Graph> {
             "%x = input : f32[20, 36]\n%t = transpose %x { order = [-1, -2] }\n%r = roll %t { axis = 0, shift = 5 }\n\
              %m = reduce %r { op = max, axis = 0 }\n%y = sub %r, %m\n%z = reshape %y { shape = [6, 120] }\nreturn %z, %r",
         ),
-        // Rows of pair sums are normalised where the product packs them, and added behind it.
+        // Rows of pair sums are normalised where the product packs them, and added after it.
         parse(
             "%x = input : f32[2, 65, 3, 10]\n%w = weight : f32[10, 50]\n%v = weight : f32[50, 10]\n%g = weight : f32[10]\n\
              %s = reduce %x { op = sum, axis = -2 }\n%l = layer_norm %s, %g, %g { eps = 1e-5 }\n%p = matmul %l, %w\n\

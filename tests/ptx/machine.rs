@@ -142,7 +142,7 @@ impl Block<'_> {
                 "scratch" | "dynamic_shared" => [0; 32],
                 table => [self.table_number(table)? << PLACE; 32],
             },
-            Arg::At(..) => return Err("an address is no operand here".into()),
+            Arg::At(..) => return Err("an address is not an operand here".into()),
         })
     }
     fn table_number(&self, name: &str) -> Outcome<u64> {

@@ -27,7 +27,7 @@ pub(crate) fn touches_stack(instruction: &Instruction) -> bool {
     instruction.op_kinds().any(|kind| kind == OpKind::Memory) && instruction.memory_base() == Register::RSP
 }
 
-/// Instructions up to the last return, behind which only constants lie.
+/// Instructions up to the last return, after which only constants lie.
 fn decode(code: &[u8]) -> Vec<Instruction> {
     let mut all: Vec<Instruction> = Decoder::new(64, code, DecoderOptions::NONE).into_iter().collect();
     let end = all.iter().position(|i| i.mnemonic() == Mnemonic::Ret).map_or(all.len(), |at| at + 1);

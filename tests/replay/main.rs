@@ -117,7 +117,7 @@ fn rows(model: &'static str, target: &'static Target) -> Vec<Row> {
 /// Products of at most so many steps have no loop: they are unrolled.
 const UNROLLED: usize = 4;
 
-/// The k of a product called `product_MxKxN`, with what may stand before and behind.
+/// The k of a product called `product_MxKxN`, with what may stand before and after.
 fn steps(name: &str) -> usize {
     let sizes: Vec<&str> = name.split(['_', 'x']).collect();
     let numbers: Vec<usize> = sizes.iter().filter_map(|size| size.parse().ok()).collect();

@@ -41,7 +41,7 @@ pub(crate) fn code(line: &str) -> &str {
     line.split("//").next().unwrap_or_default()
 }
 
-/// Whether `text` has `word`, with no letter, digit or underscore before or behind it, nor a dot before it: names in
+/// Whether `text` has `word`, with no letter, digit or underscore before or after it, nor a dot before it: names in
 /// dots are those of checkpoints.
 pub(crate) fn has(text: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';

@@ -171,7 +171,7 @@ fn two(op: BinaryOp, [a, b]: [f64; 2], [e, f]: [f64; 2]) -> f64 {
         BinaryOp::Div if b.abs() > f => (e + (a / b).abs() * f) / (b.abs() - f) + UNIT * (a / b).abs(),
         BinaryOp::Div => f64::INFINITY,
         BinaryOp::Min | BinaryOp::Max => e.max(f),
-        // What is no number cannot be compared: nothing is known of what the answer selects.
+        // What is not a number cannot be compared: nothing is known of what the answer selects.
         BinaryOp::Lt | BinaryOp::Le | BinaryOp::Eq if a.is_nan() || b.is_nan() => f64::INFINITY,
         BinaryOp::Lt | BinaryOp::Le | BinaryOp::Eq => doubtful((a - b).abs() <= e + f),
         BinaryOp::And | BinaryOp::Or => {

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Sugar has no op of its own: a linear layer is a transposed weight, a product and a sum, and the passes
-//! see exactly that. What people write as text goes through [`Graph::push`], whose errors are values; code
+//! see exactly that. What users write as text goes through [`Graph::push`], whose errors are values; code
 //! that builds graphs knows its shapes, so here a shape error is a broken invariant and panics with the op
 //! and its sentence.
 
@@ -94,7 +94,7 @@ impl Builder {
     pub fn new(name: impl Into<String>) -> Self {
         Self { graph: Graph::new(name), refusing: false }
     }
-    /// The same for graphs that depend on what people ask for: an op that does not fit ends the construction, and
+    /// The same for graphs that depend on what users ask for: an op that does not fit ends the construction, and
     /// [`attempt`] around it returns the sentence.
     pub fn refusing(name: impl Into<String>) -> Self {
         Self { graph: Graph::new(name), refusing: true }
@@ -201,7 +201,7 @@ impl Builder {
     pub fn slice(&mut self, x: NodeId, axis: i64, range: Range<usize>) -> NodeId {
         self.push(Slice { axis, start: range.start, stop: range.end, step: 1 }, &[x])
     }
-    /// `low` elements of `value` before and `high` behind, on `axis`.
+    /// `low` elements of `value` before and `high` after, on `axis`.
     pub fn pad(&mut self, x: NodeId, axis: i64, low: usize, high: usize, value: f64) -> NodeId {
         self.push(Pad { axis, low, high, value: value.into() }, &[x])
     }
@@ -209,7 +209,7 @@ impl Builder {
     pub fn roll(&mut self, x: NodeId, axis: i64, shift: i64) -> NodeId {
         self.push(Roll { axis, shift }, &[x])
     }
-    /// One behind the other on `axis`.
+    /// One after the other on `axis`.
     pub fn concat(&mut self, parts: &[NodeId], axis: i64) -> NodeId {
         self.push(Concat { axis }, parts)
     }
@@ -276,7 +276,7 @@ impl Builder {
         let term = self.constant(term, self.ty(x).dtype);
         self.add(x, term)
     }
-    /// Cuts `axis` into equal parts. Panics where the extent is no multiple of `parts`.
+    /// Cuts `axis` into equal parts. Panics where the extent is not a multiple of `parts`.
     pub fn split(&mut self, x: NodeId, axis: i64, parts: usize) -> Vec<NodeId> {
         let ty = self.ty(x);
         let extent = ty.axis(axis).map(|a| ty.shape[a]).unwrap_or_else(|message| panic!("split: {message}"));

@@ -245,7 +245,7 @@ fn errors_name_the_node() {
     let y = b.gather(table, index);
     let graph = b.finish(&[y]);
     let error = eval(&graph, &mut |_, node| Ok(Tensor::from_fn(node.ty.clone(), |i| 4.0 * i as f64)));
-    let error = error.expect_err("4 is no row of the table");
+    let error = error.expect_err("4 is not a row of the table");
     assert_eq!(error.node, y);
     assert_eq!(error.to_string(), "%2 = gather %table, %index : f32[2, 2]: gather has index 4, expected 0 to 2");
     let error = eval(&graph, &mut |_, _| Ok(counting(&TensorType::f32([3]))));

@@ -88,7 +88,7 @@ pub enum Space {
 /// A buffer declaration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Buffer {
-    /// For people; unique within the kernel.
+    /// For users; unique within the kernel.
     pub name: String,
     /// Element type in memory.
     pub dtype: DType,

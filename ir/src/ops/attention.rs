@@ -7,7 +7,7 @@
 //!
 //! Scale, bias, masks and relative terms are ordinary pointwise nodes between the two, so no optional
 //! operand multiplies the rules and one `scores` node serves several softmaxes. `attention` is the
-//! composite people write; a fully masked row gives zeros, never NaN.
+//! composite users write; a fully masked row gives zeros, never NaN.
 
 use super::{
     OpDef,

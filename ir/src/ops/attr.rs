@@ -57,7 +57,7 @@ fn is_identifier(word: &str) -> bool {
 }
 
 /// Hands an op its attributes by name and remembers which were taken, so that surplus ones are reported.
-/// Leaf ops also take the type written behind the colon.
+/// Leaf ops also take the type written after the colon.
 #[derive(Clone, Debug, Default)]
 pub struct AttrReader {
     attrs: Vec<(String, Attr)>,
@@ -119,7 +119,7 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A view.
     View,
-    /// The type written behind the colon, not between braces.
+    /// The type written after the colon, not between braces.
     Type,
 }
 
@@ -206,9 +206,10 @@ impl Attribute for TensorType {
     }
 }
 
-/// The sentence about a word that is none of `names`.
+/// The sentence about a word that is not one of `names`.
 pub(super) fn unknown_word(word: &str, what: &str, names: &[&str]) -> String {
     let (last, rest) = names.split_last().expect("an enum has members");
     let names = if rest.is_empty() { last.to_string() } else { format!("{} or {last}", rest.join(", ")) };
-    format!("`{word}` is no {what}, expected {names}")
+    let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("`{word}` is not {article} {what}, expected {names}")
 }

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The four vectors are constant in a trained network. The definition keeps scale and shift apart from x, so that
-//! they are folded once and the optimiser can move them into the product before or behind.
+//! they are folded once and the optimiser can move them into the product before or after.
 
 use super::{Attr, OpDef, shape::common_float};
 use crate::types::{Real, TensorType};

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   op! {
-//!       /// `mix_up %a, %b { axis = -1 }`.              what people write
+//!       /// `mix_up %a, %b { axis = -1 }`.              what users write
 //!       pub struct MixUp = "mix_up"(a: float[.., c], b: float[c]; bias) {
 //!                                                       name, operands; those after `;` may be left out
 //!           /// Axis, −1 for the last.
@@ -138,7 +138,7 @@ macro_rules! op {
                 Vec::new()
             }
             fn read(name: &str, _: &mut $crate::ops::attr::AttrReader) -> Result<Self, String> {
-                let op = <$member>::from_name(name).ok_or_else(|| format!("`{name}` is no {}", stringify!($family)))?;
+                let op = <$member>::from_name(name).ok_or_else(|| format!("`{name}` is not a {}", stringify!($family)))?;
                 Ok(Self { op })
             }
         }

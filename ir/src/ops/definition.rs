@@ -71,7 +71,7 @@ pub(super) fn value(op: &Op, operands: &[&Tensor]) -> Result<Tensor, String> {
     let graph = op.defined(&types).unwrap_or_else(|| Err(unfit(op, &types)))?;
     let inputs = graph.inputs();
     let given = |id| inputs.iter().position(|&input| input == id).map(|at| operands[at].clone());
-    let mut leaf = |id, _: &_| given(id).ok_or_else(|| EvalError::new(&graph, id, "is no operand"));
+    let mut leaf = |id, _: &_| given(id).ok_or_else(|| EvalError::new(&graph, id, "is not an operand"));
     let mut values = eval(&graph, &mut leaf).map_err(|error| error.message)?;
     values.pop().ok_or_else(|| format!("{} has no result", op.name()))
 }

@@ -57,7 +57,7 @@ op! {
         pub axis: i64,
         /// Elements put before.
         pub low: usize,
-        /// Elements put behind.
+        /// Elements put after.
         pub high: usize,
         /// What they are.
         pub value: Real,
@@ -75,7 +75,7 @@ op! {
 }
 
 op! {
-    /// `concat %x, %y { axis = -1 }`: one behind the other; two or more operands.
+    /// `concat %x, %y { axis = -1 }`: one after the other; two or more operands.
     pub struct Concat = "concat"(x, y; ..) {
         /// Axis, −1 for the last.
         pub axis: i64,
@@ -111,7 +111,7 @@ impl Transpose {
     /// For each result axis, the operand's axis, both counted from 0.
     pub fn axes(&self, rank: usize) -> Result<Vec<usize>, String> {
         let n = self.order.len();
-        let wrong = || format!("order {} is no permutation of -1 to -{n}", Attr::Ints(self.order.clone()));
+        let wrong = || format!("order {} is not a permutation of -1 to -{n}", Attr::Ints(self.order.clone()));
         if n > rank {
             return Err(format!("order {} has {n} axes, the operand has {rank}", Attr::Ints(self.order.clone())));
         }

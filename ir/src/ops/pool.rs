@@ -1,7 +1,7 @@
 //! Pooling of maps `[B, C, H, W]`, as PyTorch's `max_pool2d`, `avg_pool2d` and `adaptive_avg_pool2d`.
 //!
 //! ```text
-//!   max_pool            greatest of each patch; what lies outside the map is no candidate
+//!   max_pool            greatest of each patch; what lies outside the map is not a candidate
 //!   avg_pool            mean of each patch; zeros outside count, or the mean is of what lies inside
 //!   adaptive_avg_pool   n bins of a length L: bin i is ⌊i·L/n⌋ … ⌈(i+1)·L/n⌉ − 1; bins may overlap
 //!

@@ -110,5 +110,5 @@ pub(crate) fn representable(value: f64, dtype: DType) -> Result<(), String> {
         DType::I32 => value == f64::from(value as i32),
         DType::Bool => value == 0.0 || value == 1.0,
     };
-    if ok { Ok(()) } else { Err(format!("{value:?} is no value of type {dtype}")) }
+    if ok { Ok(()) } else { Err(format!("{value:?} is not a value of type {dtype}")) }
 }

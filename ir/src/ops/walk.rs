@@ -80,7 +80,7 @@ pub(crate) fn collect(source: &[f64], first: usize, shape: &[usize], strides: &[
     out
 }
 
-/// Extents before, of and behind an axis: the loop nest `outer × extent × inner`.
+/// Extents before, of and after an axis: the loop nest `outer × extent × inner`.
 pub(crate) fn around(shape: &[usize], axis: usize) -> (usize, usize, usize) {
     (shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product())
 }

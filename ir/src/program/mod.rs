@@ -51,7 +51,7 @@ pub enum Place {
 /// A buffer: dense, row-major unless the kernels that use it agreed otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BufferDecl {
-    /// For people.
+    /// For users.
     pub name: String,
     /// Element type.
     pub dtype: DType,

@@ -45,7 +45,8 @@ pub(crate) fn graph(lexer: &mut Lexer) -> Result<Graph> {
 pub(crate) fn tensor_type(lexer: &mut Lexer) -> Result<TensorType> {
     let (name, span) = lexer.ident("a type such as `f32[2, 49, 32]`")?;
     let dtype = DType::from_name(name).ok_or_else(|| {
-        SourceError::new(span.clone(), format!("`{name}` is no element type")).expecting("f32, bf16, f16, i32 or bool")
+        SourceError::new(span.clone(), format!("`{name}` is not an element type"))
+            .expecting("f32, bf16, f16, i32 or bool")
     })?;
     let shape = lexer.list("[", "]", |l| {
         let span = l.span();
@@ -80,7 +81,7 @@ pub(crate) fn real_in_f32(lexer: &mut Lexer, what: &str) -> Result<f64> {
     lexer.real(what)
 }
 
-/// What stands behind `%`.
+/// What stands after `%`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Name {
     Number(u32),

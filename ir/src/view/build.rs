@@ -63,7 +63,7 @@ impl View {
         with_coord(shape, shape, axis, Real::new(0.0), Coord { extent, offset, cyclic: true, ..unit(axis, extent) })
     }
 
-    /// `low` elements of `fill` before and `high` behind `axis`.
+    /// `low` elements of `fill` before and `high` after `axis`.
     pub fn pad(shape: &[usize], axis: usize, low: usize, high: usize, fill: Real) -> View {
         let extent = shape[axis];
         let mut to = shape.to_vec();

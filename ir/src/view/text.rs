@@ -5,9 +5,9 @@
 //!   [6, 4] of 16: (-1 + i0) in 4 * 4 + i1 else -inf
 //! ```
 //!
-//! Result shape, source elements, then the coordinates: `mod` is cyclic, `in` bounded, the factor behind it
+//! Result shape, source elements, then the coordinates: `mod` is cyclic, `in` bounded, the factor after it
 //! the stride; `7*i0/8%8` is 7·(⌊i0/8⌋ mod 8), and without `%` the digit reaches to the end of its axis. What
-//! stands behind `else` is the fill. Reading normalises, so text need not be in normal form, and rejects maps that
+//! stands after `else` is the fill. Reading normalises, so text need not be in normal form, and rejects maps that
 //! could leave the source.
 
 use super::{Coord, Digit, View, normal::Draft};

@@ -11,7 +11,7 @@
 //!
 //! Transformers counts the layers of a stage with the downsampling at its end: blocks 0 to 5, 6 to 13, 14 to 21.
 
-/// First block of each stage that is no downsampling, as timm counts.
+/// First block of each stage that is not a downsampling, as timm counts.
 const TIMM: [usize; 3] = [0, 6, 14];
 
 /// A tensor's module, and its leaf with whether that is a linear layer or a norm.
@@ -45,7 +45,7 @@ fn timm_block(i: usize) -> String {
     }
 }
 
-/// What timm calls a tensor of LeViT; `None` where the name is none of LeViT's.
+/// What timm calls a tensor of LeViT; `None` where the name is not one of LeViT's.
 pub(crate) fn timm(name: &str) -> Option<String> {
     let (module, leaf) = parts(name)?;
     let leaf = match leaf {
@@ -73,7 +73,7 @@ pub(crate) fn timm(name: &str) -> Option<String> {
     Some(format!("{}{inner}{leaf}", timm_block(block.parse().ok()?)))
 }
 
-/// What transformers calls a tensor of LeViT; `None` where the name is none of LeViT's.
+/// What transformers calls a tensor of LeViT; `None` where the name is not one of LeViT's.
 pub(crate) fn transformers(name: &str) -> Option<String> {
     let (module, leaf) = parts(name)?;
     let leaf = |linear: &str| match leaf {

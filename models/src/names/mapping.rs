@@ -78,7 +78,7 @@ impl Mapping {
         origin
     }
 
-    /// The tensors of a checkpoint that are behind the prefix, without it, and those that are there without it.
+    /// The tensors of a checkpoint that are after the prefix, without it, and those that are there without it.
     pub fn stripped(&self, stored: &Shapes) -> Shapes {
         let rest = |name: &str| name.strip_prefix(&self.prefix).unwrap_or(name).to_owned();
         let mut all: Shapes = stored.iter().map(|(name, shape)| (rest(name), shape.clone())).collect();

@@ -63,7 +63,7 @@ impl Style {
     pub const ALL: [Style; 6] =
         [Style::Authors, Style::Timm, Style::Torchvision, Style::Transformers, Style::Transformers5, Style::OpenMmlab];
 
-    /// For people; nothing for the authors' names.
+    /// For users; nothing for the authors' names.
     pub fn library(self) -> Option<&'static str> {
         match self {
             Style::Authors => None,

@@ -20,7 +20,7 @@ fn is_stem(name: &str) -> bool {
     name.starts_with("conv1.") || name.starts_with("bn1.")
 }
 
-/// What transformers calls a tensor of ResNet; `None` where the name is none of ResNet's.
+/// What transformers calls a tensor of ResNet; `None` where the name is not one of ResNet's.
 pub(crate) fn transformers(name: &str) -> Option<String> {
     if let Some(leaf) = name.strip_prefix("fc.") {
         return Some(format!("classifier.1.{leaf}"));
@@ -41,7 +41,7 @@ pub(crate) fn transformers(name: &str) -> Option<String> {
     Some(format!("{at}.layer.{}.{}.{leaf}", number.checked_sub(1)?, kind(part)))
 }
 
-/// What OpenMMLab calls a tensor of ResNet; `None` where the name is none of ResNet's.
+/// What OpenMMLab calls a tensor of ResNet; `None` where the name is not one of ResNet's.
 pub(crate) fn open_mmlab(name: &str) -> Option<String> {
     match name.strip_prefix("fc.") {
         Some(leaf) => Some(format!("head.fc.{leaf}")),

@@ -82,7 +82,7 @@ impl Rules {
             _ => Rules::Authors,
         })
     }
-    /// For people.
+    /// For users.
     fn library(self) -> &'static str {
         match self {
             Rules::Authors | Rules::Dense => "the authors' code",

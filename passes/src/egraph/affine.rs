@@ -230,7 +230,7 @@ fn step(graph: &Graph, links: &IdVec<NodeId, Option<Link>>, end: NodeId, length:
 mod tests {
     use super::*;
     use crate::{
-        core,
+        canonical,
         replay::{Verdict, replay},
     };
     use proptest::prelude::*;
@@ -244,7 +244,7 @@ mod tests {
 
     fn folded(text: &str) -> (Graph, Folded) {
         let graph: Graph = text.parse().unwrap_or_else(|e| panic!("{e:?}"));
-        let graph = core::for_rules(&graph).expect("it has a core form");
+        let graph = canonical::for_rules(&graph).expect("it has a canonical form");
         let folded = fold(&graph).expect("it folds");
         (graph, folded)
     }
@@ -312,7 +312,7 @@ mod tests {
                 }
             }
             outputs.push(node);
-            let graph = core::for_rules(&b.finish(&outputs)).expect("it has a core form");
+            let graph = canonical::for_rules(&b.finish(&outputs)).expect("it has a canonical form");
             let folded = fold(&graph).expect("it folds");
             prop_assert!(computed(&folded.graph) <= computed(&graph));
             let holds = |before: &Graph, after: &Graph| {

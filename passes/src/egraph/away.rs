@@ -39,7 +39,7 @@ impl Away {
     pub(crate) fn and(self, number: f64) -> Option<Away> {
         let parts = (number.abs().log2().abs() * PARTS).ceil();
         let sum = f64::from(self.0) + parts;
-        // A NaN is no size either.
+        // A NaN is not a size either.
         (sum <= f64::from(Away::MOST.0)).then_some(Away(sum as u16))
     }
 }

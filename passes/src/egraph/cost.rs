@@ -18,7 +18,7 @@ use super::{
     view_queries,
 };
 use crate::{
-    core::is_pointwise,
+    canonical::is_pointwise,
     memory::{self, is_half},
 };
 use egg::{Id, Language};
@@ -61,7 +61,7 @@ impl<'a> Prices<'a> {
     }
 
     /// The price of a term of a class. A view of a class that can be computed from scores in its own shape keeps them
-    /// from their attend, which computes scores only where it reads them as they are; so does a product behind an attend
+    /// from their attend, which computes scores only where it reads them as they are; so does a product after an attend
     /// over queries.
     pub(crate) fn of(&self, term: &Term, class: Id) -> Price {
         let widened = |c: Id| {

@@ -1,13 +1,13 @@
 //! The optimiser: which ops compute what was asked for.
 //!
 //! ```text
-//!   graph ─regions─e-graph─▶ dense heads ─core form─▶ regions ─e-graph─▶ cheapest terms ─core form─▶ graph
+//!   graph ─regions─e-graph─▶ dense heads ─canonical form─▶ regions ─e-graph─▶ cheapest terms ─canonical form─▶ graph
 //! ```
 //!
 //! Each region is put into an e-graph, where a term and everything that rules say it equals live side by side;
 //! rules run until nothing is new or a limit is reached, and then the cheapest program is read out. No clock is
 //! asked: limits count terms, matches and rounds, so the same graph gives the same result everywhere. Equal regions
-//! are solved once. Convolutions meet resized and concatenated maps before core form, which would make products of them.
+//! are solved once. Convolutions meet resized and concatenated maps before canonical form, which would make products of them.
 //!
 //! Read in this order: `term` (the language), `rules` (the equations), `region`, `cost`, `extract`, `explain`, `trial`.
 
@@ -34,7 +34,7 @@ pub use cost::cost_of;
 pub use options::{Rules, row_names, rule_names};
 
 use crate::{
-    core,
+    canonical,
     error::Error,
     merge,
     step::{Form, Moved, Steps, both},
@@ -64,7 +64,7 @@ pub const RULES_APPLIED: &str = "rules applied";
 /// A better graph, and why.
 #[derive(Clone, Debug)]
 pub struct Optimized {
-    /// The graph, in core form.
+    /// The graph, in canonical form.
     pub graph: Graph,
     /// What was done, one entry per kind of region, in the order of the graph.
     pub regions: Vec<RegionReport>,
@@ -77,7 +77,7 @@ pub struct Optimized {
 /// What happened in one region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegionReport {
-    /// The node that the region computes: its label, or its number in core form.
+    /// The node that the region computes: its label, or its number in canonical form.
     pub root: String,
     /// How many equal regions took the same result, this one included.
     pub copies: usize,
@@ -153,10 +153,10 @@ pub fn optimize(graph: &Graph, target: &Target, rules: &Rules) -> Result<Optimiz
             (heads, both(&dense.moved, &kept))
         }
     };
-    let keep = |id: NodeId| core::has_rules(&heads.nodes[id].op);
-    let (flat, to_flat) = core::inline_traced(&heads, &keep, &core::has_rules)?;
-    let definitions = core::definitions(&heads, &keep, &core::has_rules)?;
-    let (sunk, to_sunk) = core::sink_traced(&flat)?;
+    let keep = |id: NodeId| canonical::has_rules(&heads.nodes[id].op);
+    let (flat, to_flat) = canonical::inline_traced(&heads, &keep, &canonical::has_rules)?;
+    let definitions = canonical::definitions(&heads, &keep, &canonical::has_rules)?;
+    let (sunk, to_sunk) = canonical::sink_traced(&flat)?;
     let folded = numbers::fold(&sunk)?;
     let weighed = affine::fold(&folded.graph)?;
     let to_folded = both(&both(&both(&to_heads, &to_flat), &to_sunk), &folded.moved);
@@ -164,7 +164,7 @@ pub fn optimize(graph: &Graph, target: &Target, rules: &Rules) -> Result<Optimiz
     let core = weighed.graph;
     let Improved { graph: rebuilt, reports, homes: home, .. } =
         optimise_regions(&core, &region::regions(&core), target, rules)?;
-    let mut best = core::sink(&rebuilt)?;
+    let mut best = canonical::sink(&rebuilt)?;
     name_outputs(&core, &mut best);
     let form = |name, graph: &Graph, steps| Form { name, graph: graph.clone(), steps };
     let mut forms = vec![form("written", graph, Vec::new())];

@@ -4,7 +4,7 @@
 //! numbers too; their own interpreter says which.
 
 use crate::{
-    core::is_pointwise,
+    canonical::is_pointwise,
     error::Error,
     step::{Moved, Step, Steps},
 };
@@ -100,7 +100,7 @@ mod tests {
         let scale = b.recip(root);
         let wide = b.expand(scale, &[2, 3]);
         let y = b.mul(x, wide);
-        let graph = crate::core::for_rules(&b.finish(&[y])).expect("core form");
+        let graph = crate::canonical::for_rules(&b.finish(&[y])).expect("canonical form");
         let folded = fold(&graph).expect("numbers fold").graph;
         let values: Vec<f64> = folded
             .nodes

@@ -13,10 +13,10 @@
 //! in several regions is a root of its own, unless it is a number or a view, which cost nothing and are in all of
 //! them. Computed constants are leaves; their definitions are not part of the region.
 //!
-//! Before core form a region is a convolution with the concat and resize nodes that it reads.
+//! Before canonical form a region is a convolution with the concat and resize nodes that it reads.
 
 use super::term::{Leaf, Term, encode};
-use crate::core::is_pointwise;
+use crate::canonical::is_pointwise;
 use egg::{Id, RecExpr};
 use regard_ir::{
     graph::{Graph, NodeId},
@@ -52,7 +52,7 @@ pub(crate) struct RegionTerm {
     pub terms: Vec<Id>,
 }
 
-/// The regions of a graph in core form, each after those that it reads.
+/// The regions of a graph in canonical form, each after those that it reads.
 pub(crate) fn regions(graph: &Graph) -> Vec<Region> {
     let constant = graph.constants();
     let homes = homes(graph, &constant);

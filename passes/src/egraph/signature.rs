@@ -127,7 +127,7 @@ fn item(text: &str) -> (String, Kind) {
             let (from, to) = body.split_once("->").expect("a map has two shapes");
             Kind::Map(dims(from), dims(to))
         }
-        _ => panic!("`{head}` is no kind of variable"),
+        _ => panic!("`{head}` is not a kind of variable"),
     };
     (name[0].to_string(), kind)
 }
@@ -138,7 +138,7 @@ fn dims(text: &str) -> Dims {
         [c, '\''] if c.is_ascii_uppercase() => Dim::Like(c),
         [c] if c.is_ascii_lowercase() => Dim::One(c),
         [a, '*', b] => Dim::Product(a, b),
-        _ => Dim::Fixed(word.parse().unwrap_or_else(|_| panic!("`{word}` is no dimension"))),
+        _ => Dim::Fixed(word.parse().unwrap_or_else(|_| panic!("`{word}` is not a dimension"))),
     };
     text.split_whitespace().map(dim).collect()
 }

@@ -231,7 +231,7 @@ impl egg::Analysis<Term> for Facts {
         false
     }
 
-    /// No term's fact follows from how far its operands are from written values: that is no change to tell.
+    /// No term's fact follows from how far its operands are from written values: that is not a change to tell.
     fn merge(&mut self, a: &mut Fact, b: Fact) -> DidMerge {
         match (a, b) {
             (Fact::Tensor { ty, constant, away }, Fact::Tensor { ty: other, constant: c, away: nearer }) => {
@@ -277,7 +277,7 @@ pub(crate) fn decode(
             Term::Op(..) => {
                 let (op, operands) = op_of(term, |id| &facts[usize::from(id)]).expect("this is an op")?;
                 let operands: Option<Vec<NodeId>> = operands.iter().map(|&o| nodes[usize::from(o)]).collect();
-                let node = out.push(op, &operands.ok_or("an operand is no tensor")?)?;
+                let node = out.push(op, &operands.ok_or("an operand is not a tensor")?)?;
                 (tensor(out, node), Some(node))
             }
         };

@@ -68,7 +68,7 @@ pub(crate) fn repeats_along(map: &View, axis: usize) -> bool {
     digits(map).all(|digit| digit.axis != axis)
 }
 
-/// The view without what lies behind the first index of `axis`.
+/// The view without what lies after the first index of `axis`.
 pub(crate) fn first_along(map: &View, axis: usize) -> Option<View> {
     map.shape.get(axis)?;
     map.then(&View::slice(&map.shape, axis, 0, 1, 1))

@@ -1,7 +1,7 @@
 //! Merged products against the products they came from.
 
 use super::{RULE, merge};
-use crate::{core, plan, step::Step};
+use crate::{canonical, plan, step::Step};
 use proptest::prelude::*;
 use regard_ir::{
     graph::{Builder, Graph, NodeId, Tensor, eval},
@@ -40,9 +40,9 @@ fn assert_alike(left: &Graph, right: &Graph) {
     }
 }
 
-/// The graph in core form, merged; values are held against each other, of the whole and of each step.
+/// The graph in canonical form, merged; values are held against each other, of the whole and of each step.
 fn merged(graph: &Graph) -> (Graph, Graph, Vec<Step>) {
-    let before = core::for_rules(graph).expect("core form");
+    let before = canonical::for_rules(graph).expect("canonical form");
     let (after, steps) = merge(&before, target()).expect("merging never fails");
     assert_alike(graph, &after);
     for step in &steps {
@@ -166,7 +166,7 @@ fn products_with_the_same_activation_are_merged_with_it() {
         let w = b.weight(format!("w{i}"), TensorType::f32([6, 5]));
         let bias = b.weight(format!("b{i}"), TensorType::f32([6]));
         let y = b.linear(x, w, Some(bias));
-        // Views between the sum and its activation are as good as views behind it.
+        // Views between the sum and its activation are as good as views after it.
         let y = if i == 1 { b.split_heads(y, 2) } else { y };
         let y = if active { b.gelu(y) } else { y };
         let y = if i == 0 { b.split_heads(y, 2) } else { y };
@@ -198,7 +198,7 @@ fn other_inputs_and_other_views_stay_apart() {
 
 #[test]
 fn rows_across_a_product_are_no_reason_to_merge() {
-    // A term for each token is no row of the columns.
+    // A term for each token is not a row of the columns.
     let mut b = Builder::new("positions");
     let x = b.input("x", TensorType::f32([6, 5]));
     let mut outputs = Vec::new();

@@ -18,7 +18,7 @@ use super::{
     expr::{Cone, Expr, Stage},
     lanes_are_contiguous,
 };
-use crate::core::FEWEST_ROWS;
+use crate::canonical::FEWEST_ROWS;
 use regard_ir::{graph::NodeId, types::DType, view::View};
 use std::collections::{BTreeMap, BTreeSet};
 

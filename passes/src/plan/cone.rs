@@ -2,17 +2,17 @@
 
 use super::{
     constants::Constants,
-    expr::{Cone, Expr, ExprId, Term, axes_of, lift, reduction_view, truncate},
+    expr::{Cone, Expr, ExprId, Term, axes_of, lift, position, reduction_view, rows_of, truncate},
     lanes_are_contiguous,
     rounds::InMemory,
 };
-use crate::core::{is_costly, is_pointwise};
+use crate::canonical::{is_costly, is_pointwise};
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
     ops::{BinaryOp, Op},
     types::{DType, Real},
-    view::{Coord, View},
+    view::View,
 };
 use std::{
     collections::{BTreeSet, HashMap},
@@ -25,7 +25,7 @@ pub(crate) struct Cut(pub NodeId);
 
 /// What the builder knows of the graph.
 pub(crate) struct Context<'a> {
-    /// In core form.
+    /// In canonical form.
     pub graph: &'a Graph,
     /// Nodes whose value is a buffer.
     pub materialized: &'a InMemory,
@@ -471,36 +471,4 @@ impl<'a> ConeBuilder<'a> {
             id = node.operands[0];
         }
     }
-}
-
-/// The view of an axis, by itself, at each element of a tensor.
-fn position(shape: &[usize], axis: usize) -> Option<View> {
-    let alone: Vec<usize> = (0..shape.len()).map(|a| if a == axis { shape[a] } else { 1 }).collect();
-    View::reshape(&[shape[axis]], &alone).then(&View::expand(&alone, shape))
-}
-
-/// Splits a view of a table into the distance of each row from row 0 and the elements of row 0. Exists where a
-/// place in the source is a sum over the axes; neighbours along the last axis must be neighbours there.
-fn rows_of(map: &View, row_shape: &[usize]) -> Option<(View, View)> {
-    if !map.coords.iter().all(|coord| coord.is_plain()) {
-        return None;
-    }
-    let last = map.shape.len() - 1;
-    let step =
-        |coord: &Coord| coord.digits.iter().find(|d| d.axis == last).map(|d| (d.div, d.mul, d.extent, coord.stride));
-    let steps: Vec<_> = map.coords.iter().filter_map(step).collect();
-    let (several, wide) = (!row_shape.is_empty(), row_shape.last().is_some_and(|&n| n > 1));
-    if several && wide && steps != [(1, 1, map.shape[last], 1)] {
-        return None;
-    }
-    let first_row = map.then(&View::slice(&map.shape, 0, 0, 1, 1))?;
-    let first_row = first_row.then(&View::reshape(&first_row.shape.clone(), row_shape))?;
-    let mut place = map.clone();
-    place.shape.truncate(1);
-    for coord in &mut place.coords {
-        coord.digits.retain(|d| d.axis == 0);
-        coord.offset = 0;
-    }
-    place.coords.retain(|coord| !coord.digits.is_empty());
-    Some((place, first_row))
 }

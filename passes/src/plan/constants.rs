@@ -9,7 +9,7 @@
 //! where it is small, where it is smaller than what it is made of, or where it takes more operations than reading it
 //! from a cache takes time. Many positions ([`Op::Iota`]) are what a kernel loops by, and are not read.
 
-use crate::core::{is_costly, is_pointwise};
+use crate::canonical::{is_costly, is_pointwise};
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,

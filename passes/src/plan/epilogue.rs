@@ -17,7 +17,7 @@ use super::{
     expr::Cone,
     lanes_are_contiguous,
 };
-use crate::core::{is_heavy, is_pointwise};
+use crate::canonical::{is_heavy, is_pointwise};
 use regard_ir::{graph::NodeId, ops::Op, view::View};
 use std::collections::BTreeSet;
 

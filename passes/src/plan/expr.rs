@@ -237,10 +237,42 @@ pub(crate) fn truncate(view: &View, rank: usize) -> View {
     short
 }
 
-/// Reads the operand of a reduction: the reduced tensor's elements, in axes before and behind the reduced one,
+/// Reads the operand of a reduction: the reduced tensor's elements, in axes before and after the reduced one,
 /// and then the reduced axis.
 pub(crate) fn reduction_view(operand: &[usize], axis: usize) -> Option<View> {
     let (before, behind) = (operand[..axis].iter().product(), operand[axis + 1..].iter().product());
     let whole = [before, operand[axis], behind];
     View::reshape(operand, &whole).then(&View::transpose(&whole, &[0, 2, 1]))
+}
+
+/// The view of an axis, by itself, at each element of a tensor.
+pub(crate) fn position(shape: &[usize], axis: usize) -> Option<View> {
+    let alone: Vec<usize> = (0..shape.len()).map(|a| if a == axis { shape[a] } else { 1 }).collect();
+    View::reshape(&[shape[axis]], &alone).then(&View::expand(&alone, shape))
+}
+
+/// Splits a view of a table into the distance of each row from row 0 and the elements of row 0. Exists where a
+/// place in the source is a sum over the axes; neighbours along the last axis must be neighbours there.
+pub(crate) fn rows_of(map: &View, row_shape: &[usize]) -> Option<(View, View)> {
+    if !map.coords.iter().all(|coord| coord.is_plain()) {
+        return None;
+    }
+    let last = map.shape.len() - 1;
+    let step =
+        |coord: &Coord| coord.digits.iter().find(|d| d.axis == last).map(|d| (d.div, d.mul, d.extent, coord.stride));
+    let steps: Vec<_> = map.coords.iter().filter_map(step).collect();
+    let (several, wide) = (!row_shape.is_empty(), row_shape.last().is_some_and(|&n| n > 1));
+    if several && wide && steps != [(1, 1, map.shape[last], 1)] {
+        return None;
+    }
+    let first_row = map.then(&View::slice(&map.shape, 0, 0, 1, 1))?;
+    let first_row = first_row.then(&View::reshape(&first_row.shape.clone(), row_shape))?;
+    let mut place = map.clone();
+    place.shape.truncate(1);
+    for coord in &mut place.coords {
+        coord.digits.retain(|d| d.axis == 0);
+        coord.offset = 0;
+    }
+    place.coords.retain(|coord| !coord.digits.is_empty());
+    Some((place, first_row))
 }

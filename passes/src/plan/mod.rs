@@ -28,7 +28,7 @@ mod shared;
 
 pub use attend::{Attend, Keys};
 
-use crate::{core, error::Error, memory};
+use crate::{canonical, error::Error, memory};
 use cone::{ConeBuilder, Context, Cut, MOST_VIEWS};
 use constants::Constants;
 use expr::{Cone, Expr, ExprId};
@@ -47,7 +47,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What is computed, kernel by kernel.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The graph in core form.
+    /// The graph in canonical form.
     pub graph: Graph,
     /// Groups in launch order.
     pub groups: Vec<Group>,
@@ -146,7 +146,7 @@ const MOST_ELEMENTS: usize = i32::MAX as usize;
 /// # Errors
 /// Where a tensor that is stored has more than 2³¹ − 1 elements.
 pub fn plan(graph: &Graph, target: &Target) -> Result<Plan, Error> {
-    group(core::for_kernels(graph)?, target)
+    group(canonical::for_kernels(graph)?, target)
 }
 
 /// Plans row programs only: every op runs by its definition as maps and reductions, a product as a sum of
@@ -155,10 +155,10 @@ pub fn plan(graph: &Graph, target: &Target) -> Result<Plan, Error> {
 /// # Errors
 /// As [`plan`].
 pub fn plan_rows(graph: &Graph, target: &Target) -> Result<Plan, Error> {
-    group(core::for_rows(graph)?, target)
+    group(canonical::for_rows(graph)?, target)
 }
 
-/// Groups a graph in core form.
+/// Groups a graph in canonical form.
 fn group(graph: Graph, target: &Target) -> Result<Plan, Error> {
     let graph = memory::part_outputs(graph)?;
     let facts = Facts::of(&graph);
@@ -233,7 +233,7 @@ struct Planner<'a> {
 impl<'a> Planner<'a> {
     fn new(graph: &'a Graph, facts: &'a Facts, forced: &IdVec<NodeId, bool>, target: &Target) -> Self {
         let (materialized, lanes) = (InMemory::new(forced), target.lanes as usize);
-        let mut scores = core::scores_of_attends(graph, &|below| materialized[below]);
+        let mut scores = canonical::scores_of_attends(graph, &|below| materialized[below]);
         scores.retain(|&attend, _| !facts.constant[attend]);
         let mut planner = Self { graph, facts, materialized, scores, partners: BTreeMap::new(), lanes };
         planner.partners = planner.partners();
@@ -316,7 +316,7 @@ impl<'a> Planner<'a> {
     fn long_rows(&self, root: NodeId, reduction: NodeId, short: usize) -> Option<Cone> {
         let (all, rows) = (self.graph.ty(root).elements(), self.graph.ty(reduction).elements());
         let reduces = matches!(self.graph.nodes[reduction].op, Op::Reduce(_)) && reduction != root;
-        if !reduces || !(core::FEWEST_ROWS..short).contains(&rows) || !all.is_multiple_of(rows) {
+        if !reduces || !(canonical::FEWEST_ROWS..short).contains(&rows) || !all.is_multiple_of(rows) {
             return None;
         }
         let cone = self.rows_over(root, &[rows, all / rows]).ok()?;

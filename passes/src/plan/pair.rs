@@ -51,7 +51,7 @@ struct Way {
 }
 
 impl Partner {
-    /// Makes the epilogue of the pair see the anchor's value behind the factors, and nothing else.
+    /// Makes the epilogue of the pair see the anchor's value after the factors, and nothing else.
     pub(crate) fn bind(&self, builder: &mut ConeBuilder, anchor: View) {
         builder.nothing(self.inverse, anchor);
         for scaled in self.ways.iter().flatten() {

@@ -11,7 +11,7 @@
 //! Where they read several values of what they share, or one that is larger than what it is made of, the costly
 //! node itself goes to memory.
 
-use crate::core;
+use crate::canonical;
 use regard_ir::{
     graph::{Graph, Node, NodeId},
     id::IdVec,
@@ -107,7 +107,7 @@ pub(super) fn recomputed(
 }
 
 fn is_costly(node: &Node) -> bool {
-    core::is_costly(&node.op) || matches!(node.op, Op::Reduce(_))
+    canonical::is_costly(&node.op) || matches!(node.op, Op::Reduce(_))
 }
 
 /// The one value made of `costly` through which both groups read what they share, or else `costly`.

@@ -8,7 +8,7 @@
 //! An equation of real numbers says: wherever the side that was written has a value, the other has the same. So an
 //! element that is NaN or infinite before claims nothing (e¹⁰⁰⁰⁰ overflows, a softmax spelled that way does not any more),
 //! nor does one that a comparison with NaN selects, as a guard of a softmax does where scores are NaN; every other must stay
-//! finite and close. How close is no choice: [`eval_bounded`] follows rounding through
+//! finite and close. How close is not a choice: [`eval_bounded`] follows rounding through
 //! both sides. The interpreter evaluates composites by their own code, the bounds speak of their definitions, which round
 //! as often; that and second-order terms are what the factor 2 is for. Where a bound is wider than 10⁻⁶ of its
 //! value nothing was decided, and the element is not counted.
@@ -26,7 +26,7 @@ mod tests;
 
 pub use inputs::Kind;
 
-use crate::{core, error::Error, memory};
+use crate::{canonical, error::Error, memory};
 use regard_ir::{
     graph::{Bounded, Graph, Node, NodeId, Tensor, eval, eval_bounded, eval_bounded_stored, eval_nodes},
     id::IdVec,
@@ -144,7 +144,7 @@ pub fn work(graph: &Graph) -> u64 {
 /// The graph without composites but products.
 fn defined(graph: &Graph) -> Result<Graph, Error> {
     let keep = |op: &Op| matches!(op, Op::MatMul(_));
-    core::inline(graph, &|id| keep(&graph.nodes[id].op), &keep)
+    canonical::inline(graph, &|id| keep(&graph.nodes[id].op), &keep)
 }
 
 struct Both<'a> {

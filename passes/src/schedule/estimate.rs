@@ -20,7 +20,7 @@ use regard_ir::target::{MOST_LEVELS, Target};
 /// What one launch takes on one core.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// Floating-point operations, two per multiply-add; lanes and rows behind the edges included.
+    /// Floating-point operations, two per multiply-add; lanes and rows past the edges included.
     pub flops: u64,
     /// Bytes at the border in front of each level of memory.
     pub bytes: [u64; MOST_LEVELS],

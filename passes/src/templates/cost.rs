@@ -21,7 +21,7 @@ use regard_ir::{
 };
 use std::ops::{Index, IndexMut};
 
-/// The border between registers and L1, by the level behind it.
+/// The border between registers and L1, by the level after it.
 pub(crate) const L1: usize = 0;
 /// The border between L1 and L2.
 pub(crate) const L2: usize = 1;
@@ -164,7 +164,7 @@ pub struct CostContext<'a> {
     pub target: &'a Target,
     /// Which nodes are constants: their layout is settled before the first run.
     pub constant: IdVec<NodeId, bool>,
-    /// Whether constants come from memory in every run, as they do where all of them exceed the third-level cache.
+    /// Whether constants come from memory in every run, as they do where all of them exceed the L3 cache.
     pub weights_exceed_caches: bool,
 }
 

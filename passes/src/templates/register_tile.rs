@@ -94,7 +94,7 @@ pub(crate) fn multiply_add(b: &mut Builder, fma: bool, x: Val, y: Val, z: Val) -
     b.add(product, z)
 }
 
-/// Where the vector at `column + offset` begins. One behind the last column has no active lanes, but what is the
+/// Where the vector at `column + offset` begins. One past the last column has no active lanes, but what is the
 /// same for all lanes is read all the same, so it begins where the last one does.
 pub(crate) fn vector_start(b: &mut Builder, column: Val, offset: usize, n: usize, width: usize) -> Val {
     let start = b.add_const(column, offset as i64);

@@ -118,7 +118,7 @@ impl Device for Cpu {
             scratch: memory.scratch.as_mut_ptr(),
             scratch_stride: module.scratch_stride,
         };
-        // SAFETY: there is one pointer for each of the launch's buffers; their lengths and those of the memory behind them
+        // SAFETY: there is one pointer for each of the launch's buffers; their lengths and those of the memory after them
         // agree by the contracts of `load` and of this function. Workers have numbers below `threads` and so scratch of
         // their own. The code keeps to its buffers, and blocks of one launch write disjoint elements, by `load`'s contract.
         let body = |worker, first, end| unsafe { call.run(worker, first, end) };

@@ -45,7 +45,7 @@ use frame::{FORMAT, Found, Frame, PAGE, VERSION};
 use mark::CARRIED;
 use own::Way;
 
-/// What the program is called that packages are written behind.
+/// What the program is called that packages are written after.
 pub const RUNNER: &str = "regard-runner";
 
 /// What a package says about itself besides the program.
@@ -226,7 +226,7 @@ impl Package {
         Ok(Self::load(path, &mut file, false)?.map(|(package, _)| package))
     }
     /// The same for a package that is to be run in this process: as with every program, the file must be executable;
-    /// and it must have been written by this very program, behind the host that it has or could have.
+    /// and it must have been written by this very program, after the host that it has or could have.
     ///
     /// # Errors
     /// As [`open`](Package::open), and where it is not.
@@ -331,7 +331,7 @@ impl Package {
     }
 }
 
-/// A program that packages are written behind.
+/// A program that packages are written after.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
     /// Where it can be read.

@@ -103,7 +103,7 @@ pub(super) fn refused() -> Option<io::Error> {
     (source.kind() == io::ErrorKind::PermissionDenied).then_some(source)
 }
 
-/// For people: what this program is called.
+/// For users: what this program is called.
 pub(super) fn name() -> PathBuf {
     let called = env::args_os().next().filter(|name| !name.is_empty());
     env::current_exe().ok().or(called.map(PathBuf::from)).unwrap_or_else(|| "this program".into())

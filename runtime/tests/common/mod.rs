@@ -64,7 +64,7 @@ pub(crate) fn program(n: usize) -> Program<Code> {
     }
 }
 
-/// w[i] = i / 4, behind 64 bytes that are not its own.
+/// w[i] = i / 4, after 64 bytes that are not its own.
 pub(crate) fn constants(n: usize) -> Vec<u8> {
     let mut bytes = vec![0xEE; 64];
     bytes.extend((0..n).flat_map(|i| (i as f32 / 4.0).to_le_bytes()));

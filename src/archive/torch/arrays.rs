@@ -63,7 +63,7 @@ impl<'a> Values<'a> {
     pub(crate) fn is_number(&self, array: &Array) -> bool {
         matches!(self.get(array.shape), Value::Tuple(axes) if axes.is_empty())
     }
-    /// What an array that is not read holds, for people.
+    /// What an array that is not read holds, for users.
     pub(crate) fn contents_of(&self, array: &Array) -> String {
         numpy::what(&self.descr(array))
     }

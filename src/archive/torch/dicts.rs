@@ -171,7 +171,7 @@ impl<'p> Walk<'p> {
         }
         Ok(at)
     }
-    /// The first keys of a dictionary, for people.
+    /// The first keys of a dictionary, for users.
     fn keys(&self, dict: &Dict) -> String {
         let values = &self.pickle.values;
         let texts = values.pairs(dict).flatten().filter_map(|(key, _)| values.text(key));

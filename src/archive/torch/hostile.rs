@@ -30,7 +30,7 @@ fn pickles_with_any_byte_changed_to_any_other_do_no_harm() {
     }
 }
 
-/// The reason why a pickle, written behind its protocol, is refused.
+/// The reason why a pickle, written after its protocol, is refused.
 fn refusal(program: &[u8]) -> String {
     load(&[b"\x80\x02", program].concat()).unwrap_err().what
 }

@@ -8,7 +8,7 @@
 use super::{names::Name, value::Value};
 use std::borrow::Cow;
 
-/// The value of a line behind an opcode.
+/// The value of a line after an opcode.
 pub(crate) fn value<'a>(code: u8, line: &'a str) -> Result<Value<'a>, String> {
     match code {
         b'I' if line == "01" => Ok(Value::Bool(true)),

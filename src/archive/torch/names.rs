@@ -19,7 +19,7 @@ impl fmt::Display for Name<'_> {
     }
 }
 
-/// A text for people, its beginning where it is long.
+/// A text for users, its beginning where it is long.
 pub(crate) fn short(text: &str) -> String {
     let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
     if text.chars().nth(SHOWN).is_some() {
@@ -108,7 +108,7 @@ impl<'a> Name<'a> {
     pub(crate) fn is_numpy(&self) -> bool {
         self.module.split('.').next() == Some("numpy")
     }
-    /// What an object that it makes is, for people.
+    /// What an object that it makes is, for users.
     pub(crate) fn object(&self) -> String {
         match self.name {
             "scalar" if self.is_numpy() => "a number of NumPy".into(),

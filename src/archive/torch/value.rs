@@ -143,7 +143,7 @@ impl<'a> Values<'a> {
             _ => None,
         }
     }
-    /// The pairs of a dictionary, the first added first; nothing for what is no pair.
+    /// The pairs of a dictionary, the first added first; nothing for what is not a pair.
     pub(crate) fn pairs<'v>(&'v self, dict: &'v Dict) -> impl DoubleEndedIterator<Item = Option<(Id, Id)>> + 'v {
         let (listed, copied): (&'v [Id], &'v [(Id, Id)]) = match dict.base.map(|base| self.get(base)) {
             Some(Value::List(list)) => (list, &[]),
@@ -183,7 +183,7 @@ impl<'a> Values<'a> {
         let numbers = |id: Id| self.lengths(id).expect("a tensor was checked when it was made");
         [numbers(tensor.shape), numbers(tensor.strides)]
     }
-    /// What a value is, for people.
+    /// What a value is, for users.
     pub(crate) fn describe(&self, id: Id) -> String {
         match self.get(id) {
             Value::Plain | Value::Bool(_) => "a plain value".into(),

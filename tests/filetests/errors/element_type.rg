@@ -6,7 +6,7 @@ graph g {
 }
 
 ; expect error
-;   error: `f64` is no element type
+;   error: `f64` is not an element type
 ;    --> errors/element_type.rg:4:16
 ;     |
 ;   4 |   %x = input : f64[2]

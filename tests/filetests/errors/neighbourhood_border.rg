@@ -7,7 +7,7 @@ graph g {
 }
 
 ; expect error
-;   error: `wrap` is no border
+;   error: `wrap` is not a border
 ;    --> errors/neighbourhood_border.rg:5:88
 ;     |
 ;   5 |   %y = neighbourhood_attention %x, %x, %x { heads = 2, size = 3, scale = 1.0, border = wrap }

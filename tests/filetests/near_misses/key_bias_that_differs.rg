@@ -1,7 +1,7 @@
 ; test raise sites=1
 ; test check
 
-// A term that differs from key to key is no key bias of the kind that softmax does not see.
+// A term that differs from key to key is not a key bias of the kind that softmax does not see.
 graph key_bias_that_differs {
   %q = input : f32[2, 6, 4]
   %k = input : f32[2, 6, 4]

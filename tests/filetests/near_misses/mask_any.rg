@@ -1,7 +1,7 @@
 ; test raise sites=1
 ; test check
 
-// A mask of any pattern is no causal mask: it stays what it is.
+// A mask of any pattern is not a causal mask: it stays what it is.
 graph mask_any {
   %q = input : f32[2, 6, 4]
   %k = input : f32[2, 6, 4]

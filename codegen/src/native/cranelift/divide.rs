@@ -14,7 +14,7 @@ use super::function::Emitter;
 use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Value, types};
 use regard_ir::kernel::BinOp;
 
-/// `(m, n)` for a divisor that is no power of two.
+/// `(m, n)` for a divisor that is not a power of two.
 fn reciprocal(d: u64, w: u32) -> (u64, u32) {
     let n = 64 - (d - 1).leading_zeros();
     let m = (1u128 << (w + n)).div_ceil(u128::from(d));

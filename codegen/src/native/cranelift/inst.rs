@@ -280,7 +280,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Cranelift merges a load with the comparison that reads it, and without AVX that faults at an address which is not a
-    /// multiple of 16. It merges nothing across a sequence point, which is no instruction of the machine.
+    /// multiple of 16. It merges nothing across a sequence point, which is not an instruction of the machine.
     fn keep_loads_apart(&mut self, operands: &[Value]) {
         let is_load = |&value: &Value| match self.b.func.dfg.value_def(value) {
             ValueDef::Result(inst, _) => self.b.func.dfg.insts[inst].opcode() == Opcode::Load,

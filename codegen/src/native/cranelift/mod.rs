@@ -8,12 +8,12 @@
 //! ```
 //!
 //! The function follows the platform's C convention and loops over blocks `first..end`. Everything it
-//! needs is in its own bytes (constants lie behind the code), which a check of the relocations proves.
+//! needs is in its own bytes (constants lie after the code), which a check of the relocations proves.
 //! Whatever Cranelift would do by a library call (`fma` without the instruction, f16) is either spelled
 //! out in vector operations or refused.
 //!
 //! The kernel is simplified before ([`crate::simplify()`]) and emitted in its own order: Cranelift's optimiser is
-//! off, because it computes pure values as late as it can, behind all loads of a loop, where they no longer
+//! off, because it computes pure values as late as it can, after all loads of a loop, where they no longer
 //! fit the registers.
 //!
 //! Instruction sets follow the target's row, never the host, so the same target gives the same bytes.

@@ -53,7 +53,7 @@ impl Scope {
 /// A place to emit at.
 #[derive(Clone, Copy)]
 pub(super) enum Home {
-    /// Behind the last instruction.
+    /// After the last instruction.
     Here,
     /// In front of the loop whose scope this is.
     Before(usize),

@@ -196,7 +196,7 @@ impl Run<'_, '_> {
     fn present(&mut self, pointer: Value) {
         require(self.b, pointer, MISSING);
     }
-    /// Returns at once where `pointer` is no multiple of `align`.
+    /// Returns at once where `pointer` is not a multiple of `align`.
     fn aligned(&mut self, pointer: Value, align: u64) {
         let rest = self.b.ins().band_imm_u(pointer, align as i64 - 1);
         let good = self.b.ins().icmp_imm_s(IntCC::Equal, rest, 0);

@@ -39,7 +39,7 @@ const V3: Level = Level {
 /// And AVX-512 F, DQ, BW, VL; 512-bit registers and masks.
 const V4: Level = Level { extended: V3.extended | 1 << 16 | 1 << 17 | 1 << 30 | 1 << 31, saved: 0xE6, ..V3 };
 
-/// What code for a target needs: its name as people know it, and how it is found out.
+/// What code for a target needs: its name as users know it, and how it is found out.
 fn level(target: &Target) -> Option<(Level, &'static str)> {
     match target.name {
         "x86-64-v2" => Some((V2, "x86-64 with SSE4.2")),
@@ -49,7 +49,7 @@ fn level(target: &Target) -> Option<(Level, &'static str)> {
     }
 }
 
-/// The processor that code for `target` needs, for people.
+/// The processor that code for `target` needs, for users.
 pub(super) fn processor(target: &Target) -> String {
     level(target).map_or_else(|| format!("any {}", target.name), |(_, words)| words.to_owned())
 }

@@ -15,7 +15,7 @@ use std::fmt::Write;
 
 /// The C header that declares `NAME_run` of [`object`](super::object()), usable from C99 and C++.
 ///
-/// Errors where `name` is no C identifier or the program contradicts itself.
+/// Errors where `name` is not a C identifier or the program contradicts itself.
 pub fn header(program: &Program<Code>, name: &str, target: &Target) -> Result<String, EmitError> {
     check(program, name)?;
     let mut text = String::new();

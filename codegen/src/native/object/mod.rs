@@ -39,7 +39,7 @@ const CODE_ALIGN: u64 = 64;
 /// declares. It accepts `constants`, in a file that [`seal`] ends, and no others. The same program and constants give the
 /// same bytes.
 ///
-/// Errors where `name` is no C identifier, the program contradicts itself or has other constants, or the target is no CPU
+/// Errors where `name` is not a C identifier, the program contradicts itself or has other constants, or the target is not a CPU
 /// of this machine's architecture.
 pub fn object(program: &Program<Code>, name: &str, target: &Target, constants: &[u8]) -> Result<Vec<u8>, EmitError> {
     let fail = |reason: String| EmitError::new(name, reason);

@@ -1,4 +1,4 @@
-//! Constants behind the code.
+//! Constants after the code.
 //!
 //! ```text
 //!   code … ret | padding to 64 | whole vectors | 32-bit words

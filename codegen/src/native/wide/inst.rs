@@ -76,7 +76,7 @@ impl Reg {
 pub(crate) enum Base {
     /// A general register.
     Reg(VReg),
-    /// A constant behind the code, relative to the instruction pointer.
+    /// A constant after the code, relative to the instruction pointer.
     Constant(Constant),
     /// The stack pointer; negative displacements lie in the red zone.
     Stack,

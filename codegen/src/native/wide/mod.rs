@@ -11,7 +11,7 @@
 //! `plan`. Registers are assigned by regalloc2 and bytes written by iced; neither appears outside.
 //!
 //! The function follows the System V convention on every system: `(buffers, first, end, scratch)` in rdi,
-//! rsi, rdx, rcx. It calls nothing, contains no relocation, and keeps its constants behind its code.
+//! rsi, rdx, rcx. It calls nothing, contains no relocation, and keeps its constants after its code.
 
 mod address;
 mod alloc;
@@ -72,7 +72,7 @@ fn check(kernel: &Kernel) -> Result<(), String> {
             Inst::Bin(BinOp::Div | BinOp::Rem, a, b)
                 if kernel.ty(*a).elem() != Some(Elem::F32) && !constants.contains(b) =>
             {
-                return Err(format!("{b} divides integers and is no constant"));
+                return Err(format!("{b} divides integers and is not a constant"));
             }
             Inst::Const(_) => constants.extend(results),
             Inst::Splat(a) if constants.contains(a) => constants.extend(results),

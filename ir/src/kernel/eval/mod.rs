@@ -9,7 +9,7 @@
 //!
 //! The body is compiled once: every value gets a slot in one of four register files (floats, 32-bit
 //! integers, indices, truth values), its lanes side by side, and control flow becomes jumps. Slots grow in
-//! the order of definition, so a result always lies behind its operands and lanes run as slices.
+//! the order of definition, so a result always lies after its operands and lanes run as slices.
 //!
 //! **Arithmetic** is f32 or f64. In f32 every instruction rounds as the instruction set says, so compiled
 //! code must agree bit for bit (the payload and sign of a NaN excepted, and tile products, whose order of

@@ -10,7 +10,7 @@
 //!
 //!     2/π    0.1010 0010 1111 1001 …        limbs of 16 bits, moved left by a multiple of 8
 //!     × M·2^s, s < 8                        in two halves of 16 bits
-//!     = … q q . f f f f f f                 n mod 4 and 64 bits behind the point; f32 come as close as 2⁻³⁴
+//!     = … q q . f f f f f f                 n mod 4 and 64 bits after the point; f32 come as close as 2⁻³⁴
 //! ```
 //!
 //! The second way costs as much as ten of the first; a vector takes it where one of its lanes needs it.
@@ -30,7 +30,7 @@ const WHOLE_PARTS: [f64; 3] = [1.5707963705062866, -4.371138828673793e-08, -1.71
 const SHORT_PARTS: [f64; 3] = [1.570770263671875, 2.6063062250614166e-05, 6.07710062827671e-11];
 /// π/2 in one part of 8 bits and the rest.
 const PRODUCT_PARTS: [f64; 2] = [1.5703125, 0.0004838267923332751];
-/// 2/π behind the point, after 32 bits before it.
+/// 2/π after the point, after 32 bits before it.
 const TWO_OVER_PI: [u16; 17] = [
     0, 0, 0xa2f9, 0x836e, 0x4e44, 0x1529, 0xfc27, 0x57d1, 0xf534, 0xddc0, 0xdb62, 0x9599, 0x3c43, 0x9041, 0xfe51,
     0x63ab, 0xdebb,
@@ -203,7 +203,7 @@ fn scaled_integer(b: &mut Builder, x: Val) -> ([Val; 2], Vec<Val>) {
     ([high, low], window(b, bytes))
 }
 
-/// n mod 4 and 64 bits behind the point, limb by limb.
+/// n mod 4 and 64 bits after the point, limb by limb.
 fn quarter_product(b: &mut Builder, [high, low]: [Val; 2], window: &[Val]) -> [Val; 5] {
     // Limb k of the product weighs 2^(−16k); products with limb i of the window reach limbs i − 2 to i.
     let mut terms: [Vec<Val>; 5] = Default::default();

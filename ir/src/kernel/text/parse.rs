@@ -24,7 +24,7 @@ pub fn parse(text: &str) -> Result<Kernel, SourceError> {
     if lexer.at_end() { Ok(kernel) } else { Err(lexer.unexpected("the end of the text")) }
 }
 
-/// Reads one kernel and leaves the lexer behind its closing brace.
+/// Reads one kernel and leaves the lexer after its closing brace.
 pub fn parse_from(lexer: &mut Lexer<'_>) -> Result<Kernel, SourceError> {
     let kernel = header(lexer)?;
     let mut parser = Parser { lexer, kernel, values: Vec::new(), buffers: BTreeMap::new(), depth: 0 };

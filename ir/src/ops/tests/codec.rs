@@ -7,7 +7,7 @@ use crate::{
     view::View,
 };
 
-/// An attribute of that kind, or nothing where the type is written behind the colon.
+/// An attribute of that kind, or nothing where the type is written after the colon.
 fn attr(kind: Kind, random: &mut Random) -> Option<Attr> {
     let mut int = |below: usize| random.below(below) as i64;
     Some(match kind {
@@ -93,8 +93,8 @@ fn bad_attributes_are_explained() {
         Op::from_attrs(name, &mut attrs).expect("the name is known").expect_err("the attribute is wrong")
     };
     let word = |w: &str| Attr::Word(w.to_string());
-    assert_eq!(read("reduce", "op", word("prod")), "`prod` is no reduction, expected sum, mean, max or min");
-    assert_eq!(read("cast", "to", word("f64")), "`f64` is no element type, expected f32, bf16, f16, i32 or bool");
+    assert_eq!(read("reduce", "op", word("prod")), "`prod` is not a reduction, expected sum, mean, max or min");
+    assert_eq!(read("cast", "to", word("f64")), "`f64` is not an element type, expected f32, bf16, f16, i32 or bool");
     assert_eq!(read("slice", "start", Attr::Int(-1)), "attribute `start` is -1, expected 0 or more");
     assert_eq!(read("layer_norm", "eps", word("small")), "attribute `eps` is small, expected a number");
     let mut untyped = AttrReader::default();
@@ -106,9 +106,9 @@ fn bad_attributes_are_explained() {
 fn constants_must_have_values_of_their_type() {
     let ty = |dtype| TensorType::new(dtype, []);
     let const_of = |dtype, value: f64| Const { ty: ty(dtype), value: value.into() };
-    assert_eq!(rejection(const_of(DType::I32, 0.5), &[]), "0.5 is no value of type i32");
-    assert_eq!(rejection(const_of(DType::I32, 3e9), &[]), "3000000000.0 is no value of type i32");
-    assert_eq!(rejection(const_of(DType::Bool, 2.0), &[]), "2.0 is no value of type bool");
+    assert_eq!(rejection(const_of(DType::I32, 0.5), &[]), "0.5 is not a value of type i32");
+    assert_eq!(rejection(const_of(DType::I32, 3e9), &[]), "3000000000.0 is not a value of type i32");
+    assert_eq!(rejection(const_of(DType::Bool, 2.0), &[]), "2.0 is not a value of type bool");
     assert_eq!(run(const_of(DType::I32, -7.0), &[]).data, [-7.0]);
     assert_eq!(
         rejection(Iota { ty: TensorType::new(DType::Bool, [2]), axis: -1 }, &[]),

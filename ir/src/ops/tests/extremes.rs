@@ -187,6 +187,6 @@ fn extreme_numbers_in_views_are_refused() {
     let order = vec![i64::MAX, -1];
     assert_eq!(
         rejection(Transpose { order }, &[TensorType::f32([2, 3])]),
-        "transpose of f32[2, 3]: order [9223372036854775807, -1] is no permutation of -1 to -2"
+        "transpose of f32[2, 3]: order [9223372036854775807, -1] is not a permutation of -1 to -2"
     );
 }

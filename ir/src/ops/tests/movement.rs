@@ -176,7 +176,7 @@ fn wrong_shapes_are_rejected_in_one_sentence() {
     );
     assert_eq!(
         rejection(Transpose { order: vec![-1, -1] }, &x),
-        "transpose of f32[2, 3]: order [-1, -1] is no permutation of -1 to -2"
+        "transpose of f32[2, 3]: order [-1, -1] is not a permutation of -1 to -2"
     );
     assert_eq!(
         rejection(Transpose { order: vec![-1, -2, -3] }, &x),

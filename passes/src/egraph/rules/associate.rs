@@ -125,7 +125,7 @@ fn rows_of_product(s: &Scope) -> Option<View> {
     s.of_leading("h", &[rows, &[m]].concat(), 1)
 }
 
-/// Products move before or behind a movement of rows.
+/// Products move before or after a movement of rows.
 fn rows() -> Vec<Rule> {
     vec![
         rule_with(
@@ -135,7 +135,7 @@ fn rows() -> Vec<Rule> {
             "(view ?o (matmul ?x ?w))",
             |s| {
                 let rows = s.of_leading("h", s.shape("x")?, 1)?;
-                // A little padding is no reason to part a product from what follows it.
+                // A little padding is not a reason to part a product from what follows it.
                 s.require("h", "repeats rows", rows.elements() >= 2 * rows.len)?;
                 s.require("h", "fills with zeros", rows.fill.get() == 0.0)?;
                 Some(vec![map("o", &rows.of_blocks(&s.shape("w")?[1..]))])

@@ -14,7 +14,7 @@ use super::{Rule, Scope, map, rule_with};
 use crate::egraph::view_queries;
 use regard_ir::view::View;
 
-/// Products with generated matrices, weights behind inverse attention, factors.
+/// Products with generated matrices, weights after inverse attention, factors.
 pub(crate) fn rules() -> Vec<Rule> {
     let mut rules = vec![generated()];
     rules.extend(through_inverse());
@@ -55,7 +55,7 @@ fn generated() -> Rule {
     )
 }
 
-/// Multiplications of weights before and behind the sum over keys.
+/// Multiplications of weights before and after the sum over keys.
 fn costs(s: &Scope) -> Option<(usize, usize)> {
     let (scores, values, weights) = (s.shape("s")?, s.shape("v")?, s.shape("w")?);
     let [e, f] = *weights else { return None };
@@ -65,7 +65,7 @@ fn costs(s: &Scope) -> Option<(usize, usize)> {
     Some((rows * e * f + queries * keys * f, queries * keys * e + queries * e * f))
 }
 
-/// Weights behind a softmax over queries go before it, to the values, unless that costs more; the other way where it
+/// Weights after a softmax over queries go before it, to the values, unless that costs more; the other way where it
 /// costs less.
 fn through_inverse() -> Vec<Rule> {
     vec![

@@ -243,7 +243,7 @@ fn means() -> Vec<Rule> {
     rules
 }
 
-/// Factors of terms behind a view that splits a product's columns in heads, or puts channels first.
+/// Factors of terms after a view that splits a product's columns in heads, or puts channels first.
 fn scalars() -> Vec<Rule> {
     vec![
         rule_with(

@@ -1,6 +1,6 @@
 //! Rows for the views that other rows introduce: they compose, and sink through pointwise ops and softmax.
 //!
-//! Core form leaves no view above a pointwise op, so these rows find nothing to do until a row such as `scores`
+//! Canonical form leaves no view above a pointwise op, so these rows find nothing to do until a row such as `scores`
 //! puts one there; then they carry it to where movement may stand again:
 //!
 //! ```text

@@ -1,4 +1,4 @@
-//! Rows that recognise an op in what people write out by hand.
+//! Rows that recognise an op in what users write out by hand.
 //!
 //! Attention is found in two steps, whatever stands between them: a product whose left operand is a softmax is
 //! `attend`, a product of two computed tensors is `scores`. Around them a few spellings are undone:

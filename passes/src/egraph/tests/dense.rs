@@ -32,7 +32,7 @@ fn head(parts: &[Part], size: [usize; 2], out: usize, conv: Conv2d, mode: Resize
     b.finish(&[y])
 }
 
-/// The form before core form, if the head is another than was written.
+/// The form before canonical form, if the head is another than was written.
 fn form(best: &Optimized) -> Option<&Graph> {
     best.forms.iter().find(|form| form.name == "dense heads").map(|form| &form.graph)
 }

@@ -1,4 +1,4 @@
-//! Attention in the spellings people use, and what only looks like it.
+//! Attention in the spellings users use, and what only looks like it.
 
 use super::{checked, ops, optimized};
 use regard_ir::{

@@ -103,7 +103,7 @@ impl Tree {
     }
 }
 
-/// Ops that people confuse with an op.
+/// Ops that users confuse with an op.
 pub(crate) fn siblings(op: &str) -> &'static [&'static str] {
     match op {
         "add" => &["sub", "mul", "max"],
@@ -155,7 +155,7 @@ pub(crate) fn neighbours(name: &'static str, value: &Attr) -> Vec<Attr> {
 /// What is done to an attribute that a variable stands for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Change {
-    /// The axis before or behind.
+    /// The axis before or after.
     Axis(i64),
     /// A number a quarter larger.
     Number,

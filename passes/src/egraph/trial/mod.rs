@@ -13,7 +13,7 @@
 //!   (`value`),
 //! * the right side has no value where the left one has,
 //! * the right side does more work than the left, in ops and in FLOPs, constants not counted,
-//! * the right side broadcasts implicitly, which core form does not; left sides that do are not drawn.
+//! * the right side broadcasts implicitly, which canonical form does not; left sides that do are not drawn.
 //!
 //! A rule that never matches fails too, since it was never tested. [`mutate`] checks the opposite: that a deliberately
 //! broken rule fails.
@@ -32,7 +32,7 @@ use super::{
     signature::Kind,
     term::{Fact, Leaf, Term, fact_of, op_of},
 };
-use crate::core::is_pointwise;
+use crate::canonical::is_pointwise;
 use draw::{Draw, draw};
 use egg::{Id, RecExpr};
 use regard_ir::{graph::Tensor, ops::Op, random::Random, types::TensorType};
@@ -230,7 +230,7 @@ fn root_type(expr: &RecExpr<Term>, leaves: &[Leaf]) -> Option<TensorType> {
     facts(expr, leaves)?.last()?.tensor().cloned()
 }
 
-/// Whether the operands of pointwise ops have the shape of the result, as in core form.
+/// Whether the operands of pointwise ops have the shape of the result, as in canonical form.
 fn is_core(expr: &RecExpr<Term>, leaves: &[Leaf]) -> bool {
     let Some(facts) = facts(expr, leaves) else { return false };
     let shape = |at: usize| facts[at].tensor().map(|ty| &ty.shape);
@@ -268,7 +268,7 @@ impl Claim {
         let tensors = tensors(&self.left, &self.leaves, &mut Random::new(!seed));
         let masked = tensors.iter().any(|tensor| tensor.data.contains(&f64::NEG_INFINITY));
         let Ok(left) = value(&self.left, &self.leaves, &tensors) else { return Verdict::Nothing };
-        // A value that f64 does not hold is no claim about real numbers.
+        // A value that f64 does not hold is not a claim about real numbers.
         if left.overflows {
             return Verdict::Nothing;
         }

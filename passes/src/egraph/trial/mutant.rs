@@ -49,7 +49,7 @@ pub struct Finding {
 pub enum Fate {
     /// The draw that broke it, if one was needed, and how.
     Caught(Option<u64>, String),
-    /// Why it is no mutant; all its claims are known.
+    /// Why it is not a mutant; all its claims are known.
     Equivalent(String),
     /// The proof that it is right, though it claims more than its row.
     Proved(String),

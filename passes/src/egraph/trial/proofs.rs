@@ -14,7 +14,7 @@ pub(crate) struct Proof {
 }
 
 const ONE_PER_ROW: &str = "a softmax does not see one number more or less in a whole row, whatever it is made of; where \
-                           it is infinite the left side is no number, or masked like the right";
+                           it is infinite the left side is not a number, or masked like the right";
 const FINITE: &str = "weights sum to one wherever scores are finite, as products are";
 
 const ANY_BATCH: &str = "true of every batch of weights; but a batch is a product per head, which merges with no other";
@@ -110,7 +110,7 @@ pub(crate) const PROOFS: &[Proof] = &[
     Proof {
         mutant: "right attend becomes unsafe-attend at 0",
         rules: &["attend-normalised-after"],
-        because: "the left side takes the same exponentials, and is no number where they overflow",
+        because: "the left side takes the same exponentials, and is not a number where they overflow",
     },
     Proof {
         mutant: "right softmax becomes unsafe-softmax at 0",

@@ -14,7 +14,7 @@
 //! on the way, that f32 does not hold though the left side stays within its range.
 //!
 //! Two sides agree where they differ by no more than the sum of their bounds. Where a bound is infinite (rounding
-//! may tip a comparison) or the left side is no number, nothing is claimed.
+//! may tip a comparison) or the left side is not a number, nothing is claimed.
 
 use crate::{
     egraph::term::{Leaf, Term, decode},
@@ -149,7 +149,7 @@ impl Side {
         };
         let leaves: Vec<NodeId> = leaves.iter().map(|leaf| graph.push(op(leaf), &[])).collect::<Result<_, _>>()?;
         let terms = decode(expr.as_ref(), &mut graph, |i| leaves[i as usize])?;
-        let root = terms.last().copied().flatten().ok_or("the root is no tensor")?;
+        let root = terms.last().copied().flatten().ok_or("the root is not a tensor")?;
         Ok(Side { graph, leaves, root })
     }
 
@@ -402,7 +402,7 @@ pub(crate) enum Verdict {
     Differ(String),
 }
 
-/// Compares the two sides of a rule. Where the left side is no number the right side may be anything; the same where
+/// Compares the two sides of a rule. Where the left side is not a number the right side may be anything; the same where
 /// it is infinite and leaves were masked.
 pub(crate) fn compare(left: &Value, right: &Value, masked: bool) -> Verdict {
     let tolerance = left.error + right.error;

@@ -54,7 +54,7 @@ pub(super) fn emit(b: &mut Builder, block: &Block, scratch: &Scratch, values: &C
     });
 }
 
-/// Exponentials of every column and the reciprocal of their sum. Rows behind the last query, up to whole tiles, are
+/// Exponentials of every column and the reciprocal of their sum. Rows past the last query, up to whole tiles, are
 /// zero: they are multiplied and not written.
 fn columns(b: &mut Builder, block: &Block, scratch: &Scratch) {
     let (queries, stride, lanes) = (block.attend.queries, block.scratch.padded_keys as i64, b.lanes() as usize);

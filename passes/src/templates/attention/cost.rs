@@ -3,7 +3,7 @@
 //! ```text
 //!   block       keys are transposed and values copied, once
 //!   tile        mr queries: scores, softmax, weighted sums
-//!   L1 ─ L2     keys and values of a head stay in the first level, or come again with each tile
+//!   L1 ─ L2     keys and values of a head stay in L1, or come again with each tile
 //! ```
 //!
 //! Of tiles that a mask of positions excludes, nothing is counted but their packing: a block may see what a tile does not.

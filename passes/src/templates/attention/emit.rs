@@ -287,7 +287,7 @@ impl Block<'_> {
         });
     }
 
-    /// Scale, bias and mask of one row of scores, which begins at `line`; the largest of each lane. Keys behind the
+    /// Scale, bias and mask of one row of scores, which begins at `line`; the largest of each lane. Keys after the
     /// last one, up to whole vectors, are −∞.
     fn finish_scores(&self, b: &mut Builder, row: Val, line: Val) -> Val {
         let keys = self.attend.keys;

@@ -111,7 +111,7 @@ impl Context {
         let mut row = scope.clone();
         row.point.axes.resize(rank, Vec::new());
         for (id, term) in scope.cone.terms.iter() {
-            // Bodies of reductions depend on an axis behind the space.
+            // Bodies of reductions depend on an axis after the space.
             if scope.cone.uses(id, axis) || term.axes >> rank != 0 {
                 continue;
             }
@@ -128,7 +128,7 @@ impl Context {
     /// One reduction with lanes along the reduced axis, the result in all lanes.
     fn reduce_along_lanes(&self, b: &mut Builder, scope: &Scope, id: ExprId) -> Val {
         let Term { expr: Expr::Reduce { op, extent, body }, dtype, .. } = scope.cone.terms[id] else {
-            panic!("{id} is no reduction")
+            panic!("{id} is not a reduction")
         };
         let inner = lane_extent(scope.cone, scope.cone.space.len(), extent);
         let start = neutral(b, op, dtype);

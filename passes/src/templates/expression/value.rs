@@ -197,7 +197,7 @@ impl Context {
     /// A reduction that differs from lane to lane: one loop, one accumulator. Reductions inside its body do not
     /// depend on the loop and are computed before it.
     fn reduce_lanewise(&self, b: &mut Builder, scope: &mut Scope, id: ExprId) -> Val {
-        let Expr::Reduce { op, extent, body } = scope.cone.terms[id].expr else { panic!("{id} is no reduction") };
+        let Expr::Reduce { op, extent, body } = scope.cone.terms[id].expr else { panic!("{id} is not a reduction") };
         for inner in scope.cone.reductions_below(body) {
             self.value(b, scope, inner);
         }

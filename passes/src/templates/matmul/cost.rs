@@ -6,8 +6,8 @@
 //!   packing     the block's rows, once per block, transposed where lanes run across them; panels too where the right
 //!               operand is computed
 //!
-//!   L1 ─ L2     a slice of a panel stays in the first level while rows pass, or comes again with each visit
-//!   L2 ─ L3     panels stay in the second level while blocks of rows pass, or come again with each block
+//!   L1 ─ L2     a slice of a panel stays in L1 while rows pass, or comes again with each visit
+//!   L2 ─ L3     panels stay in L2 while blocks of rows pass, or come again with each block
 //! ```
 
 use super::{ProductTiles, direct_rows, pack::packs_across};
@@ -80,7 +80,7 @@ impl<'a> ProductCost<'a> {
         }
     }
 
-    /// Between first and second level: panels, rows, waiting sums, and what is read and written once.
+    /// Between L1 and L2: panels, rows, waiting sums, and what is read and written once.
     fn l2_traffic(&self, c: &Counts, target: &Target, work: &mut Work) {
         let (tiles, p) = (c.tiles, self.product);
         let slice = 4.0 * (tiles.depth * c.width) as f64;
@@ -94,7 +94,7 @@ impl<'a> ProductCost<'a> {
         work.cross(L2, panel_visits * slice + row_bytes + sums + packed + self.written());
     }
 
-    /// Beyond the second level: what a block brings along that the block before did not leave there.
+    /// Beyond L2: what a block brings along that the block before did not leave there.
     fn outer_traffic(&self, c: &Counts, target: &Target, work: &mut Work) {
         let (tiles, p) = (c.tiles, self.product);
         let right = 4.0 * (p.k * c.padded) as f64;

@@ -151,7 +151,7 @@ impl<'a> Instance<'a> for Tiled<'a> {
         }
         let (bytes, cache) = (self.block_bytes(direct, &tiles), self.target.block_bytes);
         Err(format!(
-            "operands and sums of a block take {bytes} bytes, expected at most {cache}, three quarters of the second-level cache"
+            "operands and sums of a block take {bytes} bytes, expected at most {cache}, three quarters of the L2 cache"
         ))
     }
 

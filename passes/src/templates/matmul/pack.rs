@@ -67,7 +67,7 @@ pub(super) fn skipped(b: &mut Builder, first_row: Val, tiles: ProductTiles) -> O
 }
 
 impl Block<'_> {
-    /// L rows at once; groups behind the last row repeat the last group.
+    /// L rows at once; groups past the last row repeat the last group.
     pub(super) fn pack_across(&self, b: &mut Builder, left: Buf, stride: usize) {
         let (product, lanes) = (self.product, b.lanes() as i64);
         let skipped = skipped(b, self.first_row, self.tiles);
@@ -108,7 +108,7 @@ impl Block<'_> {
         }
     }
 
-    /// Row by row, lanes along the reduction; rows behind the last one repeat it.
+    /// Row by row, lanes along the reduction; rows past the last one repeat it.
     pub(super) fn pack_left(&self, b: &mut Builder, left: Buf, stride: usize, packed_rows: usize) {
         let product = self.product;
         let inner = lane_extent(&product.left, 2, product.k);
@@ -143,7 +143,7 @@ impl Block<'_> {
         });
     }
 
-    /// Fills the block's panels of a computed right operand; columns behind the last one are zero.
+    /// Fills the block's panels of a computed right operand; columns past the last one are zero.
     pub(super) fn pack_right(&self, b: &mut Builder, right: Buf, cone: &Cone, first_panel: Val, panels: Val) {
         let (k, n, lanes) = (self.product.k, self.product.n, b.lanes() as usize);
         let width = self.tiles.width(b.lanes());

@@ -219,7 +219,7 @@ impl Block<'_> {
         });
     }
 
-    /// `queries[d, pixel]`; pixels behind the last one repeat it.
+    /// `queries[d, pixel]`; pixels past the last one repeat it.
     fn pack_queries(&self, b: &mut Builder, at: &Pixels) {
         let (Some(products), Some(queries)) = (&self.attend.products, self.queries) else { return };
         let (lanes, step) = (i64::from(b.lanes()), self.width(b));

@@ -107,7 +107,7 @@ impl<'a> Instance<'a> for Windows<'a> {
         let (bytes, cache) = ((channels * halo.rows * halo.columns) as u64 * 4, self.target.block_bytes);
         if bytes > cache && tiles.rows > 1 {
             return Err(format!(
-                "keys and values of a block take {bytes} bytes, expected at most {cache}, three quarters of the second-level cache"
+                "keys and values of a block take {bytes} bytes, expected at most {cache}, three quarters of the L2 cache"
             ));
         }
         Ok(())

@@ -35,7 +35,7 @@ impl Select<'_> {
             at_hand: BTreeMap::new(),
         };
     }
-    /// A pointer and how many bytes behind it the buffer starts.
+    /// A pointer and how many bytes after it the buffer starts.
     pub(super) fn base(&mut self, buf: Buf) -> (Reg, i64) {
         let (key, start) = match self.bases.offsets.get(&buf) {
             Some(&start) => (None, start),

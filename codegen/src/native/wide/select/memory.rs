@@ -31,7 +31,7 @@ impl Select<'_> {
         self.kernel.buffers[addr.buf].dtype
     }
 
-    /// The operand for the element `skip` elements behind `addr`.
+    /// The operand for the element `skip` elements after `addr`.
     pub(super) fn mem(&mut self, addr: &Addr, skip: i64) -> Mem {
         let bytes = self.dtype(addr).bytes() as i64;
         let (base, start) = self.base(addr.buf);

@@ -147,7 +147,7 @@ impl<'k> Select<'k> {
             Inst::Bcast(ref addr) => self.bcast(addr),
             Inst::LoadScalar(ref addr) => self.load_scalar(addr),
             Inst::Gather { ref addr, idx, mask } => self.gather(addr, idx, mask),
-            ref other => unreachable!("{other:?} is no core instruction with one result"),
+            ref other => unreachable!("{other:?} is not a core instruction with one result"),
         })
     }
 

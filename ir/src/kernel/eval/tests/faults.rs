@@ -166,7 +166,7 @@ fn a_float_that_fits_no_integer() {
 #[test]
 fn shifts_beyond_the_width() {
     for (ty, shift, width) in [("i32", 32, 32), ("i64", 64, 64), ("i32", -1, 32)] {
-        // A shift that is no constant passes the verifier.
+        // A shift that is not a constant passes the verifier.
         check(
             ONE,
             &format!("v0 = const {ty} {shift}\nv1 = const {ty} 0\nv2 = add v0, v1\nv3 = shl v0, v2"),

@@ -43,7 +43,7 @@ impl Layout {
         axes.sort_by_key(|&axis| std::cmp::Reverse(step(axis)));
         self.read.then(&View::transpose(&self.read.shape, &axes))?.is_flat().then_some(axes)
     }
-    /// Whether neighbours on the node's last axis are no neighbours in memory.
+    /// Whether neighbours on the node's last axis are not neighbours in memory.
     fn moves_lanes(&self) -> bool {
         let last = self.read.shape.len() - 1;
         let unit =

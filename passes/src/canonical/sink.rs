@@ -34,7 +34,7 @@ use std::collections::{HashMap, HashSet};
 /// Most views that sink through a node: each makes another copy of it, and of all that is below.
 const MOST_VIEWS: usize = 4;
 
-/// The graph in core form; `graph` has no composites left but those that stay nodes.
+/// The graph in canonical form; `graph` has no composites left but those that stay nodes.
 pub(crate) fn sink(graph: &Graph) -> Result<Graph, Error> {
     Ok(sink_traced(graph)?.0)
 }

@@ -1,4 +1,4 @@
-//! Core form: the few kinds of node that the optimiser and lowering speak about.
+//! Canonical form: the few kinds of node that the optimiser and lowering speak about.
 //!
 //! ```text
 //!   layer norm, attention, softmax…   ─inline─▶  their definitions
@@ -57,7 +57,7 @@ pub(crate) fn has_rules(op: &Op) -> bool {
     matches!(op, Op::MatMul(_) | Op::Softmax(_) | Op::Scores(_) | Op::Attend(_) | Op::Gelu(_))
 }
 
-/// Core form with rules in view: softmax, scores and attend stay nodes.
+/// Canonical form with rules in view: softmax, scores and attend stay nodes.
 pub(crate) fn for_rules(graph: &Graph) -> Result<Graph, Error> {
     sink(&inline(graph, &|id| has_rules(&graph.nodes[id].op), &has_rules)?)
 }
@@ -75,7 +75,7 @@ fn has_kernel(graph: &Graph, attend: NodeId) -> bool {
     }
 }
 
-/// Core form with kernels in view: attend stays where it has one, with the scores below it; all else is inlined.
+/// Canonical form with kernels in view: attend stays where it has one, with the scores below it; all else is inlined.
 pub fn for_kernels(graph: &Graph) -> Result<Graph, Error> {
     let graph = for_rules(graph)?;
     let compared = compared(&graph);
@@ -84,7 +84,7 @@ pub fn for_kernels(graph: &Graph) -> Result<Graph, Error> {
     sink(&inline(&graph, &keep, &|op| matches!(op, Op::MatMul(_) | Op::Gelu(_)))?)
 }
 
-/// The nodes of a graph in core form that [`for_kernels`] leaves as they are.
+/// The nodes of a graph in canonical form that [`for_kernels`] leaves as they are.
 fn has_kernels(graph: &Graph) -> impl Fn(NodeId) -> bool + use<'_> {
     let fused: BTreeSet<NodeId> = scores_of_attends(graph, &|_| false).into_values().collect();
     move |id: NodeId| match &graph.nodes[id].op {
@@ -132,7 +132,7 @@ fn compared(graph: &Graph) -> BTreeSet<NodeId> {
     found
 }
 
-/// Core form by definitions alone: everything is a map, a reduction, a gather or movement, products too.
+/// Canonical form by definitions alone: everything is a map, a reduction, a gather or movement, products too.
 pub(crate) fn for_rows(graph: &Graph) -> Result<Graph, Error> {
     let keep = |op: &Op| matches!(op, Op::Gelu(_));
     sink(&inline(graph, &|id| keep(&graph.nodes[id].op), &keep)?)
