@@ -17,8 +17,11 @@ mod types;
 
 use std::{
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
     process::{Command, Output},
+    thread,
+    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -87,9 +90,21 @@ pub fn ran(command: &mut Command) -> Ran {
     // Lines have a hundred columns where nothing says otherwise.
     let command =
         if command.get_envs().any(|(name, _)| name == "COLUMNS") { command } else { command.env_remove("COLUMNS") };
-    let Output { status, stdout, stderr } = command.output().expect("the program starts");
+    let Output { status, stdout, stderr } = output(command);
     let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
     Ran { code: status.code().expect("no signal ended it"), out: text(stdout), err: text(stderr) }
+}
+
+/// The output of a program. One that was just copied is busy while a child of another test, between fork and exec, still
+/// holds the copy open for writing.
+fn output(command: &mut Command) -> Output {
+    for _ in 0..500 {
+        match command.output() {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => thread::sleep(Duration::from_millis(10)),
+            done => return done.expect("the program starts"),
+        }
+    }
+    panic!("{command:?} is busy for seconds");
 }
 
 /// Runs `regard`.
