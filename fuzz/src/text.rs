@@ -66,7 +66,7 @@ pub fn kernel(data: &[u8]) {
             _ => drop(regard_codegen::native::wide::emit(&kernel, &target)),
         }
     }
-    drop(ptx::emit(&kernel, ptx::Sm::Sm80));
+    Target::GPUS.iter().for_each(|gpu| drop(ptx::emit(&kernel, gpu)));
 }
 
 /// A block with a group of each kind, planned for the widest vectors.
