@@ -120,7 +120,7 @@ pub struct Target {
     pub fma: bool,
     /// What executes multiply-adds: vectors of f32 first.
     pub units: &'static [ExecutionUnit],
-    /// Where data lie, nearest first; the last is memory. At most [`MOST_LEVELS`].
+    /// Where data lie, nearest first; the last is memory. A machine that has fewer levels repeats one.
     pub levels: [MemoryLevel; MOST_LEVELS],
     /// What a block may keep for itself, in bytes: three quarters of L2, or the shared memory of a GPU's block.
     pub block_bytes: u64,
@@ -160,7 +160,7 @@ const NVIDIA: Target = Target {
     memory_gbps: 3350.0,
 };
 
-/// Levels of every target; a machine that has fewer repeats one.
+/// Levels of every target.
 pub const MOST_LEVELS: usize = 4;
 
 impl Target {

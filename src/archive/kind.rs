@@ -143,7 +143,7 @@ fn is_torch_tar(head: &[u8]) -> bool {
     name(0).is_some_and(is_known) || (head.get(156) == Some(&b'x') && name(1024).is_some_and(is_known))
 }
 
-/// A tar archive from before the magic word: the checksum of its first header, a name, and nothing after.
+/// A tar archive from before the magic word: the checksum of its first header, a name, and nothing else.
 fn is_old_tar(head: &[u8]) -> bool {
     let Some(header) = head.get(..512) else { return false };
     let octal = |field: &[u8]| {

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Rows first, then columns; weights are fixed-point numbers of 22 bits, and each pass rounds to 8 bits.
-//! Checkpoints were trained after this arithmetic, so it is reproduced to the bit (from version 13, Pillow
+//! Checkpoints were trained on images of this arithmetic, so it is reproduced to the bit (from version 13, Pillow
 //! takes columns first where that is cheaper, which moves some bytes by one). Only the window that is
 //! wanted is computed, which also bounds the memory whatever the shape of the image.
 

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-/// The program that executables are written after.
+/// The program that models are appended to.
 const RUNNER: &str = env!("CARGO_BIN_EXE_regard-runner");
 
 /// The classifier compiled; its executable, and the classes that it prints.

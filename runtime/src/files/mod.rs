@@ -34,7 +34,7 @@ use draft::Draft;
 /// The most links that are followed from one name.
 const MAX_LINKS: usize = 40;
 
-/// A file being written. It appears with [`publish`]; dropped before, it leaves nothing after.
+/// A file being written. It appears with [`publish`]; dropped before, it leaves nothing.
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,

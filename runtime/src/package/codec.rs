@@ -8,7 +8,7 @@
 //!
 //! Writing and reading stand side by side, one pair per type. The reader trusts nothing: every length is
 //! compared with the bytes that are left before anything is allocated, and every number with what it may
-//! be. The graph over the weights stays after: the constants are its values.
+//! be. The graph over the weights is left out: the constants are its values.
 
 use std::collections::BTreeMap;
 

@@ -45,7 +45,7 @@ use frame::{FORMAT, Found, Frame, PAGE, VERSION};
 use mark::CARRIED;
 use own::Way;
 
-/// What the program is called that packages are written after.
+/// The name of the program that packages are appended to.
 pub const RUNNER: &str = "regard-runner";
 
 /// What a package says about itself besides the program.
@@ -331,7 +331,7 @@ impl Package {
     }
 }
 
-/// A program that packages are written after.
+/// A program that packages are appended to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
     /// Where it can be read.

@@ -30,7 +30,7 @@ const MAX_CARRIED: usize = 6;
 type Terms = Vec<(Val, i64)>;
 
 /// The same kernel with every address built from carried and shared sums. Values are numbered in the order of their
-/// definition, as simplification leaves them; those that only the old addresses used stay after, unused.
+/// definition, as simplification leaves them; those that only the old addresses used stay, unused.
 pub(crate) fn reduce(mut kernel: Kernel) -> Kernel {
     let mut forms = Forms::new(&kernel);
     forms.read(&kernel.body);
