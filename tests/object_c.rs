@@ -8,7 +8,7 @@ use regard_ir::{
     graph::Graph,
     id::IdVec,
     kernel::{Builder, IdAxis, Kernel, Unit},
-    program::{BufferDecl, BufferId, Launch, Place, Port, Program},
+    program::{BufferDecl, BufferId, Launch, Port, Program, Storage},
     target::Target,
     types::{DType, TensorType},
 };
@@ -64,11 +64,11 @@ fn program(target: &Target) -> Program<Code> {
     let kernels: IdVec<_, Kernel> = [scale(), add()].into_iter().collect();
     let mut buffers: IdVec<BufferId, BufferDecl> = IdVec::new();
     let mut buffer =
-        |name: &str, len, place| buffers.push(BufferDecl { name: name.into(), dtype: DType::F32, len, place });
-    let x = buffer("x", ROWS * COLS, Place::Input(0));
-    let y = buffer("y", ROWS * COLS, Place::Output(0));
-    let factors = buffer("factors", COLS, Place::Constant(64));
-    let product = buffer("product", ROWS * COLS, Place::Arena(128));
+        |name: &str, len, storage| buffers.push(BufferDecl { name: name.into(), dtype: DType::F32, len, storage });
+    let x = buffer("x", ROWS * COLS, Storage::Input(0));
+    let y = buffer("y", ROWS * COLS, Storage::Output(0));
+    let factors = buffer("factors", COLS, Storage::Constant(64));
+    let product = buffer("product", ROWS * COLS, Storage::Arena(128));
     let launches = kernels.iter().zip([vec![x, factors, product], vec![product, x, y]]).map(|((id, k), buffers)| {
         Launch { kernel: id, buffers, blocks: k.blocks(), scratch_bytes: k.scratch_layout().1 }
     });
@@ -81,7 +81,7 @@ fn program(target: &Target) -> Program<Code> {
         launches,
         inputs: vec![Port { name: "x".into(), ty: ty.clone(), buffer: x }],
         outputs: vec![Port { name: "say \"y\"\n".into(), ty, buffer: y }],
-        folds: Graph::new("folds"),
+        constant_graph: Graph::new("constants"),
         constants: Vec::new(),
         arena_bytes: 128 + ROWS * COLS * 4,
         constant_bytes: 64 + COLS * 4,

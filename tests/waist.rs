@@ -101,7 +101,7 @@ fn same_values_everywhere(graph: &Graph) {
     let inputs: Vec<Tensor> = graph.inputs().iter().map(|&id| leaf(graph, id)).collect();
     for lanes in LANES {
         let program = lowered(graph, lanes);
-        let found = interpret(&program, &mut |id, _| Ok(leaf(&program.folds, id)), &inputs);
+        let found = interpret(&program, &mut |id, _| Ok(leaf(&program.constant_graph, id)), &inputs);
         let found = found.unwrap_or_else(|e| panic!("{lanes} lanes: {e}"));
         for (i, (wanted, found)) in reference[0].data.iter().zip(&found[0].data).enumerate() {
             assert!((wanted - found).abs() < 1e-6, "{lanes} lanes: [{i}] is {found}, expected {wanted}");

@@ -6,7 +6,7 @@ use regard::{
         graph::Graph,
         id::IdVec,
         kernel::{Builder, CastOp, IdAxis, Kernel, Unit, Val},
-        program::{BufferDecl, BufferId, KernelId, Launch, Place, Port, Program},
+        program::{BufferDecl, BufferId, KernelId, Launch, Port, Program, Storage},
         target::Target,
         types::{DType, TensorType},
     },
@@ -136,7 +136,7 @@ fn alone(kernel: Kernel, len: u64, target: &Target) -> Session {
     let mut kernels: IdVec<KernelId, _> = IdVec::new();
     let id = kernels.push(code);
     let mut buffers: IdVec<BufferId, _> = IdVec::new();
-    let y = buffers.push(BufferDecl { name: "y".into(), dtype: DType::F32, len, place: Place::Output(0) });
+    let y = buffers.push(BufferDecl { name: "y".into(), dtype: DType::F32, len, storage: Storage::Output(0) });
     let program = Program {
         name: "peak".into(),
         kernels,
@@ -144,7 +144,7 @@ fn alone(kernel: Kernel, len: u64, target: &Target) -> Session {
         launches: vec![Launch { kernel: id, buffers: vec![y], blocks, scratch_bytes: 0 }],
         inputs: Vec::new(),
         outputs: vec![Port { name: "y".into(), ty: TensorType::f32([len as usize]), buffer: y }],
-        folds: Graph::default(),
+        constant_graph: Graph::default(),
         constants: Vec::new(),
         arena_bytes: 0,
         constant_bytes: 0,

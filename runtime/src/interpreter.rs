@@ -6,7 +6,7 @@
 use memmap2::MmapMut;
 use regard_ir::{
     kernel::{Kernel, eval},
-    program::{BufferDecl, Launch, Place, Port, Program},
+    program::{BufferDecl, Launch, Port, Program, Storage},
 };
 
 use crate::{
@@ -82,11 +82,11 @@ impl Module {
     /// What a buffer holds.
     fn bytes<'a>(&'a self, memory: &'a Memory, buffer: &BufferDecl) -> &'a [u8] {
         let bytes = buffer.bytes() as usize;
-        match buffer.place {
-            Place::Input(i) => &memory.inputs[i],
-            Place::Output(i) => &memory.outputs[i],
-            Place::Constant(offset) => &self.constants.bytes()[offset as usize..][..bytes],
-            Place::Arena(offset) => &memory.arena[offset as usize..][..bytes],
+        match buffer.storage {
+            Storage::Input(i) => &memory.inputs[i],
+            Storage::Output(i) => &memory.outputs[i],
+            Storage::Constant(offset) => &self.constants.bytes()[offset as usize..][..bytes],
+            Storage::Arena(offset) => &memory.arena[offset as usize..][..bytes],
         }
     }
 }
@@ -94,11 +94,11 @@ impl Module {
 impl Memory {
     /// Where a buffer lies, unless it is a constant.
     fn writable(&mut self, buffer: &BufferDecl) -> Option<&mut [u8]> {
-        match buffer.place {
-            Place::Input(i) => Some(&mut self.inputs[i]),
-            Place::Output(i) => Some(&mut self.outputs[i]),
-            Place::Constant(_) => None,
-            Place::Arena(offset) => Some(&mut self.arena[offset as usize..][..buffer.bytes() as usize]),
+        match buffer.storage {
+            Storage::Input(i) => Some(&mut self.inputs[i]),
+            Storage::Output(i) => Some(&mut self.outputs[i]),
+            Storage::Constant(_) => None,
+            Storage::Arena(offset) => Some(&mut self.arena[offset as usize..][..buffer.bytes() as usize]),
         }
     }
 }

@@ -204,7 +204,7 @@ fn a_forged_package_must_still_make_sense() {
     assert!(forged(b"\x05\0\0\0twice", b"\xFF\xFF\xFF\xFFtwice").contains("ends too early"));
     let len = (N as u64).to_le_bytes();
     assert!(forged(&len, &u64::MAX.to_le_bytes()).contains("a size of 18446744073709551615"));
-    assert!(forged(&len, &(N as u64 - 1).to_le_bytes()).contains("does not fit its place Input(0)"));
+    assert!(forged(&len, &(N as u64 - 1).to_le_bytes()).contains("does not fit its storage Input(0)"));
     assert!(sentence(shop.open(&forge(&bytes, |section| section.push(0)))).contains("1 bytes follow"));
     assert!(sentence(shop.open(&forge(&bytes, Vec::clear))).contains("ends too early"));
     let start = |section: &mut Vec<u8>| section.splice(9 + 4 + target.len().., [0xFF; 4]).for_each(drop);

@@ -6,7 +6,7 @@ mod common;
 use std::thread;
 
 use common::{constants, program};
-use regard_ir::program::{Code, Place, Program};
+use regard_ir::program::{Code, Program, Storage};
 use regard_runtime::{
     Session,
     memory::{Constants, f32_bytes},
@@ -103,8 +103,8 @@ fn refusal(change: impl FnOnce(&mut Program<Code>)) -> String {
 }
 #[test]
 fn broken_programs_are_refused() {
-    let far = |p: &mut Program<Code>| p.buffers.values_mut().nth(2).unwrap().place = Place::Arena(192);
-    assert!(refusal(far).contains("does not fit its place"));
+    let far = |p: &mut Program<Code>| p.buffers.values_mut().nth(2).unwrap().storage = Storage::Arena(192);
+    assert!(refusal(far).contains("does not fit its storage"));
     assert!(refusal(|p| p.launches[1].kernel = regard_ir::id::Id::new(9)).contains("k9, which does not exist"));
     assert!(refusal(|p| p.constant_bytes += 1).contains("97 bytes of constants but 96 were given"));
     assert!(refusal(|p| p.arena_bytes = 1 << 60).contains("cannot reserve 1152921504606846976 bytes"));

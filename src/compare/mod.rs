@@ -26,7 +26,7 @@ use measure::{Timed, in_turns};
 use regard_ir::{
     graph::Graph,
     kernel::{Kernel, Space},
-    program::{Launch, Place, Program},
+    program::{Launch, Program, Storage},
     target::{MOST_LEVELS, Target},
 };
 use regard_passes::{
@@ -159,11 +159,11 @@ fn living(body: &Body, launch: &Launch, program: &Program<Kernel>) -> Living {
     let last = launch.buffers.len().saturating_sub(1 + kept);
     for (i, &buffer) in launch.buffers.iter().enumerate() {
         let buffer = &program.buffers[buffer];
-        *match buffer.place {
-            Place::Constant(_) => &mut living.constants,
-            Place::Arena(_) if i >= last => &mut living.written,
-            Place::Arena(_) => &mut living.read,
-            Place::Input(_) | Place::Output(_) => &mut living.caller,
+        *match buffer.storage {
+            Storage::Constant(_) => &mut living.constants,
+            Storage::Arena(_) if i >= last => &mut living.written,
+            Storage::Arena(_) => &mut living.read,
+            Storage::Input(_) | Storage::Output(_) => &mut living.caller,
         } += buffer.bytes();
     }
     living

@@ -6,7 +6,7 @@ use regard_ir::{
     graph::{Graph, NodeId},
     id::{Id, IdVec},
     kernel::{self, Kernel, Level},
-    program::{BufferDecl, BufferId, Code, Place, Program},
+    program::{BufferDecl, BufferId, Code, Program, Storage},
     verify,
 };
 use regard_passes::{
@@ -162,7 +162,7 @@ fn lifetimes<K>(program: &Program<K>) -> IdVec<BufferId, Option<(usize, usize)>>
 
 /// Sum of all intermediates' bytes: what they would take if each had memory of its own.
 pub fn intermediate_bytes<K>(program: &Program<K>) -> u64 {
-    program.buffers.values().filter(|b| matches!(b.place, Place::Arena(_))).map(|b| b.bytes()).sum()
+    program.buffers.values().filter(|b| matches!(b.storage, Storage::Arena(_))).map(|b| b.bytes()).sum()
 }
 
 /// One line per buffer: where it lies, how long it lives, what it is; in lines of at most `width` columns.
@@ -179,11 +179,11 @@ pub fn buffers_text<K>(program: &Program<K>, width: Option<usize>) -> String {
     );
     let lives = lifetimes(program);
     let row = |(id, buffer): (BufferId, &BufferDecl)| {
-        let (place, offset) = match buffer.place {
-            Place::Input(i) => (format!("input {i}"), String::new()),
-            Place::Output(i) => (format!("output {i}"), String::new()),
-            Place::Constant(at) => ("constant".into(), at.to_string()),
-            Place::Arena(at) => ("arena".into(), at.to_string()),
+        let (place, offset) = match buffer.storage {
+            Storage::Input(i) => (format!("input {i}"), String::new()),
+            Storage::Output(i) => (format!("output {i}"), String::new()),
+            Storage::Constant(at) => ("constant".into(), at.to_string()),
+            Storage::Arena(at) => ("arena".into(), at.to_string()),
         };
         let life = lives[id].map_or("never".into(), |(first, last)| format!("{first}..{last}"));
         let (bytes, dtype) = (buffer.bytes().to_string(), buffer.dtype.name().to_owned());

@@ -149,9 +149,13 @@ pub fn constants<K: Sync>(program: &Program<K>, weights: &dyn Weights, trace: &m
         match memory::is_given(bytes) {
             true => weights::bind(program, weights),
             false => {
-                let largest = program.folds.outputs.iter().max_by_key(|&&output| program.folds.ty(output).elements());
-                let largest =
-                    largest.map_or_else(String::new, |&output| format!(", among them {}", program.folds.ty(output)));
+                let largest = program
+                    .constant_graph
+                    .outputs
+                    .iter()
+                    .max_by_key(|&&output| program.constant_graph.ty(output).elements());
+                let largest = largest
+                    .map_or_else(String::new, |&output| format!(", among them {}", program.constant_graph.ty(output)));
                 Err(Error::Failed(format!(
                     "the constants take {bytes} bytes of memory{largest}, which the system refuses"
                 )))

@@ -1,7 +1,7 @@
 //! Binding: a program's constants are computed from weights and laid out as its kernels stream them.
 //!
 //! ```text
-//!   weight ──(fold graph: transposes, scales, sums)──▶ [k, n] ──(layout)──▶ panels in the constants
+//!   weight ──(constant graph: transposes, scales, sums)──▶ [k, n] ──(layout)──▶ panels in the constants
 //!              movement alone: streamed, f32 to f32            one panel at a time, in place
 //!              anything else:  the f64 interpreter             one value at a time, in place
 //! ```
@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use regard_ir::{
     graph::{EvalError, Graph, Node, NodeId, Tensor, eval_nodes},
     ops::{Input, Op},
-    program::{Layout, Place, Program},
+    program::{Layout, Program, Storage},
     types::DType,
 };
 use regard_runtime::memory::Constants;
@@ -39,8 +39,8 @@ pub(crate) fn bind<K: Sync>(program: &Program<K>, weights: &dyn Weights) -> Resu
     Constants::build(program.constant_bytes as usize, |bytes| {
         let arithmetic = Mutex::new(());
         slots(program, bytes).into_par_iter().try_for_each(|(output, slots)| {
-            let (folds, root) = (&program.folds, program.folds.outputs[output]);
-            let movement = Movement::of(folds, root);
+            let (constant_graph, root) = (&program.constant_graph, program.constant_graph.outputs[output]);
+            let movement = Movement::of(constant_graph, root);
             let (streamed, computed): (Vec<Slot>, Vec<Slot>) =
                 slots.into_iter().partition(|slot| movement.as_ref().is_some_and(|m| m.suits(slot)));
             if let Some(movement) = movement {
@@ -50,7 +50,7 @@ pub(crate) fn bind<K: Sync>(program: &Program<K>, weights: &dyn Weights) -> Resu
                 return Ok(());
             }
             let _one_at_a_time = arithmetic.lock().unwrap_or_else(PoisonError::into_inner);
-            let values = evaluated(folds, root, weights)?;
+            let values = evaluated(constant_graph, root, weights)?;
             computed.into_iter().for_each(|slot| slot.write(&values));
             Ok(())
         })
@@ -82,19 +82,19 @@ struct Slot<'a> {
     layout: Layout,
 }
 
-/// The bytes of every constant, by fold output.
+/// The bytes of every constant, by output of the constant graph.
 fn slots<'a, K>(program: &Program<K>, mut bytes: &'a mut [u8]) -> Vec<(usize, Vec<Slot<'a>>)> {
     let mut constants: Vec<_> = program
         .constants
         .iter()
         .map(|constant| {
             let buffer = &program.buffers[constant.buffer];
-            let Place::Constant(offset) = buffer.place else { panic!("constant {} lies elsewhere", buffer.name) };
+            let Storage::Constant(offset) = buffer.storage else { panic!("constant {} lies elsewhere", buffer.name) };
             (offset as usize, buffer.bytes() as usize, buffer.dtype, constant)
         })
         .collect();
     constants.sort_by_key(|c| c.0);
-    let mut by_output: Vec<Vec<Slot>> = program.folds.outputs.iter().map(|_| Vec::new()).collect();
+    let mut by_output: Vec<Vec<Slot>> = program.constant_graph.outputs.iter().map(|_| Vec::new()).collect();
     let mut at = 0;
     for (offset, length, dtype, constant) in constants {
         let rest = std::mem::take(&mut bytes).split_at_mut(offset - at).1;
@@ -105,27 +105,27 @@ fn slots<'a, K>(program: &Program<K>, mut bytes: &'a mut [u8]) -> Vec<(usize, Ve
     by_output.into_iter().enumerate().filter(|(_, places)| !places.is_empty()).collect()
 }
 
-/// The value of any node of the fold graph. Products of a row with a weight that is only moved about, the
+/// The value of any node of the constant graph. Products of a row with a weight that is only moved about, the
 /// β of a layer norm times the product after it, are streamed: the weight is never held as f64.
-fn evaluated(folds: &Graph, root: NodeId, weights: &dyn Weights) -> Result<Vec<f64>> {
+fn evaluated(constant_graph: &Graph, root: NodeId, weights: &dyn Weights) -> Result<Vec<f64>> {
     // Only what the constant needs is copied: a graph of n constants would be copied n times.
-    let mut graph = Graph::new(folds.name.clone());
+    let mut graph = Graph::new(constant_graph.name.clone());
     let mut moved: BTreeMap<NodeId, NodeId> = BTreeMap::new();
     let mut known = BTreeMap::new();
-    for id in folds.needed([root]) {
-        if let Op::MatMul(_) = folds.node(id).op
-            && let [row, matrix] = folds.node(id).operands[..]
-            && let Some(movement) = Movement::of(folds, matrix)
-            && movement.is_matrix(folds.ty(row).elements())
+    for id in constant_graph.needed([root]) {
+        if let Op::MatMul(_) = constant_graph.node(id).op
+            && let [row, matrix] = constant_graph.node(id).operands[..]
+            && let Some(movement) = Movement::of(constant_graph, matrix)
+            && movement.is_matrix(constant_graph.ty(row).elements())
         {
-            let product = movement.row_product(&evaluated(folds, row, weights)?, weights)?;
-            let ty = folds.ty(id).clone();
+            let product = movement.row_product(&evaluated(constant_graph, row, weights)?, weights)?;
+            let ty = constant_graph.ty(id).clone();
             let input = Node { op: Input { ty: ty.clone() }.into(), operands: Vec::new(), ty, label: None };
             let new = graph.nodes.push(input);
             known.insert(new, product);
             moved.insert(id, new);
         } else {
-            let mut node = folds.node(id).clone();
+            let mut node = constant_graph.node(id).clone();
             node.operands.iter_mut().for_each(|operand| *operand = moved[operand]);
             moved.insert(id, graph.nodes.push(node));
         }
@@ -135,9 +135,11 @@ fn evaluated(folds: &Graph, root: NodeId, weights: &dyn Weights) -> Result<Vec<f
     let values = values.into_iter().next().expect("one node was asked for").data;
     match values.iter().any(|v| v.is_nan()) {
         false => Ok(values),
-        true => {
-            Err(not_a_number(&graph, weights_of(folds, origin), &mut leaf(&graph, weights, |id, _| known.remove(&id)))?)
-        }
+        true => Err(not_a_number(
+            &graph,
+            weights_of(constant_graph, origin),
+            &mut leaf(&graph, weights, |id, _| known.remove(&id)),
+        )?),
     }
 }
 

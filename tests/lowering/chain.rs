@@ -17,7 +17,7 @@ use regard_ir::{
     id::IdVec,
     kernel::{Kernel, Level, verify::verify as verify_kernel},
     ops::{BinaryOp, Op, ReduceOp, UnaryOp},
-    program::{Place, Port, Program, fold, interpret},
+    program::{Port, Program, Storage, fold, interpret},
     target::{Arch, Backend, Target},
     text,
     types::DType,
@@ -218,7 +218,7 @@ pub(crate) fn constants(
     for constant in &program.constants {
         let values = fold(program, constant, weight).map_err(|e| e.to_string())?;
         let buffer = &program.buffers[constant.buffer];
-        let Place::Constant(at) = buffer.place else { return Err(format!("{} is not a constant", buffer.name)) };
+        let Storage::Constant(at) = buffer.storage else { return Err(format!("{} is not a constant", buffer.name)) };
         let bytes = encode(buffer.dtype, &values);
         constants[at as usize..][..bytes.len()].copy_from_slice(&bytes);
     }

@@ -4,7 +4,7 @@
 //! f16 one rounding, and everything else none.
 
 use crate::chain::{check, check_all, parse, targets};
-use regard_ir::{graph::Graph, program::Place, target::Target, types::DType};
+use regard_ir::{graph::Graph, program::Storage, target::Target, types::DType};
 use regard_passes::{Rules, Schedule, lower, optimize, plan};
 use regard_testkit::graphs;
 
@@ -117,14 +117,14 @@ fn memory_is_half_at_the_ports_and_for_weights_as_they_are() {
     for target in targets() {
         let plan = plan(&graph, &target).expect("a plan");
         let program = lower(&plan, &Schedule::best(&plan, &target), &target).expect("a program");
-        let types = |wanted: fn(&Place) -> bool| -> Vec<DType> {
-            program.buffers.values().filter(|b| wanted(&b.place)).map(|b| b.dtype).collect()
+        let types = |wanted: fn(&Storage) -> bool| -> Vec<DType> {
+            program.buffers.values().filter(|b| wanted(&b.storage)).map(|b| b.dtype).collect()
         };
-        assert_eq!(types(|p| matches!(p, Place::Input(_) | Place::Output(_))), [DType::Bf16, DType::Bf16]);
-        let mut constants = types(|p| matches!(p, Place::Constant(_)));
+        assert_eq!(types(|p| matches!(p, Storage::Input(_) | Storage::Output(_))), [DType::Bf16, DType::Bf16]);
+        let mut constants = types(|p| matches!(p, Storage::Constant(_)));
         constants.sort();
         assert_eq!(constants, [DType::F32, DType::Bf16], "{}", target.name);
-        assert!(types(|p| matches!(p, Place::Arena(_))).iter().all(|&dtype| dtype == DType::F32));
+        assert!(types(|p| matches!(p, Storage::Arena(_))).iter().all(|&dtype| dtype == DType::F32));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Maps: convolutions of every kind at sizes that fill no vector, and what stands between them.
 
 use crate::chain::{check, check_with, lowered, parse, targets};
-use regard_ir::{graph::Tensor, program::Place, target::Backend};
+use regard_ir::{graph::Tensor, program::Storage, target::Backend};
 
 /// A convolution with bias of x by w, on its own.
 fn convolution(x: &str, w: &str, out: usize, attributes: &str) {
@@ -124,8 +124,8 @@ fn a_sum_takes_the_place_of_its_term() {
     for target in targets() {
         let program = lowered(&graph, &target);
         let takes = program.launches.iter().any(|launch| {
-            let places: Vec<Place> = launch.buffers.iter().map(|&b| program.buffers[b].place).collect();
-            let (written, read) = places.split_last().expect("a launch writes");
+            let storages: Vec<Storage> = launch.buffers.iter().map(|&b| program.buffers[b].storage).collect();
+            let (written, read) = storages.split_last().expect("a launch writes");
             read.contains(written)
         });
         assert_eq!(takes, target.backend != Backend::Ptx, "{}", target.name);

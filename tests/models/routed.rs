@@ -2,7 +2,7 @@
 
 use super::{holds, program};
 use regard::models::{self, Config};
-use regard_ir::{ops::Op, program::Place};
+use regard_ir::{ops::Op, program::Storage};
 
 #[test]
 fn a_batch_of_padded_maps() {
@@ -28,7 +28,7 @@ fn regions_are_never_gathered_into_memory() {
     let gathers = graph.nodes.values().filter(|node| matches!(node.op, Op::RoutedAttention(_))).count();
     // Stage 4 is routed to all regions, which is attention to all tokens.
     assert_eq!(gathers, 12);
-    let arena = program.buffers.values().filter(|buffer| matches!(buffer.place, Place::Arena(_)));
+    let arena = program.buffers.values().filter(|buffer| matches!(buffer.storage, Storage::Arena(_)));
     // The widest map: qkv or the hidden layer of the first stage.
     let widest = 56 * 56 * 64 * 3;
     let larger: Vec<_> = arena.filter(|buffer| buffer.len > widest && buffer.len != 112 * 112 * 32).collect();

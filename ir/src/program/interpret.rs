@@ -29,8 +29,8 @@ pub fn fold<K>(
     constant: &Constant,
     leaf: &mut dyn FnMut(NodeId, &Node) -> Result<Tensor, EvalError>,
 ) -> Result<Vec<f64>, EvalError> {
-    let wanted = program.folds.outputs[constant.output];
-    let value = eval_nodes(&program.folds, &[wanted], leaf)?.pop().expect("one node was wanted");
+    let wanted = program.constant_graph.outputs[constant.output];
+    let value = eval_nodes(&program.constant_graph, &[wanted], leaf)?.pop().expect("one node was wanted");
     Ok(constant.layout.pack(&value.data))
 }
 

@@ -37,7 +37,7 @@ pub const BUFFER_ALIGN: u64 = 64;
 
 /// Where a program's buffer is, on every device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum Storage {
     /// The caller's input tensor of that number.
     Input(usize),
     /// The caller's output tensor of that number.
@@ -58,7 +58,7 @@ pub struct BufferDecl {
     /// Length in elements.
     pub len: u64,
     /// Where it lies.
-    pub place: Place,
+    pub storage: Storage,
 }
 
 impl BufferDecl {
@@ -136,12 +136,12 @@ impl Layout {
     }
 }
 
-/// What a constant buffer holds: output number `output` of the program's fold graph, in a layout.
+/// What a constant buffer holds: output number `output` of the program's constant graph, in a layout.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Constant {
     /// The buffer to fill.
     pub buffer: BufferId,
-    /// Which output of [`Program::folds`].
+    /// Which output of [`Program::constant_graph`].
     pub output: usize,
     /// How it is stored.
     pub layout: Layout,
@@ -163,7 +163,7 @@ pub struct Program<K> {
     /// Outputs, in the graph's order.
     pub outputs: Vec<Port>,
     /// Graph over weights only, one output per constant.
-    pub folds: Graph,
+    pub constant_graph: Graph,
     /// How the constants are filled.
     pub constants: Vec<Constant>,
     /// Size of the arena in bytes.
@@ -180,9 +180,30 @@ impl<K> Program<K> {
     /// The same program with every kernel replaced.
     pub fn try_map<J, E>(self, f: impl FnMut(K) -> Result<J, E>) -> Result<Program<J>, E> {
         let kernels = self.kernels.into_values().map(f).collect::<Result<IdVec<_, _>, E>>()?;
-        let Program { name, buffers, launches, inputs, outputs, folds, constants, arena_bytes, constant_bytes, .. } =
-            self;
-        Ok(Program { name, kernels, buffers, launches, inputs, outputs, folds, constants, arena_bytes, constant_bytes })
+        let Program {
+            name,
+            buffers,
+            launches,
+            inputs,
+            outputs,
+            constant_graph,
+            constants,
+            arena_bytes,
+            constant_bytes,
+            ..
+        } = self;
+        Ok(Program {
+            name,
+            kernels,
+            buffers,
+            launches,
+            inputs,
+            outputs,
+            constant_graph,
+            constants,
+            arena_bytes,
+            constant_bytes,
+        })
     }
     /// Everything that a loaded program must satisfy before it may run: ids exist, buffers lie inside
     /// their memory and are aligned, sizes agree with the ports. One sentence per fault.
@@ -194,32 +215,32 @@ impl<K> Program<K> {
                     && b.len < 1 << 48
                     && offset.checked_add(b.bytes()).is_some_and(|end| end <= size)
             };
-            let ok = match b.place {
-                Place::Input(i) => self
+            let ok = match b.storage {
+                Storage::Input(i) => self
                     .inputs
                     .get(i)
                     .is_some_and(|p| p.buffer == id && p.ty.dtype == b.dtype && p.ty.elements() as u64 == b.len),
-                Place::Output(i) => self
+                Storage::Output(i) => self
                     .outputs
                     .get(i)
                     .is_some_and(|p| p.buffer == id && p.ty.dtype == b.dtype && p.ty.elements() as u64 == b.len),
-                Place::Constant(offset) => fits(offset, self.constant_bytes),
-                Place::Arena(offset) => fits(offset, self.arena_bytes),
+                Storage::Constant(offset) => fits(offset, self.constant_bytes),
+                Storage::Arena(offset) => fits(offset, self.arena_bytes),
             };
             if !ok {
                 faults.push(format!(
-                    "buffer {id} ({}) of {} {} does not fit its place {:?}",
-                    b.name, b.len, b.dtype, b.place
+                    "buffer {id} ({}) of {} {} does not fit its storage {:?}",
+                    b.name, b.len, b.dtype, b.storage
                 ));
             }
         }
         for (i, p) in self.inputs.iter().enumerate() {
-            if self.buffers.get(p.buffer).is_none_or(|b| b.place != Place::Input(i)) {
+            if self.buffers.get(p.buffer).is_none_or(|b| b.storage != Storage::Input(i)) {
                 faults.push(format!("input {i} ({}) has no buffer", p.name));
             }
         }
         for (i, p) in self.outputs.iter().enumerate() {
-            if self.buffers.get(p.buffer).is_none_or(|b| b.place != Place::Output(i)) {
+            if self.buffers.get(p.buffer).is_none_or(|b| b.storage != Storage::Output(i)) {
                 faults.push(format!("output {i} ({}) has no buffer", p.name));
             }
         }

@@ -14,13 +14,13 @@ use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
     ops::{Op, ViewOp},
-    program::{BUFFER_ALIGN, Constant, Layout, Place},
+    program::{BUFFER_ALIGN, Constant, Layout, Storage},
     types::DType,
 };
 use std::collections::BTreeMap;
 
 /// The constants collected so far.
-pub(crate) struct Folds<'a> {
+pub(crate) struct ConstantGraph<'a> {
     graph: &'a Graph,
     copied: BTreeMap<NodeId, NodeId>,
     /// Which output each value is.
@@ -33,7 +33,7 @@ pub(crate) struct Folds<'a> {
     pub bytes: u64,
 }
 
-impl<'a> Folds<'a> {
+impl<'a> ConstantGraph<'a> {
     /// No constants yet.
     pub(crate) fn new(graph: &'a Graph) -> Self {
         let out = Graph::new(format!("{}_constants", graph.name));
@@ -60,7 +60,7 @@ impl<'a> Folds<'a> {
         }
         let len = layout.stored(self.out.ty(value).elements()) as u64;
         let name = self.graph.text_name(node);
-        let buffer = buffers.push(source.clone(), name, held[node], len, Place::Constant(self.bytes));
+        let buffer = buffers.push(source.clone(), name, held[node], len, Storage::Constant(self.bytes));
         self.bytes += buffers.rows[buffer].bytes().next_multiple_of(BUFFER_ALIGN);
         let output = *self.outputs.entry(value).or_insert_with(|| {
             self.out.outputs.push(value);

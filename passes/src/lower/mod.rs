@@ -18,12 +18,12 @@ use crate::{
     schedule::{Schedule, Tiles},
     templates::{self, Parameters, expression::Context, unit_of},
 };
-use constants::Folds;
+use constants::ConstantGraph;
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
     kernel::{Buf, Builder, Kernel},
-    program::{BufferDecl, BufferId, KernelId, Launch, Layout, Place, Port, Program},
+    program::{BufferDecl, BufferId, KernelId, Launch, Layout, Port, Program, Storage},
     target::{Backend, Target},
     types::DType,
     view::View,
@@ -167,15 +167,15 @@ impl<'a> Lowering<'a> {
             .inputs()
             .iter()
             .enumerate()
-            .map(|(i, &n)| port(n, buffers.dense(graph, n, held[n], Place::Input(i))))
+            .map(|(i, &n)| port(n, buffers.dense(graph, n, held[n], Storage::Input(i))))
             .collect();
         let outputs = graph
             .outputs
             .iter()
             .enumerate()
-            .map(|(i, &n)| port(n, buffers.dense(graph, n, held[n], Place::Output(i))))
+            .map(|(i, &n)| port(n, buffers.dense(graph, n, held[n], Storage::Output(i))))
             .collect();
-        let mut folds = Folds::new(graph);
+        let mut constants = ConstantGraph::new(graph);
         let mut planned: Vec<(NodeId, Interval)> = Vec::new();
         for (source, &(first, last)) in &self.touched {
             match source {
@@ -184,7 +184,7 @@ impl<'a> Lowering<'a> {
                     let bytes = (graph.ty(*node).elements() * held[*node].bytes()) as u64;
                     planned.push((*node, Interval { bytes, first, last }));
                 }
-                constant => folds.add(constant, held, &mut buffers)?,
+                constant => constants.add(constant, held, &mut buffers)?,
             }
         }
         let intervals: Vec<Interval> = planned.iter().map(|p| p.1).collect();
@@ -194,7 +194,7 @@ impl<'a> Lowering<'a> {
             planned.iter().map(|&(node, Interval { first, .. })| at(self.replaced(first, node)?)).collect();
         let (offsets, arena_bytes) = buffers::place_in_turn(&intervals, &takes);
         for ((node, _), offset) in planned.iter().zip(offsets) {
-            buffers.dense(graph, *node, held[*node], Place::Arena(offset));
+            buffers.dense(graph, *node, held[*node], Storage::Arena(offset));
         }
         let launches = self.launches.iter().map(|(kernel, sources)| {
             let k = &self.kernels[*kernel];
@@ -209,10 +209,10 @@ impl<'a> Lowering<'a> {
             launches,
             inputs,
             outputs,
-            folds: folds.out,
-            constants: folds.constants,
+            constant_graph: constants.out,
+            constants: constants.constants,
             arena_bytes,
-            constant_bytes: folds.bytes,
+            constant_bytes: constants.bytes,
         };
         match program.faults().first() {
             None => Ok(program),
@@ -302,13 +302,13 @@ struct Buffers {
 }
 
 impl Buffers {
-    fn push(&mut self, source: Source, name: String, dtype: DType, len: u64, place: Place) -> BufferId {
-        let id = self.rows.push(BufferDecl { name, dtype, len, place });
+    fn push(&mut self, source: Source, name: String, dtype: DType, len: u64, storage: Storage) -> BufferId {
+        let id = self.rows.push(BufferDecl { name, dtype, len, storage });
         self.placed.insert(source, id);
         id
     }
-    fn dense(&mut self, graph: &Graph, node: NodeId, dtype: DType, place: Place) -> BufferId {
+    fn dense(&mut self, graph: &Graph, node: NodeId, dtype: DType, storage: Storage) -> BufferId {
         let elements = graph.ty(node).elements() as u64;
-        self.push(Source::Dense(node), graph.text_name(node), dtype, elements, place)
+        self.push(Source::Dense(node), graph.text_name(node), dtype, elements, storage)
     }
 }

@@ -22,7 +22,7 @@ use std::sync::{Mutex, MutexGuard};
 use memmap2::MmapMut;
 use regard_ir::{
     id::{Id, IdVec},
-    program::{BUFFER_ALIGN, BufferId, Code, Launch, Place, Program},
+    program::{BUFFER_ALIGN, BufferId, Code, Launch, Program, Storage},
 };
 
 use crate::{
@@ -48,7 +48,7 @@ pub struct Cpu {
 pub struct Module {
     code: CodeMap,
     constants: Constants,
-    places: IdVec<BufferId, Place>,
+    storages: IdVec<BufferId, Storage>,
     arena_bytes: usize,
     /// Bytes from one worker's scratch to the next.
     scratch_stride: usize,
@@ -83,10 +83,10 @@ impl Device for Cpu {
     unsafe fn load(&self, program: &Program<Code>, constants: Constants) -> Result<Module, SessionError> {
         let blobs: Vec<&[u8]> = program.kernels.values().map(|code| code.bytes.as_slice()).collect();
         let code = CodeMap::new(&blobs).map_err(refused("map executable memory"))?;
-        let places = program.buffers.values().map(|buffer| buffer.place).collect();
+        let storages = program.buffers.values().map(|buffer| buffer.storage).collect();
         let scratch_stride = stride(program.scratch_bytes(), self.threads)
             .ok_or_else(|| SessionError::Program(format!("{} bytes of scratch", program.scratch_bytes())))?;
-        Ok(Module { code, constants, places, arena_bytes: program.arena_bytes as usize, scratch_stride })
+        Ok(Module { code, constants, storages, arena_bytes: program.arena_bytes as usize, scratch_stride })
     }
     fn alloc(&self, module: &Module) -> Result<Memory, SessionError> {
         Ok(Memory { arena: reserve(module.arena_bytes)?, scratch: reserve(module.scratch_stride * self.threads)? })
@@ -104,12 +104,12 @@ impl Device for Cpu {
         launch: &Launch,
     ) -> Result<(), SessionError> {
         let (constants, arena) = (module.constants.bytes().as_ptr(), memory.arena.as_mut_ptr());
-        let pointer = |&buffer: &BufferId| match module.places[buffer] {
+        let pointer = |&buffer: &BufferId| match module.storages[buffer] {
             // Kernels do not write inputs or constants.
-            Place::Input(i) => tensors.inputs[i].as_ptr().cast_mut(),
-            Place::Output(i) => tensors.outputs[i].as_mut_ptr(),
-            Place::Constant(offset) => constants.wrapping_add(offset as usize).cast_mut(),
-            Place::Arena(offset) => arena.wrapping_add(offset as usize),
+            Storage::Input(i) => tensors.inputs[i].as_ptr().cast_mut(),
+            Storage::Output(i) => tensors.outputs[i].as_mut_ptr(),
+            Storage::Constant(offset) => constants.wrapping_add(offset as usize).cast_mut(),
+            Storage::Arena(offset) => arena.wrapping_add(offset as usize),
         };
         let buffers: Vec<*mut u8> = launch.buffers.iter().map(pointer).collect();
         let call = Call {

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use regard_ir::{
     graph::Graph,
     id::{Id, IdVec},
-    program::{BufferDecl, BufferId, Code, Constant, KernelId, Launch, Layout, Place, Port, Program},
+    program::{BufferDecl, BufferId, Code, Constant, KernelId, Launch, Layout, Port, Program, Storage},
     types::{DType, TensorType},
 };
 
@@ -176,7 +176,7 @@ impl Reader<'_> {
             launches: self.list(24, Self::launch)?,
             inputs: self.list(13, Self::port)?,
             outputs: self.list(13, Self::port)?,
-            folds: Graph::default(),
+            constant_graph: Graph::default(),
             constants: self.list(9, Self::constant)?,
             arena_bytes: self.u64()?,
             constant_bytes: self.u64()?,
@@ -210,12 +210,12 @@ impl Writer {
     fn dtype(&mut self, dtype: DType) {
         self.u8(DType::ALL.iter().position(|&d| d == dtype).expect("all element types") as u8);
     }
-    fn place(&mut self, place: Place) {
-        let (kind, at) = match place {
-            Place::Input(i) => (0, i as u64),
-            Place::Output(i) => (1, i as u64),
-            Place::Constant(offset) => (2, offset),
-            Place::Arena(offset) => (3, offset),
+    fn storage(&mut self, storage: Storage) {
+        let (kind, at) = match storage {
+            Storage::Input(i) => (0, i as u64),
+            Storage::Output(i) => (1, i as u64),
+            Storage::Constant(offset) => (2, offset),
+            Storage::Arena(offset) => (3, offset),
         };
         self.u8(kind);
         self.u64(at);
@@ -224,7 +224,7 @@ impl Writer {
         self.text(&buffer.name);
         self.dtype(buffer.dtype);
         self.u64(buffer.len);
-        self.place(buffer.place);
+        self.storage(buffer.storage);
     }
 }
 impl Reader<'_> {
@@ -232,18 +232,18 @@ impl Reader<'_> {
         let number = self.u8()?;
         DType::ALL.get(usize::from(number)).copied().ok_or_else(|| format!("element type {number}"))
     }
-    fn place(&mut self) -> Result<Place, Fault> {
+    fn storage(&mut self) -> Result<Storage, Fault> {
         match self.u8()? {
-            0 => Ok(Place::Input(self.size()?)),
-            1 => Ok(Place::Output(self.size()?)),
-            2 => Ok(Place::Constant(self.u64()?)),
-            3 => Ok(Place::Arena(self.u64()?)),
-            kind => Err(format!("a place of kind {kind}")),
+            0 => Ok(Storage::Input(self.size()?)),
+            1 => Ok(Storage::Output(self.size()?)),
+            2 => Ok(Storage::Constant(self.u64()?)),
+            3 => Ok(Storage::Arena(self.u64()?)),
+            kind => Err(format!("a storage of kind {kind}")),
         }
     }
     fn buffer(&mut self) -> Result<BufferDecl, Fault> {
-        let (name, dtype, len, place) = (self.text()?, self.dtype()?, self.size()? as u64, self.place()?);
-        Ok(BufferDecl { name, dtype, len, place })
+        let (name, dtype, len, storage) = (self.text()?, self.dtype()?, self.size()? as u64, self.storage()?);
+        Ok(BufferDecl { name, dtype, len, storage })
     }
 }
 

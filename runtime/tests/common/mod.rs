@@ -9,7 +9,7 @@
 use regard_ir::{
     graph::Graph,
     id::{Id, IdVec},
-    program::{BufferDecl, BufferId, Code, Constant, KernelId, Launch, Layout, Place, Port, Program},
+    program::{BufferDecl, BufferId, Code, Constant, KernelId, Launch, Layout, Port, Program, Storage},
     types::{DType, TensorType},
 };
 
@@ -32,12 +32,12 @@ const ADD: &[u8] = &[
 
 /// The program for `n` elements.
 pub(crate) fn program(n: usize) -> Program<Code> {
-    let buffer = |name: &str, place| BufferDecl { name: name.into(), dtype: DType::F32, len: n as u64, place };
+    let buffer = |name: &str, storage| BufferDecl { name: name.into(), dtype: DType::F32, len: n as u64, storage };
     let buffers: IdVec<BufferId, _> = [
-        buffer("x", Place::Input(0)),
-        buffer("w", Place::Constant(64)),
-        buffer("t", Place::Arena(128)),
-        buffer("y", Place::Output(0)),
+        buffer("x", Storage::Input(0)),
+        buffer("w", Storage::Constant(64)),
+        buffer("t", Storage::Arena(128)),
+        buffer("y", Storage::Output(0)),
     ]
     .into_iter()
     .collect();
@@ -57,7 +57,7 @@ pub(crate) fn program(n: usize) -> Program<Code> {
         launches: vec![launch([x, w, t]), launch([t, t, y])],
         inputs: vec![port("x", x)],
         outputs: vec![port("y", y)],
-        folds: Graph::default(),
+        constant_graph: Graph::default(),
         constants: vec![Constant { buffer: w, output: 0, layout: Layout::Panels { rows: 1, cols: n, width: 1 } }],
         arena_bytes: 128 + 4 * n as u64,
         constant_bytes: 64 + 4 * n as u64,

@@ -45,26 +45,26 @@ struct Block {
 
 impl Movement {
     /// The movement that makes `root`, where it is no more than that.
-    pub(crate) fn of(folds: &Graph, root: NodeId) -> Option<Movement> {
-        Self::through(folds, root, View::identity(&folds.ty(root).shape))
+    pub(crate) fn of(graph: &Graph, root: NodeId) -> Option<Movement> {
+        Self::through(graph, root, View::identity(&graph.ty(root).shape))
     }
 
     /// The movement that makes `node` read through `map`.
-    fn through(folds: &Graph, mut node: NodeId, mut map: View) -> Option<Movement> {
-        while let [operand] = folds.node(node).operands[..] {
-            map = View::of_op(&folds.node(node).op, folds.ty(operand))?.then(&map)?;
+    fn through(graph: &Graph, mut node: NodeId, mut map: View) -> Option<Movement> {
+        while let [operand] = graph.node(node).operands[..] {
+            map = View::of_op(&graph.node(node).op, graph.ty(operand))?.then(&map)?;
             node = operand;
         }
-        match &folds.node(node).op {
+        match &graph.node(node).op {
             Op::Weight(weight) if weight.ty.dtype == DType::F32 => {
                 let (firsts, steps) = map.separated()?;
-                Some(Movement { name: folds.text_name(node), ty: weight.ty.clone(), firsts, steps, factor: None })
+                Some(Movement { name: graph.text_name(node), ty: weight.ty.clone(), firsts, steps, factor: None })
             }
             Op::Binary(Binary { op: BinaryOp::Mul }) => {
-                let [x, y] = folds.node(node).operands[..] else { return None };
+                let [x, y] = graph.node(node).operands[..] else { return None };
                 let widened = |operand: NodeId| {
-                    let widen = View::expand(&folds.ty(operand).shape, &folds.ty(node).shape);
-                    Self::through(folds, operand, widen.then(&map)?)
+                    let widen = View::expand(&graph.ty(operand).shape, &graph.ty(node).shape);
+                    Self::through(graph, operand, widen.then(&map)?)
                 };
                 let (x, y) = (widened(x)?, widened(y)?);
                 let (mut large, small) = if x.ty.elements() < y.ty.elements() { (y, x) } else { (x, y) };

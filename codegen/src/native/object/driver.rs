@@ -27,7 +27,7 @@ use cranelift_module::{FuncId, Linkage, Module};
 use cranelift_object::ObjectModule;
 use regard_ir::{
     kernel::SCRATCH_ALIGN,
-    program::{BUFFER_ALIGN, BufferId, Launch, Place, Program},
+    program::{BUFFER_ALIGN, BufferId, Launch, Program, Storage},
     target::Target,
 };
 
@@ -229,11 +229,11 @@ impl Run<'_, '_> {
         self.b.ins().store(ACCESS, value, address, 0);
     }
     fn pointer(&mut self, buffer: BufferId, memory: &Memory) -> Value {
-        match self.program.buffers[buffer].place {
-            Place::Input(i) => self.b.ins().load(types::I64, ACCESS, memory.inputs, i as i32 * 8),
-            Place::Output(i) => self.b.ins().load(types::I64, ACCESS, memory.outputs, i as i32 * 8),
-            Place::Constant(offset) => self.b.ins().iadd_imm_s(memory.weights, offset as i64),
-            Place::Arena(offset) => self.b.ins().iadd_imm_s(memory.arena, offset as i64),
+        match self.program.buffers[buffer].storage {
+            Storage::Input(i) => self.b.ins().load(types::I64, ACCESS, memory.inputs, i as i32 * 8),
+            Storage::Output(i) => self.b.ins().load(types::I64, ACCESS, memory.outputs, i as i32 * 8),
+            Storage::Constant(offset) => self.b.ins().iadd_imm_s(memory.weights, offset as i64),
+            Storage::Arena(offset) => self.b.ins().iadd_imm_s(memory.arena, offset as i64),
         }
     }
 }
