@@ -25,7 +25,6 @@ use regard::{
         schedule::{Candidate, CostContext, Estimator, Event, candidates, search},
     },
     pipeline::{self, Recipe, Trace},
-    progress::Progress,
     weights::Synthetic,
 };
 use std::{fmt::Write, fs, path::PathBuf, time::Duration};
@@ -63,7 +62,7 @@ impl Outcome {
 }
 
 fn plan(row: &Row, target: &Target) -> Plan {
-    let plan = pipeline::planned(&row.graph(), target, &mut Trace::new(Progress::hidden()));
+    let plan = pipeline::planned(&row.graph(), target, &mut Trace::new());
     plan.unwrap_or_else(|e| panic!("{}: {e}", row.name()))
 }
 
@@ -83,7 +82,7 @@ fn outcome(row: &'static Row, target: &Target) -> (Outcome, String) {
         let mut schedule = base.clone();
         schedule.groups.last_mut().expect("a group").1 = candidate.tiles;
         let recipe = Recipe { schedule: Some(schedule), ..Recipe::from(target) };
-        let mut trace = Trace::new(Progress::hidden());
+        let mut trace = Trace::new();
         Timed::new(&graph, recipe, &Synthetic::new(0), &mut trace).unwrap_or_else(|e| panic!("{}: {e}", row.name()))
     };
     let mut timed: Vec<Timed> = candidates.par_iter().map(make).collect();

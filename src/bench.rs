@@ -6,7 +6,6 @@ use crate::{
 };
 use regard_ir::{graph::Graph, id::Id, kernel::Kernel, program::Program};
 use regard_runtime::{Session, cpu};
-use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -21,7 +20,7 @@ const WARM_UP: Duration = Duration::from_millis(300);
 
 /// What was measured; times in seconds.
 #[derive(Clone, Debug)]
-pub(crate) struct Measured {
+pub struct Measured {
     /// Name of the model.
     pub model: String,
     /// Images per run.
@@ -52,7 +51,7 @@ pub(crate) struct Measured {
 
 /// What the launches of one kernel take in one run.
 #[derive(Clone, Debug)]
-pub(crate) struct KernelTime {
+pub struct KernelTime {
     /// Name of the kernel.
     pub kernel: String,
     /// What its launches compute, in order: names of groups.
@@ -65,7 +64,7 @@ pub(crate) struct KernelTime {
 ///
 /// # Errors
 /// Where the graph cannot be compiled or run.
-pub(crate) fn measure(graph: &Graph, batch: usize, options: &pipeline::Options, trace: &mut Trace) -> Result<Measured> {
+pub fn measure(graph: &Graph, batch: usize, options: &pipeline::Options, trace: &mut Trace) -> Result<Measured> {
     let (session, program, names) = pipeline::named_session(graph, options, trace)?;
     let stages = trace.times().to_vec();
     let inputs: Vec<Vec<u8>> = crate::check::inputs(graph, 0)
@@ -134,50 +133,23 @@ fn kernel_times(
 
 impl Measured {
     /// The middle run.
-    pub(crate) fn median(&self) -> f64 {
+    pub fn median(&self) -> f64 {
         let mut sorted = self.runs.clone();
         sorted.sort_by(f64::total_cmp);
         let middle = sorted.len() / 2;
         if sorted.len().is_multiple_of(2) { (sorted[middle - 1] + sorted[middle]) / 2.0 } else { sorted[middle] }
     }
     /// The fastest run.
-    pub(crate) fn least(&self) -> f64 {
+    pub fn least(&self) -> f64 {
         self.runs.iter().copied().fold(f64::INFINITY, f64::min)
     }
     /// All stages of compilation.
-    pub(crate) fn compile(&self) -> f64 {
+    pub fn compile(&self) -> f64 {
         self.stages.iter().map(|s| s.1.as_secs_f64()).sum()
     }
     /// GFLOP/s of the median run.
-    pub(crate) fn gflop_per_s(&self) -> f64 {
+    pub fn gflop_per_s(&self) -> f64 {
         self.flops as f64 / 1e9 / self.median()
-    }
-    /// One JSON object; with `kernels` also the time of each.
-    pub(crate) fn json(&self, kernels: bool) -> Value {
-        let rounded = |value: f64, digits: i32| (value * 10f64.powi(digits)).round() / 10f64.powi(digits);
-        let mut value = json!({
-            "model": self.model,
-            "batch": self.batch,
-            "threads": self.threads,
-            "dtype": "f32",
-            "device": self.device,
-            "median_ms": rounded(self.median() * 1e3, 4),
-            "min_ms": rounded(self.least() * 1e3, 4),
-            "compile_ms": rounded(self.compile() * 1e3, 1),
-            "gflop": rounded(self.flops as f64 / 1e9, 6),
-            "gflop_per_s": rounded(self.gflop_per_s(), 3),
-            "launches": self.launches,
-            "arena_bytes": self.arena_bytes,
-            "peak_bytes": self.peak_bytes,
-        });
-        if kernels {
-            let kernel = |time: &KernelTime| {
-                let KernelTime { kernel, modules, ns } = time;
-                json!({"kernel": kernel, "launches": modules.len(), "modules": modules, "ns": ns})
-            };
-            value["kernels"] = self.kernels.iter().map(kernel).collect();
-        }
-        value
     }
 }
 
@@ -208,33 +180,5 @@ mod tests {
         assert_eq!(measured(&[0.5, 0.1, 0.2]).median(), 0.2);
         assert_eq!(measured(&[0.5, 0.1, 0.25, 0.75]).median(), 0.375);
         assert_eq!(measured(&[0.5, 0.1, 0.2]).least(), 0.1);
-    }
-
-    #[test]
-    fn json_has_exactly_its_keys() {
-        let value = measured(&[0.5, 0.1, 0.2]).json(false);
-        let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
-        keys.sort_unstable();
-        let mut expected = [
-            "model",
-            "batch",
-            "threads",
-            "dtype",
-            "device",
-            "median_ms",
-            "min_ms",
-            "compile_ms",
-            "gflop",
-            "gflop_per_s",
-            "launches",
-            "arena_bytes",
-            "peak_bytes",
-        ];
-        expected.sort_unstable();
-        assert_eq!(keys, expected);
-        assert_eq!(value["median_ms"], 200.0);
-        assert_eq!(value["compile_ms"], 12.0);
-        assert_eq!(value["gflop_per_s"], 15.0);
-        assert_eq!(value["model"], "a \"b\"");
     }
 }

@@ -81,13 +81,13 @@ pub fn check(job: &Job, trials: u64, trace: &mut Trace) -> Result<Vec<OutputErro
     let mut errors = Vec::new();
     for seed in 0..trials {
         let inputs = inputs(job.graph, seed);
-        trace.progress().say(format!(
+        trace.progress().say(&format!(
             "trial {} of {trials}: {}",
             seed + 1,
             if job.device == Device::Cpu { "cpu" } else { "kernel interpreter" }
         ));
         let found = run(&inputs)?;
-        trace.progress().say(format!("trial {} of {trials}: reference", seed + 1));
+        trace.progress().say(&format!("trial {} of {trials}: reference", seed + 1));
         let expected = reference(job.graph, job.weights, &inputs)?;
         let pairs = found.iter().zip(&expected);
         let mut trial = errors_of(job.graph, pairs);

@@ -6,7 +6,7 @@ use crate::{
     errors::{Error, Result},
     golden::{self, Choice},
     images::{Picture, Preparation},
-    report, values,
+    values,
 };
 use regard_ir::{
     program::Port,
@@ -15,13 +15,12 @@ use regard_ir::{
 use regard_models::synthetic;
 use regard_runtime::Session;
 use std::{
-    fmt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 /// A session that takes images `[B, 3, H, W]` and returns logits `[B, classes]`.
-pub(crate) struct Classifier<'a> {
+pub struct Classifier<'a> {
     session: &'a Session,
     shape: [usize; 4],
     classes: usize,
@@ -29,7 +28,7 @@ pub(crate) struct Classifier<'a> {
 }
 
 /// What one run gave.
-pub(crate) struct Done {
+pub struct Done {
     /// Each image's name, and what was done to set it upright.
     pub names: Vec<String>,
     /// Logits of these images, one after the other.
@@ -42,7 +41,7 @@ pub(crate) struct Done {
 
 impl<'a> Classifier<'a> {
     /// The session as a classifier of images, if it is one; how pictures become its input.
-    pub(crate) fn new(session: &'a Session, preparation: Preparation) -> Option<Classifier<'a>> {
+    pub fn new(session: &'a Session, preparation: Preparation) -> Option<Classifier<'a>> {
         let program = session.program();
         let ([input], [output]) = (&program.inputs[..], &program.outputs[..]) else { return None };
         let shape: [usize; 4] = input.ty.shape.clone().try_into().ok()?;
@@ -51,15 +50,15 @@ impl<'a> Classifier<'a> {
         (floats && shape[1] == 3 && shape[0] == batch).then_some(Classifier { session, shape, classes, preparation })
     }
     /// Images per run.
-    pub(crate) fn batch(&self) -> usize {
+    pub fn batch(&self) -> usize {
         self.shape[0]
     }
     /// Height and width of its images.
-    pub(crate) fn size(&self) -> (usize, usize) {
+    pub fn size(&self) -> (usize, usize) {
         (self.shape[2], self.shape[3])
     }
     /// Logits per image.
-    pub(crate) fn classes(&self) -> usize {
+    pub fn classes(&self) -> usize {
         self.classes
     }
     /// Runs one batch of images, none for the picture that comes with the program. A batch that is not full is
@@ -67,7 +66,7 @@ impl<'a> Classifier<'a> {
     ///
     /// # Errors
     /// Where an image cannot be read.
-    pub(crate) fn run(&self, images: &[PathBuf]) -> Result<Done> {
+    pub fn run(&self, images: &[PathBuf]) -> Result<Done> {
         let [batch, channels, height, width] = self.shape;
         let (mut names, mut input) = (Vec::new(), Vec::with_capacity(batch * channels * height * width));
         for image in images {
@@ -75,7 +74,7 @@ impl<'a> Classifier<'a> {
             input.extend(self.preparation.prepared(&opened.picture, height, width));
             let note = opened.note();
             let note = if note.is_empty() { note } else { format!(" ({note})") };
-            names.push(format!("{}{note}", report::printable(&image.display().to_string())));
+            names.push(format!("{}{note}", image.display()));
         }
         if images.is_empty() {
             input.extend(self.preparation.prepared(&Picture::default_picture(), height, width));
@@ -93,7 +92,7 @@ impl<'a> Classifier<'a> {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub(crate) fn write(&self, path: &Path, logits: &[f32]) -> Result<()> {
+    pub fn write(&self, path: &Path, logits: &[f32]) -> Result<()> {
         let program = self.session.program();
         let shape = [logits.len() / self.classes, self.classes];
         archive::write(path, &[archive::Tensor::f32(&program.outputs[0].name, &shape, logits)], &program.name)
@@ -101,37 +100,24 @@ impl<'a> Classifier<'a> {
 }
 
 /// Images in batches; one empty batch where there are none.
-pub(crate) fn batches(images: &[PathBuf], batch: usize) -> Vec<Vec<PathBuf>> {
+pub fn batches(images: &[PathBuf], batch: usize) -> Vec<Vec<PathBuf>> {
     if images.is_empty() { vec![Vec::new()] } else { images.chunks(batch).map(<[PathBuf]>::to_vec).collect() }
-}
-
-/// For several images, the time of one.
-pub(crate) fn per_image(images: usize, time: Duration) -> String {
-    if images < 2 { String::new() } else { format!(", {} per image", report::duration(time / images as u32)) }
 }
 
 /// A run that agrees with the reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Agreement {
+pub struct Agreement {
     /// Relative error, below 1e-5.
     pub error: f64,
     /// Whether the classes are the reference's; otherwise the reference hardly prefers its own.
     pub same_class: bool,
 }
 
-/// One line.
-impl fmt::Display for Agreement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let class = if self.same_class { "same class" } else { "near tie" };
-        write!(f, "error {:.1e} against the f64 reference (below 1e-5), {class}", self.error)
-    }
-}
-
 /// Class and error of a run against the reference.
 ///
 /// # Errors
 /// Where the reference has no value, or the contract is broken.
-pub(crate) fn comparison(done: &Done, reference: &Reference) -> Result<Agreement> {
+pub fn comparison(done: &Done, reference: &Reference) -> Result<Agreement> {
     let input: Vec<f64> = done.input.iter().map(|&v| f64::from(v)).collect();
     let expected = reference(&[input])?.swap_remove(0);
     let found: Vec<f64> = done.logits.iter().map(|&v| f64::from(v)).collect();
@@ -156,7 +142,7 @@ pub(crate) fn comparison(done: &Done, reference: &Reference) -> Result<Agreement
 
 /// An output of a run.
 #[derive(Clone, Debug)]
-pub(crate) struct Output {
+pub struct Output {
     /// Its name.
     pub name: String,
     /// Its type.
@@ -169,26 +155,13 @@ pub(crate) struct Output {
     pub error: Option<f64>,
 }
 
-/// Its type, its norm and its first values; a second line tells the error.
-impl fmt::Display for Output {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head: Vec<String> = self.head.iter().map(|v| format!("{v:.5}")).collect();
-        let dots = if self.ty.elements() > head.len() { ", …" } else { "" };
-        write!(f, "{} : {}  norm {:.6}  [{}{dots}]", self.name, self.ty, self.norm, head.join(", "))?;
-        match self.error {
-            Some(error) => write!(f, "\n  error {error:.1e} against the f64 reference (below 1e-5)"),
-            None => Ok(()),
-        }
-    }
-}
-
 /// Runs a session on the tensors of a safetensors file and, where a path is given, writes its outputs, in their own
 /// types, to another, after they were compared with a reference where there is one.
 ///
 /// # Errors
 /// Where a file cannot be read or written, a tensor is missing, has another shape or type or a value that the input
 /// does not hold, or the contract is broken.
-pub(crate) fn raw(
+pub fn raw(
     session: &Session,
     input: &Path,
     output: Option<&Path>,
@@ -236,7 +209,7 @@ fn described(
         let found = values::decode(port.ty.dtype, bytes);
         let error = expected.as_ref().map(|all| values::output_error(port.ty.dtype, &found, &all[i]));
         if let Some(error) = error.filter(|error| error.is_nan() || *error >= TOLERANCE) {
-            let name = report::screen::shorten(&port.name, 40);
+            let name = &port.name;
             return Err(Error::Failed(format!(
                 "output {name}: error {error:.1e} against the f64 reference, expected below 1e-5"
             )));
@@ -260,7 +233,7 @@ fn write_outputs(session: &Session, path: &Path, outputs: &[Vec<u8>]) -> Result<
 ///
 /// # Errors
 /// Where the outputs cannot be written, or the contract is broken.
-pub(crate) fn synthetic(
+pub fn synthetic(
     session: &Session,
     output: Option<&Path>,
     reference: Option<&Reference>,

@@ -9,7 +9,6 @@
 //! use regard::{
 //!     ir::text,
 //!     pipeline::{self, Options, Trace},
-//!     progress::Progress,
 //!     weights::Synthetic,
 //! };
 //!
@@ -26,7 +25,7 @@
 //!     )?;
 //!     let target = pipeline::executable_target(None)?;
 //!     let options = Options { recipe: target.into(), weights: &Synthetic::of(0, &graph), threads: 2 };
-//!     let (session, _) = pipeline::session(&graph, &options, &mut Trace::new(Progress::hidden()))?;
+//!     let (session, _) = pipeline::session(&graph, &options, &mut Trace::new())?;
 //!     let y = session.run_f32(&[&[0.5; 49 * 32]])?;
 //!     println!("{:?}", &y[0][..4]);
 //!     Ok(())
@@ -43,6 +42,9 @@ pub use regard_models as models;
 pub use regard_passes as passes;
 pub use regard_runtime as runtime;
 
+// The command line names the library as programs of others do.
+extern crate self as regard;
+
 pub mod pipeline;
 pub mod source;
 
@@ -51,23 +53,25 @@ pub mod images;
 pub mod values;
 pub mod weights;
 
-pub(crate) mod bench;
+pub mod bench;
 pub mod check;
-pub(crate) mod choices;
+pub mod choices;
 pub mod compare;
-pub(crate) mod explain;
+pub mod explain;
 pub mod golden;
-pub(crate) mod inference;
+pub mod inference;
+pub mod papers;
 pub mod score;
-pub(crate) mod segment;
-pub(crate) mod table;
+pub mod segment;
+
+pub mod errors;
+pub mod files;
+mod json;
+pub mod memory;
+pub mod progress;
+mod room;
+pub mod threads;
+pub mod units;
 
 pub mod cli;
-pub(crate) mod errors;
-pub(crate) mod files;
-mod json;
-mod memory;
-pub mod progress;
 pub mod report;
-mod room;
-pub(crate) mod threads;

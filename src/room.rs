@@ -8,7 +8,7 @@
 
 use crate::{
     errors::{Error, Result},
-    report,
+    units,
 };
 use regard_ir::{
     graph::{Graph, Node, NodeId},
@@ -37,13 +37,13 @@ pub(crate) fn for_reference(graph: &Graph) -> Result<()> {
             let text = found(id);
             return Err(Error::Failed(format!(
                 "`{text}`: the reference would hold {elements} elements in f64, {}: {rest}",
-                report::bytes(elements.saturating_mul(ELEMENT))
+                units::bytes(elements.saturating_mul(ELEMENT))
             )));
         }
     }
     match (free_bytes(), most_held(graph)) {
         (Some(free), Some((id, needed))) if needed > free / 2 => {
-            let (needed, free, text) = (report::bytes(needed), report::bytes(free), found(id));
+            let (needed, free, text) = (units::bytes(needed), units::bytes(free), found(id));
             Err(Error::Failed(format!(
                 "`{text}`: the reference would hold {needed} of the {free} that are free: {rest}"
             )))

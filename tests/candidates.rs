@@ -7,7 +7,6 @@ mod battery;
 use battery::ranks::{median, spearman};
 use battery::{ROWS, Row, Shape};
 use regard::pipeline::{self, Trace};
-use regard::progress::Progress;
 use regard_ir::{kernel::stats::stats, target::Target};
 use regard_passes::{
     Plan, Schedule, lower,
@@ -17,7 +16,7 @@ use regard_passes::{
 use std::collections::BTreeSet;
 
 fn plan(row: &Row, target: &Target) -> Plan {
-    pipeline::planned(&row.graph(), target, &mut Trace::new(Progress::hidden())).expect("a plan")
+    pipeline::planned(&row.graph(), target, &mut Trace::new()).expect("a plan")
 }
 
 fn main_body(plan: &Plan) -> &Body {

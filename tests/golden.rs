@@ -5,7 +5,6 @@ use regard::{
     check::{Device, TOLERANCE},
     golden::{Choice, Golden, Program},
     pipeline::{self, Trace},
-    progress::Progress,
 };
 use std::path::PathBuf;
 
@@ -26,7 +25,7 @@ fn all_hold(device: Device, tolerance: f64, programs: [Program; 2]) {
     for path in files() {
         let golden = Golden::open(&path).unwrap();
         let target = pipeline::executable_target(None).unwrap();
-        let lines = golden.check(device, target, 2, &mut Trace::new(Progress::hidden())).unwrap();
+        let lines = golden.check(device, target, 2, &mut Trace::new()).unwrap();
         let compared = |lines: usize| lines >= (2 * golden.modules().len()).max(1);
         assert!(compared(lines.len()), "{}: a module or the result is not compared", path.display());
         for line in lines {

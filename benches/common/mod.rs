@@ -11,7 +11,6 @@ use regard::{
         types::{DType, TensorType},
     },
     pipeline::{self, Options, Trace},
-    progress::Progress,
     runtime::{Session, cpu, memory::Constants},
     values,
     weights::Synthetic,
@@ -28,7 +27,7 @@ impl Bench {
     /// Compiles a graph with the weights and inputs of seed 0; also returns its kernels.
     pub(crate) fn new(graph: &Graph, target: &Target, threads: usize) -> (Bench, Program<Kernel>) {
         let options = Options { recipe: target.into(), weights: &Synthetic::new(0), threads };
-        let made = pipeline::session(graph, &options, &mut Trace::new(Progress::hidden()));
+        let made = pipeline::session(graph, &options, &mut Trace::new());
         let (session, kernels) = made.unwrap_or_else(|e| panic!("{}: {e}", graph.name));
         let ports = session.program().inputs.iter();
         let inputs = check::inputs(graph, 0);

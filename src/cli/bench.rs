@@ -1,18 +1,18 @@
 //! `regard bench`: time, memory and throughput of a model.
 
 use super::{JsonArgs, MachineArgs, WideArgs, WorkArgs};
-use crate::{
-    bench::{KernelTime, Measured, measure},
-    compare::text::pattern,
-    errors::Result,
-    pipeline::{self, Trace},
-    progress::Progress,
-    report::{
-        self, Column, Table,
-        screen::{shorten, wrapped},
-    },
+use crate::report::{
+    Column, Table, measured, pattern,
+    screen::{shorten, wrapped},
+    status::Status,
 };
 use clap::Args;
+use regard::{
+    bench::{KernelTime, Measured, measure},
+    errors::Result,
+    pipeline::{self, Trace},
+    units,
+};
 use regard_ir::count::counted;
 use std::{io::Write, time::Duration};
 
@@ -40,16 +40,16 @@ pub(crate) struct Bench {
 pub(crate) fn run(args: &Bench, out: &mut dyn Write) -> Result<()> {
     let (target, threads) = (args.machine.target()?, args.machine.threads()?);
     let (graph, weights) = args.work.open(&args.model)?;
-    let mut trace = Trace::new(Progress::stderr());
+    let mut trace = Trace::new().telling(Status::stderr());
     let options = pipeline::Options { recipe: args.work.recipe.open(target)?, weights: &*weights, threads };
     let measured = measure(&graph, args.work.config.batch, &options, &mut trace)?;
-    if !args.json.write(|| measured.json(args.kernels))? {
+    if !args.json.write(|| measured::json(&measured, args.kernels))? {
         return Ok(());
     }
     let width = args.wide.width();
     print(&measured, width, out)?;
     if args.kernels {
-        let time = |seconds: f64| report::duration(Duration::from_secs_f64(seconds));
+        let time = |seconds: f64| units::duration(Duration::from_secs_f64(seconds));
         let total: f64 = measured.kernels.iter().map(|k| k.ns).sum();
         let row = |KernelTime { kernel, modules, ns }: &KernelTime| {
             let names: Vec<&str> = modules.iter().map(String::as_str).collect();
@@ -69,17 +69,17 @@ pub(crate) fn run(args: &Bench, out: &mut dyn Write) -> Result<()> {
 }
 
 fn print(m: &Measured, width: Option<usize>, out: &mut dyn Write) -> Result<()> {
-    let time = |seconds: f64| report::duration(Duration::from_secs_f64(seconds));
+    let time = |seconds: f64| units::duration(Duration::from_secs_f64(seconds));
     let model = shorten(&m.model, 40);
     let (threads, launches) = (counted(m.threads, "thread"), counted(m.launches, "launch"));
     let mut line = |text: String| writeln!(out, "{}", wrapped(&text, width, "            "));
     line(format!("{model}, batch {}, {threads}, f32, {}", m.batch, m.device))?;
     line(format!("  run       median {}, fastest {} of {}", time(m.median()), time(m.least()), m.runs.len()))?;
-    line(format!("  work      {}, {:.1} GFLOP/s, {launches}", report::flops(m.flops), m.gflop_per_s()))?;
-    let stages = m.stages.iter().map(|(name, took)| format!("{name} {}", report::duration(*took)));
+    line(format!("  work      {}, {:.1} GFLOP/s, {launches}", units::flops(m.flops), m.gflop_per_s()))?;
+    let stages = m.stages.iter().map(|(name, took)| format!("{name} {}", units::duration(*took)));
     line(format!("  compile   {} ({})", time(m.compile()), stages.collect::<Vec<_>>().join(", ")))?;
-    let (arena, sum) = (report::bytes(m.arena_bytes), report::bytes(m.intermediate_bytes));
-    let constants = report::bytes(m.constant_bytes);
+    let (arena, sum) = (units::bytes(m.arena_bytes), units::bytes(m.intermediate_bytes));
+    let constants = units::bytes(m.constant_bytes);
     line(format!("  memory    arena {arena} for {sum} of intermediates, constants {constants}"))?;
-    Ok(line(format!("  peak      {}", report::bytes(m.peak_bytes)))?)
+    Ok(line(format!("  peak      {}", units::bytes(m.peak_bytes)))?)
 }

@@ -1,18 +1,18 @@
 //! `regard check`: compiled code against the reference, or the optimiser's rules against the interpreter.
 
 use super::{JsonArgs, MachineArgs, WideArgs, WorkArgs, trials};
-use crate::{
+use crate::report::{
+    Column, Table,
+    screen::{self, shorten},
+    status::Status,
+};
+use clap::{Args, ValueEnum};
+use regard::{
     check::{self, Device, OutputError, TOLERANCE},
     errors::{Error, Result},
     golden::{Choice, Golden, Line, Program},
     pipeline::Trace,
-    progress::Progress,
-    report::{
-        Column, Table,
-        screen::{self, shorten},
-    },
 };
-use clap::{Args, ValueEnum};
 use regard_ir::{
     count::{agree, counted},
     target::Target,
@@ -143,7 +143,7 @@ fn random(args: &Check, model: &OsStr, out: &mut dyn Write) -> Result<()> {
         device: args.device.into(),
         threads: args.machine.threads()?,
     };
-    let mut trace = Trace::new(Progress::stderr());
+    let mut trace = Trace::new().telling(Status::stderr());
     let errors = check::check(&job, trials, &mut trace)?;
     let names = graph.output_names();
     let worst = |name: &String| {
@@ -218,7 +218,7 @@ fn golden(args: &Check, model: Option<&OsStr>, out: &mut dyn Write) -> Result<()
         }
         let target = args.target()?;
         let recipe = args.work.recipe.open(target)?;
-        let mut trace = Trace::new(Progress::stderr());
+        let mut trace = Trace::new().telling(Status::stderr());
         let lines = golden.check(args.device.into(), recipe, args.machine.threads()?, &mut trace)?;
         broken += lines.iter().filter(|line| !line.holds()).count();
         total += lines.len();

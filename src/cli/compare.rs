@@ -1,15 +1,19 @@
 //! `regard compare`: schedules side by side, or models.
 
 use super::{JsonArgs, ModelArgs, RuleArgs, TargetArgs, WeightArgs, WideArgs, places::Places};
-use crate::{
-    compare::{self, json, page, text},
+use crate::report::{
+    comparison::{json, page, text},
+    screen::folded_lines,
+    status::Status,
+};
+use clap::Args;
+use regard::{
+    compare,
     errors::{Error, Result},
     files,
     pipeline::{Recipe, Trace},
-    progress::Progress,
-    report::{self, screen::folded_lines},
+    units,
 };
-use clap::Args;
 use regard_models::ZOO;
 use std::{
     ffi::OsString,
@@ -91,7 +95,7 @@ pub(crate) fn run(args: &Compare, out: &mut dyn Write) -> Result<()> {
             "--top is about alternatives to the chosen schedule, not about schedule files".into(),
         ));
     }
-    let mut trace = Trace::new(Progress::stderr());
+    let mut trace = Trace::new().telling(Status::stderr());
     if models.len() > 1 {
         return side_by_side(args, &models, recipe, &mut trace, out);
     }
@@ -112,7 +116,7 @@ pub(crate) fn run(args: &Compare, out: &mut dyn Write) -> Result<()> {
         let page = page::page(&comparison);
         files::write(path, page.as_bytes())?;
         if shown {
-            let line = format!("\n{}  {}", path.display(), report::bytes(page.len() as u64));
+            let line = format!("\n{}  {}", path.display(), units::bytes(page.len() as u64));
             write!(out, "{}", folded_lines(&line, args.wide.width()))?;
         }
     }

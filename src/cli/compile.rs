@@ -3,16 +3,16 @@
 use super::{
     JsonArgs, TargetArgs, WorkArgs, pictures::PictureArgs, places::Places, read_labels, run::milliseconds, show,
 };
-use crate::{
+use crate::report::{classes::Labels, screen, status::Status};
+use clap::{Args, ValueEnum};
+use regard::{
     errors::{Error, Result},
     files,
     images::Preparation,
     pipeline::{self, Recipe, Trace},
-    progress::Progress,
-    report::{self, Labels, screen},
+    units,
     weights::Weights,
 };
-use clap::{Args, ValueEnum};
 use regard_codegen::native::object;
 use regard_ir::{graph::Graph, program::Code, program::Program};
 use regard_runtime::{Meta, memory::Constants, package};
@@ -53,7 +53,7 @@ pub(crate) struct Compile {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Emit {
-    /// An executable, the model after a program that runs it
+    /// An executable: a program that runs the model, with the model appended
     Exe,
     /// A relocatable object, a C header and the packed weights
     Obj,
@@ -117,7 +117,7 @@ pub(crate) fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
         object_path(&path)?;
     }
     args.places_at(Some(&path)).check()?;
-    let mut trace = Trace::new(Progress::stderr());
+    let mut trace = Trace::new().telling(Status::stderr());
     let written = match args.emit {
         Emit::Rg => text(&path, &graph.to_string())?,
         Emit::Clif => {
@@ -143,11 +143,11 @@ pub(crate) fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
         return Ok(());
     }
     for (path, bytes) in &written {
-        screen::say(out, &format!("{}  {}", path.display(), report::bytes(*bytes)))?;
+        screen::say(out, &format!("{}  {}", path.display(), units::bytes(*bytes)))?;
     }
     if matches!(args.emit, Emit::Exe | Emit::Obj) {
         let weights = args.work.weights.note(&*weights);
-        let took = report::duration(trace.total());
+        let took = units::duration(trace.total());
         screen::say(out, &format!("{}: compiled for {} in {took}\n{weights}", graph.name, target.name))?;
     }
     if args.emit == Emit::Exe && !package::host()?.is_runner {

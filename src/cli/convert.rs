@@ -1,15 +1,16 @@
 //! `regard convert`: a checkpoint becomes a safetensors file, or a list.
 
 use super::{JsonArgs, PartArgs, WideArgs, places::Places};
-use crate::{
-    archive::{self, Archive, Stored},
-    errors::Result,
-    report::{
-        self, Column, Table,
-        screen::{folded_lines, plain, wrapped_lines},
-    },
+use crate::report::{
+    self, Column, Table,
+    screen::{folded_lines, plain, wrapped_lines},
 };
 use clap::Args;
+use regard::{
+    archive::{self, Archive, Stored},
+    errors::Result,
+    units,
+};
 use regard_ir::{count::counted, types::ShapeText};
 use serde_json::{Value, json};
 use std::{
@@ -85,7 +86,7 @@ pub(crate) fn run(args: &Convert, out: &mut dyn Write) -> Result<()> {
     }
     let tensors = archive.tensors().values();
     let (count, bytes) = (tensors.len(), tensors.map(Stored::bytes).sum());
-    let total = format!("{}, {}", counted(count, "tensor"), report::bytes(bytes));
+    let total = format!("{}, {}", counted(count, "tensor"), units::bytes(bytes));
     match &args.output {
         Some(output) => {
             archive::copy(&archive, output)?;

@@ -1,15 +1,18 @@
 //! `regard explain`: the chain of rules from written to chosen, and whether every link holds.
 
+use super::source;
 use super::{JsonArgs, ModelArgs, RuleArgs, TargetArgs, WeightArgs, WideArgs};
-use crate::{
+use crate::report::{
+    explanation::{json, text},
+    screen::{wrapped, wrapped_lines},
+    status::Status,
+};
+use clap::Args;
+use regard::{
     errors::{Error, Result},
     explain::{Explanation, Replay, explain},
     pipeline::Recipe,
-    progress::Progress,
-    report::screen::{wrapped, wrapped_lines},
-    source,
 };
-use clap::Args;
 use regard_ir::{
     count::{agree, counted},
     graph::Graph,
@@ -56,13 +59,13 @@ pub(crate) fn run(args: &Explain, out: &mut dyn Write) -> Result<()> {
     let region = args.node.as_deref().map(|name| region(&graph, &explained, name)).transpose()?;
     let width = args.wide.width();
     if !args.json.alone() {
-        write!(out, "{}", wrapped_lines(&explained.text(region), width))?;
+        write!(out, "{}", wrapped_lines(&text::text(&explained, region), width))?;
     }
     let replay = match args.replay {
-        true => Some(explained.replay(region, &*weights, &Progress::stderr())?),
+        true => Some(explained.replay(region, &*weights, &Status::stderr())?),
         false => None,
     };
-    let text = args.json.write(|| explained.json(region, replay.as_ref()))?;
+    let text = args.json.write(|| json::json(&explained, region, replay.as_ref()))?;
     match replay {
         Some(replay) => verdict(&replay, text.then_some(width), out),
         None => Ok(()),

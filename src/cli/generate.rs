@@ -1,10 +1,10 @@
 //! `regard completions` and `regard man`: what shells and `man` read, made from the command line's own description.
 
 use super::Cli;
-use crate::errors::{Error, Result};
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
+use regard::errors::{Error, Result};
 use std::io::Write;
 
 /// Print a script that completes commands and options in a shell

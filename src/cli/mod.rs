@@ -27,24 +27,25 @@ mod run;
 mod score;
 mod segment;
 mod show;
+mod source;
 mod table;
 mod trials;
 
-use crate::{
-    archive::Part,
-    errors::{Error, Result},
-    pipeline::{self, Recipe, Trace},
-    progress::Progress,
-    report::{
-        self,
-        screen::{self, Plain},
-    },
-    source::{self, Source},
-    weights::{self, Weights},
+use crate::report::{
+    errors::Failure,
+    screen::{self, Plain},
+    status::Status,
 };
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use output::{JsonArgs, WideArgs};
 use places::Places;
+use regard::{
+    archive::Part,
+    errors::{Error, Result},
+    pipeline::{self, Recipe, Trace},
+    units,
+    weights::{self, Weights},
+};
 use regard_ir::{graph::Graph, target::Target};
 use regard_models::Config;
 use regard_passes::{Rules, egraph};
@@ -52,6 +53,7 @@ use regard_runtime::{
     Package, Session,
     cpu::{self, pool::MAX_THREADS},
 };
+use source::Source;
 use std::{
     ffi::{OsStr, OsString},
     io::{self, Write},
@@ -92,10 +94,10 @@ enum Command {
 
 /// What the program does; the exit code of the process.
 pub fn main() -> ExitCode {
-    ended(|| match Package::own()? {
+    ended(|| match own_package()? {
         Some(package) => packaged::main(package),
         None => match parse::parsed::<Cli>(Cli::command())? {
-            Some(Cli { command }) => reporting(&command.places(), |out| run_command(command, out)),
+            Some(Cli { command }) => Ok(reporting(&command.places(), |out| run_command(command, out))?),
             None => Ok(()),
         },
     })
@@ -103,17 +105,22 @@ pub fn main() -> ExitCode {
 
 /// What a program does that is nothing but the front of executables; the exit code of the process.
 pub fn runner() -> ExitCode {
-    ended(|| match Package::own()? {
+    ended(|| match own_package()? {
         Some(package) => packaged::main(package),
-        None => Err(Error::Usage(
+        None => Err(Failure::from(Error::Usage(
             "this program runs the model behind it, and there is none; `regard compile` writes both".into(),
-        )),
+        ))),
     })
 }
 
+/// The model behind this very program, where there is one.
+fn own_package() -> Result<Option<Package>> {
+    Ok(Package::own()?)
+}
+
 /// Does the work and says what went wrong.
-fn ended(work: impl FnOnce() -> Result<()>) -> ExitCode {
-    crate::threads::prepare();
+fn ended(work: impl FnOnce() -> std::result::Result<(), Failure>) -> ExitCode {
+    regard::threads::prepare();
     match work() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
@@ -261,7 +268,7 @@ impl RecipeArgs {
         self.schedule.is_some().then_some("--schedule").or(self.rules.given())
     }
     fn open(&self, target: &'static Target) -> Result<Recipe<'static>> {
-        let schedule = self.schedule.as_deref().map(crate::compare::read).transpose()?;
+        let schedule = self.schedule.as_deref().map(regard::compare::read).transpose()?;
         Ok(Recipe { target, rules: self.rules.rules()?, schedule })
     }
 }
@@ -379,11 +386,11 @@ impl WorkArgs {
         (target, threads): (&'static Target, usize),
         out: &mut dyn Write,
     ) -> Result<Session> {
-        let mut trace = Trace::new(Progress::stderr());
+        let mut trace = Trace::new().telling(Status::stderr());
         let options = pipeline::Options { recipe: self.recipe.open(target)?, weights, threads };
         let (session, _) = pipeline::session(graph, &options, &mut trace)?;
         trace.progress().clear();
-        let (compiled, weights) = (report::duration(trace.total()), self.weights.note(weights));
+        let (compiled, weights) = (units::duration(trace.total()), self.weights.note(weights));
         screen::say(out, &format!("{}: compiled for {} in {compiled}\n{weights}", graph.name, target.name))?;
         Ok(session)
     }
@@ -446,7 +453,7 @@ fn threads(asked: Option<usize>) -> Result<usize> {
 /// The lines of a file of class names.
 fn read_labels(path: Option<&Path>) -> Result<Vec<String>> {
     let Some(path) = path else { return Ok(Vec::new()) };
-    let text = crate::files::read_text(path, 16 << 20)?;
+    let text = regard::files::read_text(path, 16 << 20)?;
     let mut lines: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
     while lines.last().is_some_and(String::is_empty) {
         lines.pop();

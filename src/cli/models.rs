@@ -1,12 +1,10 @@
 //! `regard models`: the zoo.
 
+use super::source;
 use super::{JsonArgs, WideArgs};
-use crate::{
-    errors::{Error, Result},
-    report::{Column, Table},
-    source,
-};
+use crate::report::{Column, Table};
 use clap::Args;
+use regard::errors::{Error, Result};
 use regard_models::{Config, Entry, ZOO};
 use serde_json::{Value, json};
 use std::io::Write;

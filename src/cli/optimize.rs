@@ -1,15 +1,9 @@
 //! `regard optimize`: the graph that the rules make of a graph, as text that can be compiled again.
 
 use super::{JsonArgs, ModelArgs, RuleArgs, TargetArgs, WeightArgs, WideArgs, places::Places};
-use crate::{
-    errors::Result,
-    explain::json::region,
-    files,
-    pipeline::Trace,
-    progress::Progress,
-    report::{self, screen::wrapped_lines},
-};
+use crate::report::{explanation::json::region, screen::wrapped_lines, status::Status};
 use clap::Args;
+use regard::{errors::Result, files, pipeline::Trace, units};
 use regard_ir::count::counted;
 use regard_ir::{graph::Graph, ops::Op};
 use regard_passes::{Optimized, optimize};
@@ -53,7 +47,7 @@ pub(crate) fn run(args: &Optimize, out: &mut dyn Write) -> Result<()> {
     let target = args.target.known()?;
     let rules = args.rules.rules()?;
     let (graph, _) = args.weights.opened(&args.model, &args.config)?;
-    let mut trace = Trace::new(Progress::stderr());
+    let mut trace = Trace::new().telling(Status::stderr());
     let optimized = trace.stage("optimized", || Ok(optimize(&graph, target, &rules)?))?;
     trace.progress().clear();
     let text = optimized.graph.named().to_string();
@@ -84,8 +78,8 @@ fn summary(graph: &Graph, optimized: &Optimized) -> String {
         graph.name,
         counted(computed(graph), "node"),
         computed(&optimized.graph),
-        report::femtoseconds(before),
-        report::femtoseconds(after),
+        units::femtoseconds(before),
+        units::femtoseconds(after),
     )
 }
 

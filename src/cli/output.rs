@@ -11,8 +11,9 @@
 //! always, with the exit code.
 
 use super::places::Places;
-use crate::{errors::Result, files, report::screen};
+use crate::report::screen;
 use clap::Args;
+use regard::{errors::Result, files};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 

@@ -7,14 +7,13 @@ use super::{
     run::{How, execute},
     threads,
 };
-use crate::{
+use crate::report::{errors::Failure, screen};
+use clap::{Args, Command};
+use regard::{
     errors::{Error, Result},
     images::Preparation,
-    pipeline,
-    report::screen,
 };
-use clap::{Args, Command};
-use regard_runtime::{Package, package};
+use regard_runtime::{Package, Session, package};
 use std::{io::Write, path::PathBuf};
 
 /// What an executable can be asked.
@@ -28,7 +27,7 @@ struct Packaged {
 }
 
 /// Reads the command line and runs.
-pub(crate) fn main(package: Package) -> Result<()> {
+pub(crate) fn main(package: Package) -> std::result::Result<(), Failure> {
     let about = format!(
         "{}, compiled by regard {} for {}; {}",
         package.meta.model,
@@ -43,7 +42,7 @@ pub(crate) fn main(package: Package) -> Result<()> {
     let command = command.about(about).after_help(examples).version(env!("CARGO_PKG_VERSION"));
     let Some(args) = parse::parsed::<Packaged>(command)? else { return Ok(()) };
     let places = args.how.places(Places::default().reads(package::own_program()), &args.images);
-    reporting(&places, |out| run(package, &args.images, &args.how, out))
+    Ok(reporting(&places, |out| run(package, &args.images, &args.how, out))?)
 }
 
 /// Runs a package; the checksum of its weights is compared first.
@@ -60,6 +59,16 @@ pub(crate) fn run(package: Package, images: &[PathBuf], how: &How, out: &mut dyn
         screen::say(out, &format!("{}: {weights}", package.meta.model))?;
     }
     let carried = Preparation::from_facts(&package.meta.facts).map_err(Error::Failed)?;
-    let session = pipeline::open(package, threads)?;
+    let session = open(package, threads)?;
     execute(&session, images, (labels, carried), how, None, out)
+}
+
+/// A session of a package: of this very program's own, or of one that is executable and that this program wrote.
+///
+/// # Errors
+/// Where the system refuses memory.
+pub(crate) fn open(package: Package, threads: usize) -> Result<Session> {
+    // SAFETY: packages come from `Package::own` and `Package::open_to_run` alone. The former is the program that the user
+    // has started, the latter one that its owner lets be executed: running its code is what was asked for.
+    Ok(unsafe { package.session(threads) }?)
 }

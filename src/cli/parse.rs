@@ -8,10 +8,7 @@
 //! ```
 
 use super::about_output;
-use crate::{
-    errors::{Error, Result},
-    report::screen,
-};
+use crate::report::{errors::Failure, screen};
 use clap::{Command, FromArgMatches};
 use std::io::{self, Write};
 
@@ -20,12 +17,12 @@ use std::io::{self, Write};
 ///
 /// # Errors
 /// Where the command line cannot be read, or help cannot be printed.
-pub(crate) fn parsed<T: FromArgMatches>(command: Command) -> Result<Option<T>> {
+pub(crate) fn parsed<T: FromArgMatches>(command: Command) -> Result<Option<T>, Failure> {
     let width = screen::width(false).unwrap_or(screen::PIPED).min(screen::PIPED);
     let parsed = command.term_width(width).try_get_matches().and_then(|matches| T::from_arg_matches(&matches));
     match parsed {
         Ok(parsed) => Ok(Some(parsed)),
-        Err(error) if error.use_stderr() => Err(Error::CommandLine(error)),
+        Err(error) if error.use_stderr() => Err(Failure::CommandLine(error)),
         Err(help) => {
             let mut out = io::stdout().lock();
             let text = help.render();

@@ -1,7 +1,7 @@
 //! Options that say how a picture becomes a model's input.
 
-use crate::images::{Interpolation, Preparation, prepare};
 use clap::Args;
+use regard::images::{Interpolation, Preparation, prepare};
 
 /// How pictures are prepared.
 #[derive(Args, Clone, Default)]

@@ -6,7 +6,7 @@
 //! ```
 
 use super::Command;
-use crate::{
+use regard::{
     errors::{Error, Result},
     files,
 };

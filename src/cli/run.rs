@@ -1,17 +1,23 @@
 //! `regard run`: compile in memory and run, on images or on raw tensors.
 
+use super::source;
 use super::{JsonArgs, TargetArgs, WorkArgs, pictures::PictureArgs, places::Places, read_labels, threads};
-use crate::{
+use crate::report::{
+    self,
+    classes::{self, Labels},
+    screen,
+    status::Status,
+};
+use clap::Args;
+use regard::{
     check::{self, Reference},
     errors::{Error, Result},
     images::Preparation,
     inference::{self, Classifier, Output},
     memory,
     progress::Progress,
-    report::{self, Labels, screen},
-    source,
+    units,
 };
-use clap::Args;
 use regard_runtime::Session;
 use serde_json::{Value, json};
 use std::{
@@ -108,7 +114,7 @@ pub(crate) fn run(args: &Run, out: &mut dyn Write) -> Result<()> {
     let session = args.work.session(&graph, &*weights, machine, text)?;
     let labels = read_labels(args.how.labels.as_deref())?;
     let reference = |inputs: &[Vec<f64>]| {
-        let progress = Progress::stderr();
+        let progress = Status::stderr();
         progress.say("evaluating the reference in f64");
         check::reference(&graph, &*weights, inputs)
     };
@@ -159,15 +165,14 @@ fn executed(
         for output in &outputs {
             let Output { name, ty, error, .. } = output;
             match (error, &how.output) {
-                (_, None) => screen::say(out, &output.to_string())?,
+                (_, None) => screen::say(out, &output_text(output))?,
                 (Some(error), _) => {
-                    let line = format!("{name} : {ty}  error {error:.1e} against the f64 reference (below 1e-5)");
-                    screen::say(out, &line)?;
+                    screen::say(out, &format!("{name} : {ty}  {}", against(*error)))?;
                 }
                 (None, _) => {}
             }
         }
-        writeln!(out, "ran in {}", report::duration(time))?;
+        writeln!(out, "ran in {}", units::duration(time))?;
         return Ok(outputs_json(time, &outputs));
     }
     let preparation = how.pictures.preparation().or(carried);
@@ -186,8 +191,8 @@ fn executed(
         }
         None if images.is_empty() => {
             let (time, outputs) = inference::synthetic(session, how.output.as_deref(), reference)?;
-            outputs.iter().try_for_each(|output| screen::say(out, &output.to_string()))?;
-            screen::say(out, &format!("ran on synthetic inputs of seed 0 in {}", report::duration(time)))?;
+            outputs.iter().try_for_each(|output| screen::say(out, &output_text(output)))?;
+            screen::say(out, &format!("ran on synthetic inputs of seed 0 in {}", units::duration(time)))?;
             Ok(outputs_json(time, &outputs))
         }
         None => {
@@ -200,6 +205,19 @@ fn executed(
 
 pub(super) fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
+}
+
+/// An error that keeps the contract.
+fn against(error: f64) -> String {
+    format!("error {error:.1e} against the f64 reference (below 1e-5)")
+}
+
+/// An output's type, its norm and its first values; a second line tells the error.
+fn output_text(Output { name, ty, norm, head, error }: &Output) -> String {
+    let values: Vec<String> = head.iter().map(|v| format!("{v:.5}")).collect();
+    let dots = if ty.elements() > head.len() { ", …" } else { "" };
+    let error = error.map_or_else(String::new, |error| format!("\n  {}", against(error)));
+    format!("{name} : {ty}  norm {norm:.6}  [{}{dots}]{error}", values.join(", "))
 }
 
 fn outputs_json(time: Duration, outputs: &[Output]) -> Value {
@@ -220,19 +238,21 @@ fn classify(
     for batch in inference::batches(images, classifier.batch()) {
         let done = classifier.run(&batch)?;
         for (name, image_logits) in done.names.iter().zip(done.logits.chunks(classifier.classes())) {
-            screen::say(out, name)?;
-            write!(out, "{}", report::top_lines(image_logits, top, labels, width))?;
+            let name = report::printable(name);
+            screen::say(out, &name)?;
+            write!(out, "{}", classes::top_lines(image_logits, top, labels, width))?;
             logits.extend_from_slice(image_logits);
             let class = |(class, probability): (usize, f64)| json!({"class": class, "name": labels.name(class), "probability": probability});
-            let classes: Vec<Value> = report::top(image_logits, top).into_iter().map(class).collect();
+            let classes: Vec<Value> = classes::top(image_logits, top).into_iter().map(class).collect();
             found.push(json!({"image": name, "classes": classes}));
         }
-        let each = inference::per_image(done.names.len(), done.time);
-        screen::say(out, &format!("  in {}{each}", report::duration(done.time)))?;
+        let each = per_image(done.names.len(), done.time);
+        screen::say(out, &format!("  in {}{each}", units::duration(done.time)))?;
         let mut run = json!({"ms": milliseconds(done.time), "images": done.names.len()});
         if let Some(reference) = reference {
             let agreement = inference::comparison(&done, reference)?;
-            screen::say(out, &format!("  {agreement}"))?;
+            let class = if agreement.same_class { "same class" } else { "near tie" };
+            screen::say(out, &format!("  {}, {class}", against(agreement.error)))?;
             run["error"] = json!(agreement.error);
             run["same_class"] = json!(agreement.same_class);
         }
@@ -242,4 +262,9 @@ fn classify(
         classifier.write(path, &logits)?;
     }
     Ok(json!({"images": found, "runs": runs}))
+}
+
+/// For several images, the time of one.
+fn per_image(images: usize, time: Duration) -> String {
+    if images < 2 { String::new() } else { format!(", {} per image", units::duration(time / images as u32)) }
 }

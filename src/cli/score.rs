@@ -1,12 +1,12 @@
 //! `regard score`: predicted label maps against the truth.
 
 use super::{JsonArgs, WideArgs};
-use crate::{
+use crate::report::{Column, Table};
+use clap::Args;
+use regard::{
     errors::{Error, Result},
-    report::{Column, Table},
     score::{self, Counts, Rules, Score},
 };
-use clap::Args;
 use regard_ir::count::counted;
 use serde_json::{Value, json};
 use std::{io::Write, path::PathBuf};

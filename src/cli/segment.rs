@@ -1,17 +1,20 @@
 //! `regard segment`: an image with the classes of its pixels laid over it.
 
-use super::{JsonArgs, MachineArgs, WorkArgs, pictures::PictureArgs, places::Places, read_labels, run::milliseconds};
-use crate::{
+use super::source::{self, Source};
+use super::{
+    JsonArgs, MachineArgs, WorkArgs, packaged, pictures::PictureArgs, places::Places, read_labels, run::milliseconds,
+};
+use crate::report::{self, classes::Labels, screen};
+use clap::Args;
+use regard::{
     errors::{Error, Result},
     files,
     images::{LabelMap, Picture, Preparation},
-    memory, pipeline,
-    report::{self, Labels, screen},
+    memory,
     segment::{self, Segmenter, fed_size},
-    source::{self, Source},
+    units,
     weights::Weights,
 };
-use clap::Args;
 use regard_ir::{count::counted, graph::Graph};
 use regard_runtime::{Package, Session};
 use serde_json::json;
@@ -100,7 +103,7 @@ pub(crate) fn run(args: &Segment, out: &mut dyn Write) -> Result<()> {
         screen::say(out, &format!("  {:6.2} %  {}", 100.0 * share, screen::plain(name)))
     };
     shares.iter().try_for_each(line)?;
-    writeln!(out, "  in {}", report::duration(time))?;
+    writeln!(out, "  in {}", units::duration(time))?;
     let mut both: Vec<(&Path, Vec<u8>)> = Vec::new();
     if let Some(path) = &args.map {
         both.push((path, map.png()?));
@@ -145,7 +148,7 @@ fn session(
     let threads = args.machine.threads()?;
     if let Some(package) = package {
         package.verify_constants()?;
-        return pipeline::open(package, threads);
+        return packaged::open(package, threads);
     }
     let target = args.machine.target()?;
     let (graph, weights) = open(args, picture)?;

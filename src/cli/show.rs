@@ -1,13 +1,12 @@
 //! `regard show`: every intermediate as text.
 
 use super::{JsonArgs, ModelArgs, RecipeArgs, TargetArgs, WeightArgs, WideArgs};
-use crate::{
+use crate::report::{buffers, dot, status::Status};
+use clap::{Args, ValueEnum};
+use regard::{
     errors::{Error, Result},
     pipeline::{self, Recipe, Trace},
-    progress::Progress,
-    report::dot,
 };
-use clap::{Args, ValueEnum};
 use regard_codegen::native;
 use regard_ir::{graph::Graph, kernel::Kernel, program::Program, target::Target};
 use serde_json::json;
@@ -93,19 +92,19 @@ pub(crate) fn run(args: &Show, out: &mut dyn Write) -> Result<()> {
 
 fn text(graph: &Graph, recipe: Recipe, stage: Stage, width: Option<usize>) -> Result<String> {
     let target = recipe.target;
-    let mut trace = Trace::keeping(&stage.name(), Progress::stderr());
+    let mut trace = Trace::new().telling(Status::stderr()).keeping(&stage.name());
     let kernels = pipeline::kernels(graph, recipe, &mut trace);
     trace.progress().clear();
     // A stage that came about is shown even where a later one fails.
     match (trace.text(), stage) {
         (Some(text), _) => Ok(text.to_owned()),
-        (None, Stage::Buffers) => Ok(pipeline::buffers_text(&kernels?, width)),
+        (None, Stage::Buffers) => Ok(buffers::text(&kernels?, width)),
         (None, _) => clif(&kernels?, target),
     }
 }
 
 fn picture(graph: &Graph, recipe: Recipe, stage: Stage) -> Result<String> {
-    let mut trace = Trace::new(Progress::stderr());
+    let mut trace = Trace::new().telling(Status::stderr());
     let drawn = match stage {
         Stage::Graph => Ok(dot::graph(graph)),
         Stage::Optimized => pipeline::optimized(graph, recipe, &mut trace).map(|found| dot::graph(&found.graph)),

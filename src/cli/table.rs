@@ -1,8 +1,9 @@
 //! `regard table`: the papers' tables beside ours.
 
 use super::{JsonArgs, WideArgs};
-use crate::{errors::Result, table};
+use crate::report;
 use clap::Args;
+use regard::{errors::Result, papers};
 use std::io::Write;
 
 /// Compare parameters and operations with the papers' tables
@@ -22,9 +23,9 @@ pub(crate) struct Table {
 
 /// Computes and prints.
 pub(crate) fn run(args: &Table, out: &mut dyn Write) -> Result<()> {
-    let lines = table::lines(args.paper.as_deref())?;
-    match args.json.write(|| table::json(&lines))? {
-        true => Ok(write!(out, "{}", table::text(&lines, args.wide.width()))?),
+    let lines = papers::lines(args.paper.as_deref())?;
+    match args.json.write(|| report::papers::json(&lines))? {
+        true => Ok(write!(out, "{}", report::papers::text(&lines, args.wide.width()))?),
         false => Ok(()),
     }
 }

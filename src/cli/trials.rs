@@ -1,10 +1,8 @@
 //! `regard check --rules`: the optimiser's rules against the interpreter, and rules broken on purpose against both.
 
 use super::{JsonArgs, MachineArgs, ModelArgs, RuleArgs};
-use crate::{
-    errors::{Error, Result},
-    report::{Column, Table, screen::wrapped},
-};
+use crate::report::{Column, Table, screen::wrapped};
+use regard::errors::{Error, Result};
 use regard_ir::count::{agree, counted};
 use regard_passes::egraph::{
     optimize, row_names,

@@ -2,19 +2,15 @@
 //!
 //! ```text
 //!   graph ─▶ plan ─┬─ chosen schedule ───────────┐
-//!                  ├─ next best products         ├─▶ estimate each group ─▶ measure in turns ─▶ text, page
+//!                  ├─ next best products         ├─▶ estimate each group ─▶ measure in turns
 //!                  ├─ next best attention, rows  │
 //!                  └─ or schedules from files ───┘
 //! ```
 //!
-//! Everything is about one core: an estimate is compared with what it estimates. The page is one file without
-//! anything from elsewhere.
+//! Everything is about one core: an estimate is compared with what it estimates.
 
-pub(crate) mod json;
+pub mod lines;
 pub mod measure;
-pub(crate) mod page;
-mod plot;
-pub(crate) mod text;
 
 use crate::{
     errors::{Error, Result, TextError},
@@ -47,18 +43,14 @@ const ROUNDS: usize = 5;
 
 /// Several schedules of one plan.
 pub struct Comparison<'a> {
-    /// What was asked to be computed.
-    pub(crate) graph: Graph,
-    /// Which kernels compute it.
-    pub(crate) plan: Plan,
-    /// What the code is for.
-    pub(crate) target: &'a Target,
-    /// The schedules; others are compared with the first.
+    graph: Graph,
+    plan: Plan,
+    target: &'a Target,
     entries: Vec<Entry>,
 }
 
 /// A schedule and what is known about it.
-pub(crate) struct Entry {
+pub struct Entry {
     /// What to call it.
     pub title: String,
     /// Whether it takes the next best tiles instead of the best or those of a file.
@@ -67,13 +59,13 @@ pub(crate) struct Entry {
     pub schedule: Schedule,
     /// Its groups, in launch order.
     pub parts: Vec<Part>,
-    /// Its kernels and memory: what is measured, so nobody else changes it.
+    // What is measured, so nobody else changes it.
     program: Program<Kernel>,
 }
 
 /// A group with its tiles.
 #[derive(Clone, Debug)]
-pub(crate) struct Part {
+pub struct Part {
     /// Name of the kernel.
     pub kernel: String,
     /// The tiles.
@@ -88,7 +80,7 @@ pub(crate) struct Part {
 
 /// Where the values that a group touches live, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Living {
+pub struct Living {
     /// Values per point that never leave registers.
     pub registers: usize,
     /// Buffers of the block's own, by name.
@@ -119,28 +111,32 @@ impl Entry {
         let parts = groups.map(part).collect();
         Ok(Entry { title, is_next_best: false, schedule, parts, program })
     }
+    /// Its kernels and memory.
+    pub fn program(&self) -> &Program<Kernel> {
+        &self.program
+    }
     /// Sum of the estimates, in nanoseconds.
-    pub(crate) fn estimate(&self) -> f64 {
+    pub fn estimate(&self) -> f64 {
         self.parts.iter().map(|part| part.estimate.ns).sum()
     }
     /// Sum of what was measured, in nanoseconds.
-    pub(crate) fn measured(&self) -> Option<f64> {
+    pub fn measured(&self) -> Option<f64> {
         self.parts.iter().map(|part| part.measured.map(|ns| ns as f64)).sum()
     }
     /// Whether its time is another than this one's by more than noise.
-    pub(crate) fn differs(&self, other: &Entry) -> bool {
+    pub fn differs(&self, other: &Entry) -> bool {
         let ratio = match self.measured().zip(other.measured()) {
             Some((this, other)) => other / this,
             None => other.estimate() / self.estimate(),
         };
-        (ratio - 1.0).abs() > text::NOISE
+        (ratio - 1.0).abs() > lines::NOISE
     }
     /// Sum of the operations.
-    pub(crate) fn flops(&self) -> u64 {
+    pub fn flops(&self) -> u64 {
         self.parts.iter().map(|part| part.estimate.flops).sum()
     }
     /// Sums of the bytes at each border.
-    pub(crate) fn bytes(&self) -> [u64; MOST_LEVELS] {
+    pub fn bytes(&self) -> [u64; MOST_LEVELS] {
         std::array::from_fn(|level| self.parts.iter().map(|part| part.estimate.bytes[level]).sum())
     }
 }
@@ -185,12 +181,7 @@ fn computed(cone: &Cone) -> usize {
 ///
 /// # Errors
 /// Where a pass refuses the graph.
-pub(crate) fn candidates<'a>(
-    graph: &Graph,
-    recipe: Recipe<'a>,
-    top: usize,
-    trace: &mut Trace,
-) -> Result<Comparison<'a>> {
+pub fn candidates<'a>(graph: &Graph, recipe: Recipe<'a>, top: usize, trace: &mut Trace) -> Result<Comparison<'a>> {
     let target = recipe.target;
     let plan = pipeline::planned(graph, recipe, trace)?;
     let setting = CostContext::new(&plan, target);
@@ -237,13 +228,29 @@ pub fn files<'a>(graph: &Graph, recipe: Recipe<'a>, paths: &[&Path], trace: &mut
 ///
 /// # Errors
 /// Where it cannot be read or is not a schedule; the error draws the place.
-pub(crate) fn read(path: &Path) -> Result<Schedule> {
+pub fn read(path: &Path) -> Result<Schedule> {
     let text = files::read_text(path, MAX_TEXT)?;
     schedule::parse(&text)
         .map_err(|error| Error::Text(TextError { file: path.display().to_string(), text, errors: vec![error] }))
 }
 
 impl Comparison<'_> {
+    /// What was asked to be computed.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+    /// Which kernels compute it.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+    /// What the code is for.
+    pub fn target(&self) -> &Target {
+        self.target
+    }
+    /// The schedules; others are compared with the first.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
     /// Measures all schedules, on one core and in turns.
     ///
     /// # Errors

@@ -13,8 +13,8 @@ mod artifact;
 mod start;
 mod trace;
 
-pub use artifact::{Artifact, buffers_text, intermediate_bytes};
-pub(crate) use start::{open, start};
+pub use artifact::{Artifact, intermediate_bytes};
+pub(crate) use start::start;
 pub use trace::Trace;
 
 use crate::{
@@ -256,12 +256,12 @@ pub fn executable_target(name: Option<&str>) -> Result<&'static Target> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{progress::Progress, weights::Synthetic};
+    use crate::weights::Synthetic;
     use regard_ir::types::TensorType;
 
     fn started(graph: &Graph, target: &Target) -> String {
         let options = Options { recipe: target.into(), weights: &Synthetic::new(0), threads: 1 };
-        let session = session(graph, &options, &mut Trace::new(Progress::hidden()));
+        let session = session(graph, &options, &mut Trace::new());
         session.err().map_or_else(String::new, |error| error.to_string())
     }
 

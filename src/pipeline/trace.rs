@@ -3,7 +3,7 @@
 use super::Artifact;
 use crate::{
     errors::{Error, Result},
-    progress::Progress,
+    progress::{Progress, Silent},
 };
 use regard_ir::count::{agree, counted};
 use std::time::{Duration, Instant};
@@ -11,27 +11,37 @@ use std::time::{Duration, Instant};
 /// What happened in each stage.
 #[derive(Debug)]
 pub struct Trace {
-    progress: Progress,
+    progress: Box<dyn Progress>,
     times: Vec<(&'static str, Duration)>,
     wanted: Option<String>,
     text: Option<String>,
 }
 
+impl Default for Trace {
+    fn default() -> Trace {
+        Trace::new()
+    }
+}
+
 impl Trace {
-    /// Times stages and says on `progress` which one runs.
-    pub fn new(progress: Progress) -> Trace {
-        Trace { progress, times: Vec::new(), wanted: None, text: None }
+    /// Times stages, and tells nobody which one runs.
+    pub fn new() -> Trace {
+        Trace { progress: Box::new(Silent), times: Vec::new(), wanted: None, text: None }
+    }
+    /// Tells which stage runs.
+    pub fn telling(self, progress: impl Progress + 'static) -> Trace {
+        Trace { progress: Box::new(progress), ..self }
     }
     /// Also keeps the text of what stage `name` makes.
-    pub fn keeping(name: &str, progress: Progress) -> Trace {
-        Trace { wanted: Some(name.to_owned()), ..Trace::new(progress) }
+    pub fn keeping(self, name: &str) -> Trace {
+        Trace { wanted: Some(name.to_owned()), ..self }
     }
     /// Runs a stage.
     ///
     /// # Errors
     /// Those of the stage; and, in builds with debug assertions, where its result breaks an invariant.
     pub(crate) fn stage<T: Artifact>(&mut self, name: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.progress.say(format!("compiling: {name}"));
+        self.progress.say(&format!("compiling: {name}"));
         let start = Instant::now();
         let made = work()?;
         self.times.push((name, start.elapsed()));
@@ -60,8 +70,8 @@ impl Trace {
     pub fn text(&self) -> Option<&str> {
         self.text.as_deref()
     }
-    /// The line that says what is being done.
-    pub fn progress(&self) -> &Progress {
-        &self.progress
+    /// What is told.
+    pub fn progress(&self) -> &dyn Progress {
+        &*self.progress
     }
 }

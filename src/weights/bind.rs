@@ -207,10 +207,7 @@ impl Slot<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        pipeline::{self, Trace},
-        progress::Progress,
-    };
+    use crate::pipeline::{self, Trace};
     use regard_ir::{target::Target, types::TensorType};
     use std::ops::Range;
 
@@ -246,7 +243,7 @@ mod tests {
         }";
         let graph: Graph = text.parse().expect("it can be read");
         let target = Target::named("x86-64-v3").expect("it is a row");
-        let program = pipeline::kernels(&graph, target, &mut Trace::new(Progress::hidden())).expect("it compiles");
+        let program = pipeline::kernels(&graph, target, &mut Trace::new()).expect("it compiles");
         match bind(&program, &Same(values)) {
             Ok(_) => String::new(),
             Err(error) => error.to_string(),

@@ -18,8 +18,9 @@
 use crate::file::TestFile;
 use regard::{
     check::{self, Device, Job, TOLERANCE},
+    errors::Error,
     pipeline::{self, Artifact, Trace},
-    progress::Progress,
+    report::{buffers, errors::draw},
     values::relative_error,
     weights::Synthetic,
 };
@@ -106,7 +107,7 @@ impl TestFile {
     }
     /// The kernels for a target; `text` is the text of that stage.
     fn kernels(&self, target: &Target, stage: &str) -> Result<(Program<Kernel>, String), String> {
-        let mut trace = Trace::keeping(stage, Progress::hidden());
+        let mut trace = Trace::new().keeping(stage);
         let program = pipeline::kernels(&self.graph()?, target, &mut trace).map_err(|e| e.to_string())?;
         Ok((sound(program)?, trace.text().unwrap_or_default().to_owned()))
     }
@@ -127,7 +128,8 @@ impl Command for ErrorText {
     }
     fn run(&self, file: &TestFile, _: &Options) -> Result<String, String> {
         match regard::source::parse(&file.source, &file.name) {
-            Err(error) => Ok(error.to_string()),
+            Err(Error::Text(error)) => Ok(draw(&error, false, None).trim_end().to_owned()),
+            Err(error) => Err(error.to_string()),
             Ok(graph) => Err(format!("the text is a graph\n{graph}")),
         }
     }
@@ -319,7 +321,7 @@ impl Command for Buffers {
     }
     fn run(&self, file: &TestFile, options: &Options) -> Result<String, String> {
         let (program, _) = file.kernels(options.target()?, "kernels")?;
-        Ok(pipeline::buffers_text(&program, None))
+        Ok(buffers::text(&program, None))
     }
 }
 
@@ -340,7 +342,7 @@ impl Command for Check {
                     device,
                     threads: 2,
                 };
-                let mut trace = Trace::new(Progress::hidden());
+                let mut trace = Trace::new();
                 let errors = check::check(&job, 2, &mut trace).map_err(|e| format!("{}: {e}", target.name))?;
                 if let Some(broken) = errors.iter().find(|e| !e.holds()) {
                     return Err(format!(

@@ -8,7 +8,6 @@ use crate::grows;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use regard::{
     pipeline::{self, Trace},
-    progress::Progress,
     weights::Synthetic,
 };
 use regard_ir::{graph::Graph, target::Target, text};
@@ -76,7 +75,7 @@ fn stages(name: &str, size: usize, of: impl Fn(usize) -> Graph) {
     twice(&format!("{name}, weights"), size, kernels, |program| {
         // What other threads ask for is not counted.
         alone(|| {
-            let mut trace = Trace::new(Progress::hidden());
+            let mut trace = Trace::new();
             pipeline::constants(program, &Synthetic::new(0), &mut trace).expect("constants")
         })
     });

@@ -16,12 +16,11 @@ use regard::{
         synthetic,
     },
     pipeline::{self, Trace},
-    progress::Progress,
     weights::{Checkpoint, Synthetic, Weights},
 };
 
 fn trace() -> Trace {
-    Trace::new(Progress::hidden())
+    Trace::new()
 }
 
 /// Machine code keeps the contract on weights of that seed.

@@ -8,10 +8,7 @@
 //! What the residual networks' paper counts is not a property of a graph; those rows come from
 //! [`regard_models::flops`].
 
-use crate::{
-    errors::{Error, Result},
-    report::{Column, Table, screen::wrapped},
-};
+use crate::errors::{Error, Result};
 use regard_ir::{graph::Graph, ops::Op};
 use regard_models::{
     Config,
@@ -24,7 +21,7 @@ use std::collections::BTreeMap;
 
 /// A row with our numbers; one per convention.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Line {
+pub struct Line {
     /// What the paper says.
     pub row: &'static Row,
     /// How operations are counted.
@@ -39,7 +36,7 @@ pub(crate) struct Line {
 ///
 /// # Errors
 /// Where there is no such paper, or a model cannot be built.
-pub(crate) fn lines(paper: Option<&str>) -> Result<Vec<Line>> {
+pub fn lines(paper: Option<&str>) -> Result<Vec<Line>> {
     if let Some(unknown) = paper.filter(|name| !PAPERS.contains(name)) {
         return Err(Error::Usage(format!("there is no paper called `{unknown}`, expected {}", PAPERS.join(", "))));
     }
@@ -77,7 +74,7 @@ pub(crate) fn lines(paper: Option<&str>) -> Result<Vec<Line>> {
 ///
 /// # Errors
 /// Where a definition is broken.
-pub(crate) fn multiply_adds(graph: &Graph) -> Result<u64> {
+pub fn multiply_adds(graph: &Graph) -> Result<u64> {
     let keep = |op: &Op| matches!(op, Op::MatMul(_) | Op::Scores(_) | Op::Conv2d(_));
     let flat = inline(graph, &|id| keep(&graph.nodes[id].op), &keep)?;
     let constant = flat.constants();
@@ -98,64 +95,9 @@ fn printed(text: &str) -> Option<(f64, f64)> {
 }
 
 /// Deviation from what is printed in percent; nothing where nothing is printed.
-pub(crate) fn deviation(ours: u64, text: Option<&str>) -> Option<f64> {
+pub fn deviation(ours: u64, text: Option<&str>) -> Option<f64> {
     let (number, _) = printed(text?)?;
     Some(100.0 * (ours as f64 / number - 1.0))
-}
-
-/// The lines as text, at most `width` columns each.
-pub(crate) fn text(lines: &[Line], width: Option<usize>) -> String {
-    let percent = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:+.1} %"));
-    let words = |text: Option<&str>| text.unwrap_or("").to_owned();
-    let row = |line: &Line| {
-        let Line { row, params, flops, .. } = line;
-        vec![
-            format!("{} {}", row.paper, row.table),
-            row.row.to_owned(),
-            format!("{:.3} M", *params as f64 / 1e6),
-            words(row.params),
-            percent(deviation(*params, row.params)),
-            format!("{:.3} G", *flops as f64 / 1e9),
-            words(row.flops),
-            percent(deviation(*flops, row.flops)),
-            line.counting.name().to_owned(),
-        ]
-    };
-    let columns = [
-        Column::left("table"),
-        Column::name("row", 20),
-        Column::right("parameters"),
-        Column::right("printed").rank(2),
-        Column::right(""),
-        Column::right("operations"),
-        Column::right("printed").rank(3),
-        Column::right(""),
-        Column::prose("counted", 12).rank(1),
-    ];
-    let table = Table::new(columns).with(lines.iter().map(row)).fit(width);
-    let mut out = table.text.clone() + &table.note(width);
-    for line in lines.iter().filter(|line| line.row.note.is_some()) {
-        let note = format!("{}: {}", line.row.row, line.row.note.unwrap_or_default());
-        out += &format!("{}\n", wrapped(&note, width, "  "));
-    }
-    out
-}
-
-/// The lines as JSON: an object with an array of rows.
-pub(crate) fn json(lines: &[Line]) -> serde_json::Value {
-    let object = |line: &Line| {
-        serde_json::json!({
-            "paper": line.row.paper,
-            "table": line.row.table,
-            "row": line.row.row,
-            "params": line.params,
-            "params_paper": line.row.params,
-            "flops": line.flops,
-            "flops_paper": line.row.flops,
-            "convention": line.counting.name(),
-        })
-    };
-    serde_json::json!({"rows": lines.iter().map(object).collect::<Vec<_>>()})
 }
 
 #[cfg(test)]

@@ -8,30 +8,28 @@
 //!
 //! A rule is listed as often as it was used. Graphs are `.rg` text.
 
-use super::{Explanation, Replay};
+use regard::explain::{Explanation, Replay};
 use regard_passes::{
     Form, Step,
     egraph::{RegionReport, Stop},
 };
 use serde_json::{Value, json};
 
-impl Explanation {
-    /// The whole explanation, or that of one region.
-    pub(crate) fn json(&self, only: Option<usize>, replay: Option<&Replay>) -> Value {
-        let stages = self.forms.iter().filter(|_| only.is_none()).map(stage);
-        let regions = self.optimized.regions.iter().enumerate();
-        let regions = regions.filter(|(at, _)| only.is_none_or(|only| only == *at)).map(|(_, report)| region(report));
-        let replay = replay.map(|replay| {
-            let Replay { held, elements, skipped, broken } = replay;
-            json!({"held": held, "elements": elements, "skipped": skipped, "broken": broken})
-        });
-        json!({
-            "target": self.target.name,
-            "stages": stages.collect::<Vec<_>>(),
-            "regions": regions.collect::<Vec<_>>(),
-            "replay": replay,
-        })
-    }
+/// The whole explanation, or that of one region.
+pub(crate) fn json(explanation: &Explanation, only: Option<usize>, replay: Option<&Replay>) -> Value {
+    let stages = explanation.forms().iter().filter(|_| only.is_none()).map(stage);
+    let regions = explanation.optimized().regions.iter().enumerate();
+    let regions = regions.filter(|(at, _)| only.is_none_or(|only| only == *at)).map(|(_, report)| region(report));
+    let replay = replay.map(|replay| {
+        let Replay { held, elements, skipped, broken } = replay;
+        json!({"held": held, "elements": elements, "skipped": skipped, "broken": broken})
+    });
+    json!({
+        "target": explanation.target().name,
+        "stages": stages.collect::<Vec<_>>(),
+        "regions": regions.collect::<Vec<_>>(),
+        "replay": replay,
+    })
 }
 
 fn stage(form: &Form) -> Value {

@@ -9,15 +9,11 @@
 //! A link is two graphs that mean the same. Small ones come from each use of a rule, a definition, a folded number or a
 //! merger; larger ones are each region and the whole graph, before and after. [`Explanation::replay`] evaluates all of them.
 
-mod compact;
-pub(crate) mod json;
-
 use crate::{
     errors::Result,
     memory,
     pipeline::Recipe,
     progress::Progress,
-    report::{self, femtoseconds},
     weights::{Weights, leaf},
 };
 use rayon::prelude::*;
@@ -33,20 +29,17 @@ use regard_passes::{
     optimize, plan,
     replay::{self, Kind, Verdict},
 };
-use std::{
-    collections::{HashMap, HashSet},
-    fmt::Write,
-};
+use std::collections::HashSet;
 
 /// How a graph became what is compiled.
-pub(crate) struct Explanation {
+pub struct Explanation {
     target: Target,
     optimized: Optimized,
     forms: Vec<Form>,
 }
 
 /// Two graphs that mean the same, and why.
-pub(crate) struct Link<'a> {
+pub struct Link<'a> {
     /// The rule or stage.
     pub name: String,
     /// Where it was used, for users.
@@ -60,7 +53,7 @@ pub(crate) struct Link<'a> {
 }
 
 /// What came of all links.
-pub(crate) struct Replay {
+pub struct Replay {
     /// Links that hold.
     pub held: usize,
     /// Elements compared.
@@ -75,7 +68,7 @@ pub(crate) struct Replay {
 ///
 /// # Errors
 /// Where a pass refuses it.
-pub(crate) fn explain(graph: &Graph, recipe: &Recipe) -> Result<Explanation> {
+pub fn explain(graph: &Graph, recipe: &Recipe) -> Result<Explanation> {
     let optimized = optimize(graph, recipe.target, &recipe.rules)?;
     let plan = plan(&optimized.graph, recipe.target)?;
     let mut forms = optimized.forms.clone();
@@ -85,9 +78,21 @@ pub(crate) fn explain(graph: &Graph, recipe: &Recipe) -> Result<Explanation> {
 }
 
 impl Explanation {
+    /// What the code is for.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+    /// What became of each region.
+    pub fn optimized(&self) -> &Optimized {
+        &self.optimized
+    }
+    /// The whole graph, as written and after each stage.
+    pub fn forms(&self) -> &[Form] {
+        &self.forms
+    }
     /// The region that computes a node of the graph: its own where it is still computed, else that of its nearest user.
     /// `None` for inputs and constants.
-    pub(crate) fn region_of(&self, node: NodeId) -> Option<usize> {
+    pub fn region_of(&self, node: NodeId) -> Option<usize> {
         let graph = &self.forms[0].graph;
         if graph.constants()[node] || matches!(graph.nodes[node].op, Op::Input(_)) {
             return None;
@@ -107,74 +112,12 @@ impl Explanation {
     }
 
     /// The region whose result has that name.
-    pub(crate) fn region_called(&self, name: &str) -> Option<usize> {
+    pub fn region_called(&self, name: &str) -> Option<usize> {
         self.optimized.regions.iter().position(|region| region.root == name)
     }
 
-    /// The whole explanation, or that of one region.
-    pub(crate) fn text(&self, only: Option<usize>) -> String {
-        if let Some(region) = only {
-            return self.region_text(&self.optimized.regions[region]);
-        }
-        let mut text = String::new();
-        for (at, form) in self.forms.iter().enumerate().skip(1) {
-            let nodes = |form: &Form| form.graph.nodes.len();
-            let before = &self.forms[at - 1];
-            let _ = write!(text, "{}: {} became {}", form.name, counted(nodes(before), "node"), nodes(form));
-            let (written, left) = (before.graph.flops_per_run(), form.graph.flops_per_run());
-            if left < written {
-                let _ = write!(text, ", {} became {}", report::flops(written), report::flops(left));
-            }
-            text.push('\n');
-            form.steps.iter().for_each(|step| text += &self.step_text(step));
-            if form.name == egraph::RULES_APPLIED {
-                let regions = self.optimized.regions.iter().map(|region| self.region_text(region));
-                text += &regions.collect::<String>();
-            }
-            text.push('\n');
-        }
-        text.truncate(text.trim_end().len());
-        text + "\n"
-    }
-
-    fn region_text(&self, region: &RegionReport) -> String {
-        let cost = format!("{} ▶ {}", femtoseconds(region.cost.0), femtoseconds(region.cost.1));
-        let mut text = format!("\nregion {region}\n  estimate {cost}\n  written\n{}", sides(&region.written, "      "));
-        let mut counts: HashMap<&Step, usize> = HashMap::new();
-        region.rules.iter().for_each(|step| *counts.entry(step).or_default() += 1);
-        for step in &region.rules {
-            // The first of its kind takes the count.
-            let Some(count) = counts.remove(step) else { continue };
-            text += &self.step_text(step);
-            if count > 1 {
-                let _ = writeln!(text, "      {count} times");
-            }
-        }
-        if region.rules.is_empty() {
-            return text + "  chosen as written\n";
-        }
-        text + "  chosen\n" + &sides(&region.chosen, "      ")
-    }
-
-    fn step_text(&self, step: &Step) -> String {
-        let (before, after) = step.sides();
-        let cost = |graph: &Graph| femtoseconds(egraph::cost_of(graph, &self.target));
-        let backward = if step.backward { ", backwards" } else { "" };
-        let mut text = format!("  {}{backward}  {} ▶ {}\n", step.rule, cost(before), cost(after));
-        for (sign, graph) in [("  ", before), ("▶ ", after)] {
-            for (i, line) in compact::lines(graph).iter().enumerate() {
-                let _ = writeln!(text, "    {}{line}", if i == 0 { sign } else { "  " });
-            }
-        }
-        let leaves = compact::leaves(before);
-        if !leaves.is_empty() {
-            let _ = writeln!(text, "      where {leaves}");
-        }
-        text
-    }
-
     /// Every link, in order: each kind once. A large graph is one link from the first form to the last.
-    pub(crate) fn links(&self, only: Option<usize>) -> Vec<Link<'_>> {
+    pub fn links(&self, only: Option<usize>) -> Vec<Link<'_>> {
         let mut links = Links::default();
         let small = replay::work(&self.forms[0].graph) < replay::BUDGET / 8;
         let regions = self.optimized.regions.iter().enumerate();
@@ -208,7 +151,7 @@ impl Explanation {
     ///
     /// # Errors
     /// Where a graph cannot be evaluated at all.
-    pub(crate) fn replay(&self, only: Option<usize>, weights: &dyn Weights, progress: &Progress) -> Result<Replay> {
+    pub fn replay(&self, only: Option<usize>, weights: &dyn Weights, progress: &dyn Progress) -> Result<Replay> {
         replay(&self.links(only), weights, progress)
     }
 }
@@ -240,9 +183,9 @@ impl<'a> Links<'a> {
 ///
 /// # Errors
 /// Where a graph cannot be evaluated at all.
-pub(crate) fn replay(links: &[Link], weights: &dyn Weights, progress: &Progress) -> Result<Replay> {
+pub fn replay(links: &[Link], weights: &dyn Weights, progress: &dyn Progress) -> Result<Replay> {
     links.iter().try_for_each(|link| memory::afford(link.before))?;
-    progress.say(format!("replaying {}", counted(links.len(), "link")));
+    progress.say(&format!("replaying {}", counted(links.len(), "link")));
     let given = |kind: Kind, graph: &Graph, id: NodeId, node: &Node| -> Tensor {
         let own = |id, node: &Node| leaf(graph, weights, |_, _| None)(id, node).ok();
         match &node.op {
@@ -277,16 +220,10 @@ pub(crate) fn replay(links: &[Link], weights: &dyn Weights, progress: &Progress)
     Ok(outcome)
 }
 
-/// A graph's lines and leaves, indented.
-fn sides(graph: &Graph, indent: &str) -> String {
-    let lines: String = compact::lines(graph).iter().map(|line| format!("{indent}{line}\n")).collect();
-    format!("{lines}{indent}where {}\n", compact::leaves(graph))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weights::Synthetic;
+    use crate::{progress::Silent, weights::Synthetic};
     use regard_ir::text;
     use regard_passes::Rules;
 
@@ -310,7 +247,7 @@ mod tests {
             link("lose-the-maximum", &softmax, &bare),
             link("swap-the-axis", &softmax, &axis),
         ];
-        let replayed = |links: &[Link]| replay(links, &Synthetic::new(0), &Progress::hidden()).expect("values");
+        let replayed = |links: &[Link]| replay(links, &Synthetic::new(0), &Silent).expect("values");
         assert!(replayed(&all[..2]).broken.is_none());
         let broken = replayed(&all).broken.expect("two links are wrong");
         assert!(broken.contains("link 3 of 4, lose-the-maximum in a test") && broken.contains("`masked`"), "{broken}");
@@ -330,8 +267,9 @@ mod tests {
             (Rules { matches: 0, ..Rules::default() }, "limit of 0 matches"),
         ] {
             let explained = explain(&block, &Recipe { rules, ..target.into() }).expect("it is explained");
-            assert!(explained.text(None).contains(expected), "{}", explained.text(None));
-            let outcome = explained.replay(None, &Synthetic::new(0), &Progress::hidden()).expect("values");
+            let regions: String = explained.optimized.regions.iter().map(ToString::to_string).collect();
+            assert!(regions.contains(expected), "{regions}");
+            let outcome = explained.replay(None, &Synthetic::new(0), &Silent).expect("values");
             assert!(outcome.broken.is_none() && outcome.held > 0, "{:?}", outcome.broken);
         }
     }

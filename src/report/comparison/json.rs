@@ -7,15 +7,18 @@
 //!
 //! Kernels are all there are, those first that take longest. Times and bytes are sums over a kernel's launches.
 
-use super::{Comparison, Entry, Part, text};
+use regard::compare::{
+    Comparison, Entry, Part,
+    lines::{Line, by_time},
+};
 use regard_ir::target::{MOST_LEVELS, Target};
 use serde_json::{Value, json};
 
 /// One comparison.
 pub(crate) fn json(comparison: &Comparison) -> Value {
-    let lines = text::by_time(comparison);
-    let total: f64 = lines.iter().map(text::Line::time).sum();
-    let kernel = |line: &text::Line| {
+    let lines = by_time(comparison);
+    let total: f64 = lines.iter().map(Line::time).sum();
+    let kernel = |line: &Line| {
         let (part, times) = (line.parts[0], line.launches() as u64);
         let tiles = |(e, part): (usize, &&Part)| {
             let (estimate, measured) = (line.estimate(e), line.measured[e]);
@@ -28,7 +31,7 @@ pub(crate) fn json(comparison: &Comparison) -> Value {
             "launches": times,
             "share": line.time() / total,
             "flop": part.estimate.flops * times,
-            "bytes": bytes(part.estimate.bytes.map(|crossing| crossing * times), comparison.target),
+            "bytes": bytes(part.estimate.bytes.map(|crossing| crossing * times), comparison.target()),
             "tiles": line.parts.iter().enumerate().map(tiles).collect::<Vec<_>>(),
             "scratch_bytes": living.scratch.iter().map(|(_, bytes)| bytes).sum::<u64>(),
             "constant_bytes": living.constants,
@@ -36,26 +39,26 @@ pub(crate) fn json(comparison: &Comparison) -> Value {
             "written_bytes": living.written,
         })
     };
-    let mut value = of_entries(comparison, &comparison.entries.iter().collect::<Vec<_>>());
+    let mut value = of_entries(comparison, &comparison.entries().iter().collect::<Vec<_>>());
     value["kernels"] = lines.iter().map(kernel).collect();
     value
 }
 
 /// Several, with their chosen schedules alone.
 pub(crate) fn side_by_side(comparisons: &[Comparison]) -> Value {
-    let one = |comparison: &Comparison| of_entries(comparison, &[&comparison.entries[0]]);
+    let one = |comparison: &Comparison| of_entries(comparison, &[&comparison.entries()[0]]);
     json!({"models": comparisons.iter().map(one).collect::<Vec<_>>()})
 }
 
 fn of_entries(comparison: &Comparison, entries: &[&Entry]) -> Value {
     let schedule = |entry: &&Entry| {
-        let program = &entry.program;
+        let program = entry.program();
         json!({
             "title": entry.title,
             "kernels": program.kernels.len(),
             "launches": program.launches.len(),
             "flop": entry.flops(),
-            "bytes": bytes(entry.bytes(), comparison.target),
+            "bytes": bytes(entry.bytes(), comparison.target()),
             "arena_bytes": program.arena_bytes,
             "scratch_bytes": program.scratch_bytes(),
             "estimate_ns": entry.estimate(),
@@ -63,9 +66,9 @@ fn of_entries(comparison: &Comparison, entries: &[&Entry]) -> Value {
         })
     };
     json!({
-        "model": comparison.graph.name,
-        "target": comparison.target.name,
-        "parameters": comparison.graph.parameters(),
+        "model": comparison.graph().name,
+        "target": comparison.target().name,
+        "parameters": comparison.graph().parameters(),
         "schedules": entries.iter().map(schedule).collect::<Vec<_>>(),
     })
 }

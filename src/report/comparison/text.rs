@@ -8,21 +8,23 @@
 //!
 //! Launches of one kernel with the same tiles are one line, named after all of its places: `layers.2.blocks.{0-5}.mlp.fc1`.
 
-use super::{Comparison, Entry, Living, Part};
-use crate::report::{Column, Table, bytes, duration, screen::wrapped};
+use crate::report::{Column, Table, pattern, screen::wrapped};
+use regard::{
+    compare::{
+        Comparison, Entry, Living,
+        lines::{Line, NOISE, by_time},
+    },
+    units::{bytes, duration},
+};
 use regard_ir::count::{agree, counted};
-use std::{borrow::Cow, cmp::Reverse, time::Duration};
+use std::time::Duration;
 
 /// Kernels shown where not all are asked for.
 const FIRST: usize = 10;
-/// The most parts of names that are listed.
-const LISTED: usize = 4;
-/// Ratios that differ from one by less are noise, of estimates as of measurements.
-pub(crate) const NOISE: f64 = 0.02;
 
 /// Everything, in lines of at most `width` columns; `all` kernels or those that take most of the time.
 pub(crate) fn text(comparison: &Comparison, all: bool, width: Option<usize>) -> String {
-    let (model, target) = (&comparison.graph.name, comparison.target.name);
+    let (model, target) = (&comparison.graph().name, comparison.target().name);
     let lines = by_time(comparison);
     let shown = if all { lines.len() } else { lines.len().min(FIRST) };
     let head = format!("{model} for {target} on one core, {}", said(comparison));
@@ -51,22 +53,22 @@ pub(crate) fn text(comparison: &Comparison, all: bool, width: Option<usize>) -> 
 /// The chosen schedules of several graphs, a line each; others are compared with the first.
 pub(crate) fn side_by_side(comparisons: &[Comparison], width: Option<usize>) -> String {
     let first = &comparisons[0];
-    let measured = first.entries[0].measured().is_some();
+    let measured = first.entries()[0].measured().is_some();
     let rows = comparisons.iter().map(|comparison| {
-        let mut cells = totals_of(&comparison.entries[0], &first.entries[0]);
-        let parameters = format!("{:.1} M", comparison.graph.parameters() as f64 / 1e6);
-        cells.splice(0..1, [comparison.graph.name.clone(), parameters]);
+        let mut cells = totals_of(&comparison.entries()[0], &first.entries()[0]);
+        let parameters = format!("{:.1} M", comparison.graph().parameters() as f64 / 1e6);
+        cells.splice(0..1, [comparison.graph().name.clone(), parameters]);
         cells
     });
     let columns = [Column::name("model", 16), Column::right("parameters").rank(2)];
     let table = totals_table(columns.into_iter().chain(TOTALS.into_iter().skip(1)), rows, measured).fit(width);
     let head =
-        format!("{} for {} on one core, {}", counted(comparisons.len(), "model"), first.target.name, said(first));
+        format!("{} for {} on one core, {}", counted(comparisons.len(), "model"), first.target().name, said(first));
     wrapped(&head, width, "") + "\n\n" + &table.text + &table.note(width)
 }
 
 fn said(comparison: &Comparison) -> &'static str {
-    match comparison.entries[0].measured() {
+    match comparison.entries()[0].measured() {
         Some(_) => "estimated and measured",
         None => "estimated; --measure also measures",
     }
@@ -101,9 +103,9 @@ fn totals_table(
 
 /// A line per schedule; one of the next best tiles only where it takes another time.
 fn schedules(comparison: &Comparison, width: Option<usize>) -> String {
-    let first = &comparison.entries[0];
+    let first = &comparison.entries()[0];
     let (mut rows, mut alike) = (Vec::new(), Vec::new());
-    for entry in &comparison.entries {
+    for entry in comparison.entries() {
         match entry.is_next_best && !first.differs(entry) {
             true => alike.extend(
                 entry.title.split(':').next().filter(|kind| !alike.contains(kind)).into_iter().collect::<Vec<_>>(),
@@ -128,12 +130,12 @@ pub(crate) fn time(ns: Option<f64>) -> String {
 
 /// A row of [`TOTALS`] for each schedule.
 pub(crate) fn totals(comparison: &Comparison) -> Vec<Vec<String>> {
-    comparison.entries.iter().map(|entry| totals_of(entry, &comparison.entries[0])).collect()
+    comparison.entries().iter().map(|entry| totals_of(entry, &comparison.entries()[0])).collect()
 }
 
 /// Its title and totals; times also as multiples of the first's.
 fn totals_of(entry: &Entry, first: &Entry) -> Vec<String> {
-    let program = &entry.program;
+    let program = entry.program();
     let mut cells = vec![
         entry.title.clone(),
         program.kernels.len().to_string(),
@@ -156,94 +158,10 @@ fn multiple(ratio: f64, entry: &Entry, first: &Entry) -> String {
     if std::ptr::eq(entry, first) { String::new() } else { format!(" ({ratio:.2}×)") }
 }
 
-/// Launches of one kernel that all schedules cut alike.
-pub(crate) struct Line<'a> {
-    /// Names of the groups, one per launch.
-    pub names: Vec<&'a str>,
-    /// The group in each schedule.
-    pub parts: Vec<&'a Part>,
-    /// Measured nanoseconds of all of them, by schedule.
-    pub measured: Vec<Option<f64>>,
-}
-
-impl Line<'_> {
-    /// How many launches.
-    pub(crate) fn launches(&self) -> usize {
-        self.names.len()
-    }
-    /// Whether some schedule cuts it otherwise than the first.
-    pub(crate) fn differs(&self) -> bool {
-        self.parts.iter().any(|part| part.tiles != self.parts[0].tiles)
-    }
-    /// Nanoseconds of all launches together, estimated.
-    pub(crate) fn estimate(&self, entry: usize) -> f64 {
-        self.parts[entry].estimate.ns * self.launches() as f64
-    }
-    /// Nanoseconds under the first schedule: measured where they are, estimated otherwise.
-    pub(crate) fn time(&self) -> f64 {
-        self.measured[0].unwrap_or_else(|| self.estimate(0))
-    }
-    /// Time under another schedule over that under the first.
-    pub(crate) fn ratio(&self, entry: usize) -> f64 {
-        match self.measured[0].zip(self.measured[entry]) {
-            Some((first, other)) => other / first,
-            None => self.estimate(entry) / self.estimate(0),
-        }
-    }
-}
-
-/// The launches of a comparison, equal ones together, in launch order.
-pub(crate) fn lines<'a>(comparison: &'a Comparison) -> Vec<Line<'a>> {
-    let mut lines: Vec<Line> = Vec::new();
-    let first = &comparison.entries[0];
-    for (i, (name, _)) in first.schedule.groups.iter().enumerate() {
-        let parts: Vec<&Part> = comparison.entries.iter().map(|entry| &entry.parts[i]).collect();
-        let measured: Vec<Option<f64>> = parts.iter().map(|part| part.measured.map(|ns| ns as f64)).collect();
-        let equal = |a: &&Part, b: &&Part| a.kernel == b.kernel && a.tiles == b.tiles;
-        match lines.iter_mut().find(|line| line.parts.iter().zip(&parts).all(|(a, b)| equal(a, b))) {
-            Some(line) => {
-                line.names.push(name);
-                line.measured.iter_mut().zip(measured).for_each(|(sum, now)| *sum = sum.zip(now).map(|(a, b)| a + b));
-            }
-            None => lines.push(Line { names: vec![name], parts, measured }),
-        }
-    }
-    lines
-}
-
-/// The same, those first that take longest.
-pub(crate) fn by_time<'a>(comparison: &'a Comparison) -> Vec<Line<'a>> {
-    let mut lines = lines(comparison);
-    lines.sort_by_key(|line| Reverse(line.time() as u64));
-    lines
-}
-
-/// Several names as one: what they differ by is listed in braces, or where there is too much of it a star.
-pub(crate) fn pattern(names: &[&str]) -> String {
-    let split: Vec<Vec<&str>> = names.iter().map(|name| name.split('.').collect()).collect();
-    let first = &split[0];
-    if split.iter().any(|other| other.len() != first.len()) {
-        return format!("{} and {} more", names[0], names.len() - 1);
-    }
-    let place = |at: usize| -> Cow<str> {
-        let mut words: Vec<&str> = Vec::new();
-        split.iter().map(|name| name[at]).for_each(|word| words.extend((!words.contains(&word)).then_some(word)));
-        let numbers: Option<Vec<usize>> = words.iter().map(|word| word.parse().ok()).collect();
-        let run = numbers.is_some_and(|numbers| numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]));
-        match words[..] {
-            [word] => word.into(),
-            [first, _, .., last] if run && words.len() > 2 => format!("{{{first}-{last}}}").into(),
-            _ if words.len() <= LISTED => format!("{{{}}}", words.join(",")).into(),
-            _ => "*".into(),
-        }
-    };
-    (0..first.len()).map(place).collect::<Vec<_>>().join(".")
-}
-
 /// The first lines as a table.
 fn kernels(comparison: &Comparison, lines: &[Line], shown: usize) -> Table {
     let total: f64 = lines.iter().map(Line::time).sum();
-    let measured = comparison.entries[0].measured().is_some();
+    let measured = comparison.entries()[0].measured().is_some();
     let mut columns = vec![Column::right("share"), Column::right("estimate")];
     if measured {
         columns.extend([Column::right("measured"), Column::right("ratio").rank(8)]);
@@ -272,7 +190,7 @@ fn kernels(comparison: &Comparison, lines: &[Line], shown: usize) -> Table {
 
 /// Tiles that other schedules give the kernels, where that makes a difference; all that differ where files are compared.
 fn alternatives(comparison: &Comparison, lines: &[Line], width: Option<usize>) -> String {
-    let measured = comparison.entries[0].measured().is_some();
+    let measured = comparison.entries()[0].measured().is_some();
     let mut columns = vec![Column::name("module", 20), Column::left("tiles"), Column::right("estimate")];
     if measured {
         columns.push(Column::right("measured"));
@@ -282,7 +200,7 @@ fn alternatives(comparison: &Comparison, lines: &[Line], width: Option<usize>) -
         let others = (1..line.parts.len()).filter(|&e| line.parts[e].tiles != line.parts[0].tiles);
         let mut told = Vec::new();
         for e in others {
-            let matters = !comparison.entries[e].is_next_best || (line.ratio(e) - 1.0).abs() > NOISE;
+            let matters = !comparison.entries()[e].is_next_best || (line.ratio(e) - 1.0).abs() > NOISE;
             if matters && !told.iter().any(|&other: &usize| line.parts[other].tiles == line.parts[e].tiles) {
                 told.push(e);
             }
@@ -306,7 +224,7 @@ fn alternatives(comparison: &Comparison, lines: &[Line], width: Option<usize>) -
             [0].into_iter().chain(told).for_each(|e| table.row(cells(e)));
         }
     }
-    let files = comparison.entries.iter().skip(1).any(|entry| !entry.is_next_best);
+    let files = comparison.entries().iter().skip(1).any(|entry| !entry.is_next_best);
     let alike = format!("{} {}", counted(same, "kernel"), agree(same, "is", "are"));
     match (found, files) {
         (false, false) => String::new(),
@@ -339,20 +257,4 @@ pub(crate) fn living(living: &Living) -> String {
         words.push(format!("arena {} → {}", bytes(living.read), bytes(living.written)));
     }
     words.join("; ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_that_differ_are_listed() {
-        let blocks = ["layers.2.blocks.0.mlp.fc1", "layers.2.blocks.5.mlp.fc1"];
-        assert_eq!(pattern(&blocks), "layers.2.blocks.{0,5}.mlp.fc1");
-        assert_eq!(pattern(&blocks[..1]), blocks[0]);
-        assert_eq!(pattern(&["a.1.b", "a.2.b", "a.3.b"]), "a.{1-3}.b");
-        assert_eq!(pattern(&["a.1.b", "a.3.c", "a.5.b"]), "a.{1,3,5}.{b,c}");
-        assert_eq!(pattern(&["a.1", "a.3", "a.5", "a.7", "a.9"]), "a.*");
-        assert_eq!(pattern(&["a.b", "c", "d"]), "a.b and 2 more");
-    }
 }

@@ -9,11 +9,8 @@
 //!
 //! Colours are classes that the page defines for light and dark.
 
-use super::{
-    Comparison,
-    text::{Line, time},
-};
-use crate::compare::page::escape;
+use super::{page::escape, text::time};
+use regard::compare::{Comparison, lines::Line};
 use regard_ir::target::Target;
 use std::fmt::Write;
 
@@ -164,7 +161,7 @@ pub(crate) fn bars(comparison: &Comparison, lines: &[Line]) -> String {
     let longest = order.first().map_or(1.0, |line| length(line)).max(1.0);
     let scale = (WIDTH - NAME - NUMBERS) / longest;
     let height = ROW * order.len() as f64 + 8.0;
-    let label = escape(&comparison.entries[0].title);
+    let label = escape(&comparison.entries()[0].title);
     let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} {height:.0}\" role=\"img\" aria-label=\"Kernels of {label}\">\n");
     for (i, line) in order.into_iter().enumerate() {
         let top = ROW * i as f64 + 4.0;

@@ -2,10 +2,16 @@
 //! reader's system is.
 
 use super::{
-    Comparison, plot,
-    text::{self, Line, TOTALS, lines, living, time},
+    plot,
+    text::{self, TOTALS, living, time},
 };
-use crate::report::bytes;
+use regard::{
+    compare::{
+        Comparison,
+        lines::{Line, lines},
+    },
+    units::bytes,
+};
 use regard_ir::graph::Graph;
 use std::{collections::BTreeSet, fmt::Write};
 
@@ -33,9 +39,9 @@ circle.estimate, rect.estimate { fill: none; stroke: var(--one); stroke-width: 1
 /// The whole page.
 pub(crate) fn page(comparison: &Comparison) -> String {
     let lines = lines(comparison);
-    let (model, target) = (escape(&comparison.graph.name), comparison.target.name);
+    let (model, target) = (escape(&comparison.graph().name), comparison.target().name);
     let title = format!("{model} for {target}");
-    let measured = comparison.entries[0].measured().is_some();
+    let measured = comparison.entries()[0].measured().is_some();
     let legend = match measured {
         true => {
             "<p><span class=\"key estimate\"></span> estimated <span class=\"key measured\"></span> measured, the least of many runs</p>"
@@ -48,11 +54,11 @@ pub(crate) fn page(comparison: &Comparison) -> String {
          <p>Schedules side by side, on one core. Bytes are those that cross the border in front of each level.</p>\n"
     );
     html += &totals(comparison);
-    let first = escape(&comparison.entries[0].title);
+    let first = escape(&comparison.entries()[0].title);
     let _ = write!(
         html,
         "<h2>Kernels against the roofs of the machine</h2>\n{legend}\n{}",
-        plot::roofline(&lines, comparison.target)
+        plot::roofline(&lines, comparison.target())
     );
     let _ = write!(html, "<h2>Time by kernel: {first}</h2>\n{legend}\n{}", plot::bars(comparison, &lines));
     html += &kernels(comparison, &lines);
@@ -97,7 +103,7 @@ fn kernels(comparison: &Comparison, lines: &[Line]) -> String {
             let class = if e == 0 { "" } else { " class=\"other\"" };
             let left = |text: &str| format!("<td class=\"left\">{}</td>", escape(text));
             let name = if e == 0 { part.kernel.as_str() } else { "" };
-            let mut row = cell(name) + &left(short(&comparison.entries[e].title)) + &left(&part.tiles.to_string());
+            let mut row = cell(name) + &left(short(&comparison.entries()[e].title)) + &left(&part.tiles.to_string());
             row += &cell(&times.to_string());
             row += &cell(&format!("{:.1}", (estimate.flops * times) as f64 / 1e6));
             for crossing in estimate.bytes {
@@ -116,9 +122,9 @@ fn kernels(comparison: &Comparison, lines: &[Line]) -> String {
 
 fn graphs(comparison: &Comparison) -> String {
     let roots: BTreeSet<String> =
-        comparison.plan.groups.iter().map(|g| comparison.plan.graph.text_name(g.root)).collect();
+        comparison.plan().groups.iter().map(|g| comparison.plan().graph.text_name(g.root)).collect();
     let (before, after) =
-        (colored(&comparison.graph.named(), &BTreeSet::new()), colored(&comparison.plan.graph, &roots));
+        (colored(&comparison.graph().named(), &BTreeSet::new()), colored(&comparison.plan().graph, &roots));
     format!(
         "<h2>The graph</h2>\n<p>Before: as written. After: rewritten and grouped; each <u>marked</u> value is what one kernel \
          writes to memory, all others live in registers and scratch of the kernel that needs them.</p>\n\
