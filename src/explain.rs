@@ -24,7 +24,7 @@ use regard_ir::{
     target::Target,
 };
 use regard_passes::{
-    Form, Optimized, Step, canonical,
+    Snapshot, Optimized, RewriteStep, canonical,
     egraph::{self, RegionReport},
     optimize, plan,
     replay::{self, Kind, Verdict},
@@ -35,7 +35,7 @@ use std::collections::HashSet;
 pub struct Explanation {
     target: Target,
     optimized: Optimized,
-    forms: Vec<Form>,
+    snapshots: Vec<Snapshot>,
 }
 
 /// Two graphs that mean the same, and why.
@@ -71,10 +71,10 @@ pub struct Replay {
 pub fn explain(graph: &Graph, recipe: &Recipe) -> Result<Explanation> {
     let optimized = optimize(graph, recipe.target, &recipe.rules)?;
     let plan = plan(&optimized.graph, recipe.target)?;
-    let mut forms = optimized.forms.clone();
+    let mut snapshots = optimized.snapshots.clone();
     let steps = canonical::definitions_for_kernels(&optimized.graph)?;
-    forms.push(Form { name: "for kernels", graph: plan.graph, steps });
-    Ok(Explanation { target: recipe.target.clone(), optimized, forms })
+    snapshots.push(Snapshot { name: "for kernels", graph: plan.graph, steps });
+    Ok(Explanation { target: recipe.target.clone(), optimized, snapshots })
 }
 
 impl Explanation {
@@ -87,13 +87,13 @@ impl Explanation {
         &self.optimized
     }
     /// The whole graph, as written and after each stage.
-    pub fn forms(&self) -> &[Form] {
-        &self.forms
+    pub fn snapshots(&self) -> &[Snapshot] {
+        &self.snapshots
     }
     /// The region that computes a node of the graph: its own where it is still computed, else that of its nearest user.
     /// `None` for inputs and constants.
     pub fn region_of(&self, node: NodeId) -> Option<usize> {
-        let graph = &self.forms[0].graph;
+        let graph = &self.snapshots[0].graph;
         if graph.constants()[node] || matches!(graph.nodes[node].op, Op::Input(_)) {
             return None;
         }
@@ -116,24 +116,24 @@ impl Explanation {
         self.optimized.regions.iter().position(|region| region.root == name)
     }
 
-    /// Every link, in order: each kind once. A large graph is one link from the first form to the last.
+    /// Every link, in order: each kind once. A large graph is one link from the first snapshot to the last.
     pub fn links(&self, only: Option<usize>) -> Vec<Link<'_>> {
         let mut links = Links::default();
-        let small = replay::work(&self.forms[0].graph) < replay::BUDGET / 8;
+        let small = replay::work(&self.snapshots[0].graph) < replay::BUDGET / 8;
         let regions = self.optimized.regions.iter().enumerate();
         let regions =
             || regions.clone().filter(|(at, _)| only.is_none_or(|only| only == *at)).map(|(_, region)| region);
-        for (at, form) in self.forms.iter().enumerate().skip(1).filter(|_| only.is_none()) {
-            form.steps.iter().for_each(|step| links.add(step, form.name));
-            if form.name == egraph::RULES_APPLIED {
+        for (at, snapshot) in self.snapshots.iter().enumerate().skip(1).filter(|_| only.is_none()) {
+            snapshot.steps.iter().for_each(|step| links.add(step, snapshot.name));
+            if snapshot.name == egraph::RULES_APPLIED {
                 regions().for_each(|region| links.region(region));
             }
             if small {
-                links.all.push(self.whole(form.name, at - 1, at));
+                links.all.push(self.whole(snapshot.name, at - 1, at));
             }
         }
         if only.is_none() && !small {
-            links.all.push(self.whole("written to kernels", 0, self.forms.len() - 1));
+            links.all.push(self.whole("written to kernels", 0, self.snapshots.len() - 1));
         }
         if only.is_some() {
             regions().for_each(|region| links.region(region));
@@ -141,9 +141,9 @@ impl Explanation {
         links.all
     }
 
-    /// The whole graph between two forms.
+    /// The whole graph between two snapshots.
     fn whole(&self, name: &str, before: usize, after: usize) -> Link<'_> {
-        let (before, after) = (&self.forms[before].graph, &self.forms[after].graph);
+        let (before, after) = (&self.snapshots[before].graph, &self.snapshots[after].graph);
         Link { name: name.into(), place: "the whole graph".into(), before, after, whole: true }
     }
 
@@ -171,7 +171,7 @@ impl<'a> Links<'a> {
         self.all.push(Link { name: "written to chosen".into(), place, before, after, whole: false });
     }
 
-    fn add(&mut self, step: &'a Step, place: &str) {
+    fn add(&mut self, step: &'a RewriteStep, place: &str) {
         let (before, after) = step.sides();
         if self.known.insert((&step.rule, (before, after))) {
             self.all.push(Link { name: step.rule.clone(), place: place.into(), before, after, whole: false });

@@ -8,15 +8,12 @@
 //! A step says what was found and what was put in its place; both sides have the same inputs by name and the
 //! same value, wherever the first has one. [`crate::replay`] tries that.
 
-use regard_ir::{
-    graph::{Graph, NodeId},
-    id::IdVec,
-};
+use regard_ir::graph::Graph;
 use std::collections::HashSet;
 
 /// One use of an equation: `left` and `right` have the same inputs and the same outputs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Step {
+pub struct RewriteStep {
     /// The rule's name.
     pub rule: String,
     /// Whether the right side was found and the left side put in its place.
@@ -27,7 +24,7 @@ pub struct Step {
     pub right: Graph,
 }
 
-impl Step {
+impl RewriteStep {
     /// What was found, and what it became.
     pub fn sides(&self) -> (&Graph, &Graph) {
         if self.backward { (&self.right, &self.left) } else { (&self.left, &self.right) }
@@ -37,41 +34,33 @@ impl Step {
 /// Steps in the order in which they were made, each kind once.
 #[derive(Default)]
 pub(crate) struct Steps {
-    all: Vec<Step>,
-    known: HashSet<Step>,
+    all: Vec<RewriteStep>,
+    known: HashSet<RewriteStep>,
 }
 
 impl Steps {
     /// Takes a step in where none is equal to it.
-    pub(crate) fn add(&mut self, step: Step) {
+    pub(crate) fn add(&mut self, step: RewriteStep) {
         if !self.known.contains(&step) {
             self.known.insert(step.clone());
             self.all.push(step);
         }
     }
     /// The steps.
-    pub(crate) fn into_vec(self) -> Vec<Step> {
+    pub(crate) fn into_vec(self) -> Vec<RewriteStep> {
         self.all
     }
 }
 
 /// The whole graph after a stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Form {
+pub struct Snapshot {
     /// The stage, for users.
     pub name: &'static str,
-    /// The graph; inputs, weights and outputs are those of every other form.
+    /// The graph; inputs, weights and outputs are those of every other snapshot.
     pub graph: Graph,
     /// What the stage did, each kind of step once; empty where it moved things without an equation of its own.
-    pub steps: Vec<Step>,
-}
-
-/// Where each node of a graph is in the graph that a pass made of it, if it is there as a node of its own.
-pub(crate) type Moved = IdVec<NodeId, Option<NodeId>>;
-
-/// Two passes, one after the other.
-pub(crate) fn both(first: &Moved, second: &Moved) -> Moved {
-    first.values().map(|moved| moved.and_then(|id| second[id])).collect()
+    pub steps: Vec<RewriteStep>,
 }
 
 #[cfg(test)]
@@ -82,7 +71,7 @@ mod tests {
     fn each_kind_of_step_is_kept_once_where_it_was_first() {
         let step = |rule: &str, backward| {
             let side = |name: &str| Graph::new(name);
-            Step { rule: rule.into(), backward, left: side("left"), right: side("right") }
+            RewriteStep { rule: rule.into(), backward, left: side("left"), right: side("right") }
         };
         let mut steps = Steps::default();
         for (rule, backward) in [("b", false), ("a", false), ("b", false), ("b", true), ("a", false)] {

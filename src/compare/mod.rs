@@ -29,7 +29,7 @@ use regard_passes::{
     Plan, Schedule, lower,
     plan::{
         Body, Group,
-        expr::{Cone, Expr},
+        expr::{Expr, FusedExpr},
     },
     schedule::{self, CostContext, Estimate, Estimator, Tiles, search},
 };
@@ -144,13 +144,13 @@ impl Entry {
 fn living(body: &Body, launch: &Launch, program: &Program<Kernel>) -> Living {
     let kernel = &program.kernels[launch.kernel];
     let scratch = kernel.buffers.values().filter(|b| b.space == Space::Scratch);
-    let cones: Vec<&Cone> = body.cones().into_iter().flat_map(with_stages).collect();
+    let exprs: Vec<&FusedExpr> = body.exprs().into_iter().flat_map(with_stages).collect();
     let mut living = Living {
-        registers: cones.iter().map(|cone| computed(cone)).sum(),
+        registers: exprs.iter().map(|fused| computed(fused)).sum(),
         scratch: scratch.map(|b| (b.name.clone(), b.len * b.dtype.bytes() as u64)).collect(),
         ..Living::default()
     };
-    let kept = body.cones().into_iter().flat_map(|cone| &cone.stages).filter(|stage| stage.kept).count();
+    let kept = body.exprs().into_iter().flat_map(|fused| &fused.stages).filter(|stage| stage.kept).count();
     // What a kernel writes comes last.
     let last = launch.buffers.len().saturating_sub(1 + kept);
     for (i, &buffer) in launch.buffers.iter().enumerate() {
@@ -165,15 +165,15 @@ fn living(body: &Body, launch: &Launch, program: &Program<Kernel>) -> Living {
     living
 }
 
-/// A cone and those of its stages.
-fn with_stages(cone: &Cone) -> impl Iterator<Item = &Cone> {
-    cone.stages.iter().map(|stage| &stage.cone).chain([cone])
+/// A fused expression and those of its stages.
+fn with_stages(fused: &FusedExpr) -> impl Iterator<Item = &FusedExpr> {
+    fused.stages.iter().map(|stage| &stage.fused).chain([fused])
 }
 
 /// Values that an expression computes, those that it reads not counted.
-fn computed(cone: &Cone) -> usize {
+fn computed(fused: &FusedExpr) -> usize {
     let read = |expr: &Expr| matches!(expr, Expr::Load { .. } | Expr::Const(_) | Expr::Anchor);
-    cone.terms.values().filter(|term| !read(&term.expr)).count()
+    fused.terms.values().filter(|term| !read(&term.expr)).count()
 }
 
 /// The chosen schedule, and for each kind of kernel the schedules that take the next best register tiles of

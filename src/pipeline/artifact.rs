@@ -43,8 +43,8 @@ impl Artifact for Graph {
 impl Artifact for Optimized {
     fn text(&self) -> String {
         let reports = self.regions.iter().map(|region| format!("; {region}\n"));
-        let last = self.forms.last().filter(|form| !form.steps.is_empty());
-        let merged = last.map(|form| format!("; {} ×{}\n", form.steps[0].rule, form.steps.len()));
+        let last = self.snapshots.last().filter(|snapshot| !snapshot.steps.is_empty());
+        let merged = last.map(|snapshot| format!("; {} ×{}\n", snapshot.steps[0].rule, snapshot.steps.len()));
         format!("{}{}", reports.chain(merged).collect::<String>(), self.graph.named())
     }
     fn faults(&self) -> Vec<String> {
@@ -66,7 +66,7 @@ impl Artifact for Plan {
 /// One group: its anchor with extents, the tensors it reads, and what it writes where that is called otherwise.
 fn group_text(graph: &Graph, group: &Group, called: &str) -> String {
     let anchor = match &group.body {
-        Body::Row(cone) => format!("row {:?}", cone.space),
+        Body::Row(fused) => format!("row {:?}", fused.space),
         Body::Product(p) => {
             let right = match &p.right {
                 Right::Constant(node) => format!(", constant %{}", graph.text_name(*node)),
@@ -80,14 +80,15 @@ fn group_text(graph: &Graph, group: &Group, called: &str) -> String {
             format!("{} {extents:?} over {}{seen}", a.name(), counted(a.value_dim, "value"))
         }
     };
-    let cones = group.body.cones();
+    let exprs = group.body.exprs();
     let name = |node: NodeId| format!("%{}", graph.text_name(node));
     let kept = |stage: &Stage| if stage.kept { " (also stored)" } else { "" };
-    let stages = cones.iter().flat_map(|cone| &cone.stages).map(|stage| format!("{}{}", name(stage.node), kept(stage)));
+    let stages =
+        exprs.iter().flat_map(|fused| &fused.stages).map(|stage| format!("{}{}", name(stage.node), kept(stage)));
     let stages: Vec<String> = stages.collect();
     let fused = if stages.is_empty() { String::new() } else { format!(" fused producers {}", stages.join(", ")) };
     let mut reads: Vec<String> = Vec::new();
-    for name in cones.iter().flat_map(|cone| cone.reads()).map(name) {
+    for name in exprs.iter().flat_map(|fused| fused.reads()).map(name) {
         if !reads.contains(&name) {
             reads.push(name);
         }

@@ -20,8 +20,8 @@ fn convolved(shape: [usize; 3], rest: &str) -> Graph {
 fn planned(graph: &Graph, kernels: usize, kept: &[bool]) {
     for target in targets() {
         let plan = plan(graph, &target).expect("a plan");
-        let cones: Vec<_> = plan.groups.iter().flat_map(|group| group.body.cones()).collect();
-        let stages: Vec<bool> = cones.iter().flat_map(|cone| &cone.stages).map(|stage| stage.kept).collect();
+        let exprs: Vec<_> = plan.groups.iter().flat_map(|group| group.body.exprs()).collect();
+        let stages: Vec<bool> = exprs.iter().flat_map(|fused| &fused.stages).map(|stage| stage.kept).collect();
         assert_eq!((plan.groups.len(), &stages[..]), (kernels, kept), "{}: {:?}\n{graph}", target.name, plan.groups);
     }
     check(graph);

@@ -19,6 +19,7 @@ mod builder;
 mod eval;
 mod maps;
 mod names;
+mod rewrite;
 mod tensor;
 #[cfg(test)]
 mod tests;
@@ -29,7 +30,9 @@ pub use bound::{Bounded, eval_bounded, eval_bounded_stored};
 pub use builder::{Builder, attempt};
 pub use eval::{EvalError, eval, eval_nodes};
 pub use names::Names;
+pub use rewrite::{NodeMap, Rewriter};
 pub use tensor::Tensor;
+pub use walk::Users;
 
 use crate::{
     count::counted,
@@ -193,21 +196,5 @@ impl Graph {
             derived.push(is && self.ty(id).dtype == DType::I32);
         }
         bound.max(1)
-    }
-    /// The graph without nodes that no output needs; inputs stay. Also returns where each node went.
-    pub fn pruned(&self) -> (Graph, IdVec<NodeId, Option<NodeId>>) {
-        let live = self.needed(self.inputs().into_iter().chain(self.outputs.iter().copied()));
-        let mut graph = Graph::new(self.name.clone());
-        let mut moved: IdVec<NodeId, Option<NodeId>> = IdVec::new();
-        for (id, node) in self.nodes.iter() {
-            let new = live.contains(&id).then(|| {
-                let mut node = node.clone();
-                node.operands.iter_mut().for_each(|o| *o = moved[*o].expect("operands of live nodes are live"));
-                graph.nodes.push(node)
-            });
-            moved.push(new);
-        }
-        graph.outputs = self.outputs.iter().map(|&o| moved[o].expect("outputs are live")).collect();
-        (graph, moved)
     }
 }

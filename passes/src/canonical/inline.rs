@@ -1,14 +1,12 @@
 //! Replaces composites by their definitions.
 //!
-//! A definition is a graph whose inputs are the operands, so inlining is copying; nothing here knows any op. Definitions may use other composites; those are inlined in turn. Names inside a
-//! definition stay inside: the result alone takes the label of the node that it replaces.
+//! A definition is a graph whose inputs are the operands, so inlining is copying; nothing here knows any op. Definitions
+//! may use other composites; those are inlined in turn. Names inside a definition stay inside: the result alone takes the
+//! label of the node that it replaces.
 
-use crate::{
-    error::Error,
-    step::{Moved, Step},
-};
+use crate::{error::Error, step::RewriteStep};
 use regard_ir::{
-    graph::{Graph, NodeId},
+    graph::{Graph, NodeId, NodeMap, Rewriter},
     id::IdVec,
     ops::Op,
     types::TensorType,
@@ -26,12 +24,21 @@ pub(crate) fn inline_traced(
     graph: &Graph,
     keep: &dyn Fn(NodeId) -> bool,
     keep_inside: &dyn Fn(&Op) -> bool,
-) -> Result<(Graph, Moved), Error> {
-    let mut out = Graph::new(graph.name.clone());
-    let moved = splice(&mut out, graph, None, keep, keep_inside)?;
-    out.outputs = graph.outputs.iter().map(|&o| moved[o]).collect();
-    let (out, kept) = out.pruned();
-    Ok((out, moved.values().map(|&new| kept[new]).collect()))
+) -> Result<(Graph, NodeMap), Error> {
+    let mut rewriter = Rewriter::new(graph);
+    for (id, node) in graph.nodes.iter() {
+        match if keep(id) { None } else { definition(&node.op, &graph.operand_types(id))? } {
+            Some(body) => {
+                let operands = rewriter.operands(id).ok_or_else(|| Error::broken("operands come first"))?;
+                let value = splice(rewriter.graph_mut(), &body, &operands, keep_inside)?;
+                rewriter.replace(id, value);
+            }
+            None => {
+                rewriter.copy(id).map_err(Error::broken)?;
+            }
+        }
+    }
+    rewriter.finish().map_err(Error::broken)
 }
 
 /// What inlining puts in the place of composites, each kind once: an op as a node, and its definition.
@@ -39,7 +46,7 @@ pub fn definitions(
     graph: &Graph,
     keep: &dyn Fn(NodeId) -> bool,
     keep_inside: &dyn Fn(&Op) -> bool,
-) -> Result<Vec<Step>, Error> {
+) -> Result<Vec<RewriteStep>, Error> {
     let mut steps = Vec::new();
     collect(graph, keep, keep_inside, &mut BTreeSet::new(), &mut steps)?;
     Ok(steps)
@@ -50,7 +57,7 @@ fn collect(
     keep: &dyn Fn(NodeId) -> bool,
     keep_inside: &dyn Fn(&Op) -> bool,
     seen: &mut BTreeSet<(Op, Vec<TensorType>)>,
-    steps: &mut Vec<Step>,
+    steps: &mut Vec<RewriteStep>,
 ) -> Result<(), Error> {
     for (id, node) in graph.nodes.iter().filter(|(id, _)| !keep(*id)) {
         let types: Vec<TensorType> = graph.operand_types(id).into_iter().cloned().collect();
@@ -68,7 +75,7 @@ fn collect(
         left.outputs = vec![left.push(node.op.clone(), &operands).map_err(Error::broken)?];
         collect(&right, &|id| keep_inside(&right.nodes[id].op), keep_inside, seen, steps)?;
         let rule = format!("definition-of-{}", node.op.name().replace('_', "-"));
-        steps.push(Step { rule, backward: false, left, right: Arc::unwrap_or_clone(right) });
+        steps.push(RewriteStep { rule, backward: false, left, right: Arc::unwrap_or_clone(right) });
     }
     Ok(())
 }
@@ -78,39 +85,21 @@ fn definition(op: &Op, types: &[&TensorType]) -> Result<Option<Arc<Graph>>, Erro
     op.defined(types).transpose().map_err(|message| Error::broken(format!("the definition does not parse: {message}")))
 }
 
-/// Copies `graph` into `out`; its inputs become `arguments` where given. Returns where each node went.
-fn splice(
-    out: &mut Graph,
-    graph: &Graph,
-    arguments: Option<&[NodeId]>,
-    keep: &dyn Fn(NodeId) -> bool,
-    keep_inside: &dyn Fn(&Op) -> bool,
-) -> Result<IdVec<NodeId, NodeId>, Error> {
+/// Copies a definition to `out`, its inputs replaced by `arguments`. Returns its value.
+fn splice(out: &mut Graph, body: &Graph, arguments: &[NodeId], keep: &dyn Fn(&Op) -> bool) -> Result<NodeId, Error> {
     let mut moved: IdVec<NodeId, NodeId> = IdVec::new();
-    let mut next_argument = 0;
-    for (id, node) in graph.nodes.iter() {
-        if let (Op::Input(_), Some(arguments)) = (&node.op, arguments) {
-            moved.push(arguments[next_argument]);
-            next_argument += 1;
-            continue;
-        }
+    let mut arguments = arguments.iter();
+    for node in body.nodes.values() {
         let operands: Vec<NodeId> = node.operands.iter().map(|&o| moved[o]).collect();
         let types: Vec<&TensorType> = operands.iter().map(|&o| out.ty(o)).collect();
-        let new = match if keep(id) { None } else { definition(&node.op, &types)? } {
-            Some(body) => {
-                let kept = |id: NodeId| keep_inside(&body.nodes[id].op);
-                let inner = splice(out, &body, Some(&operands), &kept, keep_inside)?;
-                inner[body.outputs[0]]
-            }
-            None => out.push(node.op.clone(), &operands).map_err(Error::broken)?,
+        let new = match &node.op {
+            Op::Input(_) => *arguments.next().ok_or_else(|| Error::broken("a definition has too many inputs"))?,
+            op => match if keep(op) { None } else { definition(op, &types)? } {
+                Some(inner) => splice(out, &inner, &operands, keep)?,
+                None => out.push(op.clone(), &operands).map_err(Error::broken)?,
+            },
         };
-        if let Some(label) = &node.label
-            && arguments.is_none()
-            && out.nodes[new].label.is_none()
-        {
-            out.set_label(new, label.clone());
-        }
         moved.push(new);
     }
-    Ok(moved)
+    Ok(moved[body.outputs[0]])
 }

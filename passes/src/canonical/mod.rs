@@ -23,7 +23,7 @@ pub(crate) use inline::inline_traced;
 pub use inline::{definitions, inline};
 pub(crate) use sink::{sink, sink_traced};
 
-use crate::{error::Error, step::Step};
+use crate::{error::Error, step::RewriteStep};
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
@@ -78,7 +78,7 @@ fn has_kernel(graph: &Graph, attend: NodeId) -> bool {
 /// Canonical form with kernels in view: attend stays where it has one, with the scores below it; all else is inlined.
 pub fn for_kernels(graph: &Graph) -> Result<Graph, Error> {
     let graph = for_rules(graph)?;
-    let compared = compared(&graph);
+    let compared = used_only_in_comparisons(&graph);
     let graph = inline(&graph, &|id| !compared.contains(&id), &|_| false)?;
     let keep = has_kernels(&graph);
     sink(&inline(&graph, &keep, &|op| matches!(op, Op::MatMul(_) | Op::Gelu(_)))?)
@@ -96,8 +96,8 @@ fn has_kernels(graph: &Graph) -> impl Fn(NodeId) -> bool + use<'_> {
 }
 
 /// The definitions that [`for_kernels`] puts in place of ops, each kind once, for a graph that the optimiser made.
-pub fn definitions_for_kernels(graph: &Graph) -> Result<Vec<Step>, Error> {
-    let compared = compared(graph);
+pub fn definitions_for_kernels(graph: &Graph) -> Result<Vec<RewriteStep>, Error> {
+    let compared = used_only_in_comparisons(graph);
     let mut steps = definitions(graph, &|id| !compared.contains(&id), &|_| false)?;
     let keep = has_kernels(graph);
     let kept = |id: NodeId| compared.contains(&id) || keep(id);
@@ -112,7 +112,7 @@ const MOST_COMPARED: usize = 1 << 16;
 
 /// Products of which nothing is used but how their elements compare with each other: the logits of a choice. They are
 /// small, and as row programs they are part of the one that chooses.
-fn compared(graph: &Graph) -> BTreeSet<NodeId> {
+fn used_only_in_comparisons(graph: &Graph) -> BTreeSet<NodeId> {
     let constant = graph.constants();
     let mut only: IdVec<NodeId, bool> = graph.nodes.values().map(|_| true).collect();
     graph.outputs.iter().for_each(|&output| only[output] = false);
@@ -146,7 +146,7 @@ pub(crate) fn scores_of_attends(graph: &Graph, in_memory: &dyn Fn(NodeId) -> boo
     if attends.is_empty() {
         return BTreeMap::new();
     }
-    let serves = serving(graph);
+    let serves = feeds_only_attend(graph);
     let below = |id: NodeId| Some((id, scores_below(graph, id, &|below| serves[below] && !in_memory(below))?));
     attends.into_iter().filter_map(below).collect()
 }
@@ -170,7 +170,7 @@ fn scores_below(graph: &Graph, attend: NodeId, passes: &dyn Fn(NodeId) -> bool) 
 }
 
 /// Nodes whose every use ends in the scores of an attend, each used once on the way to them.
-fn serving(graph: &Graph) -> IdVec<NodeId, bool> {
+fn feeds_only_attend(graph: &Graph) -> IdVec<NodeId, bool> {
     let uses = graph.use_counts();
     let mut good: IdVec<NodeId, usize> = graph.nodes.values().map(|_| 0).collect();
     for (id, node) in graph.nodes.iter().rev() {

@@ -21,9 +21,9 @@ use super::{
     is_costly, is_heavy, is_pointwise,
     layout::{Layouts, inverse, layouts},
 };
-use crate::{error::Error, step::Moved};
+use crate::error::Error;
 use regard_ir::{
-    graph::{Graph, Node, NodeId},
+    graph::{Graph, Node, NodeId, NodeMap},
     id::IdVec,
     ops::{self, BinaryOp, Op},
     types::{DType, Real, TensorType},
@@ -40,10 +40,10 @@ pub(crate) fn sink(graph: &Graph) -> Result<Graph, Error> {
 }
 
 /// The same, and where each node went that is computed there as it was.
-pub(crate) fn sink_traced(graph: &Graph) -> Result<(Graph, Moved), Error> {
+pub(crate) fn sink_traced(graph: &Graph) -> Result<(Graph, NodeMap), Error> {
     let mut sink = Sink {
         graph,
-        fences: fences(graph),
+        view_barriers: view_barriers(graph),
         products: products(graph),
         layouts: layouts(graph),
         out: Graph::new(graph.name.clone()),
@@ -68,37 +68,37 @@ pub(crate) fn sink_traced(graph: &Graph) -> Result<(Graph, Moved), Error> {
         sink.out.outputs.push(new);
     }
     let (out, kept) = sink.out.pruned();
-    let moved = graph.nodes.ids().map(|id| sink.made.get(&(id, None)).and_then(|&new| kept[new])).collect();
+    let moved = graph.nodes.ids().map(|id| sink.made.get(&(id, None)).and_then(|&new| kept.get(new))).collect();
     Ok((out, moved))
 }
 
 /// Nodes that views stop at: outputs, values that hold a product or reduction and have several users, real
 /// constants, which are computed once in their own shape and then read like leaves, and every so often a node of a
 /// long chain, so that the walk below never goes deep.
-fn fences(graph: &Graph) -> IdVec<NodeId, bool> {
+fn view_barriers(graph: &Graph) -> IdVec<NodeId, bool> {
     const DEEPEST: usize = 100;
     let uses = graph.use_counts();
     let constant = graph.constants();
     let is_output = graph.are_outputs();
     let mut costly: IdVec<NodeId, bool> = IdVec::new();
     let mut depths: IdVec<NodeId, usize> = IdVec::new();
-    let mut fences: IdVec<NodeId, bool> = IdVec::new();
+    let mut view_barriers: IdVec<NodeId, bool> = IdVec::new();
     for (id, node) in graph.nodes.iter() {
         let anchor = is_heavy(&node.op) || matches!(node.op, Op::Reduce(_) | Op::Softmax(_));
         let holds = anchor || node.operands.iter().any(|&o| costly[o]);
         let depth = node.operands.iter().map(|&o| depths[o] + 1).max().unwrap_or(0);
         let computed = constant[id] && is_pointwise(&node.op) && node.ty.dtype.is_float();
-        let fence = (holds && uses[id] > 1) || computed || is_output[id] || depth > DEEPEST;
-        costly.push(holds && !fence);
-        depths.push(if fence || anchor { 0 } else { depth });
-        fences.push(fence);
+        let barrier = (holds && uses[id] > 1) || computed || is_output[id] || depth > DEEPEST;
+        costly.push(holds && !barrier);
+        depths.push(if barrier || anchor { 0 } else { depth });
+        view_barriers.push(barrier);
     }
-    fence_many_views(graph, &mut fences);
-    fences
+    bar_many_views(graph, &mut view_barriers);
+    view_barriers
 }
 
-/// Makes fences of the nodes that too many views would sink to.
-fn fence_many_views(graph: &Graph, fences: &mut IdVec<NodeId, bool>) {
+/// Makes view_barriers of the nodes that too many views would sink to.
+fn bar_many_views(graph: &Graph, view_barriers: &mut IdVec<NodeId, bool>) {
     // Views through which a node is read: by what moves it, and by pointwise nodes, which hand on their own views.
     let mut moved: IdVec<NodeId, usize> = graph.nodes.values().map(|_| 0).collect();
     let mut handed: IdVec<NodeId, usize> = graph.nodes.values().map(|_| 0).collect();
@@ -106,9 +106,9 @@ fn fence_many_views(graph: &Graph, fences: &mut IdVec<NodeId, bool>) {
     for (id, node) in graph.nodes.iter().rev() {
         let mut views = moved[id].saturating_add(handed[id]);
         if views > MOST_VIEWS && is_pointwise(&node.op) {
-            fences[id] = true;
+            view_barriers[id] = true;
         }
-        if fences[id] {
+        if view_barriers[id] {
             views = 1;
         }
         if matches!(node.op, Op::Concat(_)) {
@@ -139,7 +139,7 @@ fn moves(graph: &Graph, node: &Node, operand: NodeId) -> bool {
 
 struct Sink<'a> {
     graph: &'a Graph,
-    fences: IdVec<NodeId, bool>,
+    view_barriers: IdVec<NodeId, bool>,
     products: IdVec<NodeId, bool>,
     layouts: Layouts,
     out: Graph,
@@ -260,7 +260,7 @@ impl Sink<'_> {
         {
             return self.push(ops::Const { ty: TensorType::new(node.ty.dtype, map.shape), value: c.value }, &[]);
         }
-        if !self.fences[id] {
+        if !self.view_barriers[id] {
             if let Some(inner) = self.movement(id)
                 && let Some(both) = inner.then(&map)
             {

@@ -16,10 +16,10 @@
 use super::view_queries;
 use crate::{
     error::Error,
-    step::{Moved, Step, Steps},
+    step::{RewriteStep, Steps},
 };
 use regard_ir::{
-    graph::{Graph, NodeId},
+    graph::{Graph, NodeId, NodeMap, Rewriter},
     id::IdVec,
     ops::{Binary, BinaryOp, Input, Op, Unary, UnaryOp, ViewOp, Weight},
     view::View,
@@ -33,9 +33,9 @@ pub(crate) struct Folded {
     /// The graph.
     pub graph: Graph,
     /// Where each node went.
-    pub moved: Moved,
+    pub map: NodeMap,
     /// What became of each chain, each kind once.
-    pub steps: Vec<Step>,
+    pub steps: Vec<RewriteStep>,
 }
 
 /// A node as x·factor + term.
@@ -67,40 +67,38 @@ pub(crate) fn fold(graph: &Graph) -> Result<Folded, Error> {
     let is_output = graph.are_outputs();
     let links: IdVec<NodeId, Option<Link>> = graph.nodes.ids().map(|id| link(graph, &constant, id)).collect();
     let mut chains: IdVec<NodeId, Option<Affine>> = IdVec::new();
-    let mut out = Graph::new(graph.name.clone());
-    let mut moved: IdVec<NodeId, NodeId> = IdVec::new();
+    let mut rewriter = Rewriter::new(graph);
     // The nodes that are written shorter, and whether a longer chain takes them in.
     let mut short: IdVec<NodeId, bool> = IdVec::new();
-    for (id, node) in graph.nodes.iter() {
+    for id in graph.nodes.ids() {
         let mut chain = None;
-        if let Some(link) = &links[id] {
+        if let Some(link) = &links[id]
+            && let (Some(operand), Some(constant)) = (rewriter.get(link.operand), rewriter.get(link.constant))
+        {
             let before = chains[link.operand].as_ref().filter(|_| uses[link.operand] == 1 && !is_output[link.operand]);
-            let start = Affine::start(graph, link, moved[link.operand]);
-            let constant = moved[link.constant];
-            chain = match before.and_then(|before| before.then(&mut out, link, constant).transpose()) {
+            let start = Affine::start(graph, link, operand);
+            let out = rewriter.graph_mut();
+            chain = match before.and_then(|before| before.then(out, link, constant).transpose()) {
                 Some(longer) => {
                     short[link.operand] = false;
                     Some(longer)
                 }
-                None => start.then(&mut out, link, constant).transpose(),
+                None => start.then(out, link, constant).transpose(),
             }
             .transpose()
             .map_err(Error::broken)?;
         }
         let shorter = chain.as_ref().filter(|chain| chain.nodes() < chain.length);
-        let new = match shorter {
-            Some(chain) => chain.written(&mut out),
-            None => {
-                let operands: Vec<NodeId> = node.operands.iter().map(|&o| moved[o]).collect();
-                out.push(node.op.clone(), &operands)
+        match shorter {
+            Some(chain) => {
+                let value = chain.written(rewriter.graph_mut()).map_err(Error::broken)?;
+                rewriter.replace(id, value);
             }
-        };
-        let new = new.map_err(Error::broken)?;
-        if let Some(label) = &node.label {
-            out.set_label(new, label.clone());
+            None => {
+                rewriter.copy(id).map_err(Error::broken)?;
+            }
         }
         short.push(shorter.is_some());
-        moved.push(new);
         chains.push(chain);
     }
     let mut steps = Steps::default();
@@ -109,9 +107,8 @@ pub(crate) fn fold(graph: &Graph) -> Result<Folded, Error> {
             step(graph, &links, id, chains[id].as_ref().map_or(0, |chain| chain.length)).map_err(Error::broken)?;
         steps.add(step);
     }
-    out.outputs = graph.outputs.iter().map(|&o| moved[o]).collect();
-    let (graph, kept) = out.pruned();
-    Ok(Folded { graph, moved: moved.values().map(|&new| kept[new]).collect(), steps: steps.into_vec() })
+    let (graph, map) = rewriter.finish().map_err(Error::broken)?;
+    Ok(Folded { graph, map, steps: steps.into_vec() })
 }
 
 /// What a node does with one constant, where it may be part of a chain.
@@ -189,7 +186,7 @@ impl Affine {
 }
 
 /// What became of the last so many nodes up to `end`.
-fn step(graph: &Graph, links: &IdVec<NodeId, Option<Link>>, end: NodeId, length: usize) -> Result<Step, String> {
+fn step(graph: &Graph, links: &IdVec<NodeId, Option<Link>>, end: NodeId, length: usize) -> Result<RewriteStep, String> {
     let mut chain: Vec<&Link> = Vec::new();
     let mut at = end;
     while chain.len() < length
@@ -223,7 +220,7 @@ fn step(graph: &Graph, links: &IdVec<NodeId, Option<Link>>, end: NodeId, length:
         affine = affine.then(&mut right, link, constant)?.ok_or("a chain is spread by one view")?;
     }
     right.outputs = vec![affine.written(&mut right)?];
-    Ok(Step { rule: RULE.into(), backward: false, left, right })
+    Ok(RewriteStep { rule: RULE.into(), backward: false, left, right })
 }
 
 #[cfg(test)]

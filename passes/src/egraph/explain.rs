@@ -16,7 +16,7 @@ use super::{
     signature::Kind,
     term::{Egraph, Fact, Leaf, Term, decode, fact_of},
 };
-use crate::{error::Error, step::Step};
+use crate::{error::Error, step::RewriteStep};
 use egg::{ENodeOrVar, Id, Language, RecExpr, TreeTerm};
 use regard_ir::{
     graph::{Graph, NodeId},
@@ -28,7 +28,11 @@ use std::{
 };
 
 /// The rules used on the way from `written` to `chosen`, in order.
-pub(crate) fn steps(egraph: &mut Egraph, written: &RecExpr<Term>, chosen: &RecExpr<Term>) -> Result<Vec<Step>, Error> {
+pub(crate) fn steps(
+    egraph: &mut Egraph,
+    written: &RecExpr<Term>,
+    chosen: &RecExpr<Term>,
+) -> Result<Vec<RewriteStep>, Error> {
     let proof = egraph.explain_equivalence(written, chosen);
     let mut walk = Walk { leaves: &egraph.analysis.leaves, ..Walk::default() };
     walk.proof(&proof.explanation_trees)?;
@@ -46,7 +50,7 @@ enum End {
 struct Walk<'a> {
     leaves: &'a [Leaf],
     seen: BTreeSet<*const TreeTerm<Term>>,
-    steps: Vec<Step>,
+    steps: Vec<RewriteStep>,
     /// All terms met, each once, with what they are.
     terms: Vec<Term>,
     facts: Vec<Fact>,
@@ -106,14 +110,14 @@ impl Walk<'_> {
     }
 
     /// The rule at a term that is its left side.
-    fn step(&self, name: &str, backward: bool, at: Id) -> Option<Step> {
+    fn step(&self, name: &str, backward: bool, at: Id) -> Option<RewriteStep> {
         let rule = rules::all().iter().find(|rule| rule.name == name)?;
         let pattern = rule.left.ast.as_ref();
         let mut bound = BTreeMap::new();
         self.matches(pattern, pattern.len() - 1, at, &mut bound).then_some(())?;
         let facts = bound.into_iter().map(|(name, id)| (name, self.facts[usize::from(id)].clone())).collect();
         let (left, right) = sides(rule, &facts, self.facts[usize::from(at)].tensor()?)?;
-        Some(Step { rule: name.to_string(), backward, left, right })
+        Some(RewriteStep { rule: name.to_string(), backward, left, right })
     }
 
     fn matches(&self, pattern: &[ENodeOrVar<Term>], node: usize, at: Id, bound: &mut BTreeMap<String, Id>) -> bool {

@@ -29,21 +29,21 @@ mod tests;
 pub mod trial;
 pub(crate) mod view_queries;
 
-pub(crate) use crate::step::Step;
+pub(crate) use crate::step::RewriteStep;
 pub use cost::cost_of;
 pub use options::{Rules, row_names, rule_names};
 
 use crate::{
     canonical,
     error::Error,
-    merge,
-    step::{Form, Moved, Steps, both},
+    horizontal_fusion,
+    step::{Snapshot, Steps},
 };
 use egg::{Id, Language, RecExpr, Runner, StopReason};
 use matches::Scheduler;
 use regard_ir::{
     count::counted,
-    graph::{Graph, Names, NodeId},
+    graph::{Graph, Names, NodeId, NodeMap, Rewriter},
     id::IdVec,
     ops::{Input, Op, Weight},
     target::Target,
@@ -56,9 +56,9 @@ use std::{
 };
 use term::{Egraph, Facts, Term, decode};
 
-/// The name of the form in which maps are convolved at the size that costs least.
+/// The name of the snapshot in which maps are convolved at the size that costs least.
 const DENSE_HEADS: &str = "dense heads";
-/// The name of the form in which regions have their results.
+/// The name of the snapshot in which regions have their results.
 pub const RULES_APPLIED: &str = "rules applied";
 
 /// A better graph, and why.
@@ -69,7 +69,7 @@ pub struct Optimized {
     /// What was done, one entry per kind of region, in the order of the graph.
     pub regions: Vec<RegionReport>,
     /// The whole graph from stage to stage; the first is what was given, the last is the result.
-    pub forms: Vec<Form>,
+    pub snapshots: Vec<Snapshot>,
     /// For each node of the graph given the entry of `regions` that computes it.
     pub region_of_node: IdVec<NodeId, Option<usize>>,
 }
@@ -88,7 +88,7 @@ pub struct RegionReport {
     /// Why no more rounds were run.
     pub stop: Stop,
     /// Rules used on the way to the result, in order.
-    pub rules: Vec<Step>,
+    pub rules: Vec<RewriteStep>,
     /// Cost as written and as chosen, in femtoseconds of one core.
     pub cost: (u64, u64),
     /// The region as written; what it reads are its inputs and weights.
@@ -147,68 +147,63 @@ impl fmt::Display for Stop {
 pub fn optimize(graph: &Graph, target: &Target, rules: &Rules) -> Result<Optimized, Error> {
     let dense = optimise_regions(graph, &region::dense_regions(graph), target, rules)?;
     let (heads, to_heads) = match dense.changed() {
-        false => (graph.clone(), graph.nodes.ids().map(Some).collect()),
-        true => {
-            let (heads, kept) = dense.graph.pruned();
-            (heads, both(&dense.moved, &kept))
-        }
+        false => (graph, NodeMap::identity(graph)),
+        true => (&dense.graph, dense.map.clone()),
     };
     let keep = |id: NodeId| canonical::has_rules(&heads.nodes[id].op);
-    let (flat, to_flat) = canonical::inline_traced(&heads, &keep, &canonical::has_rules)?;
-    let definitions = canonical::definitions(&heads, &keep, &canonical::has_rules)?;
+    let (flat, to_flat) = canonical::inline_traced(heads, &keep, &canonical::has_rules)?;
+    let definitions = canonical::definitions(heads, &keep, &canonical::has_rules)?;
     let (sunk, to_sunk) = canonical::sink_traced(&flat)?;
     let folded = numbers::fold(&sunk)?;
     let weighed = affine::fold(&folded.graph)?;
-    let to_folded = both(&both(&both(&to_heads, &to_flat), &to_sunk), &folded.moved);
-    let to_core = both(&to_folded, &weighed.moved);
-    let core = weighed.graph;
-    let Improved { graph: rebuilt, reports, homes: home, .. } =
-        optimise_regions(&core, &region::regions(&core), target, rules)?;
-    let mut best = canonical::sink(&rebuilt)?;
-    name_outputs(&core, &mut best);
-    let form = |name, graph: &Graph, steps| Form { name, graph: graph.clone(), steps };
-    let mut forms = vec![form("written", graph, Vec::new())];
+    let to_regions = to_heads.then(&to_flat).then(&to_sunk).then(&folded.map).then(&weighed.map);
+    let input = weighed.graph;
+    let rewritten = optimise_regions(&input, &region::regions(&input), target, rules)?;
+    let mut best = canonical::sink(&rewritten.graph)?;
+    name_outputs(&input, &mut best);
+    let snapshot = |name, graph: &Graph, steps| Snapshot { name, graph: graph.clone(), steps };
+    let mut snapshots = vec![snapshot("written", graph, Vec::new())];
     if dense.changed() {
-        forms.push(form(DENSE_HEADS, &heads, dense.steps()));
+        snapshots.push(snapshot(DENSE_HEADS, heads, dense.steps()));
     }
-    forms.extend([
-        form("composites inlined", &flat, definitions),
-        form("movement as views", &sunk, Vec::new()),
-        form("numbers folded", &folded.graph, folded.steps),
+    snapshots.extend([
+        snapshot("composites inlined", &flat, definitions),
+        snapshot("movement as views", &sunk, Vec::new()),
+        snapshot("numbers folded", &folded.graph, folded.steps),
     ]);
     if !weighed.steps.is_empty() {
-        forms.push(form("weights folded", &core, weighed.steps));
+        snapshots.push(snapshot("weights folded", &input, weighed.steps));
     }
-    forms.push(form(RULES_APPLIED, &best, Vec::new()));
+    snapshots.push(snapshot(RULES_APPLIED, &best, Vec::new()));
     if rules.merges() {
-        let (mut merged, steps) = merge::merge(&best, target)?;
+        let (mut merged, steps) = horizontal_fusion::fuse_parallel_matmuls(&best, target)?;
         if !steps.is_empty() {
             name_outputs(&best, &mut merged);
-            forms.push(form("parallel products merged", &merged, steps));
+            snapshots.push(snapshot("parallel products merged", &merged, steps));
             best = merged;
         }
     }
-    let region_of_node = to_core.values().map(|id| home.get(id.as_ref()?).copied()).collect();
-    Ok(Optimized { graph: best, regions: reports, forms, region_of_node })
+    let region_of_node = to_regions.values().map(|id| rewritten.region_of_node.get(&id?).copied()).collect();
+    Ok(Optimized { graph: best, regions: rewritten.reports, snapshots, region_of_node })
 }
 
 /// A graph in which every region has its result.
-struct Improved {
+struct Rewritten {
     graph: Graph,
     /// What was done, one entry per kind of region.
     reports: Vec<RegionReport>,
     /// Where each node went that is still computed.
-    moved: Moved,
+    map: NodeMap,
     /// The entry of `reports` for each node of a region.
-    homes: BTreeMap<NodeId, usize>,
+    region_of_node: BTreeMap<NodeId, usize>,
 }
 
-impl Improved {
+impl Rewritten {
     fn changed(&self) -> bool {
         self.reports.iter().any(|report| !report.rules.is_empty())
     }
     /// All uses of rules, each kind once.
-    fn steps(&self) -> Vec<Step> {
+    fn steps(&self) -> Vec<RewriteStep> {
         let mut steps = Steps::default();
         self.reports.iter().flat_map(|report| &report.rules).for_each(|step| steps.add(step.clone()));
         steps.into_vec()
@@ -216,7 +211,7 @@ impl Improved {
 }
 
 /// Solves each kind of region once and puts the results together.
-fn optimise_regions(graph: &Graph, regions: &[Region], target: &Target, rules: &Rules) -> Result<Improved, Error> {
+fn optimise_regions(graph: &Graph, regions: &[Region], target: &Target, rules: &Rules) -> Result<Rewritten, Error> {
     let mut known: HashMap<&RegionTerm, usize> = HashMap::new();
     let mut solutions: Vec<RewrittenRegion> = Vec::new();
     let mut reports: Vec<RegionReport> = Vec::new();
@@ -238,10 +233,10 @@ fn optimise_regions(graph: &Graph, regions: &[Region], target: &Target, rules: &
         reports[at].copies += 1;
         chosen.insert(region.root, (region, at));
     }
-    let (rebuilt, moved) = rebuild(graph, &chosen, &solutions)?;
-    let home = |(region, at): &(&Region, usize)| region.nodes.iter().map(|&node| (node, *at)).collect::<Vec<_>>();
-    let homes = chosen.values().flat_map(home).collect();
-    Ok(Improved { graph: rebuilt, reports, moved, homes })
+    let (graph, map) = rebuild(graph, &chosen, &solutions)?;
+    let entries = |(region, at): &(&Region, usize)| region.nodes.iter().map(|&node| (node, *at)).collect::<Vec<_>>();
+    let region_of_node = chosen.values().flat_map(entries).collect();
+    Ok(Rewritten { graph, reports, map, region_of_node })
 }
 
 /// A region's result.
@@ -346,44 +341,29 @@ fn rebuild(
     graph: &Graph,
     chosen: &BTreeMap<NodeId, (&Region, usize)>,
     solutions: &[RewrittenRegion],
-) -> Result<(Graph, Moved), Error> {
+) -> Result<(Graph, NodeMap), Error> {
     let constant = graph.constants();
-    let mut out = Graph::new(graph.name.clone());
-    let mut moved: Moved = graph.nodes.values().map(|_| None).collect();
+    let mut rewriter = Rewriter::new(graph);
     let inner: BTreeSet<NodeId> = chosen.values().flat_map(|(region, _)| region.nodes.iter().copied()).collect();
-    let mut labels = BTreeSet::new();
-    let mut name = |out: &mut Graph, new: NodeId, old: NodeId| {
-        if let Some(label) = &graph.nodes[old].label
-            && out.nodes[new].label.is_none()
-            && labels.insert(label.clone())
-        {
-            out.set_label(new, label.clone());
-        }
-    };
-    for (id, node) in graph.nodes.iter() {
+    for id in graph.nodes.ids() {
         if let Some(&(region, at)) = chosen.get(&id) {
             let solution = &solutions[at];
-            let leaf = |i: u32| moved[region.leaves[i as usize]].expect("leaves come first");
-            let nodes = decode(solution.expr.as_ref(), &mut out, leaf).map_err(Error::broken)?;
+            let leaves: Option<Vec<NodeId>> = region.leaves.iter().map(|&leaf| rewriter.get(leaf)).collect();
+            let leaves = leaves.ok_or_else(|| Error::broken("leaves come first"))?;
+            let nodes = decode(solution.expr.as_ref(), rewriter.graph_mut(), |i| leaves[i as usize]);
+            let nodes = nodes.map_err(Error::broken)?;
             for (&old, term) in region.nodes.iter().zip(&solution.terms) {
-                let new = term.and_then(|t| nodes[usize::from(t)]);
-                if let Some(new) = new.filter(|_| !constant[old]) {
-                    name(&mut out, new, old);
-                    moved[old] = Some(new);
+                if let Some(new) = term.and_then(|t| nodes[usize::from(t)]).filter(|_| !constant[old]) {
+                    rewriter.replace(old, new);
                 }
             }
-            moved[id] = *nodes.last().expect("a region has a root");
-        } else if constant[id] || !inner.contains(&id) {
-            let operands: Option<Vec<NodeId>> = node.operands.iter().map(|&o| moved[o]).collect();
-            // Nothing needs a node that reads what is not computed.
-            let Some(operands) = operands else { continue };
-            let new = out.push(node.op.clone(), &operands).map_err(Error::broken)?;
-            name(&mut out, new, id);
-            moved[id] = Some(new);
+            rewriter.replace(id, nodes.last().copied().flatten().expect("a region has a root"));
+        } else if (constant[id] || !inner.contains(&id)) && rewriter.operands(id).is_some() {
+            // No output needs a node that reads what is not computed.
+            rewriter.copy(id).map_err(Error::broken)?;
         }
     }
-    out.outputs = graph.outputs.iter().map(|&o| moved[o].expect("outputs are roots or constants")).collect();
-    Ok((out, moved))
+    rewriter.finish().map_err(Error::broken)
 }
 
 /// Gives outputs their labels back where the node that had it is gone.

@@ -6,11 +6,10 @@
 use crate::{
     canonical::is_pointwise,
     error::Error,
-    step::{Moved, Step, Steps},
+    step::{RewriteStep, Steps},
 };
 use regard_ir::{
-    graph::{Graph, Node, NodeId, Tensor},
-    id::IdVec,
+    graph::{Graph, Node, NodeId, NodeMap, Rewriter, Tensor},
     ops::{Const, Op},
     types::{Real, TensorType, fits_f32},
 };
@@ -20,39 +19,35 @@ pub(crate) struct Folded {
     /// The graph.
     pub graph: Graph,
     /// Where each node went.
-    pub moved: Moved,
+    pub map: NodeMap,
     /// What was computed, each number once.
-    pub steps: Vec<Step>,
+    pub steps: Vec<RewriteStep>,
 }
 
 /// The graph with every such tensor replaced by its number. Labels move along.
 pub(crate) fn fold(graph: &Graph) -> Result<Folded, Error> {
     let mut steps = Steps::default();
-    let mut out = Graph::new(graph.name.clone());
-    let mut moved: IdVec<NodeId, NodeId> = IdVec::new();
-    for (_, node) in graph.nodes.iter() {
-        let operands: Vec<NodeId> = node.operands.iter().map(|&o| moved[o]).collect();
-        let new = match value(&out, node, &operands) {
+    let mut rewriter = Rewriter::new(graph);
+    for (id, node) in graph.nodes.iter() {
+        let operands = rewriter.operands(id).ok_or_else(|| Error::broken("operands come first"))?;
+        match value(rewriter.graph(), node, &operands) {
             Some(value) => {
-                let step = step(&out, node, &operands, value).map_err(Error::broken)?;
-                steps.add(step);
-                out.push(Const { ty: node.ty.clone(), value }, &[])
+                steps.add(step(rewriter.graph(), node, &operands, value).map_err(Error::broken)?);
+                let number = Const { ty: node.ty.clone(), value };
+                let number = rewriter.graph_mut().push(number, &[]).map_err(Error::broken)?;
+                rewriter.replace(id, number);
             }
-            None => out.push(node.op.clone(), &operands),
-        };
-        let new = new.map_err(Error::broken)?;
-        if let Some(label) = &node.label {
-            out.set_label(new, label.clone());
+            None => {
+                rewriter.copy(id).map_err(Error::broken)?;
+            }
         }
-        moved.push(new);
     }
-    out.outputs = graph.outputs.iter().map(|&o| moved[o]).collect();
-    let (graph, kept) = out.pruned();
-    Ok(Folded { graph, moved: moved.values().map(|&new| kept[new]).collect(), steps: steps.into_vec() })
+    let (graph, map) = rewriter.finish().map_err(Error::broken)?;
+    Ok(Folded { graph, map, steps: steps.into_vec() })
 }
 
 /// An op on numbers, and its number.
-fn step(out: &Graph, node: &Node, operands: &[NodeId], value: Real) -> Result<Step, String> {
+fn step(out: &Graph, node: &Node, operands: &[NodeId], value: Real) -> Result<RewriteStep, String> {
     let (mut left, mut right) = (Graph::new("fold"), Graph::new("fold"));
     let mut numbers = Vec::new();
     for &operand in operands {
@@ -60,7 +55,7 @@ fn step(out: &Graph, node: &Node, operands: &[NodeId], value: Real) -> Result<St
     }
     left.outputs = vec![left.push(node.op.clone(), &numbers)?];
     right.outputs = vec![right.push(Const { ty: node.ty.clone(), value }, &[])?];
-    Ok(Step { rule: "fold-numbers".into(), backward: false, left, right })
+    Ok(RewriteStep { rule: "fold-numbers".into(), backward: false, left, right })
 }
 
 fn value(out: &Graph, node: &Node, operands: &[NodeId]) -> Option<Real> {

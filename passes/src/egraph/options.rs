@@ -1,13 +1,13 @@
 //! Which rules run, and for how long.
 //!
 //! ```text
-//!   the table      r₁ r₂ r₃ … rₙ      in the order of `rules/`, then `merge`
+//!   the table      r₁ r₂ r₃ … rₙ      in the order of `rules/`, then `horizontal_fusion`
 //!   limit = 2      r₁ r₂              to bisect: the smallest limit that goes wrong names the rule
 //!   without r₂     r₁    r₃ … rₙ
 //! ```
 
 use super::{rules, term::Facts, term::Term};
-use crate::merge;
+use crate::horizontal_fusion;
 use egg::Rewrite;
 
 /// What the optimiser may do; everything by default.
@@ -43,7 +43,7 @@ impl Rules {
     }
     /// Whether parallel products are merged.
     pub(super) fn merges(&self) -> bool {
-        self.has(rules::all().len(), merge::RULE)
+        self.has(rules::all().len(), horizontal_fusion::RULE)
     }
     /// The rows of the table that are used.
     pub(super) fn rewrites(&self) -> impl Iterator<Item = &'static Rewrite<Term, Facts>> {
@@ -54,7 +54,7 @@ impl Rules {
 
 /// Names of all rules, in the order that [`Rules::limit`] counts: the table, then the step of grouping.
 pub fn rule_names() -> Vec<&'static str> {
-    row_names().into_iter().chain([merge::RULE]).collect()
+    row_names().into_iter().chain([horizontal_fusion::RULE]).collect()
 }
 
 /// Names of the table's rules, which can be tried one by one.

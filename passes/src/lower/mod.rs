@@ -140,7 +140,7 @@ impl<'a> Lowering<'a> {
             sources.push(Source::Panels(node, width));
             b.param("panels", self.held[node], layout.stored(shape[0] * shape[1]) as u64)
         });
-        let stages: Vec<&Stage> = group.body.cones().into_iter().flat_map(|cone| &cone.stages).collect();
+        let stages: Vec<&Stage> = group.body.exprs().into_iter().flat_map(|fused| &fused.stages).collect();
         for stage in stages.iter().filter(|stage| stage.kept) {
             let ty = self.plan.graph.ty(stage.node);
             let name = format!("kept{}", context.kept.len());
@@ -225,10 +225,10 @@ impl Lowering<'_> {
     /// The tensor whose place the result of a launch can take: read there for the last time, each element once and by
     /// the row program that then writes it. Memory that a GPU only reads may be cached, so there nothing is replaced.
     fn replaced(&self, launch: usize, root: NodeId) -> Option<NodeId> {
-        let Body::Row(cone) = &self.plan.groups[launch].body else { return None };
-        let (graph, here) = (&self.plan.graph, View::identity(&cone.space));
+        let Body::Row(fused) = &self.plan.groups[launch].body else { return None };
+        let (graph, here) = (&self.plan.graph, View::identity(&fused.space));
         let ty = graph.ty(root);
-        let reads = |node: NodeId| cone.loads().filter(|(other, _)| *other == node).count();
+        let reads = |node: NodeId| fused.loads().filter(|(other, _)| *other == node).count();
         let fits = |term: &Term| match &term.expr {
             Expr::Load { node, view } => {
                 let &(first, last) = self.touched.get(&Source::Dense(*node))?;
@@ -238,7 +238,7 @@ impl Lowering<'_> {
             _ => None,
         };
         let core = self.target.backend != Backend::Ptx && self.plan.groups[launch].root == root;
-        core.then(|| cone.terms.values().find_map(fits)).flatten()
+        core.then(|| fused.terms.values().find_map(fits)).flatten()
     }
 }
 
@@ -268,9 +268,9 @@ fn lane_axis(view: &View, space: &[usize]) -> Option<usize> {
 /// What a group reads from memory, constants in panels excepted, in order: nodes, and through which view and with lanes
 /// along which of its axes, where it is one view.
 fn loaded(body: &Body) -> Vec<(NodeId, Option<(&View, usize)>)> {
-    let hosts = body.cones();
-    let stages: Vec<&Stage> = hosts.iter().flat_map(|cone| &cone.stages).collect();
-    let cones = stages.iter().map(|stage| &stage.cone).chain(hosts.iter().copied());
+    let hosts = body.exprs();
+    let stages: Vec<&Stage> = hosts.iter().flat_map(|fused| &fused.stages).collect();
+    let exprs = stages.iter().map(|stage| &stage.fused).chain(hosts.iter().copied());
     let term = |t: &'_ Term| match &t.expr {
         Expr::Load { node, .. } => Some((*node, true)),
         Expr::Gather { table, .. } => Some((*table, false)),
@@ -279,7 +279,7 @@ fn loaded(body: &Body) -> Vec<(NodeId, Option<(&View, usize)>)> {
     let rows: HashSet<NodeId> = stages.iter().map(|stage| stage.node).collect();
     let mut known = HashSet::new();
     let mut nodes: Vec<(NodeId, Option<(&View, usize)>)> = Vec::new();
-    for (space, t) in cones.flat_map(|c| c.terms.values().map(move |t| (&c.space, t))) {
+    for (space, t) in exprs.flat_map(|c| c.terms.values().map(move |t| (&c.space, t))) {
         let Some((node, direct)) = term(t) else { continue };
         if rows.contains(&node) {
             continue;

@@ -12,8 +12,8 @@
 use super::{
     Planner,
     bounds::Mask,
-    cone::{ConeBuilder, Cut},
-    expr::Cone,
+    expr::FusedExpr,
+    expr_builder::{ExprBuilder, MustMaterialize},
 };
 use regard_ir::{graph::NodeId, ops::Op, view::View};
 
@@ -31,15 +31,15 @@ pub struct Attend {
     /// Queries and keys, where the scores are q·k.
     pub products: Option<Box<Keys>>,
     /// Scores over `[batch, queries, keys]`; the anchor is q·k.
-    pub scores: Cone,
+    pub scores: FusedExpr,
     /// The share of tiles of scores that a mask of positions leaves, where keys are passed over for it.
     pub seen: Option<f64>,
     /// What a softmax over keys weighs, over `[batch, keys, value_dim]`.
-    pub values: Option<Cone>,
+    pub values: Option<FusedExpr>,
     /// What a softmax over queries weighs, likewise.
-    pub inverse_values: Option<Cone>,
+    pub inverse_values: Option<FusedExpr>,
     /// What happens to each element, over `[batch, queries, value_dim]`.
-    pub epilogue: Cone,
+    pub epilogue: FusedExpr,
     /// From `[batch, queries, value_dim]` to the root's elements.
     pub store: View,
 }
@@ -54,7 +54,7 @@ impl Attend {
         }
     }
     /// What is read and finished, in order.
-    pub(crate) fn cones(&self) -> Vec<&Cone> {
+    pub(crate) fn exprs(&self) -> Vec<&FusedExpr> {
         let values = self.values.iter().chain(&self.inverse_values);
         let products = self.products.iter().flat_map(|p| [&p.queries, &p.keys]);
         [&self.scores].into_iter().chain(values).chain([&self.epilogue]).chain(products).collect()
@@ -67,15 +67,15 @@ pub struct Keys {
     /// Length of a query and of a key.
     pub dim: usize,
     /// Queries over `[batch, queries, dim]`.
-    pub queries: Cone,
+    pub queries: FusedExpr,
     /// Keys over `[batch, keys, dim]`.
-    pub keys: Cone,
+    pub keys: FusedExpr,
 }
 
 /// Fewest keys of an attention that passes over tiles of them which a mask of positions excludes.
 const MANY_KEYS: usize = 256;
 impl Planner<'_> {
-    pub(super) fn attend(&self, anchor: NodeId) -> Result<Attend, Cut> {
+    pub(super) fn attend(&self, anchor: NodeId) -> Result<Attend, MustMaterialize> {
         let node = &self.graph.nodes[anchor];
         let scores = node.operands[0];
         let rank = node.ty.rank();
@@ -92,10 +92,10 @@ impl Planner<'_> {
         let space = [batch, queries, keys];
         let view = self.spread(scores, batch_shape, [queries, keys], &space)?;
         let context = self.context();
-        let mut builder = ConeBuilder::new(&context, &space, None).computing_positions(keys >= MANY_KEYS);
+        let mut builder = ExprBuilder::new(&context, &space, None).computing_positions(keys >= MANY_KEYS);
         let mut products = None;
         if let Some(&product) = self.scores.get(&anchor) {
-            let [q, k] = self.graph.nodes[product].operands[..] else { return Err(Cut(product)) };
+            let [q, k] = self.graph.nodes[product].operands[..] else { return Err(MustMaterialize(product)) };
             let dim = *self.graph.ty(q).shape.last().expect("queries have a last axis");
             products = Some(Box::new(Keys { dim, queries: reader(q, [queries, dim])?, keys: reader(k, [keys, dim])? }));
             builder.anchor(product, view.clone());
@@ -105,7 +105,7 @@ impl Planner<'_> {
             // What a small reduction is made into is computed per score; a large one keeps the scores in memory.
             const SMALL: usize = 8;
             let small = self.graph.ty(reduced).elements() * SMALL <= self.graph.ty(scores).elements();
-            return Err(Cut(if small { reduced } else { scores }));
+            return Err(MustMaterialize(if small { reduced } else { scores }));
         }
         let scores = builder.finish(root);
         let seen = if keys < MANY_KEYS || alone || partner.is_some() { None } else { self.seen(&scores) };
@@ -123,7 +123,7 @@ impl Planner<'_> {
     }
 
     /// The share of tiles that a mask of positions leaves, where passing over the others is worth asking for each.
-    fn seen(&self, scores: &Cone) -> Option<f64> {
+    fn seen(&self, scores: &FusedExpr) -> Option<f64> {
         const USUAL_QUERIES: usize = 14;
         const MOST_SEEN: f64 = 0.9;
         let share = Mask::of(scores)?.share([USUAL_QUERIES, 2 * self.lanes]);

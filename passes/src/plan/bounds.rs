@@ -15,7 +15,7 @@ mod number;
 
 pub use number::{Number, Numbers};
 
-use super::expr::{Cone, Expr, ExprId};
+use super::expr::{Expr, ExprId, FusedExpr};
 use number::is_in_range;
 use regard_ir::{
     id::IdVec,
@@ -63,19 +63,19 @@ struct Known<V> {
 
 /// Scores some of which positions may exclude.
 pub struct Mask<'a> {
-    cone: &'a Cone,
+    fused: &'a FusedExpr,
     /// Whether an expression stays in the range of its type all over the space.
     in_range: IdVec<ExprId, bool>,
 }
 
 impl<'a> Mask<'a> {
     /// The mask in scores over `[batch, queries, keys]`, where there is one.
-    pub fn of(cone: &'a Cone) -> Option<Self> {
-        let mut mask = Self { cone, in_range: cone.terms.values().map(|_| true).collect() };
-        let whole: Vec<Bounds<Number>> = cone.space.iter().map(|&n| [0, n as i64 - 1].map(Number::Integer)).collect();
+    pub fn of(fused: &'a FusedExpr) -> Option<Self> {
+        let mut mask = Self { fused, in_range: fused.terms.values().map(|_| true).collect() };
+        let whole: Vec<Bounds<Number>> = fused.space.iter().map(|&n| [0, n as i64 - 1].map(Number::Integer)).collect();
         let mut walk = Walk { mask: &mask, arithmetic: &mut Numbers, space: &whole, known: Vec::new() };
-        let in_range: Vec<bool> = cone.terms.ids().map(|id| walk.value(id).bounds.is_none_or(is_in_range)).collect();
-        let excludes = walk.value(cone.root()).excluded.is_some();
+        let in_range: Vec<bool> = fused.terms.ids().map(|id| walk.value(id).bounds.is_none_or(is_in_range)).collect();
+        let excludes = walk.value(fused.root()).excluded.is_some();
         mask.in_range = in_range.into_iter().collect();
         excludes.then_some(mask)
     }
@@ -83,13 +83,13 @@ impl<'a> Mask<'a> {
     /// Whether all scores of a box are −∞; its axes are the space's.
     pub fn excludes<A: Arithmetic>(&self, arithmetic: &mut A, space: &[Bounds<A::Value>]) -> A::Value {
         let mut walk = Walk { mask: self, arithmetic, space, known: Vec::new() };
-        let excluded = walk.value(self.cone.root()).excluded;
+        let excluded = walk.value(self.fused.root()).excluded;
         excluded.unwrap_or_else(|| walk.arithmetic.truth(false))
     }
 
     /// The share of tiles of so many queries and keys that the mask leaves, of a varied few.
     pub(crate) fn share(&self, [queries, keys]: [usize; 2]) -> f64 {
-        let [batch, all_queries, all_keys] = self.cone.space[..] else { panic!("scores have three axes") };
+        let [batch, all_queries, all_keys] = self.fused.space[..] else { panic!("scores have three axes") };
         let tile = |at: usize, size: usize, all: usize| {
             [at * size, ((at + 1) * size).min(all) - 1].map(|place| Number::Integer(place as i64))
         };
@@ -134,7 +134,7 @@ impl<A: Arithmetic> Walk<'_, A> {
     }
 
     fn fresh(&mut self, id: ExprId) -> Known<A::Value> {
-        let term = &self.mask.cone.terms[id];
+        let term = &self.mask.fused.terms[id];
         let nothing = Known { bounds: None, holds: None, fails: None, excluded: None };
         let bounds = |bounds: Option<Bounds<A::Value>>| Known { bounds, ..nothing };
         match &term.expr {
@@ -317,7 +317,7 @@ impl<A: Arithmetic> Walk<'_, A> {
 
     /// Whether an expression is a positive number.
     fn scales(&self, id: ExprId) -> bool {
-        self.mask.cone.positive_constant(id)
+        self.mask.fused.positive_constant(id)
     }
 
     /// Whether the result of excluded operands is −∞ everywhere, where no operand is +∞ or NaN; `by` says which of them
@@ -360,7 +360,7 @@ impl<A: Arithmetic> Walk<'_, A> {
     /// Bounds of the result of two numbers; `b` is the second operand.
     fn number(&mut self, op: BinaryOp, [x, y]: [Option<Bounds<A::Value>>; 2], b: ExprId) -> Option<Bounds<A::Value>> {
         let (x, y) = (x?, y?);
-        let integer = self.mask.cone.terms[b].dtype == DType::I32;
+        let integer = self.mask.fused.terms[b].dtype == DType::I32;
         let pair = |walk: &mut Self, op: BinOp, y: Bounds<A::Value>| {
             [walk.arithmetic.binary(op, x[0], y[0]), walk.arithmetic.binary(op, x[1], y[1])]
         };
@@ -372,7 +372,7 @@ impl<A: Arithmetic> Walk<'_, A> {
             BinaryOp::Mul => Some(self.product(x, y)),
             BinaryOp::Div if self.scales(b) => Some(pair(self, BinOp::Div, y)),
             BinaryOp::Rem if self.scales(b) && integer => {
-                let Expr::Const(by) = self.mask.cone.terms[b].expr else { return None };
+                let Expr::Const(by) = self.mask.fused.terms[b].expr else { return None };
                 Some(self.remainder(x, by.get() as i64))
             }
             _ => None,
@@ -412,7 +412,7 @@ impl<A: Arithmetic> Walk<'_, A> {
     }
 
     fn cast(&mut self, a: ExprId, to: DType) -> Known<A::Value> {
-        let (from, x) = (self.mask.cone.terms[a].dtype, self.value(a));
+        let (from, x) = (self.mask.fused.terms[a].dtype, self.value(a));
         let mut known = Known { bounds: None, holds: None, fails: None, excluded: None };
         match (from, to) {
             (DType::Bool, DType::Bool) => known = x,

@@ -13,8 +13,8 @@
 
 use super::{
     Planner,
-    cone::{ConeBuilder, Cut},
-    expr::Cone,
+    expr::FusedExpr,
+    expr_builder::{ExprBuilder, MustMaterialize},
     lanes_are_contiguous,
 };
 use crate::canonical::{is_heavy, is_pointwise};
@@ -23,12 +23,14 @@ use std::collections::BTreeSet;
 
 /// Most steps of an epilogue.
 const MOST_STEPS: usize = 64;
+/// Nodes between a value and the one in which its uses meet: fewer than so many.
+const WIDEST: usize = 16;
 /// Most nodes that are looked at for a product or reduction below the operand of a step.
 const MOST_BELOW: usize = 512;
 
 impl Planner<'_> {
     /// The nodes above `anchor` that its kernel computes, in order; the last one is the group's root.
-    pub(super) fn chain(&self, anchor: NodeId) -> Vec<NodeId> {
+    pub(super) fn epilogue_steps(&self, anchor: NodeId) -> Vec<NodeId> {
         let mut steps = Vec::new();
         let mut current = anchor;
         while steps.len() < MOST_STEPS
@@ -46,59 +48,39 @@ impl Planner<'_> {
 
     /// The first node further up that every use of `current` goes through, with pointwise nodes between.
     fn next(&self, anchor: NodeId, current: NodeId) -> Option<NodeId> {
-        const WIDEST: usize = 16;
+        let next = self.facts.post_dominators[current]?;
+        if let Op::ViewOp(view) = &self.graph.nodes[next].op {
+            let alone = self.facts.users[current] == [next];
+            return (alone && view.map.inverse().is_some()).then_some(next);
+        }
+        let between: BTreeSet<NodeId> = self.facts.users.between(current, next).take(WIDEST).collect();
         let partner = self.partners.get(&anchor).map(|partner| partner.inverse);
-        if let [user] = self.facts.users[current][..]
-            && let Op::ViewOp(view) = &self.graph.nodes[user].op
-        {
-            return view.map.inverse().map(|_| user);
-        }
-        let mut inside = BTreeSet::from([current]);
-        let mut open: BTreeSet<NodeId> = self.facts.users[current].iter().copied().collect();
-        // Operands come first, so the least open node is used by no other open one's operands.
-        while let Some(user) = open.pop_first() {
-            let node = &self.graph.nodes[user];
-            let fits = |&o: &NodeId| inside.contains(&o) || !self.pending(o, partner);
-            if !is_pointwise(&node.op) || !node.operands.iter().all(fits) || inside.len() > WIDEST {
-                return None;
-            }
-            if open.is_empty() {
-                return Some(user);
-            }
-            if self.materialized[user] || self.facts.users[user].is_empty() {
-                return None;
-            }
-            inside.insert(user);
-            open.extend(&self.facts.users[user]);
-        }
-        None
+        let inside = |o: &NodeId| *o == current || between.contains(o);
+        let fits = |&id: &NodeId| {
+            let node = &self.graph.nodes[id];
+            is_pointwise(&node.op) && node.operands.iter().all(|o| inside(o) || !self.depends_on_anchor(*o, partner))
+        };
+        let stays = between.iter().all(|id| fits(id) && !self.materialized[*id]);
+        (between.len() < WIDEST && stays && fits(&next)).then_some(next)
     }
 
-    /// Whether a node's value holds a product or reduction that is not in memory yet, the anchor's partner excepted.
-    fn pending(&self, id: NodeId, partner: Option<NodeId>) -> bool {
-        let mut work = vec![id];
-        let mut seen = BTreeSet::new();
-        while let Some(id) = work.pop() {
-            if self.materialized[id] || self.facts.constant[id] || partner == Some(id) || !seen.insert(id) {
-                continue;
-            }
-            let node = &self.graph.nodes[id];
-            if is_heavy(&node.op) || matches!(node.op, Op::Reduce(_)) || seen.len() > MOST_BELOW {
-                return true;
-            }
-            work.extend(&node.operands);
-        }
-        false
+    /// Whether a node is made of a product or reduction that is not in memory yet, the anchor's partner excepted: a kernel
+    /// that reads it cannot compute it.
+    fn depends_on_anchor(&self, id: NodeId, partner: Option<NodeId>) -> bool {
+        let known = |id: NodeId| self.materialized[id] || self.facts.constant[id] || partner == Some(id);
+        let is_anchor = |op: &Op| is_heavy(op) || matches!(op, Op::Reduce(_));
+        let mut below = self.graph.reached(id, known).enumerate();
+        !known(id) && below.any(|(count, id)| count >= MOST_BELOW || is_anchor(&self.graph.nodes[id].op))
     }
 
     /// The epilogue of an anchor whose chain is settled, and where each point of `space` is stored.
-    pub(super) fn epilogue(&self, anchor: NodeId, space: &[usize]) -> Result<(Cone, View), Cut> {
-        let steps = self.settled_chain(anchor);
+    pub(super) fn epilogue(&self, anchor: NodeId, space: &[usize]) -> Result<(FusedExpr, View), MustMaterialize> {
+        let steps = self.materialized_steps(anchor);
         self.build(anchor, &steps, space)
     }
 
     /// The chain up to the first materialised node.
-    fn settled_chain(&self, anchor: NodeId) -> Vec<NodeId> {
+    fn materialized_steps(&self, anchor: NodeId) -> Vec<NodeId> {
         let mut steps = Vec::new();
         let mut current = anchor;
         while !self.materialized[current]
@@ -110,17 +92,17 @@ impl Planner<'_> {
         steps
     }
 
-    fn build_epilogue(&self, anchor: NodeId, steps: &[NodeId]) -> Result<(Cone, View), Cut> {
+    fn build_epilogue(&self, anchor: NodeId, steps: &[NodeId]) -> Result<(FusedExpr, View), MustMaterialize> {
         let shape = &self.graph.ty(anchor).shape;
-        let n = *shape.last().ok_or(Cut(anchor))?;
+        let n = *shape.last().ok_or(MustMaterialize(anchor))?;
         let m = shape[shape.len() - 2];
         let batch = self.graph.ty(anchor).elements() / (m * n).max(1);
         self.build(anchor, steps, &[batch, m, n])
     }
 
-    fn build(&self, anchor: NodeId, steps: &[NodeId], space: &[usize]) -> Result<(Cone, View), Cut> {
+    fn build(&self, anchor: NodeId, steps: &[NodeId], space: &[usize]) -> Result<(FusedExpr, View), MustMaterialize> {
         let context = self.context();
-        let mut builder = ConeBuilder::new(&context, space, steps.last().copied());
+        let mut builder = ExprBuilder::new(&context, space, steps.last().copied());
         let mut push = View::reshape(&self.graph.ty(anchor).shape, space);
         let mut value = builder.anchor(anchor, push.clone());
         if let Some(partner) = self.partners.get(&anchor) {
@@ -129,17 +111,17 @@ impl Planner<'_> {
         for &step in steps {
             let node = &self.graph.nodes[step];
             if let Op::ViewOp(view) = &node.op {
-                let back = view.map.inverse().ok_or(Cut(step))?;
-                push = back.then(&push).ok_or(Cut(step))?;
+                let back = view.map.inverse().ok_or(MustMaterialize(step))?;
+                push = back.then(&push).ok_or(MustMaterialize(step))?;
                 builder.bind(step, push.clone(), value);
             } else {
                 value = builder.build(step, push.clone())?;
             }
         }
-        let cone = builder.finish(value);
+        let fused = builder.finish(value);
         let last = space.len() - 1;
         let contiguous = lanes_are_contiguous(&push, last, self.lanes)
             || self.graph.ty(anchor).shape[self.graph.ty(anchor).rank() - 1] == 1;
-        if cone.reductions().is_empty() && contiguous { Ok((cone, push)) } else { Err(Cut(anchor)) }
+        if fused.reductions().is_empty() && contiguous { Ok((fused, push)) } else { Err(MustMaterialize(anchor)) }
     }
 }

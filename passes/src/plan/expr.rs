@@ -23,7 +23,7 @@ use regard_ir::{
 };
 
 define_id!(
-    /// An expression of a [`Cone`].
+    /// An expression of a [`FusedExpr`].
     ExprId, "e"
 );
 
@@ -105,7 +105,7 @@ pub struct Term {
 
 /// Expressions over one space, operands first.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Cone {
+pub struct FusedExpr {
     /// The space's axes.
     pub space: Vec<usize>,
     /// Expressions.
@@ -117,7 +117,7 @@ pub struct Cone {
 }
 
 /// A tensor that a kernel computes row by row, before what it is read for. Its elements for the row at hand lie in
-/// scratch; views of the kernel's cones count them from the row's first one.
+/// scratch; views of the kernel's fused expressions count them from the row's first one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stage {
     /// The tensor.
@@ -127,13 +127,13 @@ pub struct Stage {
     /// Whether others read it too: then it is also written to memory.
     pub kept: bool,
     /// The value, over the axes of rows and `extent`; where lanes run along what is reduced, over those and an axis of 1.
-    pub cone: Cone,
+    pub fused: FusedExpr,
 }
 
-impl Cone {
+impl FusedExpr {
     /// The wanted value.
     pub(crate) fn root(&self) -> ExprId {
-        self.root.expect("a built cone has a root")
+        self.root.expect("a built fused has a root")
     }
     /// Every view and the node it reads.
     pub fn loads(&self) -> impl Iterator<Item = (NodeId, &View)> {
@@ -149,7 +149,7 @@ impl Cone {
     }
     /// The tensors in memory that are read, those of stages included.
     pub fn reads(&self) -> impl Iterator<Item = NodeId> {
-        let all = self.loads().chain(self.stages.iter().flat_map(|stage| stage.cone.loads()));
+        let all = self.loads().chain(self.stages.iter().flat_map(|stage| stage.fused.loads()));
         all.map(|(node, _)| node).filter(|&node| self.stage(node).is_none())
     }
     /// Whether the term depends on an axis of the point.

@@ -9,32 +9,32 @@
 //!                   anchor
 //! ```
 //!
-//! Planning proposes, building the cones checks: where a view does not compose or a value would be
+//! Planning proposes, building the fused expressions checks: where a view does not compose or a value would be
 //! computed twice, the offending node is materialised too, and what depends on that is built again
 //! (`rounds`). The loop ends because each round adds a node.
 
 mod attend;
+mod bidirectional_fusion;
 pub mod bounds;
-mod chain;
-mod cone;
 mod constants;
 mod epilogue;
 pub mod expr;
+mod expr_builder;
 mod names;
 pub mod neighbourhood;
-mod pair;
+mod producer_fusion;
+mod recomputation;
 mod rounds;
-mod shared;
 
 pub use attend::{Attend, Keys};
 
 use crate::{canonical, error::Error, memory};
-use cone::{ConeBuilder, Context, Cut, MOST_VIEWS};
+use bidirectional_fusion::Partner;
 use constants::Constants;
-use expr::{Cone, Expr, ExprId};
-use pair::Partner;
+use expr::{Expr, ExprId, FusedExpr};
+use expr_builder::{Context, ExprBuilder, MOST_VIEWS, MustMaterialize};
 use regard_ir::{
-    graph::{Graph, NodeId},
+    graph::{Graph, NodeId, Users},
     id::IdVec,
     ops::Op,
     target::Target,
@@ -68,7 +68,7 @@ pub struct Group {
 #[derive(Clone, Debug)]
 pub enum Body {
     /// Maps and reductions over `[rows, inner]`.
-    Row(Cone),
+    Row(FusedExpr),
     /// A matrix product.
     Product(Product),
     /// Softmax attention.
@@ -87,11 +87,11 @@ pub struct Product {
     /// Columns.
     pub n: usize,
     /// Left operand over `[batch, m, k]`.
-    pub left: Cone,
+    pub left: FusedExpr,
     /// Right operand.
     pub right: Right,
     /// What happens to each element, over `[batch, m, n]`.
-    pub epilogue: Cone,
+    pub epilogue: FusedExpr,
     /// From `[batch, m, n]` to the root's elements.
     pub store: View,
 }
@@ -102,7 +102,7 @@ pub enum Right {
     /// A constant `[k, n]`, packed when the program is bound to weights.
     Constant(NodeId),
     /// Anything else, over `[batch, k, n]`; packed by the kernel.
-    Computed(Cone),
+    Computed(FusedExpr),
 }
 
 impl Group {
@@ -112,7 +112,7 @@ impl Group {
             Body::Product(Product { right: Right::Constant(node), .. }) => Some(*node),
             _ => None,
         };
-        self.body.cones().into_iter().flat_map(Cone::reads).chain(panels).collect()
+        self.body.exprs().into_iter().flat_map(FusedExpr::reads).chain(panels).collect()
     }
 }
 
@@ -126,14 +126,14 @@ impl Body {
         }
     }
     /// What is read and finished, in order.
-    pub fn cones(&self) -> Vec<&Cone> {
+    pub fn exprs(&self) -> Vec<&FusedExpr> {
         match self {
-            Body::Row(cone) => vec![cone],
+            Body::Row(fused) => vec![fused],
             Body::Product(p) => match &p.right {
                 Right::Constant(_) => vec![&p.left, &p.epilogue],
                 Right::Computed(right) => vec![&p.left, right, &p.epilogue],
             },
-            Body::Attend(a) => a.cones(),
+            Body::Attend(a) => a.exprs(),
         }
     }
 }
@@ -169,9 +169,9 @@ fn group(graph: Graph, target: &Target) -> Result<Plan, Error> {
     }
     loop {
         let mut planner = Planner::new(&graph, &facts, &forced, target);
-        let roots = planner.place();
-        if let Some(groups) = planner.settle(roots, &mut forced)? {
-            let groups = planner.chained(groups);
+        let roots = planner.place_anchors();
+        if let Some(groups) = planner.build_groups(roots, &mut forced)? {
+            let groups = planner.fuse_producers(groups);
             fits(&graph, &groups)?;
             return Ok(Plan::new(graph, groups));
         }
@@ -181,8 +181,8 @@ fn group(graph: Graph, target: &Target) -> Result<Plan, Error> {
 /// Refuses tensors in memory that lanes cannot count; what is never stored may have any size.
 fn fits(graph: &Graph, groups: &[Group]) -> Result<(), Error> {
     let touched = |group: &Group| {
-        let cones = group.body.cones();
-        let kept = cones.iter().flat_map(|cone| &cone.stages).filter(|stage| stage.kept).map(|stage| stage.node);
+        let exprs = group.body.exprs();
+        let kept = exprs.iter().flat_map(|fused| &fused.stages).filter(|stage| stage.kept).map(|stage| stage.node);
         group.reads().into_iter().chain(kept).chain([group.root]).collect::<Vec<NodeId>>()
     };
     let stored = groups.iter().flat_map(touched).chain(graph.inputs());
@@ -202,13 +202,15 @@ struct Facts {
     constants: Constants,
     is_output: IdVec<NodeId, bool>,
     held: IdVec<NodeId, DType>,
-    users: IdVec<NodeId, Vec<NodeId>>,
+    users: Users,
+    post_dominators: IdVec<NodeId, Option<NodeId>>,
 }
 
 impl Facts {
     fn of(graph: &Graph) -> Self {
         let (constant, constants, held) = (graph.constants(), Constants::of(graph), memory::held(graph));
-        Self { constant, constants, is_output: graph.are_outputs(), held, users: graph.users() }
+        let (users, post_dominators) = (graph.users(), graph.post_dominators());
+        Self { constant, constants, is_output: graph.are_outputs(), held, users, post_dominators }
     }
 
     /// Whether a node is computed on each run and read through so many views that kernels would compute it again and again.
@@ -241,10 +243,10 @@ impl<'a> Planner<'a> {
     }
 
     /// The root of each anchor's group: how far up from it one kernel goes.
-    fn place(&mut self) -> BTreeMap<NodeId, Option<NodeId>> {
+    fn place_anchors(&mut self) -> BTreeMap<NodeId, Option<NodeId>> {
         let mut roots: BTreeMap<NodeId, Option<NodeId>> = BTreeMap::new();
         let mut claim = |planner: &mut Self, anchor: NodeId| {
-            let root = planner.chain(anchor).last().copied().unwrap_or(anchor);
+            let root = planner.epilogue_steps(anchor).last().copied().unwrap_or(anchor);
             planner.materialized.put(root);
             roots.insert(root, Some(anchor));
         };
@@ -262,7 +264,7 @@ impl<'a> Planner<'a> {
         // What the epilogue of a pair reads is in memory by now.
         for id in anchors.into_iter().filter(|id| paired.contains(id)) {
             match self.partners.get(&id) {
-                Some(partner) if self.chain(id).contains(&partner.meeting) => claim(self, id),
+                Some(partner) if self.epilogue_steps(id).contains(&partner.meeting) => claim(self, id),
                 Some(_) => {
                     let partner = self.partners.remove(&id).expect("it was just found");
                     claim(self, id);
@@ -275,10 +277,12 @@ impl<'a> Planner<'a> {
     }
 
     /// The node whose elements a view merely moves, each once: what to put in memory instead of the view.
-    fn moved(&self, id: NodeId) -> NodeId {
+    fn strip_views(&self, id: NodeId) -> NodeId {
         let node = &self.graph.nodes[id];
         match &node.op {
-            Op::ViewOp(view) if !self.materialized[id] && view.map.inverse().is_some() => self.moved(node.operands[0]),
+            Op::ViewOp(view) if !self.materialized[id] && view.map.inverse().is_some() => {
+                self.strip_views(node.operands[0])
+            }
             _ => id,
         }
     }
@@ -288,55 +292,61 @@ impl<'a> Planner<'a> {
         Context { graph: self.graph, materialized: &self.materialized, held, constant, constants }
     }
 
-    fn cone_under(&self, node: NodeId, view: View, space: &[usize], whole: Option<NodeId>) -> Result<Cone, Cut> {
+    fn fused_under(
+        &self,
+        node: NodeId,
+        view: View,
+        space: &[usize],
+        whole: Option<NodeId>,
+    ) -> Result<FusedExpr, MustMaterialize> {
         let context = self.context();
-        let mut builder = ConeBuilder::new(&context, space, whole);
+        let mut builder = ExprBuilder::new(&context, space, whole);
         let root = builder.build(node, view)?;
         Ok(builder.finish(root))
     }
 
     /// A row program: flat where nothing is reduced, else the last axis is the inner one.
-    fn row(&self, root: NodeId) -> Result<Cone, Cut> {
+    fn row(&self, root: NodeId) -> Result<FusedExpr, MustMaterialize> {
         let ty = self.graph.ty(root);
         let flat = [1, ty.elements()];
         let whole = View::reshape(&ty.shape, &flat);
-        if let Ok(cone) = self.materialized.alone(|| self.cone_under(root, whole, &flat, Some(root)))
-            && cone.reductions().is_empty()
+        if let Ok(fused) = self.materialized.alone(|| self.fused_under(root, whole, &flat, Some(root)))
+            && fused.reductions().is_empty()
         {
-            return Ok(cone);
+            return Ok(fused);
         }
         let inner = ty.shape.last().copied().unwrap_or(1);
         let rows = ty.elements() / inner.max(1);
         self.rows_over(root, &[rows, inner])
-            .or_else(|cut| self.materialized.instead(|| self.long_rows(root, cut.0, rows)).ok_or(cut))
+            .or_else(|must| self.materialized.instead(|| self.long_rows(root, must.0, rows)).ok_or(must))
     }
 
     /// A row program with a row for each element of `reduction`, which the `short` rows of the last axis would share: a
     /// norm of channels over all their pixels. Where there are few, other cores would be idle.
-    fn long_rows(&self, root: NodeId, reduction: NodeId, short: usize) -> Option<Cone> {
+    fn long_rows(&self, root: NodeId, reduction: NodeId, short: usize) -> Option<FusedExpr> {
         let (all, rows) = (self.graph.ty(root).elements(), self.graph.ty(reduction).elements());
         let reduces = matches!(self.graph.nodes[reduction].op, Op::Reduce(_)) && reduction != root;
         if !reduces || !(canonical::FEWEST_ROWS..short).contains(&rows) || !all.is_multiple_of(rows) {
             return None;
         }
-        let cone = self.rows_over(root, &[rows, all / rows]).ok()?;
-        cone.reductions().iter().all(|&r| !cone.uses(r, 1)).then_some(cone)
+        let fused = self.rows_over(root, &[rows, all / rows]).ok()?;
+        fused.reductions().iter().all(|&r| !fused.uses(r, 1)).then_some(fused)
     }
 
     /// A row program over `space`, whose last axis is the inner one.
-    fn rows_over(&self, root: NodeId, space: &[usize]) -> Result<Cone, Cut> {
+    fn rows_over(&self, root: NodeId, space: &[usize]) -> Result<FusedExpr, MustMaterialize> {
         let context = self.context();
-        let mut builder = ConeBuilder::new(&context, space, Some(root));
+        let mut builder = ExprBuilder::new(&context, space, Some(root));
         let top = builder.build(root, View::reshape(&self.graph.ty(root).shape, space))?;
         let beside = builder.reductions_along(top, space.len() - 1);
         if let Some(node) = beside.into_iter().find(|&node| self.repeats(node, root)) {
-            return Err(Cut(self.ahead(root).unwrap_or(node)));
+            return Err(MustMaterialize(self.view_source(root).unwrap_or(node)));
         }
         if let Some(again) = builder.computed_again(top, Some(root)) {
-            return Err(Cut(again));
+            return Err(MustMaterialize(again));
         }
-        match builder.torn_reduction(top, self.lanes).filter(|&torn| !self.materialized[torn]) {
-            Some(torn) => Err(Cut(torn)),
+        match builder.strided_gather_reduction(top, self.lanes).filter(|&torn| !self.materialized[torn]) {
+            Some(torn) => Err(MustMaterialize(torn)),
             None => Ok(builder.finish(top)),
         }
     }
@@ -349,33 +359,33 @@ impl<'a> Planner<'a> {
     }
 
     /// What a root that only moves elements moves.
-    fn ahead(&self, root: NodeId) -> Option<NodeId> {
+    fn view_source(&self, root: NodeId) -> Option<NodeId> {
         let node = &self.graph.nodes[root];
         let source = *node.operands.first()?;
-        (matches!(node.op, Op::ViewOp(_)) && !self.materialized[source]).then(|| self.moved(source))
+        (matches!(node.op, Op::ViewOp(_)) && !self.materialized[source]).then(|| self.strip_views(source))
     }
 
-    fn product(&self, anchor: NodeId) -> Result<Product, Cut> {
+    fn product(&self, anchor: NodeId) -> Result<Product, MustMaterialize> {
         let node = &self.graph.nodes[anchor];
         let (left, right) = (node.operands[0], node.operands[1]);
         let right_shape = &self.graph.ty(right).shape;
-        let [batch_shape @ .., rows, n] = &node.ty.shape[..] else { return Err(Cut(anchor)) };
+        let [batch_shape @ .., rows, n] = &node.ty.shape[..] else { return Err(MustMaterialize(anchor)) };
         let (rows, n) = (*rows, *n);
-        let k = *self.graph.ty(left).shape.last().ok_or(Cut(left))?;
+        let k = *self.graph.ty(left).shape.last().ok_or(MustMaterialize(left))?;
         let keys = matches!(node.op, Op::Scores(_));
         let shared = right_shape[..right_shape.len() - 2].iter().all(|&d| d == 1);
         let m = if shared { node.ty.elements() / n } else { rows };
         let batch = node.ty.elements() / (m * n);
         let lefts = self.spread(left, batch_shape, [rows, k], &[batch, m, k])?;
         let context = self.context();
-        let mut builder = ConeBuilder::new(&context, &[batch, m, k], None);
+        let mut builder = ExprBuilder::new(&context, &[batch, m, k], None);
         let packed = builder.build(left, lefts)?;
         if let Some(again) = builder.computed_again(packed, None) {
-            return Err(Cut(again));
+            return Err(MustMaterialize(again));
         }
         let left = builder.finish(packed);
         if left.reductions().iter().any(|&r| left.uses(r, 2) && !is_short(&left, r)) {
-            return Err(Cut(self.moved(node.operands[0])));
+            return Err(MustMaterialize(self.strip_views(node.operands[0])));
         }
         let right = if self.facts.constant[right] && right_shape.len() == 2 && !keys {
             Right::Constant(right)
@@ -385,7 +395,7 @@ impl<'a> Planner<'a> {
             let mut view = self.spread(right, lead, last, &[batch, last[0], last[1]])?;
             if keys {
                 let swap = View::transpose(&[batch, n, k], &[0, 2, 1]);
-                view = view.then(&swap).ok_or(Cut(right))?;
+                view = view.then(&swap).ok_or(MustMaterialize(right))?;
             }
             Right::Computed(self.reader(right, view, &[batch, k, n])?)
         };
@@ -394,34 +404,46 @@ impl<'a> Planner<'a> {
     }
 
     /// An operand broadcast to `lead` and its two last axes, in the shape of `space`.
-    fn spread(&self, operand: NodeId, lead: &[usize], last: [usize; 2], space: &[usize]) -> Result<View, Cut> {
+    fn spread(
+        &self,
+        operand: NodeId,
+        lead: &[usize],
+        last: [usize; 2],
+        space: &[usize],
+    ) -> Result<View, MustMaterialize> {
         let wide = [lead, &last].concat();
         let view = View::expand(&self.graph.ty(operand).shape, &wide);
-        view.then(&View::reshape(&wide, space)).ok_or(Cut(operand))
+        view.then(&View::reshape(&wide, space)).ok_or(MustMaterialize(operand))
     }
 
-    /// A cone that a kernel reads once per block; reductions in it are materialised.
-    fn reader(&self, operand: NodeId, view: View, space: &[usize]) -> Result<Cone, Cut> {
+    /// A fused expression that a kernel reads once per block; reductions in it are materialised.
+    fn reader(&self, operand: NodeId, view: View, space: &[usize]) -> Result<FusedExpr, MustMaterialize> {
         self.scaled_reader(operand, view, space, &[])
     }
 
     /// The same times numbers.
-    fn scaled_reader(&self, operand: NodeId, view: View, space: &[usize], factors: &[NodeId]) -> Result<Cone, Cut> {
+    fn scaled_reader(
+        &self,
+        operand: NodeId,
+        view: View,
+        space: &[usize],
+        factors: &[NodeId],
+    ) -> Result<FusedExpr, MustMaterialize> {
         let context = self.context();
-        let mut builder = ConeBuilder::new(&context, space, None);
+        let mut builder = ExprBuilder::new(&context, space, None);
         let mut root = builder.build(operand, view)?;
         for &factor in factors {
-            let (node, map) = self.number(factor).ok_or(Cut(factor))?;
+            let (node, map) = self.number(factor).ok_or(MustMaterialize(factor))?;
             root = builder.scaled(root, node, map)?;
         }
-        let cone = builder.finish(root);
-        if cone.reductions().is_empty() { Ok(cone) } else { Err(Cut(self.moved(operand))) }
+        let fused = builder.finish(root);
+        if fused.reductions().is_empty() { Ok(fused) } else { Err(MustMaterialize(self.strip_views(operand))) }
     }
 }
 
 /// Whether a reduction in a product's left operand is so short that packing computes it element by element, and
 /// differs from row to row: a sum over the taps of a small kernel.
-fn is_short(left: &Cone, reduction: ExprId) -> bool {
+fn is_short(left: &FusedExpr, reduction: ExprId) -> bool {
     const LONGEST: usize = 32;
     let short = matches!(left.terms[reduction].expr, Expr::Reduce { extent, .. } if extent <= LONGEST);
     short && left.uses(reduction, 1) && left.reductions_below(reduction).len() == 1

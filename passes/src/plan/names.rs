@@ -86,14 +86,5 @@ fn anchor(graph: &Graph, group: &Group, ends: &BTreeSet<NodeId>) -> Option<NodeI
         Body::Attend(_) => matches!(op, Op::Attend(_)),
         _ => matches!(op, Op::MatMul(_) | Op::Scores(_)),
     };
-    let (mut work, mut seen) = (vec![group.root], BTreeSet::new());
-    while let Some(id) = work.pop() {
-        let node = &graph.nodes[id];
-        if is_anchor(&node.op) {
-            return Some(id);
-        }
-        let inside = node.operands.iter().filter(|operand| !ends.contains(operand) && seen.insert(**operand));
-        work.extend(inside);
-    }
-    None
+    graph.reached(group.root, |id| ends.contains(&id)).find(|&id| is_anchor(&graph.nodes[id].op))
 }

@@ -9,7 +9,7 @@
 
 use super::{
     Attend,
-    expr::{Cone, Expr},
+    expr::{Expr, FusedExpr},
 };
 use regard_ir::view::{Coord, View};
 
@@ -28,7 +28,7 @@ impl Neighbourhood {
         let values = attend.values.as_ref().filter(|_| attend.queries == 1 && attend.inverse_values.is_none())?;
         let found = values.loads().find_map(|(_, view)| Self::seen(view, attend))?;
         let keys = attend.products.as_ref().map(|products| &products.keys);
-        let slides = [Some(values), keys].into_iter().flatten().all(|cone| found.carries(cone));
+        let slides = [Some(values), keys].into_iter().flatten().all(|fused| found.carries(fused));
         slides.then_some(found)
     }
 
@@ -50,8 +50,8 @@ impl Neighbourhood {
     }
 
     /// Whether an expression at pixel (i, j) and key (a, b) depends on i + a and j + b alone.
-    fn carries(&self, cone: &Cone) -> bool {
-        cone.terms.values().all(|term| match &term.expr {
+    fn carries(&self, fused: &FusedExpr) -> bool {
+        fused.terms.values().all(|term| match &term.expr {
             Expr::Load { view, .. } | Expr::Position(view) => view.coords.iter().all(|coord| self.slides(coord)),
             Expr::Gather { .. } | Expr::Reduce { .. } => false,
             _ => true,

@@ -1,21 +1,21 @@
 //! Rounds: groups are built, and what one of them needs in memory is put there, until nothing is missing.
 //!
 //! ```text
-//!   roots ─build─▶ groups, cuts ─▶ a cut is a root of its own; what asked about it is built again ─▶ …
+//!   roots ─build─▶ groups, missing nodes ─▶ each is a root of its own; what asked about it is built again ─▶ …
 //! ```
 //!
-//! A chain of norms shows its cuts one after another, so building all groups again for each of them would take time in
+//! A chain of norms shows its missing nodes one after another, so building all groups again for each of them would take time in
 //! proportion to the square of its length. Whatever asks whether a node is in memory is written down with the group that
-//! is being built, and a cut touches only the groups that asked about it. Where the chain of an anchor asked, the
+//! is being built, and a missing node touches only the groups that asked about it. Where the chain of an anchor asked, the
 //! anchors are placed anew.
 //!
-//! A build does not end at its first cut either: the node is put in memory, what was built since it was first asked about is
-//! forgotten, and the build goes on from there ([`InMemory::want`]). So one round finds all cuts of a group.
+//! A build does not end at its first missing node either: the node is put in memory, what was built since it was first asked about is
+//! forgotten, and the build goes on from there ([`InMemory::want`]). So one round finds all missing nodes of a group.
 
 use super::{
     Body, Group, Planner,
-    cone::Cut,
-    shared::{recomputed, repeated},
+    expr_builder::MustMaterialize,
+    recomputation::{recomputed, repeated},
 };
 use crate::error::Error;
 use regard_ir::{graph::NodeId, id::IdVec, ops::Op};
@@ -142,7 +142,7 @@ impl Planner<'_> {
     ///
     /// # Errors
     /// Where a node would have to be in memory that is there.
-    pub(super) fn settle(
+    pub(super) fn build_groups(
         &mut self,
         roots: BTreeMap<NodeId, Option<NodeId>>,
         forced: &mut IdVec<NodeId, bool>,
@@ -157,58 +157,58 @@ impl Planner<'_> {
         rounds.open = rounds.roots.keys().copied().collect();
         let mut early = repeated(self.graph, &self.facts.constant, &rounds.roots, forced);
         loop {
-            let mut cuts = mem::take(&mut early);
-            if cuts.is_empty() {
-                cuts = self.round(&mut rounds);
+            let mut missing = mem::take(&mut early);
+            if missing.is_empty() {
+                missing = self.round(&mut rounds);
             }
-            if cuts.is_empty() {
-                cuts = recomputed(self.graph, &self.facts.constant, &rounds.roots, forced);
+            if missing.is_empty() {
+                missing = recomputed(self.graph, &self.facts.constant, &rounds.roots, forced);
             }
-            if cuts.is_empty() {
+            if missing.is_empty() {
                 return Ok(Some(rounds.built.into_values().collect()));
             }
-            if let Some(cut) = cuts.iter().find(|&&cut| forced[cut]) {
-                return Err(Error::broken(format!("node {cut} cannot be computed by any kernel")));
+            if let Some(node) = missing.iter().find(|&&node| forced[node]) {
+                return Err(Error::broken(format!("node {node} cannot be computed by any kernel")));
             }
-            cuts.iter().for_each(|&cut| forced[cut] = true);
-            if cuts.iter().any(|&cut| placed[cut]) {
+            missing.iter().for_each(|&node| forced[node] = true);
+            if missing.iter().any(|&node| placed[node]) {
                 return Ok(None);
             }
-            for cut in cuts {
-                self.materialized.put(cut);
-                rounds.open.extend(mem::take(&mut rounds.askers[cut]));
-                if self.is_row_root(cut) {
-                    rounds.roots.insert(cut, None);
-                    rounds.open.insert(cut);
+            for node in missing {
+                self.materialized.put(node);
+                rounds.open.extend(mem::take(&mut rounds.askers[node]));
+                if self.is_row_root(node) {
+                    rounds.roots.insert(node, None);
+                    rounds.open.insert(node);
                 }
             }
         }
     }
 
-    /// Builds what is open; what cannot be built stays open, and the cuts that it needs are the result.
+    /// Builds what is open; what cannot be built stays open, and the nodes that must be materialized first are the result.
     fn round(&self, rounds: &mut Rounds) -> BTreeSet<NodeId> {
-        let mut cuts = BTreeSet::new();
+        let mut missing = BTreeSet::new();
         for root in mem::take(&mut rounds.open) {
             self.materialized.collects.set(true);
             let body = self.body(root, rounds.roots[&root]);
             self.materialized.collects.set(false);
-            cuts.extend(self.materialized.wanted.take());
+            missing.extend(self.materialized.wanted.take());
             self.materialized.asked().into_iter().for_each(|id| rounds.askers[id].push(root));
             match body {
                 Ok(body) => {
                     rounds.built.insert(root, Group { root, body });
                 }
-                Err(Cut(cut)) => {
+                Err(MustMaterialize(node)) => {
                     rounds.built.remove(&root);
                     rounds.open.insert(root);
-                    cuts.insert(cut);
+                    missing.insert(node);
                 }
             }
         }
-        cuts
+        missing
     }
 
-    fn body(&self, root: NodeId, anchor: Option<NodeId>) -> Result<Body, Cut> {
+    fn body(&self, root: NodeId, anchor: Option<NodeId>) -> Result<Body, MustMaterialize> {
         let Some(anchor) = anchor else { return Ok(Body::Row(self.row(root)?)) };
         Ok(match &self.graph.nodes[anchor].op {
             Op::Attend(_) => Body::Attend(self.attend(anchor)?),

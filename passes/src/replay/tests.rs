@@ -1,7 +1,7 @@
 //! What replay finds, and what it must not find.
 
 use super::{Leaf, Verdict, replay, replay_in};
-use crate::{Rules, Step, egraph::optimize};
+use crate::{RewriteStep, Rules, egraph::optimize};
 use regard_ir::{
     graph::{Graph, NodeId},
     id::IdVec,
@@ -106,17 +106,17 @@ fn nothing_is_claimed_where_nothing_has_a_value() {
 #[test]
 fn every_link_of_random_graphs_holds() {
     let target = Target::named("x86-64-v4").expect("the first row");
-    let mut steps: Vec<Step> = Vec::new();
+    let mut steps: Vec<RewriteStep> = Vec::new();
     for seed in 0..60 {
         let graph = graphs::smooth(seed);
         let best = optimize(&graph, target, &Rules::default()).expect("it is optimised");
-        let of_forms = best.forms.iter().flat_map(|form| &form.steps);
+        let of_forms = best.snapshots.iter().flat_map(|snapshot| &snapshot.steps);
         for step in of_forms.chain(best.regions.iter().flat_map(|region| &region.rules)) {
             if !steps.contains(step) {
                 steps.push(step.clone());
             }
         }
-        for sides in best.forms.windows(2) {
+        for sides in best.snapshots.windows(2) {
             let verdict = replay(&sides[0].graph, &sides[1].graph).expect("values");
             assert!(
                 !matches!(verdict, Verdict::Broken(_)),

@@ -10,14 +10,14 @@
 
 use regard::explain::{Explanation, Replay};
 use regard_passes::{
-    Form, Step,
+    Snapshot, RewriteStep,
     egraph::{RegionReport, Stop},
 };
 use serde_json::{Value, json};
 
 /// The whole explanation, or that of one region.
 pub(crate) fn json(explanation: &Explanation, only: Option<usize>, replay: Option<&Replay>) -> Value {
-    let stages = explanation.forms().iter().filter(|_| only.is_none()).map(stage);
+    let stages = explanation.snapshots().iter().filter(|_| only.is_none()).map(stage);
     let regions = explanation.optimized().regions.iter().enumerate();
     let regions = regions.filter(|(at, _)| only.is_none_or(|only| only == *at)).map(|(_, report)| region(report));
     let replay = replay.map(|replay| {
@@ -32,12 +32,12 @@ pub(crate) fn json(explanation: &Explanation, only: Option<usize>, replay: Optio
     })
 }
 
-fn stage(form: &Form) -> Value {
+fn stage(snapshot: &Snapshot) -> Value {
     json!({
-        "name": form.name,
-        "nodes": form.graph.nodes.len(),
-        "flop": form.graph.flops_per_run(),
-        "steps": form.steps.iter().map(rule).collect::<Vec<_>>(),
+        "name": snapshot.name,
+        "nodes": snapshot.graph.nodes.len(),
+        "flop": snapshot.graph.flops_per_run(),
+        "steps": snapshot.steps.iter().map(rule).collect::<Vec<_>>(),
     })
 }
 
@@ -58,6 +58,6 @@ pub(crate) fn region(report: &RegionReport) -> Value {
     })
 }
 
-fn rule(step: &Step) -> Value {
+fn rule(step: &RewriteStep) -> Value {
     json!({"rule": step.rule, "backward": step.backward})
 }

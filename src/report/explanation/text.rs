@@ -15,29 +15,29 @@ use regard::{
 };
 use regard_ir::{count::counted, graph::Graph, target::Target};
 use regard_passes::{
-    Form, Step,
+    Snapshot, RewriteStep,
     egraph::{self, RegionReport},
 };
 use std::{collections::HashMap, fmt::Write};
 
 /// The whole explanation, or that of one region.
 pub(crate) fn text(explanation: &Explanation, only: Option<usize>) -> String {
-    let (forms, target) = (explanation.forms(), explanation.target());
+    let (snapshots, target) = (explanation.snapshots(), explanation.target());
     if let Some(region) = only {
         return region_text(&explanation.optimized().regions[region], target);
     }
     let mut text = String::new();
-    for (at, form) in forms.iter().enumerate().skip(1) {
-        let nodes = |form: &Form| form.graph.nodes.len();
-        let before = &forms[at - 1];
-        let _ = write!(text, "{}: {} became {}", form.name, counted(nodes(before), "node"), nodes(form));
-        let (written, left) = (before.graph.flops_per_run(), form.graph.flops_per_run());
+    for (at, snapshot) in snapshots.iter().enumerate().skip(1) {
+        let nodes = |snapshot: &Snapshot| snapshot.graph.nodes.len();
+        let before = &snapshots[at - 1];
+        let _ = write!(text, "{}: {} became {}", snapshot.name, counted(nodes(before), "node"), nodes(snapshot));
+        let (written, left) = (before.graph.flops_per_run(), snapshot.graph.flops_per_run());
         if left < written {
             let _ = write!(text, ", {} became {}", units::flops(written), units::flops(left));
         }
         text.push('\n');
-        form.steps.iter().for_each(|step| text += &step_text(step, target));
-        if form.name == egraph::RULES_APPLIED {
+        snapshot.steps.iter().for_each(|step| text += &step_text(step, target));
+        if snapshot.name == egraph::RULES_APPLIED {
             let regions = explanation.optimized().regions.iter().map(|region| region_text(region, target));
             text += &regions.collect::<String>();
         }
@@ -50,7 +50,7 @@ pub(crate) fn text(explanation: &Explanation, only: Option<usize>) -> String {
 fn region_text(region: &RegionReport, target: &Target) -> String {
     let cost = format!("{} ▶ {}", femtoseconds(region.cost.0), femtoseconds(region.cost.1));
     let mut text = format!("\nregion {region}\n  estimate {cost}\n  written\n{}", sides(&region.written, "      "));
-    let mut counts: HashMap<&Step, usize> = HashMap::new();
+    let mut counts: HashMap<&RewriteStep, usize> = HashMap::new();
     region.rules.iter().for_each(|step| *counts.entry(step).or_default() += 1);
     for step in &region.rules {
         // The first of its kind takes the count.
@@ -66,7 +66,7 @@ fn region_text(region: &RegionReport, target: &Target) -> String {
     text + "  chosen\n" + &sides(&region.chosen, "      ")
 }
 
-fn step_text(step: &Step, target: &Target) -> String {
+fn step_text(step: &RewriteStep, target: &Target) -> String {
     let (before, after) = step.sides();
     let cost = |graph: &Graph| femtoseconds(egraph::cost_of(graph, target));
     let backward = if step.backward { ", backwards" } else { "" };

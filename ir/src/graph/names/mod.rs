@@ -18,7 +18,7 @@
 
 mod paths;
 
-use super::{Graph, NodeId};
+use super::{Graph, NodeId, Users};
 use crate::{id::IdVec, ops::Op};
 use paths::{Path, Paths};
 use std::collections::{HashMap, HashSet};
@@ -85,7 +85,7 @@ struct Naming<'a> {
     /// The module whose weights a node reads, and the norm in front whose weights they hold.
     own: IdVec<NodeId, Option<(Path, Option<Path>)>>,
     /// The users of each node, and the module that each node serves.
-    users: IdVec<NodeId, Vec<NodeId>>,
+    users: Users,
     serves: IdVec<NodeId, Option<Path>>,
     /// The innermost module around all that its users serve.
     around: IdVec<NodeId, Option<Path>>,

@@ -3,7 +3,7 @@
 use super::{checked, target};
 use crate::{
     egraph::{Optimized, Rules, optimize},
-    merge, replay,
+    horizontal_fusion, replay,
 };
 use proptest::prelude::*;
 use regard_ir::{
@@ -33,8 +33,8 @@ fn head(parts: &[Part], size: [usize; 2], out: usize, conv: Conv2d, mode: Resize
 }
 
 /// The form before canonical form, if the head is another than was written.
-fn form(best: &Optimized) -> Option<&Graph> {
-    best.forms.iter().find(|form| form.name == "dense heads").map(|form| &form.graph)
+fn snapshot(best: &Optimized) -> Option<&Graph> {
+    best.snapshots.iter().find(|snapshot| snapshot.name == "dense heads").map(|snapshot| &snapshot.graph)
 }
 
 fn count(graph: &Graph, name: &str) -> usize {
@@ -44,14 +44,14 @@ fn count(graph: &Graph, name: &str) -> usize {
 /// How many resized convolutions, convolutions and concatenations a head becomes; `None` where it stays.
 fn became(graph: &Graph) -> Option<[usize; 3]> {
     let best = checked(graph, 3);
-    for form in best.forms.windows(2) {
-        for step in &form[1].steps {
+    for pair in best.snapshots.windows(2) {
+        for step in &pair[1].steps {
             let (before, after) = step.sides();
             let verdict = replay::replay(before, after).expect("steps are graphs");
             assert!(!matches!(verdict, replay::Verdict::Broken(_)), "{}: {verdict:?}", step.rule);
         }
     }
-    let head = form(&best)?;
+    let head = snapshot(&best)?;
     assert!(head.flops() < graph.flops(), "{} became {}", graph.flops(), head.flops());
     Some(["resized_conv", "conv2d", "concat"].map(|name| count(head, name)))
 }
@@ -101,12 +101,13 @@ fn a_map_that_others_read_is_resized_once() {
 fn rules_are_switched_off_by_name() {
     let graph = head(&[(9, None), (40, Some([3, 3]))], [12, 12], 16, SAME, ResizeMode::Bilinear);
     let best = |without: &[&str]| {
-        let without = without.iter().map(|name| name.to_string()).chain([merge::RULE.to_string()]).collect();
+        let without =
+            without.iter().map(|name| name.to_string()).chain([horizontal_fusion::RULE.to_string()]).collect();
         optimize(&graph, target(), &Rules { without, ..Rules::default() }).expect("a graph")
     };
-    assert!(form(&best(&[])).is_some());
+    assert!(snapshot(&best(&[])).is_some());
     for rule in ["convolution-of-two-maps", "convolution-before-resize", "bias-behind-convolution"] {
-        assert!(form(&best(&[rule])).is_none(), "{rule}");
+        assert!(snapshot(&best(&[rule])).is_none(), "{rule}");
     }
 }
 

@@ -23,7 +23,7 @@ fn target() -> &'static Target {
 
 /// By rules alone: merging parallel products has its own tests.
 fn optimized(graph: &Graph) -> Optimized {
-    let rules = Rules { without: vec![crate::merge::RULE.into()], ..Rules::default() };
+    let rules = Rules { without: vec![crate::horizontal_fusion::RULE.into()], ..Rules::default() };
     optimize(graph, target(), &rules).unwrap_or_else(|e| panic!("{e}\n{graph}"))
 }
 

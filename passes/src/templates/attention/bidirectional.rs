@@ -16,7 +16,7 @@
 //! exist. A key that no query may see has m = −∞ and weighs nothing, as a fully masked row does.
 
 use super::emit::Block;
-use crate::plan::expr::Cone;
+use crate::plan::expr::FusedExpr;
 use regard_ir::kernel::{BinOp, Buf, Builder, CmpOp, Val, math};
 
 /// What a softmax over queries keeps.
@@ -33,7 +33,7 @@ pub(super) struct Scratch {
 
 /// Emits what follows the packing of keys and of the values that a softmax over keys weighs; `values` are those that
 /// a softmax over queries weighs.
-pub(super) fn emit(b: &mut Builder, block: &Block, scratch: &Scratch, values: &Cone, output: Buf) {
+pub(super) fn emit(b: &mut Builder, block: &Block, scratch: &Scratch, values: &FusedExpr, output: Buf) {
     let (mr, stride) = (block.tiles.mr as i64, block.scratch.padded_keys as i64);
     let bounds = (b.i64(0), b.i64(block.attend.queries as i64));
     b.for_loop(bounds, mr, 1, &[], |b, query, _| {

@@ -2,7 +2,7 @@
 
 use super::{AttendTiles, bidirectional, seen};
 use crate::{
-    plan::{Attend, Keys, expr::Cone},
+    plan::{Attend, Keys, expr::FusedExpr},
     templates::{
         expression::{
             Context, Scope,
@@ -54,8 +54,8 @@ pub(crate) fn emit(context: &Context, b: &mut Builder, attend: &Attend, output: 
         return seen::emit(b, &block, &mask, tile, output);
     }
     block.pack(b, None);
-    if let (Some(inverse), Some(cone)) = (&block.scratch.inverse, &attend.inverse_values) {
-        return bidirectional::emit(b, &block, inverse, cone, output);
+    if let (Some(inverse), Some(fused)) = (&block.scratch.inverse, &attend.inverse_values) {
+        return bidirectional::emit(b, &block, inverse, fused, output);
     }
     let start = b.mul_const(tile, tiles.queries as i64);
     let bound = b.add_const(start, tiles.queries as i64);
@@ -111,8 +111,8 @@ impl Block<'_> {
         if let (Some(keys), Some(products)) = (self.scratch.keys, &self.attend.products) {
             self.pack_keys(b, keys, products, part);
         }
-        if let (Some(values), Some(cone)) = (self.scratch.values, &self.attend.values) {
-            self.pack_rows(b, cone, values, None, part);
+        if let (Some(values), Some(fused)) = (self.scratch.values, &self.attend.values) {
+            self.pack_rows(b, fused, values, None, part);
         }
     }
 
@@ -174,9 +174,16 @@ impl Block<'_> {
     }
 
     /// Rows of values, padded with zeros to whole register tiles, each times its factor where there are factors.
-    pub(crate) fn pack_rows(&self, b: &mut Builder, cone: &Cone, to: Buf, factors: Option<Buf>, part: Option<Part>) {
+    pub(crate) fn pack_rows(
+        &self,
+        b: &mut Builder,
+        fused: &FusedExpr,
+        to: Buf,
+        factors: Option<Buf>,
+        part: Option<Part>,
+    ) {
         let (stride, extent, lanes) = (self.scratch.padded_dim, self.attend.value_dim, b.lanes() as usize);
-        let inner = lane_extent(cone, 2, extent);
+        let inner = lane_extent(fused, 2, extent);
         let bounds = part.map_or_else(|| (b.i64(0), b.i64(self.attend.keys as i64)), |part| (part.first, part.last));
         b.for_loop(bounds, 1, 1, &[], |b, row, _| {
             let line = b.mul_const(row, stride as i64);
@@ -185,7 +192,7 @@ impl Block<'_> {
                 b.store(zero, b.addr_off(to, Some(line), pad as i64));
             }
             let factor = factors.map(|factors| b.bcast(b.addr(factors, row)));
-            let scope = Scope::new(cone, Point::scalars(&[(self.head, self.attend.batch), (row, self.attend.keys)]));
+            let scope = Scope::new(fused, Point::scalars(&[(self.head, self.attend.batch), (row, self.attend.keys)]));
             for_chunks(b, extent, inner, &[], &mut |b, chunk: Chunk, _| {
                 let start = chunk.start(b);
                 let at = b.add(line, start);

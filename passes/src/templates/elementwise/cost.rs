@@ -2,7 +2,7 @@
 
 use super::RowTiles;
 use crate::{
-    plan::expr::Cone,
+    plan::expr::FusedExpr,
     templates::{
         Pricing, Sizes,
         cost::{CostContext, Event, L1, L2, Work, share},
@@ -13,21 +13,21 @@ use regard_ir::target::Target;
 
 /// What the cost depends on apart from tiles.
 pub(super) struct RowCost<'a> {
-    cone: &'a Cone,
+    fused: &'a FusedExpr,
     price: Price,
     target: &'a Target,
 }
 
 impl<'a> RowCost<'a> {
-    pub(super) fn new(cone: &'a Cone, setting: &CostContext<'a>) -> Self {
-        Self { cone, price: price(cone, (1, cone.space[1]), Walk::Digits, setting), target: setting.target }
+    pub(super) fn new(fused: &'a FusedExpr, setting: &CostContext<'a>) -> Self {
+        Self { fused, price: price(fused, (1, fused.space[1]), Walk::Digits, setting), target: setting.target }
     }
 }
 
 impl Pricing for RowCost<'_> {
     fn work(&self, sizes: Sizes) -> Work {
         let (tiles, target) = (RowTiles::from(sizes), self.target);
-        let [rows, inner] = self.cone.space[..] else { panic!("a row program's space has two axes") };
+        let [rows, inner] = self.fused.space[..] else { panic!("a row program's space has two axes") };
         let parts = inner.div_ceil(tiles.inner);
         let begun = (rows * parts) as f64;
         let vectors = rows as f64 * self.price.vectors;

@@ -2,7 +2,7 @@
 
 use super::RowTiles;
 use crate::{
-    plan::expr::Cone,
+    plan::expr::FusedExpr,
     templates::expression::{
         Context, Scope,
         index::{DigitAt, Point},
@@ -15,19 +15,19 @@ use regard_ir::{
 };
 
 /// Emits the body: `space` is `[rows, inner]`.
-pub(super) fn emit(context: &Context, b: &mut Builder, cone: &Cone, output: Buf, tiles: RowTiles) {
-    let [rows, inner] = cone.space[..] else { panic!("a row program's space has two axes") };
+pub(super) fn emit(context: &Context, b: &mut Builder, fused: &FusedExpr, output: Buf, tiles: RowTiles) {
+    let [rows, inner] = fused.space[..] else { panic!("a row program's space has two axes") };
     let row_block = b.id(IdAxis::G0);
     let first_row = b.mul_const(row_block, tiles.rows as i64);
     let bound = b.add_const(first_row, tiles.rows as i64);
     let all = b.i64(rows as i64);
     let end = b.bin(BinOp::Min, bound, all);
     let column_block = b.id(IdAxis::G1);
-    let lane_digit = lane_extent(cone, 1, inner);
+    let lane_digit = lane_extent(fused, 1, inner);
     b.for_loop((first_row, end), 1, 1, &[], |b, row, _| {
         let start = Point::scalars(&[(row, rows)]);
-        context.stages(b, cone, RowAt { point: &start, number: row, writes: None });
-        let mut scope = Scope::new(cone, start);
+        context.stages(b, fused, RowAt { point: &start, number: row, writes: None });
+        let mut scope = Scope::new(fused, start);
         context.row_values(b, &mut scope, 1);
         let mut store = |b: &mut Builder, chunk: Chunk, _: Vec<Val>| {
             let mut at = scope.at(scope.point.with_axis(chunk.digits, chunk.first));

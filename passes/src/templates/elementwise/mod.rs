@@ -24,7 +24,7 @@ use super::{
     expression::{Context, rows::lane_extent},
     ladder, parts, tile_sizes,
 };
-use crate::plan::{Body, expr::Cone};
+use crate::plan::{Body, expr::FusedExpr};
 use regard_ir::{
     kernel::Builder,
     target::{Target, UnitKind},
@@ -45,13 +45,13 @@ pub(super) const TEMPLATE: Template =
     Template { name: "row", sizes: RowTiles::WORDS, register_tile: 0..2, unit: UnitKind::Vector, fit };
 
 fn fit<'a>(body: &'a Body, target: &'a Target) -> Option<Box<dyn Instance<'a> + 'a>> {
-    let Body::Row(cone) = body else { return None };
-    let [rows, inner] = cone.space[..] else { panic!("a row program's space has two axes") };
-    Some(Box::new(Rows { cone, rows, inner, target }))
+    let Body::Row(fused) = body else { return None };
+    let [rows, inner] = fused.space[..] else { panic!("a row program's space has two axes") };
+    Some(Box::new(Rows { fused, rows, inner, target }))
 }
 
 struct Rows<'a> {
-    cone: &'a Cone,
+    fused: &'a FusedExpr,
     rows: usize,
     inner: usize,
     target: &'a Target,
@@ -60,13 +60,13 @@ struct Rows<'a> {
 impl Rows<'_> {
     /// Whether there are reductions along the inner axis, which then cannot be split.
     fn reduces(&self) -> bool {
-        let cone = self.cone;
-        !cone.stages.is_empty() || cone.reductions().iter().any(|&r| !cone.uses(r, 1))
+        let fused = self.fused;
+        !fused.stages.is_empty() || fused.reductions().iter().any(|&r| !fused.uses(r, 1))
     }
 
     /// What a part of the inner axis is a multiple of.
     fn unit(&self) -> usize {
-        let digit = lane_extent(self.cone, 1, self.inner);
+        let digit = lane_extent(self.fused, 1, self.inner);
         if digit == self.inner { self.target.lanes as usize } else { digit }
     }
 }
@@ -107,10 +107,10 @@ impl<'a> Instance<'a> for Rows<'a> {
     }
 
     fn pricing(&self, setting: &CostContext<'a>) -> Box<dyn Pricing + 'a> {
-        Box::new(cost::RowCost::new(self.cone, setting))
+        Box::new(cost::RowCost::new(self.fused, setting))
     }
 
     fn emit(&self, context: &Context, b: &mut Builder, parameters: Parameters, sizes: Sizes) {
-        emit::emit(context, b, self.cone, parameters.output, sizes.into());
+        emit::emit(context, b, self.fused, parameters.output, sizes.into());
     }
 }

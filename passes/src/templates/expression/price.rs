@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     plan::{
-        expr::{Cone, Expr, Stage, Term},
+        expr::{Expr, FusedExpr, Stage, Term},
         lanes_are_contiguous,
     },
     templates::cost::CostContext,
@@ -56,7 +56,7 @@ impl Cost {
     }
 }
 
-/// A cone with lanes along one of its axes.
+/// A fused expression with lanes along one of its axes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Price {
     /// Of each vector.
@@ -82,20 +82,20 @@ impl Price {
 /// How lanes walk along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Walk {
-    /// Within the finest digit that the cone's views agree on: loads are contiguous, vectors may be short.
+    /// Within the finest digit that the fused expression's views agree on: loads are contiguous, vectors may be short.
     Digits,
     /// Straight on: vectors are full, loads may have to gather.
     Straight,
 }
 
-/// Prices a cone whose lanes run along `axis`, which has `extent` elements; stages belong to each row.
-pub(crate) fn price(cone: &Cone, (axis, extent): (usize, usize), walk: Walk, setting: &CostContext) -> Price {
-    let mut price = alone(cone, (axis, extent), walk, setting, &cone.stages);
-    for stage in &cone.stages {
-        let last = stage.cone.space.len() - 1;
-        let inner = stage.cone.space[last];
+/// Prices a fused expression whose lanes run along `axis`, which has `extent` elements; stages belong to each row.
+pub(crate) fn price(fused: &FusedExpr, (axis, extent): (usize, usize), walk: Walk, setting: &CostContext) -> Price {
+    let mut price = alone(fused, (axis, extent), walk, setting, &fused.stages);
+    for stage in &fused.stages {
+        let last = stage.fused.space.len() - 1;
+        let inner = stage.fused.space[last];
         let rows = (stage.extent / inner) as f64;
-        let own = alone(&stage.cone, (last, inner), Walk::Digits, setting, &cone.stages);
+        let own = alone(&stage.fused, (last, inner), Walk::Digits, setting, &fused.stages);
         let written = if stage.kept { 2.0 } else { 1.0 };
         price.row.add(own.row, rows);
         price.row.add(own.vector, rows * own.vectors);
@@ -106,24 +106,30 @@ pub(crate) fn price(cone: &Cone, (axis, extent): (usize, usize), walk: Walk, set
 }
 
 /// The same without the stages themselves, which are read from scratch.
-fn alone(cone: &Cone, (axis, extent): (usize, usize), walk: Walk, setting: &CostContext, stages: &[Stage]) -> Price {
+fn alone(
+    fused: &FusedExpr,
+    (axis, extent): (usize, usize),
+    walk: Walk,
+    setting: &CostContext,
+    stages: &[Stage],
+) -> Price {
     let target = setting.target;
     let lanes = target.lanes as usize;
-    let inner = if walk == Walk::Digits { lane_extent(cone, axis, extent) } else { extent };
+    let inner = if walk == Walk::Digits { lane_extent(fused, axis, extent) } else { extent };
     let vectors = (extent / inner * inner.div_ceil(lanes)) as f64;
     let mut price = Price { vectors, ..Price::default() };
-    let rank = cone.space.len();
-    let reduced = reduced_extents(cone);
+    let rank = fused.space.len();
+    let reduced = reduced_extents(fused);
     let along = |term: &Term, axis: usize| term.axes >> axis & 1 == 1;
-    for term in cone.terms.values() {
+    for term in fused.terms.values() {
         let loops: Vec<(usize, usize)> = reduced.iter().copied().filter(|&(axis, _)| along(term, axis)).collect();
         let times: usize = loops.iter().map(|(_, extent)| extent).product();
         let varies = along(term, axis);
         let lane_axis = loops
             .last()
             .filter(|_| !varies)
-            .map_or((axis, inner), |&(axis, extent)| (axis, lane_extent(cone, axis, extent)));
-        let cost = term_cost(cone, term, lane_axis, walk, setting);
+            .map_or((axis, inner), |&(axis, extent)| (axis, lane_extent(fused, axis, extent)));
+        let cost = term_cost(fused, term, lane_axis, walk, setting);
         match (varies, loops.is_empty()) {
             (true, _) => price.vector.add(cost, times as f64),
             (false, true) => price.row.add(cost, 1.0),
@@ -142,12 +148,12 @@ fn alone(cone: &Cone, (axis, extent): (usize, usize), walk: Walk, setting: &Cost
 }
 
 /// The appended axis of each reduction, and its extent.
-fn reduced_extents(cone: &Cone) -> Vec<(usize, usize)> {
-    let rank = cone.space.len();
+fn reduced_extents(fused: &FusedExpr) -> Vec<(usize, usize)> {
+    let rank = fused.space.len();
     let mut axes: Vec<(usize, usize)> = Vec::new();
-    for term in cone.terms.values() {
+    for term in fused.terms.values() {
         if let Expr::Reduce { extent, body, .. } = term.expr {
-            let used = cone.terms[body].axes >> rank;
+            let used = fused.terms[body].axes >> rank;
             let axis = rank + (u64::BITS - used.leading_zeros()).saturating_sub(1) as usize;
             if used != 0 && !axes.contains(&(axis, extent)) {
                 axes.push((axis, extent));
@@ -159,7 +165,7 @@ fn reduced_extents(cone: &Cone) -> Vec<(usize, usize)> {
     axes
 }
 
-fn term_cost(cone: &Cone, term: &Term, lane_axis: (usize, usize), walk: Walk, setting: &CostContext) -> Cost {
+fn term_cost(fused: &FusedExpr, term: &Term, lane_axis: (usize, usize), walk: Walk, setting: &CostContext) -> Cost {
     let target = setting.target;
     let lanes = f64::from(target.lanes);
     let float = if term.dtype == DType::Bool || term.dtype == DType::I32 { 0.0 } else { lanes };
@@ -182,7 +188,7 @@ fn term_cost(cone: &Cone, term: &Term, lane_axis: (usize, usize), walk: Walk, se
         Expr::Binary(BinaryOp::Div, ..) => simple(DIVIDED * lanes, float),
         Expr::Binary(BinaryOp::Rem, ..) if float == 0.0 => simple(DIVIDED * lanes, 0.0),
         Expr::Binary(op @ (BinaryOp::Rem | BinaryOp::Pow), _, y) => {
-            let numbers = [None, cone.number(*y)];
+            let numbers = [None, fused.number(*y)];
             function_cost(&|b, x| binary(b, *op, (x, x), numbers, target.fma), target)
         }
         Expr::Binary(BinaryOp::And | BinaryOp::Or | BinaryOp::Lt | BinaryOp::Le | BinaryOp::Eq, ..) => {

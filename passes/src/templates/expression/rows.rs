@@ -13,16 +13,16 @@ use super::{
     index::{Access, DigitAt, Point, access, active_lanes},
     value::{across, combine, finish, neutral},
 };
-use crate::plan::expr::{Cone, Expr, ExprId, Stage, Term};
+use crate::plan::expr::{Expr, ExprId, FusedExpr, Stage, Term};
 use regard_ir::{
     kernel::{Buf, Builder, Val},
     view::View,
 };
 
-/// The innermost digit of `axis` that all of the cone's views agree on: lanes run along it.
-pub(crate) fn lane_extent(cone: &Cone, axis: usize, extent: usize) -> usize {
+/// The innermost digit of `axis` that all of the fused expression's views agree on: lanes run along it.
+pub(crate) fn lane_extent(fused: &FusedExpr, axis: usize, extent: usize) -> usize {
     let mut inner = extent;
-    for (_, view) in cone.loads() {
+    for (_, view) in fused.loads() {
         for digit in view.coords.iter().flat_map(|c| &c.digits).filter(|d| d.axis == axis) {
             let boundary = if digit.div > 1 { digit.div } else { digit.extent };
             inner = greatest_common_divisor(inner, boundary);
@@ -107,12 +107,12 @@ impl Context {
     /// Computes what does not depend on `axis` and records it in the scope, whose point has the axes before it:
     /// reductions, and what is made of them or of values in memory, which loops would read again for each vector.
     pub(crate) fn row_values(&self, b: &mut Builder, scope: &mut Scope, axis: usize) {
-        let rank = scope.cone.space.len();
+        let rank = scope.fused.space.len();
         let mut row = scope.clone();
         row.point.axes.resize(rank, Vec::new());
-        for (id, term) in scope.cone.terms.iter() {
+        for (id, term) in scope.fused.terms.iter() {
             // Bodies of reductions depend on an axis after the space.
-            if scope.cone.uses(id, axis) || term.axes >> rank != 0 {
+            if scope.fused.uses(id, axis) || term.axes >> rank != 0 {
                 continue;
             }
             let value = match term.expr {
@@ -127,10 +127,10 @@ impl Context {
 
     /// One reduction with lanes along the reduced axis, the result in all lanes.
     fn reduce_along_lanes(&self, b: &mut Builder, scope: &Scope, id: ExprId) -> Val {
-        let Term { expr: Expr::Reduce { op, extent, body }, dtype, .. } = scope.cone.terms[id] else {
+        let Term { expr: Expr::Reduce { op, extent, body }, dtype, .. } = scope.fused.terms[id] else {
             panic!("{id} is not a reduction")
         };
-        let inner = lane_extent(scope.cone, scope.cone.space.len(), extent);
+        let inner = lane_extent(scope.fused, scope.fused.space.len(), extent);
         let start = neutral(b, op, dtype);
         let total = for_chunks(b, extent, inner, &[start], &mut |b, chunk, carried| {
             let mut at = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
@@ -158,10 +158,10 @@ pub(crate) struct RowAt<'a> {
 }
 
 impl Context {
-    /// Computes the stages of a cone for one row.
-    pub(crate) fn stages(&self, b: &mut Builder, cone: &Cone, row: RowAt) {
-        for stage in &cone.stages {
-            if stage.cone.space.len() == cone.space.len() {
+    /// Computes the stages of a fused expression for one row.
+    pub(crate) fn stages(&self, b: &mut Builder, fused: &FusedExpr, row: RowAt) {
+        for stage in &fused.stages {
+            if stage.fused.space.len() == fused.space.len() {
                 self.stage(b, stage, row.point, None);
             } else {
                 b.for_const(stage.extent as u64, 1, &[], |b, at, _| {
@@ -182,11 +182,11 @@ impl Context {
     /// Elements of a stage along its last axis, from `start` of the row on.
     fn stage(&self, b: &mut Builder, stage: &Stage, point: &Point, start: Option<Val>) {
         let scratch = self.buffers[&stage.node];
-        let last = stage.cone.space.len() - 1;
-        let inner = stage.cone.space[last];
-        let mut scope = Scope::new(&stage.cone, point.clone());
+        let last = stage.fused.space.len() - 1;
+        let inner = stage.fused.space[last];
+        let mut scope = Scope::new(&stage.fused, point.clone());
         self.row_values(b, &mut scope, last);
-        for_chunks(b, inner, lane_extent(&stage.cone, last, inner), &[], &mut |b, chunk: Chunk, _| {
+        for_chunks(b, inner, lane_extent(&stage.fused, last, inner), &[], &mut |b, chunk: Chunk, _| {
             let at = chunk.start(b);
             let at = start.map_or(at, |start| b.add(start, at));
             let mut here = scope.at(scope.point.with_axis(chunk.digits, chunk.first));

@@ -4,7 +4,7 @@ use super::{
     index::{Access, Point, access, active_lanes, digits_of, same_in_lanes},
     integer,
 };
-use crate::plan::expr::{Cone, Expr, ExprId};
+use crate::plan::expr::{Expr, ExprId, FusedExpr};
 use regard_ir::{
     graph::NodeId,
     id::IdVec,
@@ -28,11 +28,11 @@ pub(crate) struct Context {
     pub fma: bool,
 }
 
-/// Values known at one point of one cone.
+/// Values known at one point of one fused expression.
 #[derive(Clone)]
 pub(crate) struct Scope<'a> {
     /// The expressions.
-    pub cone: &'a Cone,
+    pub fused: &'a FusedExpr,
     /// Where.
     pub point: Point,
     /// Values already computed here.
@@ -41,8 +41,8 @@ pub(crate) struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// Nothing known yet.
-    pub(crate) fn new(cone: &'a Cone, point: Point) -> Self {
-        Self { cone, point, known: BTreeMap::new() }
+    pub(crate) fn new(fused: &'a FusedExpr, point: Point) -> Self {
+        Self { fused, point, known: BTreeMap::new() }
     }
     /// The same knowledge elsewhere: what is known must not depend on what changes.
     pub(crate) fn at(&self, point: Point) -> Self {
@@ -50,7 +50,7 @@ impl<'a> Scope<'a> {
     }
     /// Declares the anchor's value at this point.
     pub(crate) fn with_anchor(mut self, value: Val) -> Self {
-        for (id, term) in self.cone.terms.iter() {
+        for (id, term) in self.fused.terms.iter() {
             if term.expr == Expr::Anchor {
                 self.known.insert(id, value);
             }
@@ -60,9 +60,9 @@ impl<'a> Scope<'a> {
 }
 
 impl Context {
-    /// The cone's value at the scope's point, one element per lane.
+    /// The fused expression's value at the scope's point, one element per lane.
     pub(crate) fn root(&self, b: &mut Builder, scope: &mut Scope) -> Val {
-        self.value(b, scope, scope.cone.root())
+        self.value(b, scope, scope.fused.root())
     }
 
     /// An expression's value.
@@ -70,7 +70,7 @@ impl Context {
         if let Some(&known) = scope.known.get(&id) {
             return known;
         }
-        let term = &scope.cone.terms[id];
+        let term = &scope.fused.terms[id];
         let value = match &term.expr {
             Expr::Load { node, view } => self.load(b, *node, view, &scope.point),
             Expr::Const(value) => constant(b, *value, term.dtype),
@@ -91,9 +91,9 @@ impl Context {
                 cast(b, a, term.dtype)
             }
             Expr::Binary(op, x, y) => {
-                let divisor = scope.cone.positive_constant(*y);
+                let divisor = scope.fused.positive_constant(*y);
                 let integers = term.dtype == DType::I32 && !divisor;
-                let numbers = [scope.cone.number(*x), scope.cone.number(*y)];
+                let numbers = [scope.fused.number(*x), scope.fused.number(*y)];
                 let (x, y) = (self.value(b, scope, *x), self.value(b, scope, *y));
                 match op {
                     BinaryOp::Div if integers => integer::divide(b, x, y).0,
@@ -197,22 +197,22 @@ impl Context {
     /// A reduction that differs from lane to lane: one loop, one accumulator. Reductions inside its body do not
     /// depend on the loop and are computed before it.
     fn reduce_lanewise(&self, b: &mut Builder, scope: &mut Scope, id: ExprId) -> Val {
-        let Expr::Reduce { op, extent, body } = scope.cone.terms[id].expr else { panic!("{id} is not a reduction") };
-        for inner in scope.cone.reductions_below(body) {
+        let Expr::Reduce { op, extent, body } = scope.fused.terms[id].expr else { panic!("{id} is not a reduction") };
+        for inner in scope.fused.reductions_below(body) {
             self.value(b, scope, inner);
         }
         // The taps of a small kernel become straight code, in which their places are constants.
         const SHORT: usize = 25;
         let unroll = if extent <= SHORT { extent as u32 } else { 1 };
-        let start = neutral(b, op, scope.cone.terms[id].dtype);
+        let start = neutral(b, op, scope.fused.terms[id].dtype);
         let bounds = (b.i64(0), b.i64(extent as i64));
         let total = b.for_loop(bounds, 1, unroll, &[start], |b, r, carried| {
             let mut inner = scope.at(scope.point.with_scalar(r, extent));
-            let weighted = match scope.cone.terms[body].expr {
+            let weighted = match scope.fused.terms[body].expr {
                 Expr::Binary(BinaryOp::Mul, x, y) if op == ReduceOp::Sum && self.fma => Some((x, y)),
                 _ => None,
             };
-            let real = scope.cone.terms[body].dtype == DType::F32;
+            let real = scope.fused.terms[body].dtype == DType::F32;
             vec![match weighted.filter(|_| real) {
                 Some((x, y)) => {
                     let (x, y) = (self.value(b, &mut inner, x), self.value(b, &mut inner, y));
@@ -278,7 +278,7 @@ fn position(b: &mut Builder, view: &View, point: &Point) -> Val {
 /// Whether an expression has one value for all lanes of a point.
 fn is_uniform(scope: &Scope, id: ExprId, lanes: usize) -> bool {
     let mut uniform: IdVec<ExprId, bool> = IdVec::new();
-    for (_, term) in scope.cone.terms.iter().take_while(|(at, _)| *at <= id) {
+    for (_, term) in scope.fused.terms.iter().take_while(|(at, _)| *at <= id) {
         let reads_one = match &term.expr {
             Expr::Load { view, .. } | Expr::Gather { inner: view, .. } | Expr::Position(view) => {
                 same_in_lanes(view, &scope.point, lanes)

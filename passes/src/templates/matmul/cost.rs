@@ -46,7 +46,7 @@ impl<'a> ProductCost<'a> {
             across,
             right: match &product.right {
                 Right::Constant(_) => None,
-                Right::Computed(cone) => Some(price(cone, (2, product.n), Walk::Straight, setting)),
+                Right::Computed(fused) => Some(price(fused, (2, product.n), Walk::Straight, setting)),
             },
             epilogue: price(&product.epilogue, (2, product.n), Walk::Straight, setting),
             direct: direct_rows(product, 1).is_some(),

@@ -62,8 +62,8 @@ pub(super) fn emit(
         block.pack_left(b, left, stride, packed_rows);
     }
     let panels = bounded(b, first_panel, tiles.panels, product.n.div_ceil(width));
-    if let (Some(right), Right::Computed(cone)) = (computed, &product.right) {
-        block.pack_right(b, right, cone, first_panel, panels);
+    if let (Some(right), Right::Computed(fused)) = (computed, &product.right) {
+        block.pack_right(b, right, fused, first_panel, panels);
     }
     let block = Panels { block, first: first_panel, count: panels, packed: computed.is_some() };
     if sliced { block.sliced(b) } else { block.whole(b) }

@@ -12,7 +12,7 @@
 
 use super::{ProductTiles, emit::Block};
 use crate::{
-    plan::{Product, expr::Cone, lanes_are_contiguous},
+    plan::{Product, expr::FusedExpr, lanes_are_contiguous},
     templates::{
         expression::{
             Scope,
@@ -35,15 +35,15 @@ pub(super) fn packs_across(product: &Product, unit: Unit, lanes: u32) -> bool {
     const GATHER: usize = 4;
     /// Loads that a vector's part of a transposition counts as.
     const TURN: usize = 2;
-    let (cone, lanes, k) = (&product.left, lanes as usize, product.k);
-    let digit = lane_extent(cone, 2, k);
-    let alone = cone.stages.is_empty() && cone.reductions().is_empty();
+    let (fused, lanes, k) = (&product.left, lanes as usize, product.k);
+    let digit = lane_extent(fused, 2, k);
+    let alone = fused.stages.is_empty() && fused.reductions().is_empty();
     if unit != Unit::Core || 2 * digit >= lanes || product.m < lanes || !alone {
         return false;
     }
     let loads = |axis: usize, lanes: usize| -> usize {
         let cost = |(_, view): (_, &View)| if lanes_are_contiguous(view, axis, lanes) { 1 } else { GATHER };
-        cone.loads().map(cost).sum()
+        fused.loads().map(cost).sum()
     };
     let along = lanes * (k / digit) * loads(2, digit);
     let across = k * loads(1, lanes) + TURN * k.next_multiple_of(lanes);
@@ -91,14 +91,14 @@ impl Block<'_> {
 
     /// L rows at `rows`, the L elements from k on of each.
     fn pack_square(&self, b: &mut Builder, rows: &Point, k: Val, (left, line, stride): (Buf, Val, i64)) {
-        let (cone, lanes, length) = (&self.product.left, b.lanes() as i64, self.product.k);
+        let (fused, lanes, length) = (&self.product.left, b.lanes() as i64, self.product.k);
         let last = b.i64(length as i64 - 1);
         let at = b.add(line, k);
         let column = |b: &mut Builder, j: i64| {
             let wanted = b.add_const(k, j);
             let k = b.bin(BinOp::Min, wanted, last);
             let digits = vec![DigitAt { div: 1, extent: length, value: k, lanes: false }];
-            self.context.root(b, &mut Scope::new(cone, rows.with_axis(digits, rows.first)))
+            self.context.root(b, &mut Scope::new(fused, rows.with_axis(digits, rows.first)))
         };
         let used = remaining(b, k, 0, length, lanes as usize);
         let mut columns: Vec<Val> = (0..lanes.min(length as i64)).map(|j| column(b, j)).collect();
@@ -144,7 +144,7 @@ impl Block<'_> {
     }
 
     /// Fills the block's panels of a computed right operand; columns past the last one are zero.
-    pub(super) fn pack_right(&self, b: &mut Builder, right: Buf, cone: &Cone, first_panel: Val, panels: Val) {
+    pub(super) fn pack_right(&self, b: &mut Builder, right: Buf, fused: &FusedExpr, first_panel: Val, panels: Val) {
         let (k, n, lanes) = (self.product.k, self.product.n, b.lanes() as usize);
         let width = self.tiles.width(b.lanes());
         let zero = b.i64(0);
@@ -160,7 +160,7 @@ impl Block<'_> {
                     let start = vector_start(b, column, v * lanes, n, width);
                     let point =
                         Point::scalars(&[(self.batch, self.product.batch), (row, k)]).with_lanes(start, n, first);
-                    let value = self.context.root(b, &mut Scope::new(cone, point.clone()));
+                    let value = self.context.root(b, &mut Scope::new(fused, point.clone()));
                     let value = zero_inactive(b, &point, value);
                     b.store(value, b.addr_off(right, Some(line), (v * lanes) as i64));
                 }

@@ -38,8 +38,8 @@ impl<'a> SlideCost<'a> {
             products: attend
                 .products
                 .as_ref()
-                .map(|p| [&p.queries, &p.keys].map(|cone| price(cone, (2, p.dim), Walk::Digits, setting))),
-            values: attend.values.as_ref().map(|cone| price(cone, (2, attend.value_dim), Walk::Digits, setting)),
+                .map(|p| [&p.queries, &p.keys].map(|fused| price(fused, (2, p.dim), Walk::Digits, setting))),
+            values: attend.values.as_ref().map(|fused| price(fused, (2, attend.value_dim), Walk::Digits, setting)),
             scores: price(&attend.scores, along_pixels, Walk::Straight, setting),
             epilogue: price(&attend.epilogue, (2, attend.value_dim), Walk::Straight, setting),
             exponential: function_cost(&|b, x| math::exp(b, x, setting.target.fma), setting.target),

@@ -4,7 +4,7 @@ use super::{HaloTile, SlideTiles};
 use crate::{
     plan::{
         Attend,
-        expr::{Cone, Expr, ExprId},
+        expr::{Expr, ExprId, FusedExpr},
         neighbourhood::Neighbourhood,
     },
     templates::{
@@ -96,8 +96,8 @@ pub(super) fn emit(
     if let (Some(keys), Some(products)) = (keys, &attend.products) {
         block.pack(b, &products.keys, products.dim, keys, top);
     }
-    if let Some(cone) = &attend.values {
-        block.pack(b, cone, attend.value_dim, values, top);
+    if let Some(fused) = &attend.values {
+        block.pack(b, fused, attend.value_dim, values, top);
     }
     let [height, width] = window.map;
     let all = b.i64(height as i64);
@@ -129,7 +129,7 @@ impl Block<'_> {
         (self.halo.rows * self.halo.columns) as i64
     }
 
-    /// A pixel of the map: the first axis of every cone's space.
+    /// A pixel of the map: the first axis of every fused expression's space.
     fn pixel(&self, row: Val, column: Val, lanes: bool) -> Vec<DigitAt> {
         let [height, width] = self.window.map;
         let digit = |div: usize, extent: usize, value: Val, lanes: bool| DigitAt { div, extent, value, lanes };
@@ -157,7 +157,7 @@ impl Block<'_> {
     }
 
     /// Channels of what the windows see, channel by channel: `to[c, y, x]`.
-    fn pack(&self, b: &mut Builder, cone: &Cone, channels: usize, to: Buf, top: Val) {
+    fn pack(&self, b: &mut Builder, fused: &FusedExpr, channels: usize, to: Buf, top: Val) {
         let (step, columns, plane) = (self.width(b), self.halo.columns, self.plane());
         b.for_const(columns as u64, step, &[], |b, x, _| {
             let across: Vec<(Val, Val)> = (0..step)
@@ -175,7 +175,7 @@ impl Block<'_> {
                 });
                 let line = b.mul_const(y, columns as i64);
                 let place = b.add(line, x);
-                self.transpose_pack(b, cone, channels, points.collect(), (to, Some(place), plane));
+                self.transpose_pack(b, fused, channels, points.collect(), (to, Some(place), plane));
                 Vec::new()
             });
             Vec::new()
@@ -191,17 +191,17 @@ impl Block<'_> {
     fn transpose_pack(
         &self,
         b: &mut Builder,
-        cone: &Cone,
+        fused: &FusedExpr,
         channels: usize,
         points: Vec<Point>,
         to: (Buf, Option<Val>, i64),
     ) {
         let (to, place, plane) = to;
-        let inner = lane_extent(cone, 2, channels);
+        let inner = lane_extent(fused, 2, channels);
         for_chunks(b, channels, inner, &[], &mut |b, chunk: Chunk, _| {
             let read = |point: &Point| {
                 let point = point.with_axis(chunk.digits.clone(), chunk.first);
-                self.context.root(b, &mut Scope::new(cone, point))
+                self.context.root(b, &mut Scope::new(fused, point))
             };
             let pixels: Vec<Val> = points.iter().map(read).collect();
             let start = chunk.start(b);
@@ -246,14 +246,14 @@ impl Block<'_> {
     /// Scores of a tile of pixels, finished; the largest of each pixel.
     fn score(&self, b: &mut Builder, at: &Pixels) -> Val {
         let [rows, columns] = self.window.size;
-        let (cone, lanes) = (&self.attend.scores, i64::from(b.lanes()));
-        let parts = self.parts(cone);
+        let (fused, lanes) = (&self.attend.scores, i64::from(b.lanes()));
+        let parts = self.parts(fused);
         let (one, lowest) = (b.i64(0), b.vf32(f64::NEG_INFINITY));
         let query = vec![DigitAt { div: 1, extent: 1, value: one, lanes: false }];
         let pixel = self.pixel(at.row, at.column, true);
         let place =
             |a: Val, t: Val| Point { axes: vec![pixel.clone(), query.clone(), self.key(a, t)], first: at.first };
-        let mut scope = Scope::new(cone, place(one, one));
+        let mut scope = Scope::new(fused, place(one, one));
         self.precompute(b, &mut scope, &parts, [false, false]);
         let across: Vec<(Val, Scope)> = (0..columns)
             .map(|t| {
@@ -403,8 +403,8 @@ impl Block<'_> {
 
     /// Computes the terms that depend on exactly these parts of a key's place, and records them.
     fn precompute(&self, b: &mut Builder, scope: &mut Scope, parts: &IdVec<ExprId, Option<Parts>>, wanted: Parts) {
-        let rank = scope.cone.space.len();
-        for (id, term) in scope.cone.terms.iter() {
+        let rank = scope.fused.space.len();
+        for (id, term) in scope.fused.terms.iter() {
             let inside = term.axes >> rank != 0;
             if parts[id] == Some(wanted) && !inside && !matches!(term.expr, Expr::Const(_)) {
                 self.context.value(b, scope, id);
@@ -413,10 +413,10 @@ impl Block<'_> {
     }
 
     /// The parts of a key's place that each term depends on; none is known of what is made of q·k.
-    fn parts(&self, cone: &Cone) -> IdVec<ExprId, Option<Parts>> {
+    fn parts(&self, fused: &FusedExpr) -> IdVec<ExprId, Option<Parts>> {
         let columns = self.window.size[1];
         let mut all: IdVec<ExprId, Option<Parts>> = IdVec::new();
-        for term in cone.terms.values() {
+        for term in fused.terms.values() {
             let own = match &term.expr {
                 Expr::Anchor => None,
                 Expr::Load { view, .. } | Expr::Gather { inner: view, .. } | Expr::Position(view) => {

@@ -2,7 +2,7 @@
 
 use super::{
     constants::Constants,
-    expr::{Cone, Expr, ExprId, Term, axes_of, lift, position, reduction_view, rows_of, truncate},
+    expr::{Expr, ExprId, FusedExpr, Term, axes_of, lift, position, reduction_view, rows_of, truncate},
     lanes_are_contiguous,
     rounds::InMemory,
 };
@@ -19,9 +19,9 @@ use std::{
     rc::Rc,
 };
 
-/// What stops a cone: the node must become a tensor in memory first.
+/// What stops a fused expression: the node must become a tensor in memory first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cut(pub NodeId);
+pub(crate) struct MustMaterialize(pub NodeId);
 
 /// What the builder knows of the graph.
 pub(crate) struct Context<'a> {
@@ -43,13 +43,13 @@ type Read = (NodeId, View);
 /// How far a builder had come: terms, reads begun, nodes asked about.
 struct Mark(usize, usize, usize);
 
-/// Builds one cone.
-pub(crate) struct ConeBuilder<'a> {
+/// Builds one fused expression.
+pub(crate) struct ExprBuilder<'a> {
     context: &'a Context<'a>,
-    cone: Cone,
+    fused: FusedExpr,
     memo: HashMap<Rc<Read>, ExprId>,
     whole: Option<NodeId>,
-    nothing: Option<ExprId>,
+    zero_bound: Option<ExprId>,
     passes: HashMap<NodeId, NodeId>,
     /// The node that each reduction computes.
     reduced: HashMap<ExprId, NodeId>,
@@ -65,25 +65,25 @@ pub(crate) struct ConeBuilder<'a> {
     levels: IdVec<ExprId, usize>,
 }
 
-/// Longest chain of expressions in a cone; what is longer goes through memory.
+/// Longest chain of expressions in a fused expression; what is longer goes through memory.
 const DEEPEST: usize = 200;
-/// Most expressions below a node of a cone; so kernels stay in proportion to the graph.
+/// Most expressions below a node of a fused expression; so kernels stay in proportion to the graph.
 const LARGEST: usize = 256;
-/// Most views through which a cone computes the same node: each computes it again.
+/// Most views through which a fused expression computes the same node: each computes it again.
 pub(crate) const MOST_VIEWS: usize = 8;
 /// Most reductions inside one another: each computes again what those inside are made of.
 const MOST_NESTED: usize = 4;
 
-impl<'a> ConeBuilder<'a> {
-    /// Starts a cone over `space`. `whole` is the group's own root, which is computed here, not loaded.
+impl<'a> ExprBuilder<'a> {
+    /// Starts a fused expression over `space`. `whole` is the group's own root, which is computed here, not loaded.
     pub(crate) fn new(context: &'a Context<'a>, space: &[usize], whole: Option<NodeId>) -> Self {
-        let cone = Cone { space: space.to_vec(), ..Cone::default() };
+        let fused = FusedExpr { space: space.to_vec(), ..FusedExpr::default() };
         Self {
             context,
-            cone,
+            fused,
             memo: HashMap::new(),
             whole,
-            nothing: None,
+            zero_bound: None,
             passes: HashMap::new(),
             reduced: HashMap::new(),
             nested: None,
@@ -99,19 +99,19 @@ impl<'a> ConeBuilder<'a> {
         self.positions = positions;
         self
     }
-    /// The finished cone.
-    pub(crate) fn finish(mut self, root: ExprId) -> Cone {
-        self.cone.root = Some(root);
-        self.cone
+    /// The finished fused expression.
+    pub(crate) fn finish(mut self, root: ExprId) -> FusedExpr {
+        self.fused.root = Some(root);
+        self.fused
     }
     /// The node whose reduction is the outermost that an expression is made of.
     pub(crate) fn reduction_below(&self, top: ExprId) -> Option<NodeId> {
-        self.cone.reductions_below(top).last().map(|last| self.reduced[last])
+        self.fused.reductions_below(top).last().map(|last| self.reduced[last])
     }
     /// The nodes of the reductions that an expression is made of and that differ along an axis.
     pub(crate) fn reductions_along(&self, top: ExprId, axis: usize) -> Vec<NodeId> {
-        let below = self.cone.reductions_below(top).into_iter();
-        below.filter(|&r| self.cone.uses(r, axis)).map(|r| self.reduced[&r]).collect()
+        let below = self.fused.reductions_below(top).into_iter();
+        below.filter(|&r| self.fused.uses(r, axis)).map(|r| self.reduced[&r]).collect()
     }
     /// The node of a reduction that is computed again for many rows and would rather lie in memory: what is read
     /// again takes longer than a launch and its way there.
@@ -121,21 +121,21 @@ impl<'a> ConeBuilder<'a> {
     /// ```
     pub(crate) fn computed_again(&self, top: ExprId, root: Option<NodeId>) -> Option<NodeId> {
         const MOST_READ_AGAIN: usize = 1 << 14;
-        let (inner, rows) = self.cone.space.split_last().expect("a space has axes");
+        let (inner, rows) = self.fused.space.split_last().expect("a space has axes");
         let rows: usize = rows.iter().product();
         let again = |id: &ExprId| {
-            let Expr::Reduce { extent, .. } = self.cone.terms[*id].expr else { return false };
-            let times = if self.cone.uses(*id, self.cone.space.len() - 1) { rows * inner } else { rows };
+            let Expr::Reduce { extent, .. } = self.fused.terms[*id].expr else { return false };
+            let times = if self.fused.uses(*id, self.fused.space.len() - 1) { rows * inner } else { rows };
             let elements = self.context.graph.ty(self.reduced[id]).elements();
             times.saturating_sub(elements).saturating_mul(extent) > MOST_READ_AGAIN
         };
-        let below = self.cone.reductions_below(top);
+        let below = self.fused.reductions_below(top);
         below.iter().filter(|id| again(id)).map(|id| self.reduced[id]).find(|&node| Some(node) != root)
     }
     /// A sum or greatest over rows of a table which lanes along the last axis would read one by one: it goes to memory in
     /// the order of its rows, and is moved then.
-    pub(crate) fn torn_reduction(&self, top: ExprId, lanes: usize) -> Option<NodeId> {
-        let (terms, axis) = (&self.cone.terms, self.cone.space.len() - 1);
+    pub(crate) fn strided_gather_reduction(&self, top: ExprId, lanes: usize) -> Option<NodeId> {
+        let (terms, axis) = (&self.fused.terms, self.fused.space.len() - 1);
         let torn = |id: ExprId| match &terms[id].expr {
             Expr::Gather { table, rows, inner, .. } => {
                 let columns = self.context.graph.ty(*table).elements() / rows;
@@ -143,7 +143,7 @@ impl<'a> ConeBuilder<'a> {
             }
             _ => false,
         };
-        let reductions = self.cone.reductions_below(top);
+        let reductions = self.fused.reductions_below(top);
         let reads_torn = |reduction: &ExprId| {
             let (mut work, mut seen) = (vec![*reduction], BTreeSet::new());
             while let Some(id) = work.pop() {
@@ -159,17 +159,17 @@ impl<'a> ConeBuilder<'a> {
     /// The anchor's value; `node` read through `view` will be it.
     pub(crate) fn anchor(&mut self, node: NodeId, view: View) -> ExprId {
         let dtype = self.context.graph.ty(node).dtype;
-        let all = (1 << self.cone.space.len()) - 1;
-        let id = self.cone.terms.push(Term { expr: Expr::Anchor, dtype, axes: all });
+        let all = (1 << self.fused.space.len()) - 1;
+        let id = self.fused.terms.push(Term { expr: Expr::Anchor, dtype, axes: all });
         self.levels.push(0);
         self.memo.insert(Rc::new((node, view)), id);
         id
     }
     /// Makes `node` read through `view` mean nothing: the anchor's value holds it already, and a sum with it is the
     /// other term.
-    pub(crate) fn nothing(&mut self, node: NodeId, view: View) {
+    pub(crate) fn bind_zero(&mut self, node: NodeId, view: View) {
         let zero = self.term(Expr::Const(Real::new(0.0)), self.context.graph.ty(node).dtype);
-        self.nothing = Some(zero);
+        self.zero_bound = Some(zero);
         self.bind(node, view, zero);
     }
     /// Makes `node` mean its operand `value`, through any view.
@@ -177,18 +177,23 @@ impl<'a> ConeBuilder<'a> {
         self.passes.insert(node, value);
     }
     /// An expression times a number: the one element that `node` repeats, or what `map` reads of it.
-    pub(crate) fn scaled(&mut self, value: ExprId, node: NodeId, map: Option<&View>) -> Result<ExprId, Cut> {
-        let shape = self.cone.space.clone();
+    pub(crate) fn scaled(
+        &mut self,
+        value: ExprId,
+        node: NodeId,
+        map: Option<&View>,
+    ) -> Result<ExprId, MustMaterialize> {
+        let shape = self.fused.space.clone();
         let view = match map {
             Some(map) => View { shape, ..map.clone() },
             None => View::expand(&[1], &shape),
         };
         let factor = self.build(node, view)?;
-        let dtype = self.cone.terms[value].dtype;
+        let dtype = self.fused.terms[value].dtype;
         Ok(self.term(Expr::Binary(BinaryOp::Mul, value, factor), dtype))
     }
-    fn is_nothing(&self, term: ExprId) -> bool {
-        self.nothing == Some(term)
+    fn is_zero_bound(&self, term: ExprId) -> bool {
+        self.zero_bound == Some(term)
     }
     /// Makes `node` read through `view` mean an expression already built.
     pub(crate) fn bind(&mut self, node: NodeId, view: View, expr: ExprId) {
@@ -204,35 +209,35 @@ impl<'a> ConeBuilder<'a> {
         let operands = expr.operands();
         let inside = operands.iter().map(|&e| self.levels[e]).max().unwrap_or(0);
         self.levels.push(inside + usize::from(matches!(expr, Expr::Reduce { .. })));
-        let axes = operands.into_iter().fold(own, |axes, e| axes | self.cone.terms[e].axes);
-        self.cone.terms.push(Term { expr, dtype, axes })
+        let axes = operands.into_iter().fold(own, |axes, e| axes | self.fused.terms[e].axes);
+        self.fused.terms.push(Term { expr, dtype, axes })
     }
 
     /// The value of `node` at the element that `view` maps the point to.
     ///
     /// # Errors
     /// What must be in memory first; where the planner collects such nodes, it has all of them.
-    pub(crate) fn build(&mut self, node: NodeId, view: View) -> Result<ExprId, Cut> {
+    pub(crate) fn build(&mut self, node: NodeId, view: View) -> Result<ExprId, MustMaterialize> {
         self.context.materialized.begin();
         let expr = self.read(node, view)?;
-        self.context.materialized.wanted().map_or(Ok(expr), |first| Err(Cut(first)))
+        self.context.materialized.wanted().map_or(Ok(expr), |first| Err(MustMaterialize(first)))
     }
 
     /// The same inside a build. Where something below must be in memory and nobody asked for it before, what was built of it
     /// is forgotten, and built again with a load of it.
-    fn read(&mut self, node: NodeId, view: View) -> Result<ExprId, Cut> {
+    fn read(&mut self, node: NodeId, view: View) -> Result<ExprId, MustMaterialize> {
         let read = Rc::new((node, view));
         if let Some(&done) = self.memo.get(&read) {
             return Ok(done);
         }
         let memory = self.context.materialized;
-        let mark = Mark(self.cone.terms.len(), self.begun.len(), memory.mark());
+        let mark = Mark(self.fused.terms.len(), self.begun.len(), memory.mark());
         loop {
             self.begun.push(Rc::clone(&read));
             *self.views.entry(node).or_default() += 1;
             match self.limited(&read) {
-                Err(Cut(cut)) if self.nested.is_none() && memory.want(cut, mark.2) => self.forget(&mark),
-                Err(cut) => return Err(cut),
+                Err(MustMaterialize(node)) if self.nested.is_none() && memory.want(node, mark.2) => self.forget(&mark),
+                Err(must) => return Err(must),
                 Ok(expr) => {
                     self.memo.insert(read, expr);
                     return Ok(expr);
@@ -242,20 +247,24 @@ impl<'a> ConeBuilder<'a> {
     }
 
     /// A node's value, neither too deep nor too large.
-    fn limited(&mut self, read: &Read) -> Result<ExprId, Cut> {
-        let (node, before, begun) = (read.0, self.cone.terms.len(), self.begun.len());
+    fn limited(&mut self, read: &Read) -> Result<ExprId, MustMaterialize> {
+        let (node, before, begun) = (read.0, self.fused.terms.len(), self.begun.len());
         if self.depth >= DEEPEST && !self.is_leaf(node) {
-            return Err(Cut(node));
+            return Err(MustMaterialize(node));
         }
         self.depth += 1;
         let expr = self.fresh(node, &read.1);
         self.depth -= 1;
-        let large = self.cone.terms.len() - before > LARGEST;
-        if large && expr.is_ok() && self.is_own(node) { Err(Cut(self.moved_most(node, begun))) } else { expr }
+        let large = self.fused.terms.len() - before > LARGEST;
+        if large && expr.is_ok() && self.is_own(node) {
+            Err(MustMaterialize(self.most_viewed(node, begun)))
+        } else {
+            expr
+        }
     }
 
     /// What makes an expression too large: the node that is computed through most views, or else the node itself.
-    fn moved_most(&self, node: NodeId, begun: usize) -> NodeId {
+    fn most_viewed(&self, node: NodeId, begun: usize) -> NodeId {
         let below = self.begun[begun..].iter().map(|read| read.0);
         let moved = below.filter(|id| self.views[id] > 1 && self.is_own(*id));
         moved.max_by_key(|id| (self.views[id], *id)).unwrap_or(node)
@@ -263,7 +272,7 @@ impl<'a> ConeBuilder<'a> {
 
     /// Goes back to a mark.
     fn forget(&mut self, &Mark(terms, begun, _): &Mark) {
-        self.cone.terms.truncate(terms);
+        self.fused.terms.truncate(terms);
         self.levels.truncate(terms);
         for read in self.begun.drain(begun..) {
             self.memo.remove(&read);
@@ -271,7 +280,7 @@ impl<'a> ConeBuilder<'a> {
         }
     }
 
-    fn fresh(&mut self, id: NodeId, view: &View) -> Result<ExprId, Cut> {
+    fn fresh(&mut self, id: NodeId, view: &View) -> Result<ExprId, MustMaterialize> {
         if let Some(&value) = self.passes.get(&id) {
             return self.read(value, view.clone());
         }
@@ -285,11 +294,11 @@ impl<'a> ConeBuilder<'a> {
         if let Op::Iota(iota) = &node.op
             && !self.is_leaf(id)
         {
-            let axis = node.ty.axis(iota.axis).map_err(|_| Cut(id))?;
+            let axis = node.ty.axis(iota.axis).map_err(|_| MustMaterialize(id))?;
             let place = position(&node.ty.shape, axis).and_then(|place| place.then(view));
             let whole = |place: &View| !place.has_fill() || place.fill.get().fract() == 0.0;
             let counted = |place: &View| i32::try_from(place.len).is_ok() && whole(place);
-            let place = place.filter(counted).ok_or(Cut(id))?;
+            let place = place.filter(counted).ok_or(MustMaterialize(id))?;
             return Ok(self.term(Expr::Position(place), dtype));
         }
         if self.is_leaf(id) {
@@ -297,17 +306,17 @@ impl<'a> ConeBuilder<'a> {
         }
         if view.has_fill() && self.computes(id) && i32::try_from(view.len).is_ok() {
             let memory = self.context.materialized;
-            return memory.alone(|| self.filled(id, view)).map_err(|_| Cut(id));
+            return memory.alone(|| self.filled(id, view)).map_err(|_| MustMaterialize(id));
         }
         let read = axes_of(view);
         let points: usize =
             view.shape.iter().enumerate().filter(|(a, _)| read >> a & 1 == 1).map(|(_, &d)| d).product();
         let repeats = points > node.ty.elements();
         if view.has_fill() || (repeats && is_costly(&node.op) && Some(id) != self.whole) {
-            return Err(Cut(id));
+            return Err(MustMaterialize(id));
         }
         if self.views[&id] > MOST_VIEWS && self.is_own(id) {
-            return Err(Cut(id));
+            return Err(MustMaterialize(id));
         }
         self.operation(id, view)
     }
@@ -325,7 +334,7 @@ impl<'a> ConeBuilder<'a> {
     }
 
     /// A node made of positions under a view that fills: the fill where the view reads nothing.
-    fn filled(&mut self, id: NodeId, view: &View) -> Result<ExprId, Cut> {
+    fn filled(&mut self, id: NodeId, view: &View) -> Result<ExprId, MustMaterialize> {
         let node = &self.context.graph.nodes[id];
         if matches!(node.op, Op::ViewOp(_)) {
             return self.operation(id, view);
@@ -343,12 +352,12 @@ impl<'a> ConeBuilder<'a> {
     }
 
     /// What a node computes of its operands, all read through the same view.
-    fn operation(&mut self, id: NodeId, view: &View) -> Result<ExprId, Cut> {
+    fn operation(&mut self, id: NodeId, view: &View) -> Result<ExprId, MustMaterialize> {
         let node = &self.context.graph.nodes[id];
         let dtype = node.ty.dtype;
         match &node.op {
             Op::ViewOp(inner) => {
-                let both = inner.map.then(view).ok_or(Cut(id))?;
+                let both = inner.map.then(view).ok_or(MustMaterialize(id))?;
                 self.read(node.operands[0], both)
             }
             Op::Unary(op) => {
@@ -366,8 +375,8 @@ impl<'a> ConeBuilder<'a> {
             Op::Binary(op) => {
                 let (a, b) = (self.read(node.operands[0], view.clone())?, self.read(node.operands[1], view.clone())?);
                 match op.op {
-                    BinaryOp::Add if self.is_nothing(a) => Ok(b),
-                    BinaryOp::Add if self.is_nothing(b) => Ok(a),
+                    BinaryOp::Add if self.is_zero_bound(a) => Ok(b),
+                    BinaryOp::Add if self.is_zero_bound(b) => Ok(a),
                     op => Ok(self.term(Expr::Binary(op, a, b), dtype)),
                 }
             }
@@ -379,10 +388,10 @@ impl<'a> ConeBuilder<'a> {
             Op::Gather(_) => self.gather(id, view),
             Op::Reduce(reduce) => {
                 let operand = node.operands[0];
-                let axis = self.context.graph.ty(operand).axis(reduce.axis).map_err(|_| Cut(id))?;
+                let axis = self.context.graph.ty(operand).axis(reduce.axis).map_err(|_| MustMaterialize(id))?;
                 self.reduce(id, reduce.op, axis, view)
             }
-            _ => Err(Cut(id)),
+            _ => Err(MustMaterialize(id)),
         }
     }
 
@@ -395,28 +404,34 @@ impl<'a> ConeBuilder<'a> {
         materialized[id] || (constant[id] && constants.folds(id, self.positions))
     }
 
-    fn reduce(&mut self, id: NodeId, op: regard_ir::ops::ReduceOp, axis: usize, view: &View) -> Result<ExprId, Cut> {
+    fn reduce(
+        &mut self,
+        id: NodeId,
+        op: regard_ir::ops::ReduceOp,
+        axis: usize,
+        view: &View,
+    ) -> Result<ExprId, MustMaterialize> {
         let node = &self.context.graph.nodes[id];
-        let base = self.cone.space.len();
+        let base = self.fused.space.len();
         let rank = (base..=view.shape.len()).find(|&rank| axes_of(view) >> rank == 0).unwrap_or(view.shape.len());
         if rank < view.shape.len() {
             return self.read(id, truncate(view, rank));
         }
         if view.shape.len() > base {
             self.nested = Some(id);
-            return Err(Cut(id));
+            return Err(MustMaterialize(id));
         }
         let operand = node.operands[0];
         let shape = &self.context.graph.ty(operand).shape;
         let extent = shape[axis];
-        let read = reduction_view(shape, axis).and_then(|r| r.then(&lift(view, extent))).ok_or(Cut(id))?;
-        let body = self.read(operand, read).map_err(|cut| self.innermost(operand, cut))?;
+        let read = reduction_view(shape, axis).and_then(|r| r.then(&lift(view, extent))).ok_or(MustMaterialize(id))?;
+        let body = self.read(operand, read).map_err(|must| self.innermost(operand, must))?;
         if self.levels[body] >= MOST_NESTED {
-            return Err(Cut(self.source(operand)));
+            return Err(MustMaterialize(self.source(operand)));
         }
         let sum = self.term(Expr::Reduce { op, extent, body }, node.ty.dtype);
         let appended = 1u64 << base;
-        self.cone.terms[sum].axes &= !appended;
+        self.fused.terms[sum].axes &= !appended;
         self.reduced.insert(sum, id);
         Ok(sum)
     }
@@ -428,37 +443,37 @@ impl<'a> ConeBuilder<'a> {
     }
 
     /// What goes to memory where a reduction of `operand` met another one inside: the operand, unless that is larger.
-    fn innermost(&mut self, operand: NodeId, cut: Cut) -> Cut {
+    fn innermost(&mut self, operand: NodeId, must: MustMaterialize) -> MustMaterialize {
         let graph = self.context.graph;
-        let directly = self.nested.take() == Some(cut.0);
-        let small = graph.ty(operand).elements() <= graph.ty(cut.0).elements();
+        let directly = self.nested.take() == Some(must.0);
+        let small = graph.ty(operand).elements() <= graph.ty(must.0).elements();
         let own = !matches!(graph.nodes[operand].op, Op::ViewOp(_)) && Some(operand) != self.whole;
-        if directly && small && own && !self.is_leaf(operand) { Cut(operand) } else { cut }
+        if directly && small && own && !self.is_leaf(operand) { MustMaterialize(operand) } else { must }
     }
 
-    fn gather(&mut self, id: NodeId, view: &View) -> Result<ExprId, Cut> {
+    fn gather(&mut self, id: NodeId, view: &View) -> Result<ExprId, MustMaterialize> {
         let node = &self.context.graph.nodes[id];
         let (table, index) = (node.operands[0], node.operands[1]);
         let table_shape = &self.context.graph.ty(table).shape;
         let index_shape = &self.context.graph.ty(index).shape;
         let (rows, row_shape) = (table_shape[0], &table_shape[1..]);
         let (source, map) = self.table(table)?;
-        let (place, first_row) = rows_of(&map, row_shape).ok_or(Cut(table))?;
+        let (place, first_row) = rows_of(&map, row_shape).ok_or(MustMaterialize(table))?;
         let mut spread = index_shape.clone();
         spread.resize(node.ty.rank(), 1);
         let index_view = View::reshape(index_shape, &spread).then(&View::expand(&spread, &node.ty.shape));
-        let index_view = index_view.and_then(|v| v.then(view)).ok_or(Cut(id))?;
+        let index_view = index_view.and_then(|v| v.then(view)).ok_or(MustMaterialize(id))?;
         let inner = View::expand(row_shape, &node.ty.shape).then(view);
-        let inner = inner.and_then(|inner| first_row.then(&inner)).ok_or(Cut(id))?;
+        let inner = inner.and_then(|inner| first_row.then(&inner)).ok_or(MustMaterialize(id))?;
         let row = self.read(index, index_view)?;
         if let Some(node) = self.reduction_below(row) {
-            return Err(Cut(node));
+            return Err(MustMaterialize(node));
         }
         Ok(self.term(Expr::Gather { table: source, rows, place, row, inner }, self.context.held[source]))
     }
 
     /// The tensor in memory that a gather's table is, and where in it the table's elements are.
-    fn table(&self, table: NodeId) -> Result<(NodeId, View), Cut> {
+    fn table(&self, table: NodeId) -> Result<(NodeId, View), MustMaterialize> {
         let mut map = View::identity(&self.context.graph.ty(table).shape);
         let mut id = table;
         loop {
@@ -466,8 +481,8 @@ impl<'a> ConeBuilder<'a> {
             if self.is_leaf(id) || matches!(node.op, Op::Const(_)) {
                 return Ok((id, map));
             }
-            let Op::ViewOp(view) = &node.op else { return Err(Cut(id)) };
-            map = view.map.then(&map).ok_or(Cut(table))?;
+            let Op::ViewOp(view) = &node.op else { return Err(MustMaterialize(id)) };
+            map = view.map.then(&map).ok_or(MustMaterialize(table))?;
             id = node.operands[0];
         }
     }

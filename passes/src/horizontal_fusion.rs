@@ -1,4 +1,4 @@
-//! Parallel products: several products of one tensor by constant weights become one.
+//! Horizontal fusion: several matmuls of one tensor by constant weights become one.
 //!
 //! ```text
 //!        ┌─ · Wq + bq ─▶ q                                   ┌─ columns 0…   ─▶ q
@@ -26,10 +26,10 @@ use crate::{
     egraph::view_queries,
     error::Error,
     plan::lanes_are_contiguous,
-    step::Step,
+    step::RewriteStep,
 };
 use regard_ir::{
-    graph::{Graph, NodeId},
+    graph::{Graph, NodeId, Rewriter, Users},
     id::IdVec,
     ops::{self, BinaryOp, Input, Op, Weight},
     target::Target,
@@ -70,7 +70,7 @@ struct Row {
 }
 
 /// The graph with parallel products merged, and a step for each merger; `graph` is in canonical form, and so is the result.
-pub(crate) fn merge(graph: &Graph, target: &Target) -> Result<(Graph, Vec<Step>), Error> {
+pub(crate) fn fuse_parallel_matmuls(graph: &Graph, target: &Target) -> Result<(Graph, Vec<RewriteStep>), Error> {
     let finder = Finder::new(graph, target.lanes as usize);
     let groups = finder.groups();
     if groups.is_empty() {
@@ -87,7 +87,7 @@ type Groups = BTreeMap<(NodeId, Option<Op>), Vec<Member>>;
 struct Finder<'a> {
     graph: &'a Graph,
     constant: IdVec<NodeId, bool>,
-    users: IdVec<NodeId, Vec<NodeId>>,
+    users: Users,
     is_output: IdVec<NodeId, bool>,
     lanes: usize,
 }
@@ -253,7 +253,7 @@ type Moved<'a> = (&'a Member, NodeId, Option<NodeId>);
 type Side = fn(&mut Graph, NodeId, &[Moved]) -> Result<Vec<NodeId>, String>;
 
 /// The merger as a step of its own.
-fn step(graph: &Graph, x: NodeId, group: &[Member]) -> Result<Step, String> {
+fn step(graph: &Graph, x: NodeId, group: &[Member]) -> Result<RewriteStep, String> {
     let side = |values: Side| {
         let mut out = Graph::new(RULE);
         let mut leaf = |op: Op, name: String| -> Result<NodeId, String> {
@@ -273,7 +273,7 @@ fn step(graph: &Graph, x: NodeId, group: &[Member]) -> Result<Step, String> {
         out.outputs = values(&mut out, input, &members)?;
         Ok::<Graph, String>(out)
     };
-    Ok(Step { rule: RULE.into(), backward: false, left: side(apart)?, right: side(together)? })
+    Ok(RewriteStep { rule: RULE.into(), backward: false, left: side(apart)?, right: side(together)? })
 }
 
 /// The graph with each group in one product, which stands where the first of its values stood.
@@ -282,48 +282,34 @@ fn rebuild(graph: &Graph, groups: &Groups) -> Result<Graph, String> {
     for ((x, _), group) in groups {
         home.extend(group.iter().map(|member| (member.value, (*x, group))));
     }
-    let mut out = Graph::new(graph.name.clone());
-    let mut moved: IdVec<NodeId, Option<NodeId>> = graph.nodes.values().map(|_| None).collect();
-    for (id, node) in graph.nodes.iter() {
+    let mut rewriter = Rewriter::new(graph);
+    for id in graph.nodes.ids() {
         let Some(&(x, group)) = home.get(&id) else {
-            if moved[id].is_none() {
-                moved[id] = Some(copy(graph, id, &mut out, &moved)?);
+            if rewriter.get(id).is_none() {
+                rewriter.copy(id)?;
             }
             continue;
         };
-        if moved[id].is_none() {
-            let constants = group.iter().flat_map(|m| [Some(m.weights), m.term.as_ref().map(|term| term.constant)]);
-            for constant in graph.needed(constants.flatten()) {
-                if moved[constant].is_none() {
-                    moved[constant] = Some(copy(graph, constant, &mut out, &moved)?);
-                }
-            }
-            let at = |id: NodeId| moved[id].ok_or("an operand comes first");
-            let members = group.iter().map(|member| {
-                let constant = member.term.as_ref().map(|term| at(term.constant)).transpose()?;
-                Ok((member, at(member.weights)?, constant))
-            });
-            let members: Vec<_> = members.collect::<Result<_, &str>>()?;
-            let values = together(&mut out, at(x)?, &members)?;
-            for (member, value) in group.iter().zip(values) {
-                moved[member.value] = Some(value);
+        if rewriter.get(id).is_some() {
+            continue;
+        }
+        let constants = group.iter().flat_map(|m| [Some(m.weights), m.term.as_ref().map(|term| term.constant)]);
+        for constant in graph.needed(constants.flatten()) {
+            if rewriter.get(constant).is_none() {
+                rewriter.copy(constant)?;
             }
         }
-        if let (Some(label), Some(new)) = (&node.label, moved[id]) {
-            out.set_label(new, label.clone());
+        let at = |id: NodeId| rewriter.get(id).ok_or("an operand comes first");
+        let members = group.iter().map(|member| {
+            let constant = member.term.as_ref().map(|term| at(term.constant)).transpose()?;
+            Ok((member, at(member.weights)?, constant))
+        });
+        let members: Vec<_> = members.collect::<Result<_, &str>>()?;
+        let x = at(x)?;
+        let values = together(rewriter.graph_mut(), x, &members)?;
+        for (member, value) in group.iter().zip(values) {
+            rewriter.replace(member.value, value);
         }
     }
-    out.outputs = graph.outputs.iter().map(|&o| moved[o].ok_or("an output is there")).collect::<Result<_, _>>()?;
-    Ok(out.pruned().0)
-}
-
-/// A node with its label.
-fn copy(graph: &Graph, id: NodeId, out: &mut Graph, moved: &IdVec<NodeId, Option<NodeId>>) -> Result<NodeId, String> {
-    let node = &graph.nodes[id];
-    let operands: Option<Vec<NodeId>> = node.operands.iter().map(|&o| moved[o]).collect();
-    let new = out.push(node.op.clone(), &operands.ok_or("operands come first")?)?;
-    if let Some(label) = &node.label {
-        out.set_label(new, label.clone());
-    }
-    Ok(new)
+    Ok(rewriter.finish()?.0)
 }

@@ -15,7 +15,7 @@
 
 use super::{
     Body, Group, Planner,
-    expr::{Cone, Expr, Stage},
+    expr::{Expr, FusedExpr, Stage},
     lanes_are_contiguous,
 };
 use crate::canonical::FEWEST_ROWS;
@@ -47,7 +47,7 @@ impl Chains {
         let reads = groups.iter().map(|_| BTreeSet::new()).collect();
         let mut chains = Self { groups: Vec::new(), places, reads, readers: BTreeMap::new() };
         for (place, group) in groups.iter().enumerate() {
-            chains.set_reads(place, group.body.cones().into_iter().flat_map(Cone::reads).collect());
+            chains.set_reads(place, group.body.exprs().into_iter().flat_map(FusedExpr::reads).collect());
         }
         chains.groups = groups.into_iter().map(Some).collect();
         chains
@@ -67,7 +67,7 @@ impl Chains {
     }
 }
 
-/// What the cones of a growing kernel read of tensors that groups compute.
+/// What the fused expressions of a growing kernel read of tensors that groups compute.
 struct Reads<'a> {
     rows: &'a [usize],
     /// Whether each tensor is read row by row only.
@@ -75,10 +75,10 @@ struct Reads<'a> {
 }
 
 impl Reads<'_> {
-    /// Adds what a cone reads.
-    fn add(&mut self, planner: &Planner, chains: &Chains, cone: &Cone) {
+    /// Adds what a fused expression reads.
+    fn add(&mut self, planner: &Planner, chains: &Chains, fused: &FusedExpr) {
         let count: usize = self.rows.iter().product();
-        for term in cone.terms.values() {
+        for term in fused.terms.values() {
             let (node, own) = match &term.expr {
                 Expr::Load { node, view } if chains.places.contains_key(node) => {
                     let extent = planner.graph.ty(*node).elements() / count;
@@ -94,7 +94,7 @@ impl Reads<'_> {
 
 impl Planner<'_> {
     /// The same groups, row programs taken in by the groups that read them row by row.
-    pub(super) fn chained(&self, groups: Vec<Group>) -> Vec<Group> {
+    pub(super) fn fuse_producers(&self, groups: Vec<Group>) -> Vec<Group> {
         let mut chains = Chains::new(groups);
         for host in (0..chains.groups.len()).rev() {
             let Some(mut group) = chains.groups[host].take() else { continue };
@@ -105,10 +105,10 @@ impl Planner<'_> {
                 chains.set_reads(place, BTreeSet::new());
             }
             if !stages.is_empty() {
-                let cone = hosting(&mut group.body).expect("it has stages");
-                let rows = rows_of(cone).to_vec();
-                take_in(cone, stages, &rows);
-                chains.set_reads(host, group.body.cones().into_iter().flat_map(Cone::reads).collect());
+                let fused = hosting(&mut group.body).expect("it has stages");
+                let rows = rows_of(fused).to_vec();
+                take_in(fused, stages, &rows);
+                chains.set_reads(host, group.body.exprs().into_iter().flat_map(FusedExpr::reads).collect());
             }
             chains.groups[host] = Some(group);
         }
@@ -118,16 +118,21 @@ impl Planner<'_> {
     /// What a group can take in, in the order of computing.
     fn stages(&self, group: &Group, host: usize, chains: &Chains) -> Vec<Stage> {
         let mut stages: Vec<Stage> = Vec::new();
-        let Some((cone, least)) = hosted(&group.body) else { return stages };
-        let rows = rows_of(cone);
+        let Some((fused, least)) = hosted(&group.body) else { return stages };
+        let rows = rows_of(fused);
         if rows.iter().product::<usize>() < least {
             return stages;
         }
-        let beside: BTreeSet<NodeId> =
-            group.body.cones().into_iter().filter(|other| !std::ptr::eq(*other, cone)).flat_map(Cone::reads).collect();
+        let beside: BTreeSet<NodeId> = group
+            .body
+            .exprs()
+            .into_iter()
+            .filter(|other| !std::ptr::eq(*other, fused))
+            .flat_map(FusedExpr::reads)
+            .collect();
         let mut inside = BTreeSet::from([host]);
         let mut reads = Reads { rows, by_row: BTreeMap::new() };
-        reads.add(self, chains, cone);
+        reads.add(self, chains, fused);
         let mut bound = group.root;
         // Operands come first, so whoever might read the next one is known.
         while stages.len() < MOST_STAGES
@@ -144,15 +149,15 @@ impl Planner<'_> {
             if let Some((extent, own)) = self.stage(node, rows) {
                 inside.insert(place);
                 reads.add(self, chains, &own);
-                stages.push(Stage { node, extent, kept, cone: own });
+                stages.push(Stage { node, extent, kept, fused: own });
             }
         }
         stages.reverse();
         stages
     }
 
-    /// A tensor as a stage over rows: elements in each, and the cone.
-    fn stage(&self, node: NodeId, rows: &[usize]) -> Option<(usize, Cone)> {
+    /// A tensor as a stage over rows: elements in each, and the fused expression.
+    fn stage(&self, node: NodeId, rows: &[usize]) -> Option<(usize, FusedExpr)> {
         let ty = self.graph.ty(node);
         let count: usize = rows.iter().product();
         let extent = ty.elements() / count;
@@ -161,56 +166,56 @@ impl Planner<'_> {
             return None;
         }
         let space = [rows, &[extent]].concat();
-        let cone = self.rows_over(node, &space).ok()?;
+        let fused = self.rows_over(node, &space).ok()?;
         let last = rows.len();
         let torn = |axis: usize| {
             let varies = |view: &View| view.coords.iter().flat_map(|c| &c.digits).any(|d| d.axis == axis);
-            let mut read = cone.loads().filter(|(node, view)| !self.facts.constant[*node] && varies(view));
+            let mut read = fused.loads().filter(|(node, view)| !self.facts.constant[*node] && varies(view));
             read.any(|(_, view)| !lanes_are_contiguous(view, axis, self.lanes))
         };
-        let sideways = cone.reductions().iter().any(|&r| cone.uses(r, last)) && torn(last) && !torn(last + 1);
+        let sideways = fused.reductions().iter().any(|&r| fused.uses(r, last)) && torn(last) && !torn(last + 1);
         if !sideways {
-            return Some((extent, cone));
+            return Some((extent, fused));
         }
         let tall = [rows, &[extent, 1]].concat();
         Some((extent, self.rows_over(node, &tall).ok()?))
     }
 }
 
-/// The cone that can have stages, and how many rows it must have.
-fn hosted(body: &Body) -> Option<(&Cone, usize)> {
+/// The fused expression that can have stages, and how many rows it must have.
+fn hosted(body: &Body) -> Option<(&FusedExpr, usize)> {
     match body {
-        Body::Row(cone) => Some((cone, FEWEST_ROWS)),
+        Body::Row(fused) => Some((fused, FEWEST_ROWS)),
         Body::Product(product) => Some((&product.left, FEWEST_PACKED_ROWS)),
         Body::Attend(_) => None,
     }
 }
 
-fn hosting(body: &mut Body) -> Option<&mut Cone> {
+fn hosting(body: &mut Body) -> Option<&mut FusedExpr> {
     match body {
-        Body::Row(cone) => Some(cone),
+        Body::Row(fused) => Some(fused),
         Body::Product(product) => Some(&mut product.left),
         Body::Attend(_) => None,
     }
 }
 
 /// Extents of the axes that count rows.
-fn rows_of(cone: &Cone) -> &[usize] {
-    &cone.space[..cone.space.len() - 1]
+fn rows_of(fused: &FusedExpr) -> &[usize] {
+    &fused.space[..fused.space.len() - 1]
 }
 
-/// Makes the cone, and stages among each other, read stages row by row.
-fn take_in(cone: &mut Cone, mut stages: Vec<Stage>, rows: &[usize]) {
+/// Makes the fused expression, and stages among each other, read stages row by row.
+fn take_in(fused: &mut FusedExpr, mut stages: Vec<Stage>, rows: &[usize]) {
     let extents: BTreeMap<NodeId, usize> = stages.iter().map(|stage| (stage.node, stage.extent)).collect();
-    let cones = stages.iter_mut().map(|stage| &mut stage.cone).chain([&mut *cone]);
-    for term in cones.flat_map(|cone| cone.terms.values_mut()) {
+    let exprs = stages.iter_mut().map(|stage| &mut stage.fused).chain([&mut *fused]);
+    for term in exprs.flat_map(|fused| fused.terms.values_mut()) {
         if let Expr::Load { node, view } = &mut term.expr
             && let Some(&extent) = extents.get(node)
         {
             *view = in_row(view, rows, extent).expect("stages are read row by row");
         }
     }
-    cone.stages = stages;
+    fused.stages = stages;
 }
 
 /// The view of a tensor with `extent` elements per row as one of the elements of a row, where it stays in the row.

@@ -11,7 +11,7 @@
 //! attend over keys; the other is nothing in its epilogue, since the anchor's value holds it. Factors go to the
 //! values, which are packed once.
 
-use super::{Planner, cone::ConeBuilder};
+use super::{Planner, expr_builder::ExprBuilder};
 use regard_ir::{
     graph::NodeId,
     ops::{Binary, BinaryOp, Op},
@@ -52,8 +52,8 @@ struct Way {
 
 impl Partner {
     /// Makes the epilogue of the pair see the anchor's value after the factors, and nothing else.
-    pub(crate) fn bind(&self, builder: &mut ConeBuilder, anchor: View) {
-        builder.nothing(self.inverse, anchor);
+    pub(crate) fn bind(&self, builder: &mut ExprBuilder, anchor: View) {
+        builder.bind_zero(self.inverse, anchor);
         for scaled in self.ways.iter().flatten() {
             builder.pass(scaled.product, scaled.value);
         }

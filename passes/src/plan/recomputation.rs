@@ -84,26 +84,26 @@ pub(super) fn recomputed(
     roots: &Roots,
     forced: &IdVec<NodeId, bool>,
 ) -> BTreeSet<NodeId> {
-    let cuts = repeated(graph, constant, roots, forced);
-    if !cuts.is_empty() {
-        return cuts;
+    let missing = repeated(graph, constant, roots, forced);
+    if !missing.is_empty() {
+        return missing;
     }
     let outside = |id: NodeId| roots.contains_key(&id) || forced[id] || constant[id];
     let roots: Vec<NodeId> = roots.keys().copied().collect();
     let inside: Vec<BTreeSet<NodeId>> = roots.iter().map(|&root| graph.inside(root, &outside)).collect();
     let mut owner: BTreeMap<NodeId, usize> = BTreeMap::new();
-    let (mut cuts, mut work) = (BTreeSet::new(), 0);
+    let (mut missing, mut work) = (BTreeSet::new(), 0);
     for (index, nodes) in inside.iter().enumerate() {
         for &id in nodes.iter().filter(|&&id| is_costly(&graph.nodes[id])) {
             if let Some(&other) = owner.get(&id) {
                 let pair = [(roots[other], &inside[other]), (roots[index], nodes)];
                 work += pair[0].1.len() + pair[1].1.len();
-                cuts.insert(if work <= MOST_WORK * graph.nodes.len() { border(graph, id, pair) } else { id });
+                missing.insert(if work <= MOST_WORK * graph.nodes.len() { border(graph, id, pair) } else { id });
             }
             owner.entry(id).or_insert(index);
         }
     }
-    cuts
+    missing
 }
 
 fn is_costly(node: &Node) -> bool {
