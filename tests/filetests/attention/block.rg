@@ -47,20 +47,20 @@ graph block {
 ;     %wq = weight : f32[32, 32]
 ;     %wk = weight : f32[32, 32]
 ;     %wv = weight : f32[32, 32]
-;     %4 = const { value = 0.176777 } : f32[16, 16]
-;     %5 = view %wq { map = "[32, 32] of 1024: 32*i1 + i0" } : f32[32, 32]
-;     %6 = matmul %wk, %5 : f32[32, 32]
-;     %7 = iota { axis = -1 } : i32[32, 64]
-;     %8 = view %6 { map = "[32, 64] of 1024: 32*i0 + i1%32 + (i1/32) in 1 * 0 else 0.0" } : f32[32, 64]
-;     %9 = view %wv { map = "[32, 64] of 1024: 32*i0 + i1%32 + (-1 + i1/32) in 1 * 0 else 0.0" } : f32[32, 64]
-;     %10 = const { value = 32.0 } : i32[32, 64]
-;     %11 = le %10, %7 : bool[32, 64]
-;     %12 = select %11, %9, %8 : f32[32, 64]
-;     %13 = matmul %x, %12 : f32[16, 64]
-;     %14 = view %13 { map = "[16, 32] of 1024: 64*i0 + i1" } : f32[16, 32]
-;     %v = view %13 { map = "[16, 32] of 1024: 32 + 64*i0 + i1" } : f32[16, 32]
-;     %16 = scores %x, %14 : f32[16, 16]
-;     %17 = mul %16, %4 : f32[16, 16]
+;     %4 = view %wq { map = "[32, 32] of 1024: 32*i1 + i0" } : f32[32, 32]
+;     %5 = matmul %wk, %4 : f32[32, 32]
+;     %6 = iota { axis = -1 } : i32[32, 64]
+;     %7 = view %5 { map = "[32, 64] of 1024: 32*i0 + i1%32 + (i1/32) in 1 * 0 else 0.0" } : f32[32, 64]
+;     %8 = view %wv { map = "[32, 64] of 1024: 32*i0 + i1%32 + (-1 + i1/32) in 1 * 0 else 0.0" } : f32[32, 64]
+;     %9 = const { value = 32.0 } : i32[32, 64]
+;     %10 = le %9, %6 : bool[32, 64]
+;     %11 = select %10, %8, %7 : f32[32, 64]
+;     %12 = matmul %x, %11 : f32[16, 64]
+;     %13 = view %12 { map = "[16, 32] of 1024: 64*i0 + i1" } : f32[16, 32]
+;     %v = view %12 { map = "[16, 32] of 1024: 32 + 64*i0 + i1" } : f32[16, 32]
+;     %15 = scores %x, %13 : f32[16, 16]
+;     %16 = const { value = 0.176777 } : f32[16, 16]
+;     %17 = mul %15, %16 : f32[16, 16]
 ;     %a = attend %17, %v { axis = -1 } : f32[16, 32]
 ;     %y = add %x, %a : f32[16, 32]
 ;     return %y
@@ -68,20 +68,20 @@ graph block {
 
 ; expect plan target=x86-64-v4
 ;   plan block {
-;     %13 = product [1, 16, 32] by [32, 64], constant %12 reading %x
-;     %y = attend [1, 16, 16] over 32 values reading %13, %x
+;     %12 = product [1, 16, 32] by [32, 64], constant %11 reading %x
+;     %y = attend [1, 16, 16] over 32 values reading %12, %x
 ;   }
 
 ; expect schedule target=x86-64-v4
 ;   schedule block for x86-64-v4 {
-;     %13 product rows 4 panels 1 depth 32 mr 4 nv 4
+;     %12 product rows 4 panels 1 depth 32 mr 4 nv 4
 ;     %y attend queries 4 mr 4 keys 1 values 2
 ;   }
 
 ; expect kernels target=x86-64-v4
 ;   program block: 2 kernels, 2 launches
-;     0 product_16x32x64 blocks 4 (x, 12, 13)
-;     1 attend_1x16x16x32 blocks 4 (13, x, y)
+;     0 product_16x32x64 blocks 4 (x, 11, 12)
+;     1 attend_1x16x16x32 blocks 4 (12, x, y)
 ;   product_16x32x64: core lanes 16, grid [1, 4, 1], 104 instructions, 65536 flops, params 34816 B read 4096 B written, scratch 4096 B read 4096 B written, 1024 B scratch
 ;   attend_1x16x16x32: core lanes 16, grid [1, 4, 1], 363 instructions, 40704 flops, params 20480 B read 2048 B written, scratch 24640 B read 24640 B written, 5440 B scratch
 
@@ -94,8 +94,8 @@ graph block {
 ;   id  place     offset  bytes  launches  type  name
 ;   m0  input 0            2048      0..1  f32   x
 ;   m1  output 0           2048      1..1  f32   y
-;   m2  constant       0   8192      0..0  f32   12
-;   m3  arena          0   4096      0..1  f32   13
+;   m2  constant       0   8192      0..0  f32   11
+;   m3  arena          0   4096      0..1  f32   12
 
 ; expect check
 ;   %y within 1e-5 of the reference

@@ -30,9 +30,9 @@ graph divided_scores {
 ;     %q = input : f32[2, 9, 16]
 ;     %k = input : f32[2, 9, 16]
 ;     %v = input : f32[2, 9, 16]
-;     %3 = const { value = 4.0 } : f32[2, 9, 9]
 ;     %s = scores %q, %k : f32[2, 9, 9]
-;     %u = div %s, %3 : f32[2, 9, 9]
+;     %4 = const { value = 4.0 } : f32[2, 9, 9]
+;     %u = div %s, %4 : f32[2, 9, 9]
 ;     %y = attend %u, %v { axis = -1 } : f32[2, 9, 16]
 ;     return %y
 ;   }

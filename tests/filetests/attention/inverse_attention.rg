@@ -41,26 +41,26 @@ graph inverse_attention {
 ;     %c = input : f32[2, 7, 5]
 ;     %g = weight : f32[6, 5]
 ;     %b = weight : f32[2, 5]
-;     %6 = const { value = 0.25 } : f32[2, 7, 7]
-;     %7 = view %b { map = "[5, 2] of 10: 5*i1 + i0" } : f32[5, 2]
-;     %8 = view %l { map = "[2, 7, 15] of 42: 21*i0 + 3*i1 + i2/5" } : f32[2, 7, 15]
-;     %9 = view %c { map = "[2, 7, 15] of 70: 35*i0 + 5*i1 + i2%5" } : f32[2, 7, 15]
-;     %10 = mul %8, %9 : f32[2, 7, 15]
-;     %11 = view %g { map = "[15, 2] of 30: 10*i0/5 + 5*i1 + i0%5" } : f32[15, 2]
-;     %12 = matmul %10, %11 : f32[2, 7, 2]
-;     %13 = scores %q, %k : f32[2, 7, 7]
-;     %14 = mul %13, %6 : f32[2, 7, 7]
-;     %15 = matmul %c, %7 : f32[2, 7, 2]
-;     %16 = attend %14, %15 { axis = -2 } : f32[2, 7, 2]
-;     %y = add %12, %16 : f32[2, 7, 2]
+;     %6 = view %l { map = "[2, 7, 15] of 42: 21*i0 + 3*i1 + i2/5" } : f32[2, 7, 15]
+;     %7 = view %c { map = "[2, 7, 15] of 70: 35*i0 + 5*i1 + i2%5" } : f32[2, 7, 15]
+;     %8 = mul %6, %7 : f32[2, 7, 15]
+;     %9 = view %g { map = "[15, 2] of 30: 10*i0/5 + 5*i1 + i0%5" } : f32[15, 2]
+;     %10 = matmul %8, %9 : f32[2, 7, 2]
+;     %11 = scores %q, %k : f32[2, 7, 7]
+;     %12 = const { value = 0.25 } : f32[2, 7, 7]
+;     %13 = mul %11, %12 : f32[2, 7, 7]
+;     %14 = view %b { map = "[5, 2] of 10: 5*i1 + i0" } : f32[5, 2]
+;     %15 = matmul %c, %14 : f32[2, 7, 2]
+;     %16 = attend %13, %15 { axis = -2 } : f32[2, 7, 2]
+;     %y = add %10, %16 : f32[2, 7, 2]
 ;     return %y
 ;   }
 
 ; expect plan target=x86-64-v4
 ;   plan inverse_attention {
-;     %12 = product [1, 14, 15] by [15, 2], constant %11 reading %l, %c
-;     %15 = product [1, 14, 5] by [5, 2], constant %7 reading %c
-;     %y = inverse [2, 7, 7] over 2 values reading %15, %12, %q, %k
+;     %10 = product [1, 14, 15] by [15, 2], constant %9 reading %l, %c
+;     %15 = product [1, 14, 5] by [5, 2], constant %14 reading %c
+;     %y = inverse [2, 7, 7] over 2 values reading %15, %10, %q, %k
 ;   }
 
 ; expect check

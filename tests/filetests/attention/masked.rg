@@ -36,9 +36,9 @@ graph masked {
 ;     %8 = const { value = 0.0 } : f32[6, 6]
 ;     %9 = const { value = -100.0 } : f32[6, 6]
 ;     %mask = select %seen, %8, %9 : f32[6, 6]
-;     %11 = view %mask { map = "[2, 6, 6] of 36: 6*i1 + i2" } : f32[2, 6, 6]
 ;     %s = scores %q, %k : f32[2, 6, 6]
-;     %u = add %s, %11 : f32[2, 6, 6]
+;     %12 = view %mask { map = "[2, 6, 6] of 36: 6*i1 + i2" } : f32[2, 6, 6]
+;     %u = add %s, %12 : f32[2, 6, 6]
 ;     %y = attend %u, %v { axis = -1 } : f32[2, 6, 8]
 ;     return %y
 ;   }

@@ -27,9 +27,9 @@ graph spelled_out {
 ;     %q = input : f32[2, 9, 8]
 ;     %k = input : f32[2, 9, 8]
 ;     %v = input : f32[2, 9, 8]
-;     %3 = const { value = 0.353553 } : f32[2, 9, 9]
 ;     %s = scores %q, %k : f32[2, 9, 9]
-;     %u = mul %s, %3 : f32[2, 9, 9]
+;     %4 = const { value = 0.353553 } : f32[2, 9, 9]
+;     %u = mul %s, %4 : f32[2, 9, 9]
 ;     %y = attend %u, %v { axis = -1 } : f32[2, 9, 8]
 ;     return %y
 ;   }

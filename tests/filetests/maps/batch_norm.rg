@@ -70,11 +70,11 @@ graph batch_norm {
 ;     %bn.weight.mul = mul %bn.weight, %bn.running_var.rsqrt : f32[5]
 ;     %bn.weight.mul.2 = mul %bn.running_mean, %bn.weight.mul : f32[5]
 ;     %bn.weight.sub = sub %bn.bias, %bn.weight.mul.2 : f32[5]
-;     %bn.weight.view = view %bn.weight.sub { map = "[3, 5] of 5: i1" } : f32[3, 5]
-;     %bn.weight.view.2 = view %bn.weight.mul { map = "[7, 5] of 5: i1" } : f32[7, 5]
-;     %bn.weight.mul.3 = mul %w, %bn.weight.view.2 : f32[7, 5]
+;     %bn.weight.view = view %bn.weight.mul { map = "[7, 5] of 5: i1" } : f32[7, 5]
+;     %bn.weight.mul.3 = mul %w, %bn.weight.view : f32[7, 5]
 ;     %bn.matmul = matmul %x, %bn.weight.mul.3 : f32[3, 5]
-;     %y = add %bn.matmul, %bn.weight.view : f32[3, 5]
+;     %bn.weight.view.2 = view %bn.weight.sub { map = "[3, 5] of 5: i1" } : f32[3, 5]
+;     %y = add %bn.matmul, %bn.weight.view.2 : f32[3, 5]
 ;     return %y
 ;   }
 

@@ -26,9 +26,9 @@ graph linear {
 ;     %x = input : f32[13, 24]
 ;     %w = weight : f32[24, 37]
 ;     %b = weight : f32[37]
-;     %3 = view %b { map = "[13, 37] of 37: i1" } : f32[13, 37]
 ;     %p = matmul %x, %w : f32[13, 37]
-;     %y = add %p, %3 : f32[13, 37]
+;     %4 = view %b { map = "[13, 37] of 37: i1" } : f32[13, 37]
+;     %y = add %p, %4 : f32[13, 37]
 ;     return %y
 ;   }
 

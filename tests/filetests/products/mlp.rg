@@ -28,7 +28,7 @@ graph mlp {
 
 ; expect plan target=x86-64-v4
 ;   plan mlp {
-;     %g = product [1, 6, 16] by [16, 64], constant %19 reading %x, %24
+;     %g = product [1, 6, 16] by [16, 64], constant %18 reading %x, %23
 ;     %y = product [1, 6, 64] by [64, 16], constant %w2 reading %g, %b2, %x
 ;   }
 
@@ -42,9 +42,9 @@ graph mlp {
 ;   m0  input 0             384      0..1  f32   x
 ;   m1  output 0            384      1..1  f32   y
 ;   m2  constant       0     64      1..1  f32   b2
-;   m3  constant      64    256      0..0  f32   24
+;   m3  constant      64    256      0..0  f32   23
 ;   m4  constant     320   4096      1..1  f32   w2
-;   m5  constant    4416   4096      0..0  f32   19
+;   m5  constant    4416   4096      0..0  f32   18
 ;   m6  arena          0   1536      0..1  f32   g
 
 ; expect check

@@ -29,11 +29,11 @@ graph patch_embedding {
 ;     %image = input : f32[1, 3, 8, 8]
 ;     %weight = weight : f32[6, 3, 4, 4]
 ;     %bias = weight : f32[6]
-;     %n = view %weight { map = "[48, 6] of 288: 48*i1 + i0" } : f32[48, 6]
-;     %4 = view %bias { map = "[1, 2, 2, 6] of 6: i3" } : f32[1, 2, 2, 6]
 ;     %p = view %image { map = "[1, 2, 2, 48] of 192: 64*i3/16 + 32*i1 + 8*i3/4%4 + 4*i2 + i3%4" } : f32[1, 2, 2, 48]
-;     %s = matmul %p, %n : f32[1, 2, 2, 6]
-;     %y = add %s, %4 : f32[1, 2, 2, 6]
+;     %4 = view %weight { map = "[48, 6] of 288: 48*i1 + i0" } : f32[48, 6]
+;     %s = matmul %p, %4 : f32[1, 2, 2, 6]
+;     %6 = view %bias { map = "[1, 2, 2, 6] of 6: i3" } : f32[1, 2, 2, 6]
+;     %y = add %s, %6 : f32[1, 2, 2, 6]
 ;     return %y
 ;   }
 
@@ -52,7 +52,7 @@ graph patch_embedding {
 
 ; expect plan target=x86-64-v4
 ;   plan patch_embedding {
-;     %y = product [1, 4, 48] by [48, 6], constant %n reading %image, %bias
+;     %y = product [1, 4, 48] by [48, 6], constant %4 reading %image, %bias
 ;   }
 
 ; expect check

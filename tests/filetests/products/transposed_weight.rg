@@ -22,8 +22,8 @@ graph transposed_weight {
 ;   graph transposed_weight {
 ;     %x = input : f32[3, 8]
 ;     %w = weight : f32[5, 8]
-;     %t = view %w { map = "[8, 5] of 40: 8*i1 + i0" } : f32[8, 5]
-;     %y = matmul %x, %t : f32[3, 5]
+;     %2 = view %w { map = "[8, 5] of 40: 8*i1 + i0" } : f32[8, 5]
+;     %y = matmul %x, %2 : f32[3, 5]
 ;     return %y
 ;   }
 
@@ -38,7 +38,7 @@ graph transposed_weight {
 
 ; expect plan target=x86-64-v4
 ;   plan transposed_weight {
-;     %y = product [1, 3, 8] by [8, 5], constant %t reading %x
+;     %y = product [1, 3, 8] by [8, 5], constant %2 reading %x
 ;   }
 
 ; expect check

@@ -50,11 +50,11 @@ graph regions {
 ; expect plan target=x86-64-v4
 ;   plan regions {
 ;     %qkv = product [1, 64, 16] by [16, 48], constant %w reading %x
-;     %18 = row [4, 16] reading %qkv
-;     %20 = product [1, 4, 16] by [16, 4] reading %qkv, %18
-;     %36 = row [16, 1] reading %20, %6
-;     %41 = row [4, 2] reading %36, %7, %2
-;     %y = attend [8, 16, 32] over 8 values reading %41, %qkv
+;     %15 = row [4, 16] reading %qkv
+;     %17 = product [1, 4, 16] by [16, 4] reading %qkv, %15
+;     %33 = row [16, 1] reading %17, %6
+;     %40 = row [4, 2] reading %33, %7, %2
+;     %y = attend [8, 16, 32] over 8 values reading %40, %qkv
 ;   }
 
 ; expect buffers target=x86-64-v4
@@ -71,10 +71,10 @@ graph regions {
 ;   m4   constant     128      8      4..4  i32   7
 ;   m5   constant     192   3072      0..0  f32   w
 ;   m6   arena          0  12288      0..5  f32   qkv
-;   m7   arena      12288    256      1..2  f32   18
-;   m8   arena      12544     64      2..3  f32   20
-;   m9   arena      12288     64      3..4  i32   36
-;   m10  arena      12352     32      4..5  i32   41
+;   m7   arena      12288    256      1..2  f32   15
+;   m8   arena      12544     64      2..3  f32   17
+;   m9   arena      12288     64      3..4  i32   33
+;   m10  arena      12352     32      4..5  i32   40
 
 ; expect check
 ;   %y within 1e-5 of the reference

@@ -33,8 +33,8 @@ graph samples {
 
 ; expect plan target=x86-64-v4
 ;   plan samples {
-;     %y = row [1, 108] reading %rows, %columns, %17, %map
-;     %z = row [1, 108] reading %columns, %rows, %17, %map
+;     %y = row [1, 108] reading %rows, %columns, %11, %map
+;     %z = row [1, 108] reading %columns, %rows, %11, %map
 ;   }
 
 ; expect check

@@ -28,8 +28,8 @@ graph top_k {
 
 ; expect plan target=x86-64-v4
 ;   plan top_k {
-;     %22 = row [21, 1] reading %x, %5
-;     %y = row [3, 3] reading %22, %6, %1
+;     %20 = row [21, 1] reading %x, %5
+;     %y = row [3, 3] reading %20, %6, %1
 ;     %42 = row [21, 1] reading %x, %5
 ;     %z = row [3, 7] reading %42, %2, %1
 ;   }

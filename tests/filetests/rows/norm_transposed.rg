@@ -12,8 +12,8 @@ graph norm_transposed {
 
 ; expect plan target=x86-64-v4
 ;   plan norm_transposed {
-;     %11 = row [35, 1] fused producers %6 (also stored) reading %x
-;     %y = row [1, 840] reading %x, %6, %11, %gamma, %beta
+;     %8 = row [35, 1] fused producers %3 (also stored) reading %x
+;     %y = row [1, 840] reading %x, %3, %8, %gamma, %beta
 ;   }
 
 ; expect check

@@ -52,16 +52,16 @@ graph powers {
 ;   graph powers {
 ;     %x = input : f32[3, 10]
 ;     %e = input : f32[10]
-;     %2 = const { value = 2.0 } : f32[3, 10]
 ;     %square = mul %x, %x : f32[3, 10]
-;     %4 = const { value = 3.0 } : f32[3, 10]
-;     %cube = pow %x, %4 : f32[3, 10]
+;     %3 = const { value = 3.0 } : f32[3, 10]
+;     %cube = pow %x, %3 : f32[3, 10]
 ;     %size = abs %x : f32[3, 10]
-;     %7 = const { value = 0.5 } : f32[3, 10]
-;     %root = pow %size, %7 : f32[3, 10]
-;     %9 = view %e { map = "[3, 10] of 10: i1" } : f32[3, 10]
-;     %any = pow %size, %9 : f32[3, 10]
-;     %base = pow %2, %x : f32[3, 10]
+;     %6 = const { value = 0.5 } : f32[3, 10]
+;     %root = pow %size, %6 : f32[3, 10]
+;     %8 = view %e { map = "[3, 10] of 10: i1" } : f32[3, 10]
+;     %any = pow %size, %8 : f32[3, 10]
+;     %10 = const { value = 2.0 } : f32[3, 10]
+;     %base = pow %10, %x : f32[3, 10]
 ;     return %square, %cube, %root, %any, %base
 ;   }
 
