@@ -2,7 +2,7 @@
 //!
 //! Errors in `.rg` text carry the text and their places in it, so that the command line can underline what is wrong.
 
-use regard_ir::{graph::EvalError, source::SourceError};
+use regard_ir::{diagnostic::SourceError, graph::EvalError};
 use regard_runtime::PackageError;
 use std::{
     fmt, io,

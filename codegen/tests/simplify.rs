@@ -102,8 +102,8 @@ fn digits_taken_apart_and_put_together_vanish() {
 fn whole_vectors_lose_their_tails_and_constants_move_into_addresses() {
     let simple = simplify(&copies(|_, at| at));
     assert_eq!(statements(&simple, |i| matches!(i, Inst::For { .. })), 0);
-    assert_eq!(statements(&simple, |i| matches!(i, Inst::Load { first: None, .. })), 4);
-    assert_eq!(statements(&simple, |i| matches!(i, Inst::Store { first: None, .. })), 4);
+    assert_eq!(statements(&simple, |i| matches!(i, Inst::Load { active: None, .. })), 4);
+    assert_eq!(statements(&simple, |i| matches!(i, Inst::Store { active: None, .. })), 4);
     assert_eq!(statements(&simple, |i| matches!(i, Inst::Bin(BinOp::Mul, ..))), 5, "one index, four products");
     assert_eq!(statements(&simple, |i| matches!(i, Inst::Bin(BinOp::Add, ..))), 0);
 }

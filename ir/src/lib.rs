@@ -14,9 +14,10 @@
 //! This crate does no I/O and knows no back end.
 
 pub mod count;
+pub mod diagnostic;
 pub mod id;
+pub mod lexer;
 pub mod random;
-pub mod source;
 pub mod types;
 
 pub mod graph;
@@ -29,4 +30,4 @@ pub mod kernel;
 pub mod program;
 pub mod target;
 
-pub use verify::{Finding, verify, verify_types};
+pub use verify::{Violation, verify, verify_types};

@@ -1,4 +1,4 @@
-//! The verifier: everything that is wrong with a graph, each finding with its node.
+//! The verifier: everything that is wrong with a graph, each violation with its node.
 //!
 //! A graph that [`Graph::push`] and [`crate::text::parse`] made satisfies most of this; passes that build
 //! nodes by hand are held to it after every stage. The rules:
@@ -26,7 +26,7 @@ use std::{collections::BTreeMap, fmt};
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct Violation {
     /// The node, or `None` where the graph as a whole is meant.
     pub node: Option<NodeId>,
     /// The node as text, or the graph's name.
@@ -35,7 +35,7 @@ pub struct Finding {
     pub message: String,
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.node {
             Some(node) => write!(f, "{node}: {}: {}", self.text, self.message),
@@ -44,48 +44,50 @@ impl fmt::Display for Finding {
     }
 }
 
-/// All findings, in the order of nodes; empty for a valid graph.
-pub fn verify(graph: &Graph) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let whole = |message: String| Finding { node: None, text: graph.name.clone(), message };
-    findings.extend(name_fault(&graph.name).map(|m| whole(format!("the graph's name {m}"))));
+/// All violations, in the order of nodes; empty for a valid graph.
+pub fn verify(graph: &Graph) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let whole = |message: String| Violation { node: None, text: graph.name.clone(), message };
+    violations.extend(name_fault(&graph.name).map(|m| whole(format!("the graph's name {m}"))));
     let mut labels: BTreeMap<&str, NodeId> = BTreeMap::new();
     for (id, node) in graph.nodes.iter() {
-        let at = |message| Finding { node: Some(id), text: NodeText(graph, id).to_string(), message };
-        findings.extend(operand_faults(graph, id).into_iter().map(at));
-        findings.extend(codec_fault(&node.op).map(at));
+        let at = |message| Violation { node: Some(id), text: NodeText(graph, id).to_string(), message };
+        violations.extend(operand_faults(graph, id).into_iter().map(at));
+        violations.extend(codec_fault(&node.op).map(at));
         match &node.label {
             Some(label) => {
-                findings.extend(name_fault(label).map(|m| at(format!("the label {m}"))));
+                violations.extend(name_fault(label).map(|m| at(format!("the label {m}"))));
                 if let Some(first) = labels.insert(label, id) {
-                    findings.push(at(format!("the label {label:?} is also that of node number {}", first.index())));
+                    violations.push(at(format!("the label {label:?} is also that of node number {}", first.index())));
                 }
             }
             None if matches!(node.op, Op::Input(_) | Op::Weight(_)) => {
-                findings.push(at(format!("this {} has no label, expected its name", kind(&node.op))));
+                violations.push(at(format!("this {} has no label, expected its name", kind(&node.op))));
             }
             None => {}
         }
     }
     let missing = graph.outputs.iter().filter(|&&o| graph.nodes.get(o).is_none());
-    findings.extend(missing.map(|o| whole(format!("output {o} does not exist"))));
-    findings
+    violations.extend(missing.map(|o| whole(format!("output {o} does not exist"))));
+    violations
 }
 
 /// Whether kernels can be made of a graph: its nodes come after their operands and have the types that their ops give. The
-/// first finding, if any; names and text forms are [`verify`]'s.
+/// first violation, if any; names and text forms are [`verify`]'s.
 ///
 /// # Errors
 /// The first node that is not so.
-pub fn verify_types(graph: &Graph) -> Result<(), Finding> {
+pub fn verify_types(graph: &Graph) -> Result<(), Violation> {
     for (id, _) in graph.nodes.iter() {
         if let Some(message) = operand_faults(graph, id).into_iter().next() {
-            return Err(Finding { node: Some(id), text: NodeText(graph, id).to_string(), message });
+            return Err(Violation { node: Some(id), text: NodeText(graph, id).to_string(), message });
         }
     }
     match graph.outputs.iter().find(|&&o| graph.nodes.get(o).is_none()) {
         None => Ok(()),
-        Some(o) => Err(Finding { node: None, text: graph.name.clone(), message: format!("output {o} does not exist") }),
+        Some(o) => {
+            Err(Violation { node: None, text: graph.name.clone(), message: format!("output {o} does not exist") })
+        }
     }
 }
 
@@ -169,7 +171,7 @@ mod tests {
         types::{DType, Real},
     };
 
-    /// A valid graph, broken by `change`, and the messages of its findings.
+    /// A valid graph, broken by `change`, and the messages of its violations.
     fn broken(change: impl FnOnce(&mut Graph)) -> Vec<String> {
         let text = "graph g {
             %x = input : f32[2, 3]
@@ -264,7 +266,7 @@ mod tests {
         let op = Transpose { order: vec![-2, -1] };
         graph.nodes.push(Node { op: op.into(), operands: vec![NodeId::new(0)], ty, label: None });
         graph.outputs = vec![NodeId::new(1), NodeId::new(2)];
-        let found: Vec<String> = verify(&graph).iter().map(Finding::to_string).collect();
+        let found: Vec<String> = verify(&graph).iter().map(Violation::to_string).collect();
         let expected = [
             "%0: %\"\" = const { value = 0.5 } : i32[2]: 0.5 is not a value of type i32",
             "%0: %\"\" = const { value = 0.5 } : i32[2]: the label is empty",

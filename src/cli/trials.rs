@@ -6,7 +6,7 @@ use regard::errors::{Error, Result};
 use regard_ir::count::{agree, counted};
 use regard_passes::egraph::{
     optimize, row_names,
-    trial::{self, Fate, Finding, Outcome},
+    trial::{self, MutantOutcome, MutantReport, RuleReport},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, ffi::OsStr, io::Write};
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Trials, out: &mut dyn Write) -> Result<()> {
         writeln!(out, "{}", wrapped(&head, args.width, "    "))?;
     }
     let trials = usize::try_from(args.trials).unwrap_or(usize::MAX);
-    let outcomes: Vec<Outcome> = trial::check(trials, |rule| wanted.contains(rule)).collect();
+    let outcomes: Vec<RuleReport> = trial::check(trials, |rule| wanted.contains(rule)).collect();
     let broken = outcomes.iter().filter(|outcome| outcome.broken.is_some()).count();
     if !quiet {
         rules(&outcomes, args.width, out)?;
@@ -73,8 +73,8 @@ pub(crate) fn run(args: &Trials, out: &mut dyn Write) -> Result<()> {
     }
 }
 
-fn rule_json(outcome: &Outcome) -> Value {
-    let Outcome { rule, trials, draws, worst, broken } = outcome;
+fn rule_json(outcome: &RuleReport) -> Value {
+    let RuleReport { rule, trials, draws, worst, broken } = outcome;
     json!({"rule": rule, "trials": trials, "draws": draws, "worst": worst, "broken": broken})
 }
 
@@ -91,8 +91,8 @@ fn wanted(args: &Trials) -> Result<BTreeSet<String>> {
 }
 
 /// Prints a line per rule, and why those are broken that are.
-fn rules(outcomes: &[Outcome], width: Option<usize>, out: &mut dyn Write) -> Result<()> {
-    let row = |o: &Outcome| {
+fn rules(outcomes: &[RuleReport], width: Option<usize>, out: &mut dyn Write) -> Result<()> {
+    let row = |o: &RuleReport| {
         let verdict = if o.broken.is_none() { "ok" } else { "BROKEN" };
         let counts = [o.trials.to_string(), o.draws.to_string(), format!("{:.1e}", o.worst)];
         [&[o.rule.clone()][..], &counts, &[verdict.to_string()]].concat()
@@ -113,7 +113,7 @@ fn rules(outcomes: &[Outcome], width: Option<usize>, out: &mut dyn Write) -> Res
 
 /// Prints a line per mutant and their sum, and returns how many nobody explains, and the counts as JSON.
 fn findings(
-    findings: impl Iterator<Item = Finding>,
+    findings: impl Iterator<Item = MutantReport>,
     width: Option<usize>,
     out: &mut dyn Write,
 ) -> Result<(usize, Value)> {
@@ -125,19 +125,19 @@ fn findings(
             writeln!(out, "{rule}")?;
         }
         let fate = match finding.fate {
-            Fate::Caught(trial, how) => {
+            MutantOutcome::Caught(trial, how) => {
                 caught += 1;
                 format!("caught{}: {how}", trial.map_or(String::new(), |draw| format!(" by draw {draw}")))
             }
-            Fate::Equivalent(why) => {
+            MutantOutcome::Equivalent(why) => {
                 equivalent += 1;
                 format!("equivalent: {why}")
             }
-            Fate::Proved(why) => {
+            MutantOutcome::Proved(why) => {
                 equivalent += 1;
                 format!("right, with a proof: {why}")
             }
-            Fate::Unexplained(claim) => {
+            MutantOutcome::Unexplained(claim) => {
                 unexplained += 1;
                 format!("UNEXPLAINED: claims, and no trial denies, that these are equal\n  {claim}")
             }

@@ -23,7 +23,7 @@ use crate::{
     weights::{self, Weights},
 };
 use regard_ir::{
-    Finding,
+    Violation,
     graph::Graph,
     kernel::Kernel,
     program::{Code, Program},
@@ -76,8 +76,9 @@ pub fn optimized<'a>(graph: &Graph, recipe: impl Into<Recipe<'a>>, trace: &mut T
 /// # Errors
 /// Where something is wrong with it; the sentence names the first.
 fn verified(graph: &Graph) -> Result<&Graph> {
-    let broken =
-        |finding: Finding| Error::Failed(format!("the graph is not valid: {}: {}", finding.text, finding.message));
+    let broken = |violation: Violation| {
+        Error::Failed(format!("the graph is not valid: {}: {}", violation.text, violation.message))
+    };
     verify_types(graph).map(|()| graph).map_err(broken)
 }
 

@@ -12,7 +12,7 @@
 use super::screen::{columns, folded_lines, plain, shorten};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use regard::errors::{Error, TextError};
-use regard_ir::source::SourceError;
+use regard_ir::diagnostic::SourceError;
 use std::{io, ops::Range};
 
 /// The most columns of a line of an error: names come from files that anyone may have written.

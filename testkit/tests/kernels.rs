@@ -6,7 +6,7 @@ use regard_ir::kernel::{
     Body, Level, Stmt, Val,
     stats::stats,
     text::parse,
-    verify::{Finding, verify},
+    verify::{Violation, verify},
 };
 use regard_testkit::kernels;
 use std::collections::BTreeSet;
@@ -52,7 +52,7 @@ proptest! {
         seed in any::<u64>(), lanes in prop_oneof![Just(4u32), Just(8), Just(16), Just(32)],
     ) {
         let kernel = kernels::any(seed, lanes);
-        prop_assert_eq!(verify(&kernel, &[Level::Core]), Vec::<Finding>::new());
+        prop_assert_eq!(verify(&kernel, &[Level::Core]), Vec::<Violation>::new());
     }
 
     /// Swapping two statements of a kernel either keeps every definition before its uses or is found.
@@ -73,7 +73,7 @@ proptest! {
             in_order &= uses.all(|v| seen.contains(&v) || inner.contains(&v));
             seen.extend(stmt.results.iter().copied());
         }
-        let early = |f: &Finding| f.message.contains("used before");
+        let early = |f: &Violation| f.message.contains("used before");
         prop_assert_eq!(verify(&kernel, ALL).iter().any(early), !in_order);
     }
 }

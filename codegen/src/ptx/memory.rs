@@ -21,9 +21,9 @@ use std::fmt::Write;
 impl Emitter<'_> {
     pub(super) fn memory(&mut self, stmt: &Stmt) {
         match &stmt.inst {
-            Inst::Load { addr, first, stride } => {
+            Inst::Load { addr, active, stride } => {
                 self.order(*addr, Spread::Stride(*stride), false);
-                let guard = first.map(|n| self.lanes_below(n));
+                let guard = active.map(|n| self.lanes_below(n));
                 let at = self.address(*addr, *stride);
                 self.load(stmt.results[0], *addr, &at, guard);
             }
@@ -38,9 +38,9 @@ impl Emitter<'_> {
                 let at = self.gathered(*addr, *idx);
                 self.load(stmt.results[0], *addr, &at, Some(guard));
             }
-            Inst::Store { value, addr, first, stride } => {
+            Inst::Store { value, addr, active, stride } => {
                 self.order(*addr, Spread::Stride(*stride), true);
-                let guard = first.map(|n| self.lanes_below(n));
+                let guard = active.map(|n| self.lanes_below(n));
                 let at = self.address(*addr, *stride);
                 self.store(*value, *addr, &at, guard);
             }

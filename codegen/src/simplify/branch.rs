@@ -10,8 +10,8 @@
 //! `max((hi − lo + step − 1) div (step·unroll), 0)`.
 
 use super::{
-    place::Opening,
-    rebuild::{Became, INDEX, Rebuild},
+    inserter::Opening,
+    simplifier::{INDEX, Mapped, Simplifier},
 };
 use crate::affine::{Affine, Range};
 use regard_ir::kernel::{BinOp, Body, Const, Inst, Stmt, Type, Val};
@@ -24,14 +24,14 @@ struct Loop<'a> {
     body: &'a Body,
 }
 
-impl Rebuild<'_> {
+impl Simplifier<'_> {
     pub(super) fn for_loop(&mut self, stmt: &Stmt) {
         let Inst::For { lo, hi, step, unroll, init, index, params, body } = &stmt.inst else {
             unreachable!("called for loops")
         };
         let parts = Loop { step: *step, index: *index, params, body };
         let (lo, hi) = (self.index(*lo), self.index(*hi));
-        let carried: Vec<Became> = init.iter().map(|&v| self.became(v)).collect();
+        let carried: Vec<Mapped> = init.iter().map(|&v| self.mapped(v)).collect();
         let copies = i64::from(*unroll).max(1);
         let results = match self.trips(&lo, &hi, *step) {
             Some(0) => carried,
@@ -53,18 +53,18 @@ impl Rebuild<'_> {
             None => None,
         }
     }
-    fn written_out(&mut self, parts: &Loop, lo: &Affine, trips: i64, mut carried: Vec<Became>) -> Vec<Became> {
+    fn written_out(&mut self, parts: &Loop, lo: &Affine, trips: i64, mut carried: Vec<Mapped>) -> Vec<Mapped> {
         for trip in 0..trips {
             carried = self.copy(parts, lo.offset(trip * parts.step), carried);
         }
         carried
     }
     /// Writes the body once; returns what it yields.
-    fn copy(&mut self, parts: &Loop, index: Affine, carried: Vec<Became>) -> Vec<Became> {
-        self.set(parts.index, Became::Index(index));
+    fn copy(&mut self, parts: &Loop, index: Affine, carried: Vec<Mapped>) -> Vec<Mapped> {
+        self.set(parts.index, Mapped::Index(index));
         parts.params.iter().zip(carried).for_each(|(&param, new)| self.set(param, new));
         self.stmts(parts.body);
-        parts.body.yields.iter().map(|&v| self.became(v)).collect()
+        parts.body.yields.iter().map(|&v| self.mapped(v)).collect()
     }
     fn split(
         &mut self,
@@ -73,8 +73,8 @@ impl Rebuild<'_> {
         hi: &Affine,
         trips: i64,
         copies: i64,
-        carried: Vec<Became>,
-    ) -> Vec<Became> {
+        carried: Vec<Mapped>,
+    ) -> Vec<Mapped> {
         let (groups, rest) = (trips / copies, trips % copies);
         let middle = lo.offset(groups * copies * parts.step);
         let carried = match groups {
@@ -93,8 +93,8 @@ impl Rebuild<'_> {
         lo: &Affine,
         hi: &Affine,
         copies: i64,
-        carried: Vec<Became>,
-    ) -> Vec<Became> {
+        carried: Vec<Mapped>,
+    ) -> Vec<Mapped> {
         let group = parts.step * copies;
         let length = hi.plus(lo, -1).offset(parts.step - 1);
         let groups = self.index_op(BinOp::Div, &length, &Affine::constant(group));
@@ -107,31 +107,31 @@ impl Rebuild<'_> {
 
     /// Writes a loop whose body holds `copies` of the old one. Values that the body hands on unchanged are
     /// not carried.
-    fn kept(&mut self, parts: &Loop, lo: &Affine, hi: &Affine, copies: i64, init: Vec<Became>) -> Vec<Became> {
+    fn kept(&mut self, parts: &Loop, lo: &Affine, hi: &Affine, copies: i64, init: Vec<Mapped>) -> Vec<Mapped> {
         let length = self.range(&hi.plus(lo, -1));
-        let surely = !length.is_all() && length.min > 0;
+        let executes_at_least_once = !length.is_all() && length.min > 0;
         let changes: Vec<bool> = parts.params.iter().zip(&parts.body.yields).map(|(p, y)| p != y).collect();
         let (lo_value, hi_value) = (self.materialise(lo), self.materialise(hi));
         let mut starts = Vec::new();
-        for (became, _) in init.iter().zip(&changes).filter(|(_, changes)| **changes) {
-            starts.push(self.in_register(became));
+        for (mapped, _) in init.iter().zip(&changes).filter(|(_, changes)| **changes) {
+            starts.push(self.in_register(mapped));
         }
         let written = self.written_in(parts.body);
         self.advance(&written);
 
-        self.place.open(Opening::Loop { surely });
-        let inside = self.place.level();
-        let index = self.place.value(INDEX, inside);
-        self.place.fact_mut(index).range = self.index_range(lo, hi, parts.step * copies);
-        let types: Vec<Type> = starts.iter().map(|&v| self.place.types[v]).collect();
-        let params: Vec<Val> = types.iter().map(|&ty| self.place.value(ty, inside)).collect();
+        self.inserter.open(Opening::Loop { executes_at_least_once });
+        let inside = self.inserter.level();
+        let index = self.inserter.value(INDEX, inside);
+        self.inserter.fact_mut(index).range = self.index_range(lo, hi, parts.step * copies);
+        let types: Vec<Type> = starts.iter().map(|&v| self.inserter.types[v]).collect();
+        let params: Vec<Val> = types.iter().map(|&ty| self.inserter.value(ty, inside)).collect();
         let mut fresh = params.iter();
-        let mut carried: Vec<Became> = init
+        let mut carried: Vec<Mapped> = init
             .iter()
             .zip(&changes)
             .map(
-                |(became, &changes)| {
-                    if changes { self.new_value(*fresh.next().expect("one each")) } else { became.clone() }
+                |(mapped, &changes)| {
+                    if changes { self.new_value(*fresh.next().expect("one each")) } else { mapped.clone() }
                 },
             )
             .collect();
@@ -139,19 +139,19 @@ impl Rebuild<'_> {
             carried = self.copy(parts, Affine::atom(index).offset(copy * parts.step), carried);
         }
         let mut yields = Vec::new();
-        for (became, _) in carried.iter().zip(&changes).filter(|(_, changes)| **changes) {
-            yields.push(self.in_register(became));
+        for (mapped, _) in carried.iter().zip(&changes).filter(|(_, changes)| **changes) {
+            yields.push(self.in_register(mapped));
         }
-        let body = self.place.close(yields);
+        let body = self.inserter.close(yields);
         self.advance(&written);
 
         let step = parts.step * copies;
         let inst = Inst::For { lo: lo_value, hi: hi_value, step, unroll: 1, init: starts, index, params, body };
-        let results = self.place.here(inst, &types);
+        let results = self.inserter.here(inst, &types);
         let mut results = results.into_iter();
-        let pick = |(became, changes): (Became, bool)| match changes {
+        let pick = |(mapped, changes): (Mapped, bool)| match changes {
             true => self.new_value(results.next().expect("one each")),
-            false => became,
+            false => mapped,
         };
         init.into_iter().zip(changes).map(pick).collect()
     }
@@ -167,21 +167,21 @@ impl Rebuild<'_> {
         };
         Range::of(i128::from(first.min), last)
     }
-    fn in_register(&mut self, became: &Became) -> Val {
-        match became {
-            Became::Value(v) => *v,
-            Became::Index(form) => self.materialise(form),
+    fn in_register(&mut self, mapped: &Mapped) -> Val {
+        match mapped {
+            Mapped::Value(v) => *v,
+            Mapped::Index(form) => self.materialise(form),
         }
     }
 
     pub(super) fn branch(&mut self, cond: Val, then: &Body, otherwise: &Body, results: &[Val]) {
         let cond = self.operand(cond);
-        if let Some(Const::Bool(taken)) = self.place.constant_of(cond) {
+        if let Some(Const::Bool(taken)) = self.inserter.constant_of(cond) {
             let side = if taken { then } else { otherwise };
             self.stmts(side);
             for (&result, &value) in results.iter().zip(&side.yields) {
-                let became = self.became(value);
-                self.set(result, became);
+                let mapped = self.mapped(value);
+                self.set(result, mapped);
             }
             return;
         }
@@ -193,21 +193,21 @@ impl Rebuild<'_> {
             let mut keep = differs.iter();
             side.yields.retain(|_| *keep.next().expect("one each"));
         }
-        let types: Vec<Type> = then.yields.iter().map(|&v| self.place.types[v]).collect();
-        let mut merged = self.place.here(Inst::If { cond, then, otherwise }, &types).into_iter();
+        let types: Vec<Type> = then.yields.iter().map(|&v| self.inserter.types[v]).collect();
+        let mut merged = self.inserter.here(Inst::If { cond, then, otherwise }, &types).into_iter();
         for ((&result, &differs), same) in results.iter().zip(&differs).zip(common) {
             let value = if differs { merged.next().expect("one each") } else { same };
-            let became = self.new_value(value);
-            self.set(result, became);
+            let mapped = self.new_value(value);
+            self.set(result, mapped);
         }
     }
     fn side(&mut self, body: &Body) -> Body {
-        self.place.open(Opening::Branch);
+        self.inserter.open(Opening::Branch);
         self.stmts(body);
         let mut yields = Vec::new();
         for &old in &body.yields {
             yields.push(self.operand(old));
         }
-        self.place.close(yields)
+        self.inserter.close(yields)
     }
 }

@@ -10,8 +10,8 @@
 
 use super::{
     fold,
-    place::Move,
-    rebuild::{Became, INDEX, Rebuild},
+    inserter::Hoist,
+    simplifier::{INDEX, Mapped, Simplifier},
 };
 use crate::affine::{Affine, Range};
 use regard_ir::kernel::{BinOp, CmpOp, Const, Elem, Inst, Type, Val};
@@ -19,7 +19,7 @@ use regard_ir::kernel::{BinOp, CmpOp, Const, Elem, Inst, Type, Val};
 /// Terms over which a product with a constant is distributed.
 const DISTRIBUTED: usize = 2;
 
-impl Rebuild<'_> {
+impl Simplifier<'_> {
     pub(super) fn index_op(&mut self, op: BinOp, a: &Affine, b: &Affine) -> Affine {
         if let (Some(x), Some(y)) = (a.as_constant(), b.as_constant())
             && let Some(Const::I64(c)) = fold::bin(op, Const::I64(x), Const::I64(y))
@@ -38,9 +38,9 @@ impl Rebuild<'_> {
             (BinOp::Min | BinOp::Max, ..) => self.extremum(op, a, b),
             _ => {
                 let inst = Inst::Bin(op, self.materialise(a), self.materialise(b));
-                let movable = if op == BinOp::Mul { Move::Freely } else { Move::IfSure };
+                let hoist = if op == BinOp::Mul { Hoist::Always } else { Hoist::IfExecuted };
                 let range = if op == BinOp::Mul { product_range(self.range(a), self.range(b)) } else { Range::ALL };
-                self.index_atom(inst, range, movable)
+                self.index_atom(inst, range, hoist)
             }
         }
     }
@@ -66,7 +66,7 @@ impl Rebuild<'_> {
             let divisor = self.materialise(&Affine::constant(divisor));
             Inst::Bin(BinOp::Div, value, divisor)
         };
-        self.index_atom(inst, range, Move::Freely)
+        self.index_atom(inst, range, Hoist::Always)
     }
     fn remainder(&mut self, a: &Affine, divisor: i64) -> Affine {
         if divisor == 1 {
@@ -80,7 +80,7 @@ impl Rebuild<'_> {
         let shorter = if known && !self.range(&rest).is_all() { &rest } else { a };
         let value = self.materialise(shorter);
         let by = self.materialise(&Affine::constant(divisor));
-        self.index_atom(Inst::Bin(BinOp::Rem, value, by), Range { min: 0, max: divisor - 1 }, Move::Freely)
+        self.index_atom(Inst::Bin(BinOp::Rem, value, by), Range { min: 0, max: divisor - 1 }, Hoist::Always)
     }
     fn extremum(&mut self, op: BinOp, a: &Affine, b: &Affine) -> Affine {
         let (ra, rb) = (self.range(a), self.range(b));
@@ -97,7 +97,7 @@ impl Rebuild<'_> {
             _ => Range { min: ra.min.max(rb.min), max: ra.max.max(rb.max) },
         };
         let inst = Inst::Bin(op, self.materialise(a), self.materialise(b));
-        self.index_atom(inst, range, Move::Freely)
+        self.index_atom(inst, range, Hoist::Always)
     }
     /// Bounds of `a − b` as mathematical integers, if they are known.
     fn difference(&self, a: &Affine, b: &Affine) -> Option<Range> {
@@ -119,13 +119,13 @@ impl Rebuild<'_> {
         });
         let ty = Type::Scalar(Elem::Bool);
         if let Some(truth) = known {
-            return self.place.constant(Const::Bool(truth), ty);
+            return self.inserter.constant(Const::Bool(truth), ty);
         }
         let inst = Inst::Cmp(op, self.materialise(&a), self.materialise(&b));
-        self.place.reuse(inst, ty, Move::Freely, 0)
+        self.inserter.reuse(inst, ty, Hoist::Always, 0)
     }
     pub(super) fn index_select(&mut self, cond: Val, a: Affine, b: Affine) -> Affine {
-        match self.place.constant_of(cond) {
+        match self.inserter.constant_of(cond) {
             Some(Const::Bool(true)) => return a,
             Some(Const::Bool(false)) => return b,
             _ if a == b => return a,
@@ -134,14 +134,14 @@ impl Rebuild<'_> {
         let (ra, rb) = (self.range(&a), self.range(&b));
         let range = Range { min: ra.min.min(rb.min), max: ra.max.max(rb.max) };
         let inst = Inst::Select(cond, self.materialise(&a), self.materialise(&b));
-        self.index_atom(inst, range, Move::Freely)
+        self.index_atom(inst, range, Hoist::Always)
     }
-    /// A new value as what an old one became: i64 values are atoms of forms.
-    pub(super) fn new_value(&self, value: Val) -> Became {
-        match (self.place.types[value] == INDEX, self.place.constant_of(value)) {
-            (true, Some(Const::I64(c))) => Became::Index(Affine::constant(c)),
-            (true, _) => Became::Index(Affine::atom(value)),
-            (false, _) => Became::Value(value),
+    /// A new value as what an old one mapped: i64 values are atoms of forms.
+    pub(super) fn new_value(&self, value: Val) -> Mapped {
+        match (self.inserter.types[value] == INDEX, self.inserter.constant_of(value)) {
+            (true, Some(Const::I64(c))) => Mapped::Index(Affine::constant(c)),
+            (true, _) => Mapped::Index(Affine::atom(value)),
+            (false, _) => Mapped::Value(value),
         }
     }
 }

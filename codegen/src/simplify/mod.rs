@@ -9,7 +9,7 @@
 //!  stmts     ├ affine     i64 values stay sums Σ cᵢ·aᵢ + c until someone needs them in a register;
 //!            │            addresses take c as their constant part (see [`crate::affine`])
 //!            ├ reuse      an equal pure instruction, or an equal load with no write between
-//!            └ place      the outermost loop level where all operands exist (hoisting)
+//!            └ inserter   the outermost loop level where all operands exist (hoisting)
 //! ```
 //!
 //! then `dead` removes what nobody uses and numbers the values densely. A second walk finds what the
@@ -25,9 +25,9 @@ mod branch;
 mod dead;
 mod fold;
 mod index;
-mod place;
-mod rebuild;
+mod inserter;
 mod rules;
+mod simplifier;
 
 use regard_ir::kernel::Kernel;
 
@@ -38,9 +38,9 @@ const MAX_WALKS: usize = 3;
 /// shared, invariant ones hoisted and dead ones removed. Results are bit-identical in f32. Every loop of
 /// the result has `unroll` 1 and values are numbered densely in the order of their definition.
 pub fn simplify(kernel: &Kernel) -> Kernel {
-    let mut current = dead::sweep(&rebuild::rebuild(kernel));
+    let mut current = dead::sweep(&simplifier::rewrite(kernel));
     for _ in 1..MAX_WALKS {
-        let next = dead::sweep(&rebuild::rebuild(&current));
+        let next = dead::sweep(&simplifier::rewrite(&current));
         if next == current {
             break;
         }

@@ -2,8 +2,8 @@
 
 use super::{
     fold,
-    place::{Made, Move},
-    rebuild::{INDEX, Rebuild},
+    inserter::{Definition, Hoist},
+    simplifier::{INDEX, Simplifier},
 };
 use regard_ir::kernel::{Addr, BinOp, CastOp, CmpOp, Const, Elem, Inst, ReduceOp, Type, UnOp, Val};
 use regard_ir::types::Real;
@@ -15,19 +15,19 @@ enum Found {
     Inst(Inst),
 }
 
-impl Rebuild<'_> {
+impl Simplifier<'_> {
     /// The new value of an instruction with one result that is not i64.
     pub(super) fn value_inst(&mut self, inst: &Inst, result: Val) -> Val {
         let ty = self.old.ty(result);
         match inst {
-            Inst::Const(c) => self.place.constant(*c, ty),
+            Inst::Const(c) => self.inserter.constant(*c, ty),
             Inst::Cmp(op, a, b) if self.old.ty(*a) == INDEX => self.index_cmp(*op, *a, *b),
-            Inst::Load { first, .. } => match first.map(|n| self.lanes_below(n)) {
+            Inst::Load { active, .. } => match active.map(|n| self.lanes_below(n)) {
                 Some(Lanes::None) => self.zero(ty),
                 Some(Lanes::All) => {
                     let mut inst = inst.clone();
-                    if let Inst::Load { first, .. } = &mut inst {
-                        *first = None;
+                    if let Inst::Load { active, .. } = &mut inst {
+                        *active = None;
                     }
                     self.load(&inst, ty)
                 }
@@ -36,7 +36,7 @@ impl Rebuild<'_> {
             Inst::Bcast(_) | Inst::LoadScalar(_) => self.load(inst, ty),
             Inst::Gather { mask, .. } => {
                 let mask = self.operand(*mask);
-                match self.place.constant_of(mask) {
+                match self.inserter.constant_of(mask) {
                     Some(Const::Bool(false)) => self.zero(ty),
                     _ => self.load(inst, ty),
                 }
@@ -51,42 +51,42 @@ impl Rebuild<'_> {
     fn value_of(&mut self, inst: Inst, ty: Type) -> Val {
         match self.identity(&inst, ty) {
             Some(Found::Value(v)) => v,
-            Some(Found::Constant(c)) => self.place.constant(c, ty),
+            Some(Found::Constant(c)) => self.inserter.constant(c, ty),
             Some(Found::Inst(better)) => self.value_of(better, ty),
             None => {
-                let made = self.made(&inst);
-                let movable = self.movable(&inst);
-                let value = self.place.reuse(inst, ty, movable, 0);
-                self.place.fact_mut(value).made = made;
+                let definition = self.definition(&inst);
+                let hoist = self.hoist(&inst);
+                let value = self.inserter.reuse(inst, ty, hoist, 0);
+                self.inserter.fact_mut(value).definition = definition;
                 value
             }
         }
     }
-    fn made(&self, inst: &Inst) -> Option<Made> {
+    fn definition(&self, inst: &Inst) -> Option<Definition> {
         match inst {
-            Inst::Splat(a) => Some(Made::Splat(*a)),
-            Inst::Un(op, a) => Some(Made::Un(*op, *a)),
-            Inst::Cast(op, a) => Some(Made::Cast(*op, *a)),
-            Inst::Shuffle(a, perm) => Some(Made::Shuffle(*a, perm.clone())),
-            Inst::Bin(BinOp::Add, a, b) => match self.place.constant_of(*b) {
-                Some(Const::I32(c)) => Some(Made::Plus(*a, c)),
+            Inst::Splat(a) => Some(Definition::Splat(*a)),
+            Inst::Un(op, a) => Some(Definition::Un(*op, *a)),
+            Inst::Cast(op, a) => Some(Definition::Cast(*op, *a)),
+            Inst::Shuffle(a, perm) => Some(Definition::Shuffle(*a, perm.clone())),
+            Inst::Bin(BinOp::Add, a, b) => match self.inserter.constant_of(*b) {
+                Some(Const::I32(c)) => Some(Definition::Plus(*a, c)),
                 _ => None,
             },
             _ => None,
         }
     }
-    fn movable(&self, inst: &Inst) -> Move {
+    fn hoist(&self, inst: &Inst) -> Hoist {
         match inst {
-            Inst::Cast(CastOp::F32ToI32, _) => Move::IfSure,
-            Inst::Bin(BinOp::Shl | BinOp::Shr | BinOp::Rem, _, b) if self.place.constant_of(*b).is_none() => {
-                Move::IfSure
+            Inst::Cast(CastOp::F32ToI32, _) => Hoist::IfExecuted,
+            Inst::Bin(BinOp::Shl | BinOp::Shr | BinOp::Rem, _, b) if self.inserter.constant_of(*b).is_none() => {
+                Hoist::IfExecuted
             }
-            Inst::Bin(BinOp::Div, _, b) => match self.place.types[*b] {
-                Type::Scalar(Elem::F32) | Type::Vector(Elem::F32) => Move::Freely,
-                _ if self.place.constant_of(*b).is_some() => Move::Freely,
-                _ => Move::IfSure,
+            Inst::Bin(BinOp::Div, _, b) => match self.inserter.types[*b] {
+                Type::Scalar(Elem::F32) | Type::Vector(Elem::F32) => Hoist::Always,
+                _ if self.inserter.constant_of(*b).is_some() => Hoist::Always,
+                _ => Hoist::IfExecuted,
             },
-            _ => Move::Freely,
+            _ => Hoist::Always,
         }
     }
     fn zero(&mut self, ty: Type) -> Val {
@@ -95,7 +95,7 @@ impl Rebuild<'_> {
             Type::Vector(Elem::Bool) | Type::Scalar(Elem::Bool) => Const::Bool(false),
             _ => Const::F32(Real::new(0.0)),
         };
-        self.place.constant(zero, ty)
+        self.inserter.constant(zero, ty)
     }
 
     fn load(&mut self, inst: &Inst, ty: Type) -> Val {
@@ -106,23 +106,23 @@ impl Rebuild<'_> {
         };
         let Addr { buf, .. } = *addr;
         let position = matches!(inst, Inst::LoadScalar(_)) && Elem::loaded(self.old.buffers[buf].dtype) == Elem::I32;
-        let movable = if position && self.is_read_only(buf) { Move::IfSure } else { Move::Never };
-        self.place.reuse(inst, ty, movable, self.version(buf))
+        let hoist = if position && self.is_read_only(buf) { Hoist::IfExecuted } else { Hoist::Never };
+        self.inserter.reuse(inst, ty, hoist, self.version(buf))
     }
     pub(super) fn store(&mut self, inst: &Inst) {
         let lanes = match inst {
-            Inst::Store { first: Some(n), .. } => self.lanes_below(*n),
+            Inst::Store { active: Some(n), .. } => self.lanes_below(*n),
             _ => Lanes::Some,
         };
         if lanes == Lanes::None {
             return;
         }
         let mut inst = inst.clone();
-        if let (Inst::Store { first, .. }, Lanes::All) = (&mut inst, lanes) {
-            *first = None;
+        if let (Inst::Store { active, .. }, Lanes::All) = (&mut inst, lanes) {
+            *active = None;
         }
         let inst = self.with_new_operands(&inst);
-        self.place.here(inst, &[]);
+        self.inserter.here(inst, &[]);
     }
     fn lanes_below(&mut self, n: Val) -> Lanes {
         let form = self.index(n);
@@ -136,7 +136,7 @@ impl Rebuild<'_> {
     }
 
     fn identity(&mut self, inst: &Inst, ty: Type) -> Option<Found> {
-        let constant = |v: &Val| self.place.constant_of(*v);
+        let constant = |v: &Val| self.inserter.constant_of(*v);
         match inst {
             Inst::Bin(op, a, b) => self.bin(*op, *a, *b),
             Inst::Un(op, a) => match constant(a) {
@@ -151,10 +151,10 @@ impl Rebuild<'_> {
                 }
                 _ => None,
             },
-            Inst::Select(cond, a, b) => match (constant(cond), &self.place.fact(*cond).made) {
+            Inst::Select(cond, a, b) => match (constant(cond), &self.inserter.fact(*cond).definition) {
                 (Some(Const::Bool(taken)), _) => Some(Found::Value(if taken { *a } else { *b })),
                 _ if a == b => Some(Found::Value(*a)),
-                (_, Some(Made::Un(UnOp::Not, c))) => Some(Found::Inst(Inst::Select(*c, *b, *a))),
+                (_, Some(Definition::Un(UnOp::Not, c))) => Some(Found::Inst(Inst::Select(*c, *b, *a))),
                 _ => None,
             },
             Inst::Cast(op, a) => match constant(a) {
@@ -163,10 +163,10 @@ impl Rebuild<'_> {
             },
             Inst::Splat(a) => constant(a).map(Found::Constant),
             Inst::Reduce(op, a) => self.reduce(*op, *a),
-            Inst::Extract(a, lane) => match (constant(a), &self.place.fact(*a).made) {
+            Inst::Extract(a, lane) => match (constant(a), &self.inserter.fact(*a).definition) {
                 (Some(c), _) => Some(Found::Constant(c)),
-                (_, Some(Made::Splat(scalar))) => Some(Found::Value(*scalar)),
-                (_, Some(Made::Shuffle(from, perm))) => {
+                (_, Some(Definition::Splat(scalar))) => Some(Found::Value(*scalar)),
+                (_, Some(Definition::Shuffle(from, perm))) => {
                     Some(Found::Inst(Inst::Extract(*from, u32::from(perm[*lane as usize]))))
                 }
                 _ => None,
@@ -179,11 +179,11 @@ impl Rebuild<'_> {
         }
     }
     fn is_float(&self, v: Val) -> bool {
-        matches!(self.place.types[v], Type::Scalar(Elem::F32) | Type::Vector(Elem::F32))
+        matches!(self.inserter.types[v], Type::Scalar(Elem::F32) | Type::Vector(Elem::F32))
     }
 
     fn bin(&mut self, op: BinOp, a: Val, b: Val) -> Option<Found> {
-        let (ca, cb) = (self.place.constant_of(a), self.place.constant_of(b));
+        let (ca, cb) = (self.inserter.constant_of(a), self.inserter.constant_of(b));
         if let (Some(ca), Some(cb)) = (ca, cb) {
             return fold::bin(op, ca, cb).map(Found::Constant);
         }
@@ -200,14 +200,14 @@ impl Rebuild<'_> {
             Const::Bool(c) => bin_bool(op, a, c),
             c if op == BinOp::Div && float => {
                 let reciprocal = fold::exact_reciprocal(c)?;
-                let reciprocal = self.place.constant(reciprocal, self.place.types[b]);
+                let reciprocal = self.inserter.constant(reciprocal, self.inserter.types[b]);
                 Some(Found::Inst(Inst::Bin(BinOp::Mul, a, reciprocal)))
             }
             _ => None,
         }
     }
     fn bin_same(&self, op: BinOp, a: Val) -> Option<Found> {
-        let zero = match self.place.types[a] {
+        let zero = match self.inserter.types[a] {
             Type::Scalar(Elem::Bool) | Type::Vector(Elem::Bool) => Const::Bool(false),
             _ => Const::I32(0),
         };
@@ -225,19 +225,19 @@ impl Rebuild<'_> {
             (BinOp::Mul | BinOp::And, 0) | (BinOp::Rem, 1) => Some(Found::Constant(Const::I32(0))),
             (BinOp::Or, -1) => Some(Found::Constant(Const::I32(-1))),
             (BinOp::Sub, _) => {
-                let negative = self.place.constant(Const::I32(c.wrapping_neg()), self.place.types[b]);
+                let negative = self.inserter.constant(Const::I32(c.wrapping_neg()), self.inserter.types[b]);
                 Some(Found::Inst(Inst::Bin(BinOp::Add, a, negative)))
             }
             (BinOp::Add, _) => {
-                let Some(Made::Plus(x, inner)) = self.place.fact(a).made else { return None };
-                let sum = self.place.constant(Const::I32(inner.wrapping_add(c)), self.place.types[b]);
+                let Some(Definition::Plus(x, inner)) = self.inserter.fact(a).definition else { return None };
+                let sum = self.inserter.constant(Const::I32(inner.wrapping_add(c)), self.inserter.types[b]);
                 Some(Found::Inst(Inst::Bin(BinOp::Add, x, sum)))
             }
             _ => None,
         }
     }
     fn un(&self, op: UnOp, a: Val) -> Option<Found> {
-        let Some(Made::Un(inner, x)) = self.place.fact(a).made else { return None };
+        let Some(Definition::Un(inner, x)) = self.inserter.fact(a).definition else { return None };
         match (op, inner) {
             (UnOp::Neg, UnOp::Neg) | (UnOp::Not, UnOp::Not) => Some(Found::Value(x)),
             (UnOp::Abs, UnOp::Abs) => Some(Found::Value(a)),
@@ -246,16 +246,16 @@ impl Rebuild<'_> {
         }
     }
     fn cast(&self, op: CastOp, a: Val) -> Option<Found> {
-        let Some(Made::Cast(inner, x)) = self.place.fact(a).made else { return None };
+        let Some(Definition::Cast(inner, x)) = self.inserter.fact(a).definition else { return None };
         match (op, inner) {
             (CastOp::F32Bits, CastOp::BitsF32) | (CastOp::BitsF32, CastOp::F32Bits) => Some(Found::Value(x)),
             _ => None,
         }
     }
     fn reduce(&self, op: ReduceOp, a: Val) -> Option<Found> {
-        match (op, self.place.constant_of(a), &self.place.fact(a).made) {
+        match (op, self.inserter.constant_of(a), &self.inserter.fact(a).definition) {
             (ReduceOp::Min | ReduceOp::Max, Some(c), _) => Some(Found::Constant(c)),
-            (ReduceOp::Min | ReduceOp::Max, _, Some(Made::Splat(scalar))) => Some(Found::Value(*scalar)),
+            (ReduceOp::Min | ReduceOp::Max, _, Some(Definition::Splat(scalar))) => Some(Found::Value(*scalar)),
             (ReduceOp::Sum, Some(c), _) => {
                 let halvings = self.old.lanes.trailing_zeros();
                 (0..halvings).try_fold(c, |sum, _| fold::bin(BinOp::Add, sum, sum)).map(Found::Constant)
@@ -267,9 +267,9 @@ impl Rebuild<'_> {
         if perm.iter().enumerate().all(|(lane, &from)| lane == usize::from(from)) {
             return Some(Found::Value(a));
         }
-        match (self.place.constant_of(a), &self.place.fact(a).made) {
-            (Some(_), _) | (_, Some(Made::Splat(_))) => Some(Found::Value(a)),
-            (_, Some(Made::Shuffle(from, inner))) => {
+        match (self.inserter.constant_of(a), &self.inserter.fact(a).definition) {
+            (Some(_), _) | (_, Some(Definition::Splat(_))) => Some(Found::Value(a)),
+            (_, Some(Definition::Shuffle(from, inner))) => {
                 let both = perm.iter().map(|&lane| inner[usize::from(lane)]).collect();
                 Some(Found::Inst(Inst::Shuffle(*from, both)))
             }

@@ -22,13 +22,13 @@ use crate::{
 };
 
 /// Half the distance of 1 and the next number.
-const UNIT: f64 = f64::EPSILON / 2.0;
+const UNIT_ROUNDOFF: f64 = f64::EPSILON / 2.0;
 /// Roundings in a library's exp, log, erf and tanh.
-const LIBRARY: f64 = 8.0 * UNIT;
+const LIBRARY: f64 = 8.0 * UNIT_ROUNDOFF;
 
 /// A tensor and its bounds.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Bounded {
+pub struct WithErrorBound {
     /// What the interpreter computes.
     pub value: Tensor,
     /// How far each element may be from what is meant.
@@ -42,7 +42,7 @@ pub struct Bounded {
 pub fn eval_bounded(
     graph: &Graph,
     leaf: &mut dyn FnMut(NodeId, &Node) -> Result<Tensor, EvalError>,
-) -> Result<Vec<Bounded>, EvalError> {
+) -> Result<Vec<WithErrorBound>, EvalError> {
     eval_bounded_stored(graph, leaf, &|_| None)
 }
 
@@ -55,11 +55,12 @@ pub fn eval_bounded_stored(
     graph: &Graph,
     leaf: &mut dyn FnMut(NodeId, &Node) -> Result<Tensor, EvalError>,
     stored: &dyn Fn(NodeId) -> Option<DType>,
-) -> Result<Vec<Bounded>, EvalError> {
+) -> Result<Vec<WithErrorBound>, EvalError> {
     let mut readers = graph.use_counts();
-    let mut all: IdVec<NodeId, Option<Bounded>> = IdVec::new();
+    let mut all: IdVec<NodeId, Option<WithErrorBound>> = IdVec::new();
     for (id, node) in graph.nodes.iter() {
-        let operands: Vec<&Bounded> = node.operands.iter().map(|&o| all[o].as_ref().expect("it is kept")).collect();
+        let operands: Vec<&WithErrorBound> =
+            node.operands.iter().map(|&o| all[o].as_ref().expect("it is kept")).collect();
         let failed = |message: String| EvalError::new(graph, id, message);
         let bounded = match &node.op {
             Op::Input(_) | Op::Weight(_) => exact(leaf(id, node)?),
@@ -75,7 +76,7 @@ pub fn eval_bounded_stored(
                         true => *error,
                     };
                 }
-                let mut bounded = Bounded { value, error };
+                let mut bounded = WithErrorBound { value, error };
                 if let Some(dtype) = stored(id) {
                     store(&mut bounded, dtype);
                 }
@@ -93,7 +94,7 @@ pub fn eval_bounded_stored(
     Ok(graph.outputs.iter().map(|&output| all[output].clone().expect("outputs are kept")).collect())
 }
 
-fn store(bounded: &mut Bounded, dtype: DType) {
+fn store(bounded: &mut WithErrorBound, dtype: DType) {
     for (value, error) in bounded.value.data.iter_mut().zip(&mut bounded.error.data) {
         let lost = if value.is_finite() { f64::from(f32::EPSILON / 2.0) * value.abs() } else { 0.0 };
         *error += lost + f64::from(f32::from_bits(1));
@@ -101,12 +102,12 @@ fn store(bounded: &mut Bounded, dtype: DType) {
     }
 }
 
-fn exact(value: Tensor) -> Bounded {
+fn exact(value: Tensor) -> WithErrorBound {
     let error = Tensor::from_fn(value.ty.clone(), |_| 0.0);
-    Bounded { value, error }
+    WithErrorBound { value, error }
 }
 
-fn error(op: &Op, operands: &[&Bounded], value: &Tensor) -> Result<Tensor, String> {
+fn error(op: &Op, operands: &[&WithErrorBound], value: &Tensor) -> Result<Tensor, String> {
     let errors: Vec<&Tensor> = operands.iter().map(|o| &o.error).collect();
     let moved = |op: &Op| op.eval(&errors, &value.ty);
     match op {
@@ -135,7 +136,7 @@ fn error(op: &Op, operands: &[&Bounded], value: &Tensor) -> Result<Tensor, Strin
 }
 
 /// A bound for each element from operand, its bound and result.
-fn each(operand: &Bounded, value: &Tensor, bound: impl Fn(f64, f64, f64) -> f64) -> Tensor {
+fn each(operand: &WithErrorBound, value: &Tensor, bound: impl Fn(f64, f64, f64) -> f64) -> Tensor {
     let of = |i: usize| bound(operand.value.data[i], operand.error.data[i], value.data[i]);
     Tensor::from_fn(value.ty.clone(), of)
 }
@@ -146,11 +147,11 @@ fn one(op: UnaryOp, x: f64, e: f64, y: f64) -> f64 {
         UnaryOp::Neg | UnaryOp::Abs | UnaryOp::Not => e,
         UnaryOp::Exp => (x + e).exp() - y + LIBRARY * y,
         UnaryOp::Log => far(if x > e { e / (x - e) } else { f64::INFINITY }) + LIBRARY * y.abs(),
-        UnaryOp::Sqrt => far(if x > e { e / (x.sqrt() + (x - e).sqrt()) } else { (x + e).sqrt() }) + UNIT * y,
-        UnaryOp::Rsqrt => far(if x > e { (x - e).sqrt().recip() - y } else { f64::INFINITY }) + 2.0 * UNIT * y,
+        UnaryOp::Sqrt => far(if x > e { e / (x.sqrt() + (x - e).sqrt()) } else { (x + e).sqrt() }) + UNIT_ROUNDOFF * y,
+        UnaryOp::Rsqrt => far(if x > e { (x - e).sqrt().recip() - y } else { f64::INFINITY }) + 2.0 * UNIT_ROUNDOFF * y,
         UnaryOp::Recip => {
             let size = x.abs();
-            far(if size > e { e / (size * (size - e)) } else { f64::INFINITY }) + UNIT * y.abs()
+            far(if size > e { e / (size * (size - e)) } else { f64::INFINITY }) + UNIT_ROUNDOFF * y.abs()
         }
         UnaryOp::Floor => (x + e).floor() - (x - e).floor(),
         UnaryOp::Round => (x + e).round_ties_even() - (x - e).round_ties_even(),
@@ -164,11 +165,11 @@ fn one(op: UnaryOp, x: f64, e: f64, y: f64) -> f64 {
 fn two(op: BinaryOp, [a, b]: [f64; 2], [e, f]: [f64; 2]) -> f64 {
     let doubtful = |yes: bool| f64::from(u8::from(yes && e + f > 0.0));
     match op {
-        BinaryOp::Add => e + f + UNIT * (a + b).abs(),
-        BinaryOp::Sub => e + f + UNIT * (a - b).abs(),
-        BinaryOp::Mul => a.abs() * f + b.abs() * e + e * f + UNIT * (a * b).abs(),
-        BinaryOp::Div if e + f == 0.0 => UNIT * (a / b).abs(),
-        BinaryOp::Div if b.abs() > f => (e + (a / b).abs() * f) / (b.abs() - f) + UNIT * (a / b).abs(),
+        BinaryOp::Add => e + f + UNIT_ROUNDOFF * (a + b).abs(),
+        BinaryOp::Sub => e + f + UNIT_ROUNDOFF * (a - b).abs(),
+        BinaryOp::Mul => a.abs() * f + b.abs() * e + e * f + UNIT_ROUNDOFF * (a * b).abs(),
+        BinaryOp::Div if e + f == 0.0 => UNIT_ROUNDOFF * (a / b).abs(),
+        BinaryOp::Div if b.abs() > f => (e + (a / b).abs() * f) / (b.abs() - f) + UNIT_ROUNDOFF * (a / b).abs(),
         BinaryOp::Div => f64::INFINITY,
         BinaryOp::Min | BinaryOp::Max => e.max(f),
         // What is not a number cannot be compared: nothing is known of what the answer selects.
@@ -191,10 +192,10 @@ fn remainder([a, b]: [f64; 2], [e, f]: [f64; 2]) -> f64 {
     let rest = crate::ops::pointwise::remainder(a, b).abs();
     let moved = e + f * ((a / b).abs() + 1.0);
     match () {
-        () if e + f == 0.0 => UNIT * rest,
+        () if e + f == 0.0 => UNIT_ROUNDOFF * rest,
         () if b.abs() <= f => f64::INFINITY,
         () if rest <= moved || b.abs() - rest <= moved + f => b.abs() + f + moved,
-        () => moved + UNIT * rest,
+        () => moved + UNIT_ROUNDOFF * rest,
     }
 }
 
@@ -212,7 +213,7 @@ fn power([a, b]: [f64; 2], [e, f]: [f64; 2]) -> f64 {
 }
 
 /// Two operands, broadcast.
-fn pairs(op: &Binary, operands: &[&Bounded], value: &Tensor) -> Result<Tensor, String> {
+fn pairs(op: &Binary, operands: &[&WithErrorBound], value: &Tensor) -> Result<Tensor, String> {
     let wide = |tensor: &Tensor| spread(tensor, &value.ty.shape);
     let (a, b) = (wide(&operands[0].value)?, wide(&operands[1].value)?);
     let (e, f) = (wide(&operands[0].error)?, wide(&operands[1].error)?);
@@ -258,7 +259,7 @@ fn spread(tensor: &Tensor, shape: &[usize]) -> Result<Vec<f64>, String> {
 }
 
 /// The chosen operand's bound; where the condition is in doubt, also the distance to the other.
-fn select(op: &Op, operands: &[&Bounded], value: &Tensor) -> Result<Tensor, String> {
+fn select(op: &Op, operands: &[&WithErrorBound], value: &Tensor) -> Result<Tensor, String> {
     let [c, a, b] = [operands[0], operands[1], operands[2]];
     let chosen = op.eval(&[&c.value, &a.error, &b.error], &value.ty)?;
     let shape = &value.ty.shape;
@@ -271,9 +272,9 @@ fn select(op: &Op, operands: &[&Bounded], value: &Tensor) -> Result<Tensor, Stri
 }
 
 /// `|A|·(E_B + k·u·|B|) + E_A·(|B| + E_B)`.
-fn product(op: &Op, operands: &[&Bounded], value: &Tensor) -> Result<Tensor, String> {
+fn product(op: &Op, operands: &[&WithErrorBound], value: &Tensor) -> Result<Tensor, String> {
     let [a, b] = [operands[0], operands[1]];
-    let unit = a.value.ty.shape.last().copied().unwrap_or(1) as f64 * UNIT;
+    let unit = a.value.ty.shape.last().copied().unwrap_or(1) as f64 * UNIT_ROUNDOFF;
     let sized = |t: &Tensor| Tensor::new(t.ty.clone(), t.data.iter().map(|x| x.abs()).collect());
     let sum = |x: &Tensor, y: &Tensor, factor: f64| {
         let data = x.data.iter().zip(&y.data).map(|(x, y)| x + factor * y.abs()).collect();
@@ -287,7 +288,7 @@ fn product(op: &Op, operands: &[&Bounded], value: &Tensor) -> Result<Tensor, Str
     Ok(sum(&first, &second, 1.0))
 }
 
-fn reduction(op: &Reduce, operand: &Bounded, value: &Tensor) -> Result<Tensor, String> {
+fn reduction(op: &Reduce, operand: &WithErrorBound, value: &Tensor) -> Result<Tensor, String> {
     // Bounds are real numbers, also those of integers, which are added without rounding.
     let real = |ty: &TensorType| TensorType::f32(&ty.shape[..]);
     let by = |how: ReduceOp, per_element: &dyn Fn(usize) -> f64| {
@@ -298,10 +299,10 @@ fn reduction(op: &Reduce, operand: &Bounded, value: &Tensor) -> Result<Tensor, S
         return by(ReduceOp::Max, &|i| operand.error.data[i]);
     }
     let extent = (operand.value.data.len() / value.data.len().max(1)) as f64;
-    let unit = if value.ty.dtype == DType::I32 { 0.0 } else { extent * UNIT };
+    let unit = if value.ty.dtype == DType::I32 { 0.0 } else { extent * UNIT_ROUNDOFF };
     let mut error = by(ReduceOp::Sum, &|i| operand.error.data[i] + unit * operand.value.data[i].abs())?;
     if op.op == ReduceOp::Mean {
-        error.data.iter_mut().zip(&value.data).for_each(|(e, y)| *e = *e / extent + UNIT * y.abs());
+        error.data.iter_mut().zip(&value.data).for_each(|(e, y)| *e = *e / extent + UNIT_ROUNDOFF * y.abs());
     }
     Ok(error)
 }
@@ -313,7 +314,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// One bound of a graph of one input.
-    fn bounds(build: impl Fn(&mut Builder, NodeId) -> NodeId, data: &[f64]) -> Bounded {
+    fn bounds(build: impl Fn(&mut Builder, NodeId) -> NodeId, data: &[f64]) -> WithErrorBound {
         let mut b = Builder::new("bounds");
         let x = b.input("x", TensorType::f32([data.len()]));
         let y = build(&mut b, x);

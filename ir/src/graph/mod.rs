@@ -26,7 +26,7 @@ mod tests;
 mod walk;
 mod windows;
 
-pub use bound::{Bounded, eval_bounded, eval_bounded_stored};
+pub use bound::{WithErrorBound, eval_bounded, eval_bounded_stored};
 pub use builder::{Builder, attempt};
 pub use eval::{EvalError, eval, eval_nodes};
 pub use names::Names;

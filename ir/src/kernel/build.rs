@@ -272,9 +272,9 @@ impl Builder {
     pub fn load(&mut self, addr: Addr) -> Val {
         self.load_with(addr, None, 1)
     }
-    /// L elements `stride` apart; lanes ≥ `first` are not read and give zero.
-    pub fn load_with(&mut self, addr: Addr, first: Option<Val>, stride: i64) -> Val {
-        self.emit(Type::Vector(self.loaded(addr.buf)), Inst::Load { addr, first, stride })
+    /// L elements `stride` apart; lanes ≥ `active` are not read and give zero.
+    pub fn load_with(&mut self, addr: Addr, active: Option<Val>, stride: i64) -> Val {
+        self.emit(Type::Vector(self.loaded(addr.buf)), Inst::Load { addr, active, stride })
     }
     /// One element for all lanes.
     pub fn bcast(&mut self, addr: Addr) -> Val {
@@ -284,10 +284,10 @@ impl Builder {
     pub fn store(&mut self, value: Val, addr: Addr) {
         self.store_with(value, addr, None, 1);
     }
-    /// Writes L elements `stride` apart; lanes ≥ `first` are not written.
-    pub fn store_with(&mut self, value: Val, addr: Addr, first: Option<Val>, stride: i64) {
+    /// Writes L elements `stride` apart; lanes ≥ `active` are not written.
+    pub fn store_with(&mut self, value: Val, addr: Addr, active: Option<Val>, stride: i64) {
         assert_eq!(self.ty(value), Type::Vector(self.loaded(addr.buf)));
-        self.push(Vec::new(), Inst::Store { value, addr, first, stride });
+        self.push(Vec::new(), Inst::Store { value, addr, active, stride });
     }
     /// One element as a scalar.
     pub fn load_scalar(&mut self, addr: Addr) -> Val {

@@ -254,13 +254,13 @@ pub enum Inst {
     Transpose(Vec<Val>),
     /// The target's own approximation; s or v.
     Approx(ApproxOp, Val),
-    /// → v: lane l reads `addr + l·stride`. With `first` (s.i64), lanes ≥ first are not accessed and give
+    /// → v: lane l reads `addr + l·stride`. With `active` (s.i64), lanes ≥ active are not accessed and give
     /// zero. f32, bf16, f16 give v.f32; i32 gives v.i32; bool gives v.bool.
-    Load { addr: Addr, first: Option<Val>, stride: i64 },
+    Load { addr: Addr, active: Option<Val>, stride: i64 },
     /// → v: one element for all lanes.
     Bcast(Addr),
-    /// Lane l of a vector is written to `addr + l·stride`; with `first`, lanes ≥ first are not written.
-    Store { value: Val, addr: Addr, first: Option<Val>, stride: i64 },
+    /// Lane l of a vector is written to `addr + l·stride`; with `active`, lanes ≥ active are not written.
+    Store { value: Val, addr: Addr, active: Option<Val>, stride: i64 },
     /// → s: one element.
     LoadScalar(Addr),
     /// s → memory.
@@ -369,9 +369,9 @@ macro_rules! operands {
             Inst::Bcast(Addr { index, .. })
             | Inst::LoadScalar(Addr { index, .. })
             | Inst::TileLoad { addr: Addr { index, .. }, .. } => ([index.$as_ref(), None, None], none()),
-            Inst::Load { addr: Addr { index, .. }, first, .. } => ([index.$as_ref(), first.$as_ref(), None], none()),
-            Inst::Store { value, addr: Addr { index, .. }, first, .. } => {
-                ([Some(value), index.$as_ref(), first.$as_ref()], none())
+            Inst::Load { addr: Addr { index, .. }, active, .. } => ([index.$as_ref(), active.$as_ref(), None], none()),
+            Inst::Store { value, addr: Addr { index, .. }, active, .. } => {
+                ([Some(value), index.$as_ref(), active.$as_ref()], none())
             }
             Inst::StoreScalar { value, addr: Addr { index, .. } }
             | Inst::TileStore { value, addr: Addr { index, .. }, .. } => ([Some(value), index.$as_ref(), None], none()),

@@ -90,8 +90,8 @@ impl<F: Fn(Val) -> Option<Type>> Typing<'_, F> {
             Inst::If { cond, then, otherwise } => self.branch(*cond, then, otherwise),
             Inst::Barrier => Ok(Vec::new()),
             Inst::Transpose(rows) => self.transpose(rows),
-            Inst::Store { value, addr, first, stride } => {
-                self.first(*first)?;
+            Inst::Store { value, addr, active, stride } => {
+                self.active(*active)?;
                 self.store(*value, Type::Vector(self.element(addr)?))?;
                 let disjoint = *stride != 0;
                 if disjoint {
@@ -141,8 +141,8 @@ impl<F: Fn(Val) -> Option<Type>> Typing<'_, F> {
             Inst::Shuffle(a, perm) => self.shuffle(*a, perm),
             Inst::Approx(op, a) if self.unit == Unit::Core => fail(format!("{op} of {a} is not available on a core")),
             Inst::Approx(_, a) => self.element_in(*a, &[Elem::F32]),
-            Inst::Load { addr, first, .. } => {
-                self.first(*first)?;
+            Inst::Load { addr, active, .. } => {
+                self.active(*active)?;
                 self.element(addr).map(Type::Vector)
             }
             Inst::Bcast(addr) => self.element(addr).map(Type::Vector),
@@ -299,8 +299,8 @@ impl<F: Fn(Val) -> Option<Type>> Typing<'_, F> {
         let Buffer { name, dtype, .. } = self.buffer(addr)?;
         if dtype.is_float() { Ok(*dtype) } else { fail(format!("{name} holds {dtype}, but tiles are of floats")) }
     }
-    fn first(&self, first: Option<Val>) -> Checked<()> {
-        first.map_or(Ok(()), |v| self.expect(v, I64, "the number of lanes"))
+    fn active(&self, active: Option<Val>) -> Checked<()> {
+        active.map_or(Ok(()), |v| self.expect(v, I64, "the number of lanes"))
     }
     fn store(&self, value: Val, expected: Type) -> Checked<()> {
         self.expect(value, expected, "what is stored there")

@@ -31,10 +31,7 @@ pub(crate) use parse::real_in_f32;
 pub(crate) use parse::{MAX_RANK, graph};
 pub use print::NodeText;
 
-use crate::{
-    graph::Graph,
-    source::{Lexer, SourceError},
-};
+use crate::{diagnostic::SourceError, graph::Graph, lexer::Lexer};
 
 /// Reads one graph; nothing may follow it.
 pub fn parse(text: &str) -> Result<Graph, SourceError> {

@@ -3,9 +3,10 @@
 use super::nearest::{nearest, nearest_ops};
 use crate::{
     count::{agree, counted},
+    diagnostic::SourceError,
     graph::{Graph, NodeId},
+    lexer::{Lexer, Token, quote},
     ops::{Attr, AttrReader, Const, Op},
-    source::{Lexer, SourceError, Token, quote},
     types::{DType, Real, TensorType, fits_f32},
     view::View,
 };

@@ -2,7 +2,7 @@
 
 use crate::{
     graph::{Graph, NodeId},
-    source::quote,
+    lexer::quote,
 };
 use std::fmt::{self, Display, Formatter};
 

@@ -175,7 +175,7 @@ proptest! {
     fn text_reads_back(shape in shapes(), steps in steps(6)) {
         for (view, _) in chain(&shape, &steps) {
             let text = view.to_string();
-            let fail = |e: crate::source::SourceError| TestCaseError::fail(e.render(&text, "view"));
+            let fail = |e: crate::diagnostic::SourceError| TestCaseError::fail(e.render(&text, "view"));
             let back: View = text.parse().map_err(fail)?;
             prop_assert_eq!(&back, &view, "{}", text);
         }

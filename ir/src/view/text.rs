@@ -12,7 +12,8 @@
 
 use super::{Coord, Digit, View, normal::Draft};
 use crate::{
-    source::{Lexer, SourceError, Token},
+    diagnostic::SourceError,
+    lexer::{Lexer, Token},
     text::real_in_f32,
     types::{Real, ShapeText},
 };

@@ -28,7 +28,7 @@ pub use inputs::Kind;
 
 use crate::{canonical, error::Error, memory};
 use regard_ir::{
-    graph::{Bounded, Graph, Node, NodeId, Tensor, eval, eval_bounded, eval_bounded_stored, eval_nodes},
+    graph::{Graph, Node, NodeId, Tensor, WithErrorBound, eval, eval_bounded, eval_bounded_stored, eval_nodes},
     id::IdVec,
     ops::{Op, Weight},
     types::{DType, fits_f32},
@@ -171,7 +171,7 @@ impl Given {
         eval(graph, &mut |_, node| Ok(self.of(node))).map_err(|error| error.to_string())
     }
 
-    fn stored(&self, graph: &Graph, stored: &BTreeMap<NodeId, DType>) -> Result<Vec<Bounded>, String> {
+    fn stored(&self, graph: &Graph, stored: &BTreeMap<NodeId, DType>) -> Result<Vec<WithErrorBound>, String> {
         let stored = |id: NodeId| stored.get(&id).copied();
         eval_bounded_stored(graph, &mut |_, node| Ok(self.of(node)), &stored).map_err(|error| error.to_string())
     }
@@ -191,7 +191,7 @@ impl Given {
         eval(&known, &mut leaf).map_err(|error| error.to_string())
     }
 
-    fn bounded(&self, graph: &Graph) -> Result<Vec<Bounded>, String> {
+    fn bounded(&self, graph: &Graph) -> Result<Vec<WithErrorBound>, String> {
         eval_bounded(graph, &mut |_, node| Ok(self.of(node))).map_err(|error| error.to_string())
     }
 

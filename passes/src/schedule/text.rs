@@ -2,7 +2,10 @@
 
 use super::{Schedule, Tiles};
 use crate::templates::{Sizes, TEMPLATES};
-use regard_ir::source::{Lexer, SourceError, Token, quote};
+use regard_ir::{
+    diagnostic::SourceError,
+    lexer::{Lexer, Token, quote},
+};
 use std::fmt;
 
 impl fmt::Display for Schedule {

@@ -107,7 +107,7 @@ pub(crate) fn vector_start(b: &mut Builder, column: Val, offset: usize, n: usize
 }
 
 /// How many of the lanes at `column + offset` lie below `n`; nothing where panels of `width` divide `n`.
-pub(crate) fn remaining(b: &mut Builder, column: Val, offset: usize, n: usize, width: usize) -> Option<Val> {
+pub(crate) fn active_lanes_at(b: &mut Builder, column: Val, offset: usize, n: usize, width: usize) -> Option<Val> {
     if n.is_multiple_of(width) {
         return None;
     }

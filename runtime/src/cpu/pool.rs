@@ -8,14 +8,14 @@
 //!
 //! Worker w of n runs blocks `blocks·w/n .. blocks·(w+1)/n`: contiguous, so neighbours in memory stay with one
 //! core, and fixed, so nothing is negotiated. Launches follow each other within a microsecond; therefore an
-//! idle worker first spins and only then sleeps, and waking sleepers costs nothing where none sleeps.
+//! idle worker first spins and only then blocks, and waking costs nothing where no worker is blocked.
 //!
-//! **Protocol.** The *ticket* is one word: a sequence number and the number of active workers. The caller
-//! writes the job, then the ticket (release); a worker that sees a new ticket (acquire) and is active reads
+//! **Protocol.** The *epoch* is one word: a sequence number and the number of active workers. The caller
+//! writes the job, then the epoch (release); a worker that sees a new epoch (acquire) and is active reads
 //! the job, runs its range and decrements `pending` (release); the caller waits for zero (acquire). A worker
 //! that is not active never looks at the job, so the caller may write the next one without waiting for it.
-//! Sleepers announce themselves before they look at the ticket for the last time, the caller writes the
-//! ticket before it looks for sleepers, all sequentially consistent: one of the two sees the other.
+//! Waiters announce themselves before they look at the epoch for the last time, the caller writes the
+//! epoch before it looks for waiters, all sequentially consistent: one of the two sees the other.
 
 use std::{
     any::Any,
@@ -35,11 +35,11 @@ const SPIN: Duration = Duration::from_micros(50);
 /// How long it spins where threads outnumber cores: long enough for a launch that ends at once.
 const SPIN_CROWDED: Duration = Duration::from_micros(1);
 /// How long it then goes on looking while it offers its core to others: longer than the halves of a launch of some
-/// milliseconds differ. A sleeper may wake on the core of the thread that wakes it, and both then share it for long.
-const LINGER: Duration = Duration::from_millis(2);
-/// Looks at the awaited word between two looks at the clock.
-const LOOKS_PER_CLOCK: u32 = 16;
-/// Bits of the ticket that count active workers; the others are the sequence number.
+/// milliseconds differ. A blocked worker may wake on the core of the thread that wakes it, and both then share it for long.
+const YIELD_FOR: Duration = Duration::from_millis(2);
+/// Checks of the condition between two reads of the clock.
+const CHECKS_PER_CLOCK: u32 = 16;
+/// Bits of the epoch that count active workers; the others are the sequence number.
 const ACTIVE_BITS: u32 = 16;
 /// The most threads a pool can have.
 pub const MAX_THREADS: usize = (1 << ACTIVE_BITS) - 1;
@@ -65,23 +65,23 @@ struct Job {
 /// One cache line per word that different cores write.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Line<T>(T);
+struct CachePadded<T>(T);
 
 #[derive(Debug)]
 struct Shared {
-    ticket: Line<AtomicU64>,
-    pending: Line<AtomicUsize>,
+    epoch: CachePadded<AtomicU64>,
+    pending: CachePadded<AtomicUsize>,
     job: UnsafeCell<Option<Job>>,
     stop: AtomicBool,
     spin: Duration,
-    idle: Bed,
-    caller: Bed,
+    idle: Parker,
+    caller: Parker,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
 // SAFETY: everything but `job` is `Sync` by itself. `job` is written by `Pool::run`, which has the pool
 // exclusively, while `pending` is zero, so that no worker is active; it is read only by active workers, after
-// the ticket that the caller published after writing it.
+// the epoch that the caller published after writing it.
 unsafe impl Sync for Shared {}
 // SAFETY: the pointers in `job` are used only during the `Pool::run` that wrote them, whose closure is `Sync`.
 unsafe impl Send for Shared {}
@@ -99,20 +99,20 @@ impl Pool {
         let threads = threads.clamp(1, MAX_THREADS);
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let shared = Arc::new(Shared {
-            ticket: Line::default(),
-            pending: Line::default(),
+            epoch: CachePadded::default(),
+            pending: CachePadded::default(),
             job: UnsafeCell::new(None),
             stop: AtomicBool::new(false),
             spin: if threads > cores { SPIN_CROWDED } else { SPIN },
-            idle: Bed::default(),
-            caller: Bed::default(),
+            idle: Parker::default(),
+            caller: Parker::default(),
             panic: Mutex::new(None),
         });
         let mut pool = Pool { shared, helpers: Vec::with_capacity(threads - 1) };
         for worker in 1..threads {
             let shared = Arc::clone(&pool.shared);
             let builder = thread::Builder::new().name(format!("regard-{worker}"));
-            match builder.spawn(move || shared.serve(worker)) {
+            match builder.spawn(move || shared.worker_loop(worker)) {
                 Ok(helper) => pool.helpers.push(helper),
                 Err(_) => break,
             }
@@ -186,16 +186,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     /// Starts the workers below `active`, or tells all of them to look at `stop`.
     fn publish(&self, active: usize) {
-        let sequence = (self.ticket.0.load(Ordering::Relaxed) >> ACTIVE_BITS) + 1;
-        self.ticket.0.store(sequence << ACTIVE_BITS | active as u64, Ordering::SeqCst);
+        let sequence = (self.epoch.0.load(Ordering::Relaxed) >> ACTIVE_BITS) + 1;
+        self.epoch.0.store(sequence << ACTIVE_BITS | active as u64, Ordering::SeqCst);
         self.idle.wake();
     }
-    /// The life of a helper thread.
-    fn serve(&self, worker: usize) {
+    /// The loop of a helper thread.
+    fn worker_loop(&self, worker: usize) {
         let mut seen = 0;
         loop {
-            self.idle.wait(self.spin, || self.ticket.0.load(Ordering::SeqCst) != seen);
-            seen = self.ticket.0.load(Ordering::SeqCst);
+            self.idle.wait(self.spin, || self.epoch.0.load(Ordering::SeqCst) != seen);
+            seen = self.epoch.0.load(Ordering::SeqCst);
             if self.stop.load(Ordering::Relaxed) {
                 return;
             }
@@ -205,9 +205,9 @@ impl Shared {
         }
     }
     fn work(&self, worker: usize) {
-        // SAFETY: this worker is active in the ticket it has just read, so the job is written and stays
+        // SAFETY: this worker is active in the epoch it has just read, so the job is written and stays
         // until `pending` is decremented below.
-        let job = unsafe { *self.job.get() }.expect("a ticket follows its job");
+        let job = unsafe { *self.job.get() }.expect("an epoch follows its job");
         let (first, end) = range(job.blocks, worker, job.active);
         // SAFETY: `data` is the closure of the run that is waiting for this worker, hence alive.
         let work = AssertUnwindSafe(|| unsafe { (job.call)(job.data, worker, first, end) });
@@ -220,18 +220,18 @@ impl Shared {
     }
 }
 
-/// A place to wait for a condition that another thread makes true before it calls [`wake`](Bed::wake).
+/// A place to wait for a condition that another thread makes true before it calls [`wake`](Parker::wake).
 #[derive(Debug, Default)]
-struct Bed {
-    sleepers: Line<AtomicUsize>,
+struct Parker {
+    waiters: CachePadded<AtomicUsize>,
     lock: Mutex<()>,
-    bell: Condvar,
+    condvar: Condvar,
 }
 
-impl Bed {
-    /// Spins for about `spin`, lingers while others may have the core, then sleeps, until `ready`.
+impl Parker {
+    /// Spins for about `spin`, then yields for a while, then blocks, until `ready`.
     fn wait(&self, spin: Duration, ready: impl Fn() -> bool) {
-        for _ in 0..LOOKS_PER_CLOCK {
+        for _ in 0..CHECKS_PER_CLOCK {
             if ready() {
                 return;
             }
@@ -239,32 +239,32 @@ impl Bed {
         }
         let start = Instant::now();
         while start.elapsed() < spin {
-            for _ in 0..LOOKS_PER_CLOCK {
+            for _ in 0..CHECKS_PER_CLOCK {
                 if ready() {
                     return;
                 }
                 hint::spin_loop();
             }
         }
-        while start.elapsed() < LINGER {
+        while start.elapsed() < YIELD_FOR {
             if ready() {
                 return;
             }
             thread::yield_now();
         }
         let mut guard = lock(&self.lock);
-        self.sleepers.0.fetch_add(1, Ordering::SeqCst);
+        self.waiters.0.fetch_add(1, Ordering::SeqCst);
         while !ready() {
-            guard = self.bell.wait(guard).unwrap_or_else(PoisonError::into_inner);
+            guard = self.condvar.wait(guard).unwrap_or_else(PoisonError::into_inner);
         }
-        self.sleepers.0.fetch_sub(1, Ordering::SeqCst);
+        self.waiters.0.fetch_sub(1, Ordering::SeqCst);
     }
-    /// Wakes who sleeps. The condition must have been made true with sequential consistency.
+    /// Wakes the waiters. The condition must have been made true with sequential consistency.
     fn wake(&self) {
-        if self.sleepers.0.load(Ordering::SeqCst) > 0 {
-            // Taking the lock waits for a sleeper that has looked but not yet lain down.
+        if self.waiters.0.load(Ordering::SeqCst) > 0 {
+            // Acquiring the mutex orders this after a waiter that has checked the condition and not blocked yet.
             drop(lock(&self.lock));
-            self.bell.notify_all();
+            self.condvar.notify_all();
         }
     }
 }

@@ -33,7 +33,7 @@ impl Grow {
         b.addr_off(place.buf, Some(index), offset)
     }
 
-    /// A stride and a tail (`first`) with an address that fits both.
+    /// A stride and a tail (`active`) with an address that fits both.
     fn shape(&mut self, b: &mut Builder, place: Place) -> (Addr, Option<Val>, i64) {
         let stride = self.rng.pick(&[1, 1, 1, 1, 2, 3, 5]);
         let span = (self.lanes - 1) * stride + 1;
@@ -42,15 +42,15 @@ impl Grow {
             0 | 1 => {
                 let count = self.rng.below(9) as i64 * self.lanes / 8;
                 let touched = (count - 1).max(0) * stride + i64::from(count > 0);
-                let first = b.i64(count);
-                (b.addr_off(place.buf, place.base, place.room - touched), Some(first), stride)
+                let active = b.i64(count);
+                (b.addr_off(place.buf, place.base, place.room - touched), Some(active), stride)
             }
             // A tail known only at run time; below zero and above the lane count are allowed.
             2 | 3 => {
-                let first = self.index(b, self.lanes + 7);
-                let first = b.add_const(first, -3);
+                let active = self.index(b, self.lanes + 7);
+                let active = b.add_const(active, -3);
                 let (zero, lanes) = (b.i64(0), b.i64(self.lanes));
-                let count = b.bin(BinOp::Min, first, lanes);
+                let count = b.bin(BinOp::Min, active, lanes);
                 let count = b.bin(BinOp::Max, count, zero);
                 let touched = b.mul_const(count, stride);
                 let end = b.i64(place.room);
@@ -60,7 +60,7 @@ impl Grow {
                     Some(base) => b.add(base, start),
                     None => start,
                 };
-                (b.addr(place.buf, start), Some(first), stride)
+                (b.addr(place.buf, start), Some(active), stride)
             }
             _ => (self.place(b, place, span), None, stride),
         }
@@ -73,8 +73,8 @@ impl Grow {
     }
 
     pub(super) fn load_from(&mut self, b: &mut Builder, place: Place) {
-        let (addr, first, stride) = self.shape(b, place);
-        let val = b.load_with(addr, first, stride);
+        let (addr, active, stride) = self.shape(b, place);
+        let val = b.load_with(addr, active, stride);
         self.push_loaded(place, val);
     }
 
@@ -133,8 +133,8 @@ impl Grow {
             let addr = self.place(b, place, 1);
             b.store_scalar(val, addr);
         } else {
-            let (addr, first, stride) = self.shape(b, place);
-            b.store_with(val, addr, first, stride);
+            let (addr, active, stride) = self.shape(b, place);
+            b.store_with(val, addr, active, stride);
         }
     }
 

@@ -34,8 +34,10 @@ fn form(kernel: &Kernel, stmt: &Stmt) -> String {
     let detail = match &stmt.inst {
         Inst::Cast(op, _) => op.name(),
         Inst::Reduce(op, _) => op.name(),
-        Inst::Load { first: Some(_), stride, .. } | Inst::Store { first: Some(_), stride, .. } if *stride > 1 => "both",
-        Inst::Load { first: Some(_), .. } | Inst::Store { first: Some(_), .. } => "first",
+        Inst::Load { active: Some(_), stride, .. } | Inst::Store { active: Some(_), stride, .. } if *stride > 1 => {
+            "both"
+        }
+        Inst::Load { active: Some(_), .. } | Inst::Store { active: Some(_), .. } => "first",
         Inst::Load { stride, .. } | Inst::Store { stride, .. } if *stride > 1 => "stride",
         _ => "",
     };

@@ -50,7 +50,7 @@ impl Emitter<'_, '_> {
             let factor = factor.wrapping_mul(scale);
             let (product, before) = (self.scaled(root, factor, depth), sum);
             key.push((root, factor));
-            let home = self.home(depth);
+            let home = self.insertion_point(depth);
             sum = Some(match before {
                 None => product,
                 Some(before) => {
@@ -64,7 +64,7 @@ impl Emitter<'_, '_> {
         if factor == 1 {
             return root;
         }
-        let home = self.home(depth);
+        let home = self.insertion_point(depth);
         self.shared(Key::Product(root, factor), home, |mut at| match factor {
             -1 => at.ins().ineg(root),
             _ if factor > 0 && (factor as u64).is_power_of_two() => {

@@ -60,14 +60,14 @@ impl Emitter<'_, '_> {
         let (start, end) = (self.index_value(&lo), self.index_value(&hi));
         let mut arguments = vec![BlockArg::from(start)];
         arguments.extend(self.arguments(l.init));
-        let entrance = self.b.ins().jump(test, &arguments);
+        let preheader_branch = self.b.ins().jump(test, &arguments);
 
         self.b.switch_to_block(test);
         let more = self.b.ins().icmp(IntCC::SignedLessThan, index, end);
         self.b.ins().brif(more, turn, &[], after, &[]);
         self.b.switch_to_block(turn);
         self.depth += 1;
-        self.scopes.push(Scope::body(entrance, !l.body.has_loop()));
+        self.scopes.push(Scope::body(preheader_branch, !l.body.has_loop()));
         self.bind(l.index, Bound { index: Index::atom((self.depth, index)), ..Bound::default() });
         self.bind_all(l.params, params.clone());
         self.body(l.body)?;

@@ -5,7 +5,7 @@
 //!   block(n):  g0, g1, g2 = digits of n; body; n + 1 < end → block(n + 1) else → done
 //! ```
 
-use super::{address::Index, is_x86, memory::Span, reload, scope::Scope};
+use super::{address::Index, is_x86, memory::Span, rematerialize, scope::Scope};
 use crate::EmitError;
 use cranelift_codegen::{
     ir::{
@@ -89,8 +89,11 @@ pub(super) struct Emitter<'k, 'f> {
 impl<'k, 'f> Emitter<'k, 'f> {
     fn new(kernel: &'k Kernel, target: &'k Target, b: FunctionBuilder<'f>) -> Self {
         let bound = vec![Bound::default(); kernel.types.len()];
-        let repeated =
-            if is_x86(target) && target.fma { reload::repeated(kernel) } else { vec![false; kernel.types.len()] };
+        let repeated = if is_x86(target) && target.fma {
+            rematerialize::repeated(kernel)
+        } else {
+            vec![false; kernel.types.len()]
+        };
         Self {
             kernel,
             target,

@@ -26,7 +26,7 @@ impl Emitter<'_, '_> {
             }
             (Inst::If { cond, then, otherwise }, results) => return self.branch(*cond, [then, otherwise], results),
             (Inst::Transpose(rows), results) => return self.transpose(rows, results),
-            (Inst::Store { value, addr, first, stride }, _) => return self.store(*value, addr, *first, *stride),
+            (Inst::Store { value, addr, active, stride }, _) => return self.store(*value, addr, *active, *stride),
             (Inst::StoreScalar { value, addr }, _) => return self.store_scalar(*value, addr),
             // One unit per block: it waits for nobody.
             (Inst::Barrier, _) => return Ok(()),
@@ -53,7 +53,7 @@ impl Emitter<'_, '_> {
             Inst::Reduce(op, a) => self.reduce(*op, *a),
             Inst::Extract(a, lane) => self.extract(*a, *lane),
             Inst::Shuffle(a, perm) => self.shuffle(*a, perm),
-            Inst::Load { addr, first, stride } => self.load(addr, *first, *stride),
+            Inst::Load { addr, active, stride } => self.load(addr, *active, *stride),
             Inst::Bcast(addr) => return Ok(self.bcast(addr, result)),
             Inst::LoadScalar(addr) => self.load_scalar(addr),
             Inst::Gather { addr, idx, mask } => self.gather(addr, *idx, *mask),

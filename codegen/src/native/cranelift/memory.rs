@@ -23,7 +23,7 @@ use regard_ir::{
 /// Whether some access of the body has lanes that may be absent.
 pub(super) fn needs_stand_ins(body: &Body) -> bool {
     body.walk().any(|stmt| match &stmt.inst {
-        Inst::Load { first, .. } | Inst::Store { first, .. } => first.is_some(),
+        Inst::Load { active, .. } | Inst::Store { active, .. } => active.is_some(),
         inst => matches!(inst, Inst::Gather { .. }),
     })
 }
@@ -51,19 +51,19 @@ impl Emitter<'_, '_> {
         Span { dtype: self.kernel.buffers[addr.buf].dtype, pointer, bytes, stride }
     }
     /// How many lanes take part, where that is known.
-    fn known_lanes(&self, first: Option<Val>) -> Option<u32> {
-        match first {
+    fn known_lanes(&self, active: Option<Val>) -> Option<u32> {
+        match active {
             None => Some(self.kernel.lanes),
             Some(n) => self.get(n).index.as_constant().map(|n| n.clamp(0, i64::from(self.kernel.lanes)) as u32),
         }
     }
 
     /// A vector from memory.
-    pub(crate) fn load(&mut self, addr: &Addr, first: Option<Val>, stride: i64) -> Vec<Value> {
+    pub(crate) fn load(&mut self, addr: &Addr, active: Option<Val>, stride: i64) -> Vec<Value> {
         let span = self.span(addr, stride);
-        let raw = match (self.known_lanes(first), first) {
+        let raw = match (self.known_lanes(active), active) {
             (Some(n), _) => self.load_lanes(span, n),
-            (None, Some(first)) => self.load_some(span, first),
+            (None, Some(active)) => self.load_some(span, active),
             (None, None) => unreachable!("without a limit all lanes take part"),
         };
         raw.into_iter().map(|piece| self.widen(span.dtype, piece)).collect()
@@ -87,15 +87,15 @@ impl Emitter<'_, '_> {
         pieces
     }
 
-    fn load_some(&mut self, span: Span, first: Val) -> Vec<Value> {
-        let first = self.scalar(first);
+    fn load_some(&mut self, span: Span, active: Val) -> Vec<Value> {
+        let active = self.scalar(active);
         if span.stride != 1 {
-            return self.load_each(span, first);
+            return self.load_each(span, active);
         }
         let [all, some, after] = [(); 3].map(|()| self.b.create_block());
         let ty = if span.dtype == DType::F32 { types::F32X4 } else { types::I32X4 };
         let joined: Vec<Value> = (0..self.pieces()).map(|_| self.b.append_block_param(after, ty)).collect();
-        let full = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, first, i64::from(self.kernel.lanes));
+        let full = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, active, i64::from(self.kernel.lanes));
         self.b.ins().brif(full, all, &[], some, &[]);
         self.b.switch_to_block(all);
         self.scopes.push(Scope::side());
@@ -104,18 +104,18 @@ impl Emitter<'_, '_> {
         self.scopes.pop();
         self.b.switch_to_block(some);
         self.scopes.push(Scope::side());
-        let pieces: Vec<BlockArg> = self.load_each(span, first).into_iter().map(BlockArg::from).collect();
+        let pieces: Vec<BlockArg> = self.load_each(span, active).into_iter().map(BlockArg::from).collect();
         self.b.ins().jump(after, &pieces);
         self.scopes.pop();
         self.b.switch_to_block(after);
         joined
     }
 
-    fn load_each(&mut self, span: Span, first: Value) -> Vec<Value> {
+    fn load_each(&mut self, span: Span, active: Value) -> Vec<Value> {
         let zero = self.zero.expect("made for kernels with masked accesses");
         let mut pieces = vec![self.nothing(span.dtype); self.pieces()];
         for lane in 0..self.kernel.lanes {
-            let pointer = self.lane_or(span, lane, first, zero);
+            let pointer = self.lane_or(span, lane, active, zero);
             let piece = &mut pieces[lane as usize / 4];
             *piece = self.load_into(span.dtype, *piece, lane, pointer, 0);
         }
@@ -123,8 +123,8 @@ impl Emitter<'_, '_> {
     }
 
     /// The address of a lane, or `instead` where the lane is absent.
-    fn lane_or(&mut self, span: Span, lane: u32, first: Value, instead: Value) -> Value {
-        let present = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, first, i64::from(lane));
+    fn lane_or(&mut self, span: Span, lane: u32, active: Value, instead: Value) -> Value {
+        let present = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, active, i64::from(lane));
         let pointer = self.b.ins().iadd_imm_s(span.pointer, span.lane(lane));
         self.b.ins().select(present, pointer, instead)
     }
@@ -228,12 +228,12 @@ impl Emitter<'_, '_> {
     }
 
     /// A vector to memory.
-    pub(crate) fn store(&mut self, value: Val, addr: &Addr, first: Option<Val>, stride: i64) -> Result<(), String> {
+    pub(crate) fn store(&mut self, value: Val, addr: &Addr, active: Option<Val>, stride: i64) -> Result<(), String> {
         let span = self.span(addr, stride);
         let pieces: Vec<Value> = self.values(value).into_iter().map(|v| self.narrow(span.dtype, v)).collect();
-        match (self.known_lanes(first), first) {
+        match (self.known_lanes(active), active) {
             (Some(n), _) => self.store_lanes(span, &pieces, n),
-            (None, Some(first)) => self.store_some(span, &pieces, first),
+            (None, Some(active)) => self.store_some(span, &pieces, active),
             (None, None) => unreachable!("without a limit all lanes take part"),
         }
         Ok(())
@@ -252,13 +252,13 @@ impl Emitter<'_, '_> {
         }
     }
 
-    fn store_some(&mut self, span: Span, pieces: &[Value], first: Val) {
-        let first = self.scalar(first);
+    fn store_some(&mut self, span: Span, pieces: &[Value], active: Val) {
+        let active = self.scalar(active);
         if span.stride != 1 {
-            return self.store_each(span, pieces, first);
+            return self.store_each(span, pieces, active);
         }
         let [all, some, after] = [(); 3].map(|()| self.b.create_block());
-        let full = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, first, i64::from(self.kernel.lanes));
+        let full = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, active, i64::from(self.kernel.lanes));
         self.b.ins().brif(full, all, &[], some, &[]);
         self.b.switch_to_block(all);
         self.scopes.push(Scope::side());
@@ -267,16 +267,16 @@ impl Emitter<'_, '_> {
         self.scopes.pop();
         self.b.switch_to_block(some);
         self.scopes.push(Scope::side());
-        self.store_each(span, pieces, first);
+        self.store_each(span, pieces, active);
         self.b.ins().jump(after, &[]);
         self.scopes.pop();
         self.b.switch_to_block(after);
     }
 
-    fn store_each(&mut self, span: Span, pieces: &[Value], first: Value) {
+    fn store_each(&mut self, span: Span, pieces: &[Value], active: Value) {
         let sink = self.sink.expect("made for kernels with masked accesses");
         for lane in 0..self.kernel.lanes {
-            let pointer = self.lane_or(span, lane, first, sink);
+            let pointer = self.lane_or(span, lane, active, sink);
             self.store_lane(span.dtype, pieces[lane as usize / 4], lane, pointer, 0);
         }
     }

@@ -28,7 +28,7 @@ mod inst;
 mod lanes;
 mod memory;
 mod order;
-mod reload;
+mod rematerialize;
 mod scope;
 
 pub(super) use function::signature;
@@ -78,7 +78,7 @@ pub(crate) fn clif(kernel: &Kernel, target: &Target) -> Result<String, EmitError
 fn prepare(kernel: &Kernel, target: &Target) -> Kernel {
     let mut kernel = simplify(kernel);
     if is_x86(target) && target.fma {
-        order::serpentine(&mut kernel);
+        order::fma_order(&mut kernel);
     }
     kernel
 }

@@ -11,15 +11,15 @@
 //! So every second stretch of independent multiply-adds is turned around, and a loop of an even number of
 //! copies needs one register more than it has accumulators and no moves.
 
-use super::reload;
+use super::rematerialize;
 use regard_ir::{
     id::Id,
     kernel::{Body, Inst, Kernel, Stmt, Val},
 };
 
 /// Turns every second stretch of independent multiply-adds around.
-pub(super) fn serpentine(kernel: &mut Kernel) {
-    let repeated = reload::repeated(kernel);
+pub(super) fn fma_order(kernel: &mut Kernel) {
+    let repeated = rematerialize::repeated(kernel);
     let mut order = Order { repeated, forward: vec![false; kernel.types.len()] };
     kernel.body.walk_bodies_mut(&mut |body| order.body(body));
 }

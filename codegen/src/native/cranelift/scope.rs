@@ -33,26 +33,26 @@ pub(super) enum Key {
 /// A region of code that what is in it can share values in.
 pub(super) struct Scope {
     /// The jump into the loop whose body this is; nothing for a branch's side.
-    pub entrance: Option<Inst>,
+    pub preheader_branch: Option<Inst>,
     /// Whether the loop contains no other.
     pub leaf: bool,
     found: HashMap<Key, Value>,
 }
 
 impl Scope {
-    /// A loop's body, entered by `entrance`.
-    pub(crate) fn body(entrance: Inst, leaf: bool) -> Self {
-        Self { entrance: Some(entrance), leaf, found: HashMap::new() }
+    /// A loop's body, entered by `preheader_branch`.
+    pub(crate) fn body(preheader_branch: Inst, leaf: bool) -> Self {
+        Self { preheader_branch: Some(preheader_branch), leaf, found: HashMap::new() }
     }
     /// Straight code that does not dominate what follows it.
     pub(crate) fn side() -> Self {
-        Self { entrance: None, leaf: false, found: HashMap::new() }
+        Self { preheader_branch: None, leaf: false, found: HashMap::new() }
     }
 }
 
 /// A place to emit at.
 #[derive(Clone, Copy)]
-pub(super) enum Home {
+pub(super) enum InsertionPoint {
     /// After the last instruction.
     Here,
     /// In front of the loop whose scope this is.
@@ -61,15 +61,20 @@ pub(super) enum Home {
 
 impl Emitter<'_, '_> {
     /// The shared value of `key`, made by `make` at `home` if there is none.
-    pub(crate) fn shared(&mut self, key: Key, home: Home, make: impl FnOnce(FuncCursor<'_>) -> Value) -> Value {
+    pub(crate) fn shared(
+        &mut self,
+        key: Key,
+        home: InsertionPoint,
+        make: impl FnOnce(FuncCursor<'_>) -> Value,
+    ) -> Value {
         if let Some(&value) = self.scopes.iter().rev().find_map(|s| s.found.get(&key)) {
             return value;
         }
         let (scope, value) = match home {
-            Home::Here => (self.scopes.len() - 1, make(self.b.cursor())),
-            Home::Before(scope) => {
-                let entrance = self.scopes[scope].entrance.expect("homes are loops");
-                (scope, make(FuncCursor::new(self.b.func).at_inst(entrance)))
+            InsertionPoint::Here => (self.scopes.len() - 1, make(self.b.cursor())),
+            InsertionPoint::Before(scope) => {
+                let preheader_branch = self.scopes[scope].preheader_branch.expect("insertion points are loops");
+                (scope, make(FuncCursor::new(self.b.func).at_inst(preheader_branch)))
             }
         };
         self.scopes[scope].found.insert(key, value);
@@ -77,24 +82,23 @@ impl Emitter<'_, '_> {
     }
 
     /// Where to put what depends on roots up to `depth` loops deep.
-    pub(crate) fn home(&self, depth: u32) -> Home {
+    pub(crate) fn insertion_point(&self, depth: u32) -> InsertionPoint {
         if depth >= self.depth {
-            return Home::Here;
+            return InsertionPoint::Here;
         }
-        let loops = self.scopes.iter().enumerate().filter(|(_, s)| s.entrance.is_some());
+        let loops = self.scopes.iter().enumerate().filter(|(_, s)| s.preheader_branch.is_some());
         let (scope, _) = loops.clone().nth(depth as usize).expect("a scope per loop");
-        Home::Before(scope)
+        InsertionPoint::Before(scope)
     }
 
     /// Four 32-bit lanes of constants.
     pub(crate) fn lanes_const(&mut self, ty: Type, lanes: [u32; 4]) -> Value {
         let bytes: Vec<u8> = lanes.iter().flat_map(|lane| lane.to_le_bytes()).collect();
         let constant = self.b.func.dfg.constants.insert(bytes.into());
-        let innermost = self.scopes.iter().rposition(|s| s.entrance.is_some());
+        let innermost = self.scopes.iter().rposition(|s| s.preheader_branch.is_some());
         match innermost.filter(|&s| self.scopes[s].leaf) {
-            Some(scope) => {
-                self.shared(Key::Lanes(ty, lanes), Home::Before(scope), |mut at| at.ins().vconst(ty, constant))
-            }
+            Some(scope) => self
+                .shared(Key::Lanes(ty, lanes), InsertionPoint::Before(scope), |mut at| at.ins().vconst(ty, constant)),
             // Between loops a constant is loaded where it is used rather than kept through them.
             None => self.b.ins().vconst(ty, constant),
         }

@@ -45,7 +45,7 @@ pub(crate) fn encode(
 ) -> Result<Encoded, String> {
     let mut writer = Writer::new(output, lanes);
     let innermost = innermost(&code.blocks);
-    let lead: Vec<usize> = (0..code.blocks.len()).map(|b| lead(code, listed, output, b)).collect();
+    let lead: Vec<usize> = (0..code.blocks.len()).map(|b| thread_jump(code, listed, output, b)).collect();
     writer.prologue()?;
     for (at, block) in code.blocks.iter().enumerate() {
         if block.header && innermost[at] {
@@ -86,7 +86,7 @@ fn innermost(blocks: &[Block]) -> Vec<bool> {
 }
 
 /// The block reached from `block` once jumps through empty blocks are followed.
-fn lead(code: &Code86, listed: &Listed, output: &Output, mut block: usize) -> usize {
+fn thread_jump(code: &Code86, listed: &Listed, output: &Output, mut block: usize) -> usize {
     loop {
         let b = &code.blocks[block];
         let empty = b.insts.len() == 1

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!   Kernel ─simplify─▶ ─address─▶ ─prune─▶ ─select─▶ X86Inst ─regalloc2─▶ ─encode─▶ bytes
-//!            shared     carried     plan:   one x86    virtual   registers,  iced
+//!            shared     carried     facts:  one x86    virtual   registers,  iced
 //!            by all     sums        folds   each       registers moves
 //! ```
 //!
 //! A vector of the kernel is one register, so the instructions are few and the mapping is direct: what is
 //! not direct is *which* form of an instruction, and that is decided in `select` with the facts of
-//! `plan`. Registers are assigned by regalloc2 and bytes written by iced; neither appears outside.
+//! `facts`. Registers are assigned by regalloc2 and bytes written by iced; neither appears outside.
 //!
 //! The function follows the System V convention on every system: `(buffers, first, end, scratch)` in rdi,
 //! rsi, rdx, rcx. It calls nothing, contains no relocation, and keeps its constants after its code.
@@ -17,9 +17,9 @@ mod address;
 mod alloc;
 mod constants;
 mod encode;
+mod facts;
 mod inst;
 mod ops;
-mod plan;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -46,7 +46,7 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<Code, EmitError> {
     if kernel.unit != Unit::Core || !takes(kernel.lanes, target) {
         return Err(fail(format!("target {} takes no {} of {} lanes", target.name, kernel.unit, kernel.lanes)));
     }
-    let simple = plan::prune(address::reduce(crate::simplify(kernel)));
+    let simple = facts::prune(address::reduce(crate::simplify(kernel)));
     check(&simple).map_err(fail)?;
     let (code, pool) = select::select(&simple);
     let listed = alloc::Listed::new(&code, kernel.lanes);

@@ -1,7 +1,7 @@
 //! What can be said about the bytes without running them: registers are right, every byte decodes, and the
 //! loop of a product is nothing but loads, broadcasts and FMAs.
 
-use super::{address, alloc, emit, plan, select};
+use super::{address, alloc, emit, facts, select};
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 use proptest::prelude::*;
 use regalloc2::checker::Checker;
@@ -113,7 +113,7 @@ proptest! {
     #[test]
     fn addresses_keep_their_meaning(seed in any::<u64>(), lanes in lanes()) {
         let kernel = kernels::any(seed, lanes);
-        let reduced = plan::prune(address::reduce(kernel.clone()));
+        let reduced = facts::prune(address::reduce(kernel.clone()));
         let (mut expected, mut found) = (kernels::inputs(&kernel, seed), kernels::inputs(&kernel, seed));
         eval::run(&kernel, &mut expected).expect("a valid kernel");
         eval::run(&reduced, &mut found).expect("a valid kernel");
@@ -122,7 +122,7 @@ proptest! {
 
     #[test]
     fn registers_hold_what_they_should(seed in any::<u64>(), lanes in lanes()) {
-        let kernel = plan::prune(address::reduce(crate::simplify(&kernels::any(seed, lanes))));
+        let kernel = facts::prune(address::reduce(crate::simplify(&kernels::any(seed, lanes))));
         let (code, _) = select::select(&kernel);
         let listed = alloc::Listed::new(&code, lanes);
         let environment = alloc::environment(lanes);

@@ -154,7 +154,7 @@ pub(super) enum Op {
     Load {
         d: Slot,
         at: At,
-        first: Slot,
+        active: Slot,
         stride: i64,
     },
     /// One element into `n` lanes.
@@ -172,7 +172,7 @@ pub(super) enum Op {
     Store {
         a: Slot,
         at: At,
-        first: Slot,
+        active: Slot,
         stride: i64,
     },
     Write {

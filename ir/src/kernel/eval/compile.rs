@@ -350,16 +350,19 @@ impl<'k> Compiler<'k> {
     /// Memory and tiles.
     fn access(&mut self, inst: &Inst, d: Slot, n: u32) -> Done<Op> {
         Ok(match inst {
-            Inst::Load { addr, first, stride } => {
-                Op::Load { d, at: self.at(addr)?, first: self.optional(*first)?, stride: *stride }
+            Inst::Load { addr, active, stride } => {
+                Op::Load { d, at: self.at(addr)?, active: self.optional(*active)?, stride: *stride }
             }
             Inst::Bcast(addr) | Inst::LoadScalar(addr) => Op::Read { d, at: self.at(addr)?, n },
             Inst::Gather { addr, idx, mask } => {
                 Op::Gather { d, at: self.at(addr)?, idx: self.slot(*idx)?, mask: self.slot(*mask)? }
             }
-            Inst::Store { value, addr, first, stride } => {
-                Op::Store { a: self.slot(*value)?, at: self.at(addr)?, first: self.optional(*first)?, stride: *stride }
-            }
+            Inst::Store { value, addr, active, stride } => Op::Store {
+                a: self.slot(*value)?,
+                at: self.at(addr)?,
+                active: self.optional(*active)?,
+                stride: *stride,
+            },
             Inst::StoreScalar { value, addr } => Op::Write { a: self.slot(*value)?, at: self.at(addr)? },
             Inst::TileZero { .. } => Op::Zero { d, n },
             Inst::TileLoad { addr, row_stride, transposed, rows, cols, .. } => {

@@ -249,10 +249,10 @@ impl<F: Float> Unit<F> {
 
     /// Loads and stores of vectors and scalars.
     fn access(&mut self, op: Op, count: usize, banks: &mut [Bank<F>], who: Who) -> Outcome {
-        let tail = |first: i64| first.clamp(0, count as i64) as usize;
+        let tail = |active: i64| active.clamp(0, count as i64) as usize;
         match op {
-            Op::Load { d, at, first, stride } => {
-                let (start, n) = (self.start(at)?, tail(self.long_or(first, count as i64)));
+            Op::Load { d, at, active, stride } => {
+                let (start, n) = (self.start(at)?, tail(self.long_or(active, count as i64)));
                 let bank = &mut banks[at.buffer as usize];
                 let start = bank.reading(start, stride, n, who)?;
                 on_cells!(self, &bank.cells, |f, c| {
@@ -284,8 +284,8 @@ impl<F: Float> Unit<F> {
                     on_cells!(self, &bank.cells, |f, c| f[to] = c[start]);
                 }
             }
-            Op::Store { a, at, first, stride } => {
-                let (start, n) = (self.start(at)?, tail(self.long_or(first, count as i64)));
+            Op::Store { a, at, active, stride } => {
+                let (start, n) = (self.start(at)?, tail(self.long_or(active, count as i64)));
                 self.put(a, n, start, stride, &mut banks[at.buffer as usize], who)?;
             }
             Op::Write { a, at } => {

@@ -6,8 +6,9 @@
 
 use super::super::{inst::*, typing::Typing};
 use crate::{
+    diagnostic::SourceError,
     id::{Id, IdVec},
-    source::{Lexer, SourceError, Token},
+    lexer::{Lexer, Token},
     types::{DType, Real},
 };
 use std::{collections::BTreeMap, ops::Range};
@@ -214,13 +215,13 @@ impl Parser<'_, '_> {
             "transpose" => Inst::Transpose(self.values()?),
             "load" => {
                 let addr = self.addr()?;
-                let (first, stride) = self.access()?;
-                Inst::Load { addr, first, stride }
+                let (active, stride) = self.access()?;
+                Inst::Load { addr, active, stride }
             }
             "store" => {
                 let (value, addr) = (self.value_comma()?, self.addr()?);
-                let (first, stride) = self.access()?;
-                Inst::Store { value, addr, first, stride }
+                let (active, stride) = self.access()?;
+                Inst::Store { value, addr, active, stride }
             }
             "bcast" => Inst::Bcast(self.addr()?),
             "load_scalar" => Inst::LoadScalar(self.addr()?),
@@ -432,9 +433,9 @@ impl Parser<'_, '_> {
         i64::try_from(offset).map_err(|_| SourceError::new(span, format!("{offset} is out of range")))
     }
     fn access(&mut self) -> Parsed<(Option<Val>, i64)> {
-        let first = if self.lexer.eat("first") { Some(self.value()?) } else { None };
+        let active = if self.lexer.eat("first") { Some(self.value()?) } else { None };
         let stride = if self.lexer.eat("stride") { self.lexer.integer("a distance in elements")? } else { 1 };
-        Ok((first, stride))
+        Ok((active, stride))
     }
     fn row_stride(&mut self) -> Parsed<i64> {
         self.lexer.expect("row_stride")?;

@@ -5,7 +5,7 @@
 use super::super::{inst::*, typing::Typing};
 use crate::{
     id::Id,
-    source::quote,
+    lexer::quote,
     types::{Real, ShapeText},
 };
 use std::fmt::{self, Write};
@@ -143,9 +143,9 @@ impl<W: Write> Printer<'_, W> {
             Inst::Approx(op, a) => format!("{op} {a}"),
             Inst::Extract(a, lane) => format!("{a}, {lane}"),
             Inst::Shuffle(a, perm) => format!("{a}, [{}]", Commas(perm.iter())),
-            Inst::Load { addr, first, stride } => format!("{}{}", self.addr(addr), access(*first, *stride)),
-            Inst::Store { value, addr, first, stride } => {
-                format!("{value}, {}{}", self.addr(addr), access(*first, *stride))
+            Inst::Load { addr, active, stride } => format!("{}{}", self.addr(addr), access(*active, *stride)),
+            Inst::Store { value, addr, active, stride } => {
+                format!("{value}, {}{}", self.addr(addr), access(*active, *stride))
             }
             Inst::Bcast(addr) | Inst::LoadScalar(addr) => self.addr(addr),
             Inst::StoreScalar { value, addr } => format!("{value}, {}", self.addr(addr)),
@@ -169,9 +169,9 @@ fn option(word: &str, value: i64) -> String {
     if value == 1 { String::new() } else { format!(" {word} {value}") }
 }
 
-fn access(first: Option<Val>, stride: i64) -> String {
-    let first = first.map(|v| format!(" first {v}")).unwrap_or_default();
-    first + &option("stride", stride)
+fn access(active: Option<Val>, stride: i64) -> String {
+    let active = active.map(|v| format!(" first {v}")).unwrap_or_default();
+    active + &option("stride", stride)
 }
 
 fn real(value: Real) -> String {

@@ -41,7 +41,7 @@ use std::{collections::BTreeSet, fmt};
 
 /// A violated rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct Violation {
     /// Number of the statement in the order of the text, from 0; `None` for the kernel as a whole.
     pub statement: Option<usize>,
     /// The statement's first line.
@@ -52,7 +52,7 @@ pub struct Finding {
     pub message: String,
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.line {
             Some(line) => write!(f, "`{line}`: {}", self.message),
@@ -62,12 +62,12 @@ impl fmt::Display for Finding {
 }
 
 /// All violations of the rules above, in the order of the text; `levels` are those that the back end takes.
-pub fn verify(kernel: &Kernel, levels: &[Level]) -> Vec<Finding> {
+pub fn verify(kernel: &Kernel, levels: &[Level]) -> Vec<Violation> {
     let count = kernel.types.len();
     let mut verifier = Verifier {
         kernel,
         levels,
-        findings: Vec::new(),
+        violations: Vec::new(),
         defined: vec![false; count],
         visible: vec![false; count],
         constants: vec![None; count],
@@ -82,13 +82,13 @@ pub fn verify(kernel: &Kernel, levels: &[Level]) -> Vec<Finding> {
         verifier.current = None;
         verifier.report(Some(v), "the outermost body yields values, but nothing takes them");
     }
-    verifier.findings
+    verifier.violations
 }
 
 struct Verifier<'a> {
     kernel: &'a Kernel,
     levels: &'a [Level],
-    findings: Vec<Finding>,
+    violations: Vec<Violation>,
     defined: Vec<bool>,
     visible: Vec<bool>,
     /// Integer constants, and vectors filled with one.
@@ -101,7 +101,7 @@ impl<'a> Verifier<'a> {
     fn report(&mut self, value: Option<Val>, message: impl Into<String>) {
         let statement = self.current.map(|(number, _)| number);
         let line = self.current.map(|(_, stmt)| text::statement(self.kernel, stmt));
-        self.findings.push(Finding { statement, line, value, message: message.into() });
+        self.violations.push(Violation { statement, line, value, message: message.into() });
     }
 
     fn header(&mut self) {
@@ -188,7 +188,7 @@ impl<'a> Verifier<'a> {
     }
 
     fn statement(&mut self, stmt: &'a Stmt, here: &mut Vec<Val>) {
-        let before = self.findings.len();
+        let before = self.violations.len();
         stmt.inst.operands().for_each(|v| self.used(v));
         let current = self.current;
         match &stmt.inst {
@@ -206,7 +206,7 @@ impl<'a> Verifier<'a> {
         self.numbers(&stmt.inst);
         // An operand that does not exist was reported; its type would be reported again.
         let missing =
-            self.findings[before..].iter().any(|f| f.value.is_some_and(|v| self.kernel.types.get(v).is_none()));
+            self.violations[before..].iter().any(|f| f.value.is_some_and(|v| self.kernel.types.get(v).is_none()));
         if !missing {
             self.types(stmt);
         }
@@ -309,11 +309,11 @@ impl<'a> Verifier<'a> {
     fn access(&mut self, inst: &Inst) {
         let lanes = i128::from(self.kernel.lanes);
         let (addr, reach) = match inst {
-            Inst::Load { addr, first, stride } | Inst::Store { addr, first, stride, .. } => {
-                let lanes = match first.map(|v| self.constant(v)) {
+            Inst::Load { addr, active, stride } | Inst::Store { addr, active, stride, .. } => {
+                let lanes = match active.map(|v| self.constant(v)) {
                     None => lanes,
                     Some(None) => return,
-                    Some(Some(first)) => i128::from(first).min(lanes),
+                    Some(Some(active)) => i128::from(active).min(lanes),
                 };
                 (addr, [(lanes, i128::from(*stride)), (1, 0)])
             }

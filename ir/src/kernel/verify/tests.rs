@@ -45,7 +45,7 @@ fn parsed(text: &str) -> Kernel {
 }
 
 fn found(kernel: &Kernel, levels: &[Level]) -> Vec<String> {
-    verify(kernel, levels).iter().map(Finding::to_string).collect()
+    verify(kernel, levels).iter().map(Violation::to_string).collect()
 }
 
 /// What is found in the kernel after an edit; before it, nothing.
@@ -201,11 +201,11 @@ fn operands_have_the_right_types() {
     );
     core(set(3, Inst::Bcast(addr(3))), &["`v3 : v.f32 = bcast b3[0]`: buffer b3 does not exist"]);
     core(
-        set(12, Inst::Store { value: v(16), addr: addr(2), first: None, stride: 1 }),
+        set(12, Inst::Store { value: v(16), addr: addr(2), active: None, stride: 1 }),
         &["`store v16, s[0]`: v16 is v.i32, but what is stored there must be v.f32"],
     );
     core(
-        set(12, Inst::Store { value: v(16), addr: addr(1), first: None, stride: 0 }),
+        set(12, Inst::Store { value: v(16), addr: addr(1), active: None, stride: 0 }),
         &["`store v16, n[0] stride 0`: a store with stride 0 writes one element from all lanes"],
     );
     core(set(2, Inst::Extract(v(0), 1)), &["`v2 : i64 = extract v0, 1`: v0 is i64, not a vector"]);

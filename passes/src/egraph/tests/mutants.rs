@@ -1,6 +1,6 @@
 //! Rows that are wrong on purpose break; what does not break is not wrong.
 
-use super::super::trial::{Fate, mutate, proofs::PROOFS};
+use super::super::trial::{MutantOutcome, mutate, proofs::PROOFS};
 use std::collections::BTreeSet;
 
 #[test]
@@ -10,13 +10,15 @@ fn every_mutant_is_caught_or_explained() {
     let mut proofs: BTreeSet<(String, String)> = pairs.collect();
     for finding in mutate(64, |_| true) {
         match finding.fate {
-            Fate::Caught(..) => caught += 1,
-            Fate::Equivalent(_) => equivalent += 1,
-            Fate::Proved(_) => {
+            MutantOutcome::Caught(..) => caught += 1,
+            MutantOutcome::Equivalent(_) => equivalent += 1,
+            MutantOutcome::Proved(_) => {
                 let needed = proofs.remove(&(finding.rule, finding.mutant));
                 assert!(needed, "a mutant has two proofs");
             }
-            Fate::Unexplained(claim) => unexplained.push(format!("{}: {}\n  {claim}", finding.rule, finding.mutant)),
+            MutantOutcome::Unexplained(claim) => {
+                unexplained.push(format!("{}: {}\n  {claim}", finding.rule, finding.mutant))
+            }
         }
     }
     let counts = format!("{caught} caught, {equivalent} equivalent, {} unexplained", unexplained.len());

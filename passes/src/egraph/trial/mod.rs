@@ -25,7 +25,7 @@ mod normal;
 pub(super) mod proofs;
 mod value;
 
-pub use mutant::{Fate, Finding, mutate};
+pub use mutant::{MutantOutcome, MutantReport, mutate};
 
 use super::{
     rules::{self, Bindings, Condition, Rule, instantiate},
@@ -54,7 +54,7 @@ const DETOURS: [&str; 3] = ["factor-into-sum", "key-bias-out-of-scores", "convol
 
 /// How a rule did in its trials.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
+pub struct RuleReport {
     /// The rule's name.
     pub rule: String,
     /// Draws to which it applied, and whose left side has a value.
@@ -69,14 +69,14 @@ pub struct Outcome {
 
 /// Runs trials of the rules that `wanted` names, one outcome per rule, in the order of the tables. Stops a rule at its
 /// first broken claim.
-pub fn check(trials: usize, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Outcome> {
+pub fn check(trials: usize, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = RuleReport> {
     let rules = rules::all().iter().filter(move |rule| wanted(&rule.name));
     rules.map(move |rule| outcome(rule, trials))
 }
 
 /// Trials of one rule.
-pub(super) fn outcome(rule: &Rule, trials: usize) -> Outcome {
-    let mut outcome = Outcome { rule: rule.name.clone(), trials: 0, draws: 0, worst: 0.0, broken: None };
+pub(super) fn outcome(rule: &Rule, trials: usize) -> RuleReport {
+    let mut outcome = RuleReport { rule: rule.name.clone(), trials: 0, draws: 0, worst: 0.0, broken: None };
     let row = Row::from(rule);
     while outcome.trials < trials && outcome.draws < DRAWS * trials.max(FEWEST) as u64 && outcome.broken.is_none() {
         let seed = outcome.draws;
@@ -97,7 +97,7 @@ pub(super) fn outcome(rule: &Rule, trials: usize) -> Outcome {
         }
     }
     if outcome.broken.is_none() && outcome.trials * 4 < trials {
-        let Outcome { trials: found, draws, .. } = outcome;
+        let RuleReport { trials: found, draws, .. } = outcome;
         outcome.broken = Some(format!("applies to {found} of {draws} draws, expected at least {}", trials.div_ceil(4)));
     }
     outcome

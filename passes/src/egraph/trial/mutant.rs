@@ -35,18 +35,18 @@ const VALUES: u64 = 4;
 
 /// What became of a mutant.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Finding {
+pub struct MutantReport {
     /// The rule that it was made from.
     pub rule: String,
     /// The fault.
     pub mutant: String,
     /// What the trials said.
-    pub fate: Fate,
+    pub fate: MutantOutcome,
 }
 
 /// What the trials say about a mutant.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Fate {
+pub enum MutantOutcome {
     /// The draw that broke it, if one was needed, and how.
     Caught(Option<u64>, String),
     /// Why it is not a mutant; all its claims are known.
@@ -58,7 +58,7 @@ pub enum Fate {
 }
 
 /// Breaks every rule that `wanted` names in every way, and runs up to that many trials of each mutant.
-pub fn mutate(trials: usize, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Finding> {
+pub fn mutate(trials: usize, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = MutantReport> {
     let rules = rules::all().iter().filter(move |rule| wanted(&rule.name));
     rules.flat_map(move |rule| findings(rule, trials))
 }
@@ -89,14 +89,14 @@ struct Original<'a> {
     computed: Vec<(String, Term)>,
 }
 
-fn findings(rule: &Rule, trials: usize) -> Vec<Finding> {
+fn findings(rule: &Rule, trials: usize) -> Vec<MutantReport> {
     let original = observe(rule, trials);
     let mut names = BTreeSet::new();
     let mut findings = Vec::new();
     for mutant in mutants(&original) {
         assert!(names.insert(mutant.fault.clone()), "{} has two mutants called {}", rule.name, mutant.fault);
         let fate = fate(&original, &mutant, trials);
-        findings.push(Finding { rule: rule.name.clone(), mutant: mutant.fault, fate });
+        findings.push(MutantReport { rule: rule.name.clone(), mutant: mutant.fault, fate });
     }
     findings
 }
@@ -120,7 +120,7 @@ fn observe(rule: &Rule, trials: usize) -> Original<'_> {
     original
 }
 
-fn fate(original: &Original, mutant: &Mutant, trials: usize) -> Fate {
+fn fate(original: &Original, mutant: &Mutant, trials: usize) -> MutantOutcome {
     let (mut applied, mut novel) = (0, None);
     let seeds: Box<dyn Iterator<Item = u64>> = match mutant.narrow {
         true => Box::new(original.seeds.iter().copied()),
@@ -137,7 +137,7 @@ fn fate(original: &Original, mutant: &Mutant, trials: usize) -> Fate {
             Err(Refusal::Unnamed | Refusal::Other) => continue,
         };
         match claim.judge(seed) {
-            Verdict::Differ(why) => return Fate::Caught(Some(seed), why),
+            Verdict::Differ(why) => return MutantOutcome::Caught(Some(seed), why),
             Verdict::Nothing => {}
             Verdict::Agree(_) => {
                 applied += 1;
@@ -146,7 +146,7 @@ fn fate(original: &Original, mutant: &Mutant, trials: usize) -> Fate {
                 }
                 for other in 1..=VALUES {
                     if let Verdict::Differ(why) = claim.judge(seed ^ other << 32) {
-                        return Fate::Caught(Some(seed), why);
+                        return MutantOutcome::Caught(Some(seed), why);
                     }
                 }
                 novel.get_or_insert(claim);
@@ -154,11 +154,11 @@ fn fate(original: &Original, mutant: &Mutant, trials: usize) -> Fate {
         }
     }
     match (applied, novel) {
-        (0, _) => Fate::Caught(None, "applies to no draw".to_string()),
-        (_, None) => Fate::Equivalent("says nothing that the row does not say".to_string()),
+        (0, _) => MutantOutcome::Caught(None, "applies to no draw".to_string()),
+        (_, None) => MutantOutcome::Equivalent("says nothing that the row does not say".to_string()),
         (_, Some(claim)) => match proofs::proof(&original.rule.name, &mutant.fault) {
-            Some(proof) => Fate::Proved(proof.to_string()),
-            None => Fate::Unexplained(claim.to_string()),
+            Some(proof) => MutantOutcome::Proved(proof.to_string()),
+            None => MutantOutcome::Unexplained(claim.to_string()),
         },
     }
 }

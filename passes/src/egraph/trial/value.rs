@@ -56,17 +56,17 @@ pub(crate) struct Value {
     pub in_range: bool,
 }
 
-/// Tensors for the leaves of an expression. Each is drawn in one temper: ordinary dyadic numbers, logits of ±10⁴, ties,
+/// Tensors for the leaves of an expression. Each is drawn in one distribution: ordinary dyadic numbers, logits of ±10⁴, ties,
 /// zeros, or, where −∞ has a meaning, rows and elements that a mask has set to −∞. Beside numbers near the ends of f32,
 /// tensors are large and small, too.
 pub(crate) fn tensors(expr: &RecExpr<Term>, leaves: &[Leaf], random: &mut Random) -> Vec<Tensor> {
     let masked = may_be_masked(expr, leaves.len());
     let hot = random.below(3) == 0;
-    let tempers = |at: usize| if masked[at] { 6 } else { 4 };
+    let distributions = |at: usize| if masked[at] { 6 } else { 4 };
     let extreme = expr.as_ref().iter().any(is_extreme);
     let draw = |(at, leaf): (usize, &Leaf)| {
-        let temper = if hot { random.below(tempers(at)) } else { 0 };
-        tensor(&leaf.ty, if extreme && leaf.ty.dtype != DType::F16 { EXTREME } else { temper }, random)
+        let distribution = if hot { random.below(distributions(at)) } else { 0 };
+        tensor(&leaf.ty, if extreme && leaf.ty.dtype != DType::F16 { EXTREME } else { distribution }, random)
     };
     leaves.iter().enumerate().map(draw).collect()
 }
@@ -95,7 +95,7 @@ fn may_be_masked(expr: &RecExpr<Term>, leaves: usize) -> Vec<bool> {
     masked
 }
 
-/// The temper of tensors beside numbers near the ends of f32.
+/// The distribution of tensors beside numbers near the ends of f32.
 const EXTREME: usize = 7;
 
 /// Whether a term is a number near the ends of f32. The lowest one is not: it stands in clamps.
@@ -109,11 +109,11 @@ fn is_extreme(term: &Term) -> bool {
     }
 }
 
-fn tensor(ty: &TensorType, temper: usize, random: &mut Random) -> Tensor {
+fn tensor(ty: &TensorType, distribution: usize, random: &mut Random) -> Tensor {
     let row = ty.shape.last().copied().unwrap_or(1).max(1);
     let masked = random.below(4);
     let scale = [1.0, 2f64.powi(80), 2f64.powi(-80), -1.5 * 2f64.powi(127)][masked];
-    let element = |i: usize| match (ty.dtype, temper) {
+    let element = |i: usize| match (ty.dtype, distribution) {
         (DType::Bool, _) => random.below(2) as f64,
         (DType::I32, 1) => random.below(1 << 20) as f64 * 4096.0 - 2f64.powi(31),
         (DType::I32, _) => random.below(9) as f64 - 4.0,
@@ -318,7 +318,7 @@ fn error(
             BinaryOp::Pow => f64::INFINITY,
             // However a value is rounded, it is compared with itself.
             _ if same(graph, node.operands[0], node.operands[1]) => 0.0,
-            _ => tips(all()),
+            _ => discontinuous(all()),
         },
         Op::Unary(op) => match op.op {
             UnaryOp::Neg | UnaryOp::Abs => e(0),
@@ -328,14 +328,14 @@ fn error(
             UnaryOp::Rsqrt => times(e(0), y.most.powi(3)) + rounded,
             UnaryOp::Recip => times(e(0), y.most.powi(2)) + rounded,
             UnaryOp::Erf | UnaryOp::Tanh | UnaryOp::Sigmoid | UnaryOp::Sin | UnaryOp::Cos => 1.2 * e(0) + rounded,
-            UnaryOp::Floor | UnaryOp::Round | UnaryOp::Not => tips(e(0)),
+            UnaryOp::Floor | UnaryOp::Round | UnaryOp::Not => discontinuous(e(0)),
         },
         Op::Gelu(_) => 1.2 * e(0) + unit * x(0).most,
         Op::Cast(cast) => {
             if cast.to.is_float() {
                 e(0)
             } else {
-                tips(e(0))
+                discontinuous(e(0))
             }
         }
         Op::Reduce(op) => {
@@ -388,7 +388,7 @@ fn same(graph: &Graph, a: NodeId, b: NodeId) -> bool {
 }
 
 /// Of an op that jumps.
-fn tips(error: f64) -> f64 {
+fn discontinuous(error: f64) -> f64 {
     if error == 0.0 { 0.0 } else { f64::INFINITY }
 }
 

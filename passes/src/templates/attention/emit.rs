@@ -9,7 +9,7 @@ use crate::{
             index::{Point, active_lanes},
             rows::{Chunk, for_chunks, lane_extent, store_at},
         },
-        register_tile::{Bases, Operands, multiply, remaining, vector_start},
+        register_tile::{Bases, Operands, active_lanes_at, multiply, vector_start},
     },
 };
 use regard_ir::{
@@ -134,7 +134,7 @@ impl Block<'_> {
                         let wanted = b.add_const(key, r as i64);
                         let row = b.bin(BinOp::Min, wanted, last);
                         let point = Point::scalars(&[(self.head, self.attend.batch), (row, self.attend.keys)]);
-                        let point = point.with_axis(chunk.digits.clone(), chunk.first);
+                        let point = point.with_axis(chunk.digits.clone(), chunk.active);
                         self.context.root(b, &mut Scope::new(&products.keys, point))
                     })
                     .collect();
@@ -164,9 +164,9 @@ impl Block<'_> {
                 let start = chunk.start(b);
                 let line = b.mul_const(start, stride as i64);
                 let at = b.add(line, key);
-                let mut here = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
+                let mut here = scope.at(scope.point.with_axis(chunk.digits, chunk.active));
                 let value = self.context.root(b, &mut here);
-                b.store_with(value, b.addr(to, at), chunk.first, stride as i64);
+                b.store_with(value, b.addr(to, at), chunk.active, stride as i64);
                 Vec::new()
             });
             Vec::new()
@@ -196,12 +196,12 @@ impl Block<'_> {
             for_chunks(b, extent, inner, &[], &mut |b, chunk: Chunk, _| {
                 let start = chunk.start(b);
                 let at = b.add(line, start);
-                let mut here = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
+                let mut here = scope.at(scope.point.with_axis(chunk.digits, chunk.active));
                 let mut value = self.context.root(b, &mut here);
                 if let Some(factor) = factor {
                     value = b.mul(value, factor);
                 }
-                b.store_with(value, b.addr(to, at), chunk.first, 1);
+                b.store_with(value, b.addr(to, at), chunk.active, 1);
                 Vec::new()
             });
             Vec::new()
@@ -246,9 +246,9 @@ impl Block<'_> {
             for_chunks(b, products.dim, inner, &[], &mut |b, chunk: Chunk, _| {
                 let start = chunk.start(b);
                 let at = b.add(line, start);
-                let mut here = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
+                let mut here = scope.at(scope.point.with_axis(chunk.digits, chunk.active));
                 let value = self.context.root(b, &mut here);
-                b.store_with(value, b.addr(queries, at), chunk.first, 1);
+                b.store_with(value, b.addr(queries, at), chunk.active, 1);
                 Vec::new()
             });
             Vec::new()
@@ -306,14 +306,14 @@ impl Block<'_> {
         let largest = for_chunks(b, keys, keys, &[lowest], &mut |b, chunk: Chunk, carried| {
             let start = chunk.start(b);
             let at = b.add(line, start);
-            let point = scope.point.with_axis(chunk.digits, chunk.first);
+            let point = scope.point.with_axis(chunk.digits, chunk.active);
             let mut here = scope.at(point.clone());
             if self.attend.products.is_some() {
                 let raw = b.load(b.addr(self.scratch.scores, at));
                 here = here.with_anchor(raw);
             }
             let mut value = self.context.root(b, &mut here);
-            if chunk.first.is_some() {
+            if chunk.active.is_some() {
                 let active = active_lanes(b, &point);
                 value = b.select(active, value, lowest);
             }
@@ -436,12 +436,12 @@ impl Block<'_> {
     fn finish(&self, b: &mut Builder, output: Buf, row: Val, column: Val, offset: usize, value: Val) {
         let attend = self.attend;
         let width = self.tiles.values * b.lanes() as usize;
-        let first = remaining(b, column, offset, attend.value_dim, width);
+        let active = active_lanes_at(b, column, offset, attend.value_dim, width);
         let base = vector_start(b, column, offset, attend.value_dim, width);
         let point = Point::scalars(&[(self.head, attend.batch), (row, attend.queries)]).with_lanes(
             base,
             attend.value_dim,
-            first,
+            active,
         );
         let mut scope = Scope::new(&attend.epilogue, point.clone()).with_anchor(value);
         let value = self.context.root(b, &mut scope);

@@ -25,7 +25,7 @@ use crate::{
             Scope,
             index::{Point, active_lanes},
         },
-        register_tile::{Bases, Operands, multiply, remaining, vector_start},
+        register_tile::{Bases, Operands, active_lanes_at, multiply, vector_start},
     },
 };
 use regard_ir::kernel::{BinOp, Buf, Builder, CastOp, CmpOp, Const, Val};
@@ -183,19 +183,19 @@ impl Seen<'_> {
         let line = b.add(line, column);
         let from = b.mul_const(r, width);
         for offset in (0..width as usize).step_by(lanes) {
-            let first = remaining(b, key, offset, attend.keys, width as usize);
+            let active = active_lanes_at(b, key, offset, attend.keys, width as usize);
             let base = vector_start(b, key, offset, attend.keys, width as usize);
             let point = Point::scalars(&[(block.head, attend.batch), (row, attend.queries)]);
-            let point = point.with_lanes(base, attend.keys, first);
+            let point = point.with_lanes(base, attend.keys, active);
             let mut here = Scope::new(&attend.scores, point.clone());
             if attend.products.is_some() {
                 let raw = b.load(b.addr_off(block.scratch.tile, Some(from), offset as i64));
                 here = here.with_anchor(raw);
             }
             let mut value = block.context.root(b, &mut here);
-            if first.is_some() {
-                let (active, lowest) = (active_lanes(b, &point), b.vf32(f64::NEG_INFINITY));
-                value = b.select(active, value, lowest);
+            if active.is_some() {
+                let (mask, lowest) = (active_lanes(b, &point), b.vf32(f64::NEG_INFINITY));
+                value = b.select(mask, value, lowest);
             }
             b.store(value, b.addr_off(block.scratch.scores, Some(line), offset as i64));
         }

@@ -30,7 +30,7 @@ pub(super) fn emit(context: &Context, b: &mut Builder, fused: &FusedExpr, output
         let mut scope = Scope::new(fused, start);
         context.row_values(b, &mut scope, 1);
         let mut store = |b: &mut Builder, chunk: Chunk, _: Vec<Val>| {
-            let mut at = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
+            let mut at = scope.at(scope.point.with_axis(chunk.digits, chunk.active));
             let value = context.root(b, &mut at);
             store_at(b, output, &View::reshape(&[rows, inner], &[rows, inner]), &at.point, value);
             Vec::new()
@@ -56,10 +56,10 @@ fn split_inner(b: &mut Builder, block: Val, inner: usize, lane_digit: usize, til
         b.for_loop((start, end), lanes, 1, &[], |b, base, _| {
             let left = b.sub(all, base);
             let width = b.i64(lanes);
-            let first = b.bin(BinOp::Min, left, width);
-            let first = (!inner.is_multiple_of(lanes as usize)).then_some(first);
+            let active = b.bin(BinOp::Min, left, width);
+            let active = (!inner.is_multiple_of(lanes as usize)).then_some(active);
             let digits = vec![DigitAt { div: 1, extent: inner, value: base, lanes: true }];
-            body(b, Chunk { digits, first, count: lanes as usize }, Vec::new())
+            body(b, Chunk { digits, active, count: lanes as usize }, Vec::new())
         });
         return;
     }

@@ -37,28 +37,28 @@ pub(crate) struct Point {
     /// Digits of each axis, any order; digits that are absent are zero.
     pub axes: Vec<Vec<DigitAt>>,
     /// Active lanes, i64; all where absent.
-    pub first: Option<Val>,
+    pub active: Option<Val>,
 }
 
 impl Point {
     /// A point whose axes are scalars of the given extents.
     pub(crate) fn scalars(axes: &[(Val, usize)]) -> Point {
         let digit = |&(value, extent): &(Val, usize)| vec![DigitAt { div: 1, extent, value, lanes: false }];
-        Point { axes: axes.iter().map(digit).collect(), first: None }
+        Point { axes: axes.iter().map(digit).collect(), active: None }
     }
     /// The point with one more axis, whole and with lanes starting at `base`.
-    pub(crate) fn with_lanes(&self, base: Val, extent: usize, first: Option<Val>) -> Point {
-        self.with_axis(vec![DigitAt { div: 1, extent, value: base, lanes: true }], first)
+    pub(crate) fn with_lanes(&self, base: Val, extent: usize, active: Option<Val>) -> Point {
+        self.with_axis(vec![DigitAt { div: 1, extent, value: base, lanes: true }], active)
     }
     /// The point with one more axis, a scalar.
     pub(crate) fn with_scalar(&self, value: Val, extent: usize) -> Point {
-        self.with_axis(vec![DigitAt { div: 1, extent, value, lanes: false }], self.first)
+        self.with_axis(vec![DigitAt { div: 1, extent, value, lanes: false }], self.active)
     }
     /// The point with one more axis.
-    pub(crate) fn with_axis(&self, digits: Vec<DigitAt>, first: Option<Val>) -> Point {
+    pub(crate) fn with_axis(&self, digits: Vec<DigitAt>, active: Option<Val>) -> Point {
         let mut point = self.clone();
         point.axes.push(digits);
-        point.first = first;
+        point.active = active;
         point
     }
 }
@@ -203,9 +203,9 @@ pub(crate) fn same_in_lanes(view: &View, point: &Point, lanes: usize) -> bool {
 /// The lanes below the point's `first`.
 pub(crate) fn active_lanes(b: &mut Builder, point: &Point) -> Val {
     let lane = b.lane();
-    let bound = match point.first {
-        Some(first) => {
-            let low = b.cast(CastOp::I64ToI32, first);
+    let bound = match point.active {
+        Some(active) => {
+            let low = b.cast(CastOp::I64ToI32, active);
             b.splat(low)
         }
         None => b.vi32(b.lanes() as i32),

@@ -41,7 +41,7 @@ pub(crate) struct Chunk {
     /// The axis at the chunk.
     pub digits: Vec<DigitAt>,
     /// Active lanes where not all are.
-    pub first: Option<Val>,
+    pub active: Option<Val>,
     /// The most lanes that can be active.
     pub count: usize,
 }
@@ -83,9 +83,9 @@ pub(crate) fn chunks_of_digit(
 ) -> Vec<Val> {
     let lanes = b.lanes() as usize;
     let whole = inner / lanes * lanes;
-    let chunk = |base: Val, first: Option<Val>, count: usize| {
+    let chunk = |base: Val, active: Option<Val>, count: usize| {
         let fine = DigitAt { div: 1, extent: inner, value: base, lanes: true };
-        Chunk { digits: coarse.into_iter().chain([fine]).collect(), first, count }
+        Chunk { digits: coarse.into_iter().chain([fine]).collect(), active, count }
     };
     let mut carried = init.to_vec();
     if whole == lanes {
@@ -97,8 +97,8 @@ pub(crate) fn chunks_of_digit(
         });
     }
     if whole < inner {
-        let (base, first) = (b.i64(whole as i64), b.i64((inner - whole) as i64));
-        carried = body(b, chunk(base, Some(first), inner - whole), carried);
+        let (base, active) = (b.i64(whole as i64), b.i64((inner - whole) as i64));
+        carried = body(b, chunk(base, Some(active), inner - whole), carried);
     }
     carried
 }
@@ -133,9 +133,9 @@ impl Context {
         let inner = lane_extent(scope.fused, scope.fused.space.len(), extent);
         let start = neutral(b, op, dtype);
         let total = for_chunks(b, extent, inner, &[start], &mut |b, chunk, carried| {
-            let mut at = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
+            let mut at = scope.at(scope.point.with_axis(chunk.digits, chunk.active));
             let mut value = self.value(b, &mut at, body);
-            if chunk.first.is_some() {
+            if chunk.active.is_some() {
                 let active = active_lanes(b, &at.point);
                 value = b.select(active, value, start);
             }
@@ -189,9 +189,9 @@ impl Context {
         for_chunks(b, inner, lane_extent(&stage.fused, last, inner), &[], &mut |b, chunk: Chunk, _| {
             let at = chunk.start(b);
             let at = start.map_or(at, |start| b.add(start, at));
-            let mut here = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
+            let mut here = scope.at(scope.point.with_axis(chunk.digits, chunk.active));
             let value = self.root(b, &mut here);
-            b.store_with(value, b.addr(scratch, at), chunk.first, 1);
+            b.store_with(value, b.addr(scratch, at), chunk.active, 1);
             Vec::new()
         });
     }
@@ -201,9 +201,9 @@ impl Context {
         let start = b.mul_const(row, stage.extent as i64);
         for_chunks(b, stage.extent, stage.extent, &[], &mut |b, chunk: Chunk, _| {
             let at = chunk.start(b);
-            let value = b.load_with(b.addr(self.buffers[&stage.node], at), chunk.first, 1);
+            let value = b.load_with(b.addr(self.buffers[&stage.node], at), chunk.active, 1);
             let to = b.add(start, at);
-            b.store_with(value, b.addr(kept, to), chunk.first, 1);
+            b.store_with(value, b.addr(kept, to), chunk.active, 1);
             Vec::new()
         })
     }
@@ -213,7 +213,7 @@ impl Context {
 pub(crate) fn store_at(b: &mut Builder, output: Buf, view: &View, point: &Point, value: Val) {
     match access(b, view, point) {
         Access::Affine { index, offset, step, inside: None } => {
-            b.store_with(value, b.addr_off(output, index, offset), point.first, step.max(1))
+            b.store_with(value, b.addr_off(output, index, offset), point.active, step.max(1))
         }
         _ => panic!("stores run along contiguous lanes"),
     }

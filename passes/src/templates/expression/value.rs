@@ -135,7 +135,7 @@ impl Context {
         match access(b, view, point) {
             Access::Affine { index, offset, step, inside } => {
                 let at = b.addr_off(buf, index, offset);
-                let value = if step == 0 { b.bcast(at) } else { b.load_with(at, point.first, step) };
+                let value = if step == 0 { b.bcast(at) } else { b.load_with(at, point.active, step) };
                 inside.map_or(value, |inside| {
                     let (inside, fill) = (b.splat(inside), b.const_like(value, view.fill.get()));
                     b.select(inside, value, fill)
@@ -168,7 +168,7 @@ impl Context {
                     (start, index) => start.or(index),
                 };
                 let addr = b.addr_off(buf, index, offset);
-                if step == 0 { b.bcast(addr) } else { b.load_with(addr, point.first, step) }
+                if step == 0 { b.bcast(addr) } else { b.load_with(addr, point.active, step) }
             }
             Access::Affine { .. } => panic!("a row of a table is read whole"),
             Access::Gather { idx, inside } => b.gather(b.addr_off(buf, start, 0), idx, inside),
@@ -446,7 +446,7 @@ pub(crate) fn finish(b: &mut Builder, op: ReduceOp, extent: usize, total: Val) -
 
 /// The value with inactive lanes set to zero.
 pub(crate) fn zero_inactive(b: &mut Builder, point: &Point, value: Val) -> Val {
-    if point.first.is_none() {
+    if point.active.is_none() {
         return value;
     }
     let active = active_lanes(b, point);

@@ -10,7 +10,7 @@ use crate::{
             index::{DigitAt, Point},
             rows::store_at,
         },
-        register_tile::{Bases, Operands, multiply, remaining, vector_start},
+        register_tile::{Bases, Operands, active_lanes_at, multiply, vector_start},
     },
 };
 use regard_ir::{
@@ -130,11 +130,11 @@ impl Block<'_> {
     fn finish(&self, b: &mut Builder, row: Val, column: Val, offset: usize, value: Val) {
         let product = self.product;
         let width = self.tiles.width(b.lanes());
-        let first = remaining(b, column, offset, product.n, width);
+        let active = active_lanes_at(b, column, offset, product.n, width);
         let base = vector_start(b, column, offset, product.n, width);
         let mut point = Point::scalars(&[(self.batch, product.batch), (row, product.m)]);
         point.axes.push(vec![DigitAt { div: 1, extent: product.n, value: base, lanes: true }]);
-        point.first = first;
+        point.active = active;
         let mut scope = Scope::new(&product.epilogue, point.clone()).with_anchor(value);
         let value = self.context.root(b, &mut scope);
         store_at(b, self.output, &product.store, &point, value);

@@ -20,7 +20,7 @@ use crate::{
             rows::{Chunk, RowAt, for_chunks, lane_extent},
             value::zero_inactive,
         },
-        register_tile::{remaining, vector_start},
+        register_tile::{active_lanes_at, vector_start},
     },
 };
 use regard_ir::{
@@ -77,8 +77,8 @@ impl Block<'_> {
             let before = b.mul_const(group, lanes);
             let wanted = b.add(start, before);
             let row = b.bin(BinOp::Min, wanted, last);
-            let first = remaining(b, row, 0, product.m, lanes as usize);
-            let rows = Point::scalars(&[(self.batch, product.batch)]).with_lanes(row, product.m, first);
+            let active = active_lanes_at(b, row, 0, product.m, lanes as usize);
+            let rows = Point::scalars(&[(self.batch, product.batch)]).with_lanes(row, product.m, active);
             let to = b.mul_const(before, stride as i64);
             b.for_const(product.k.div_ceil(lanes as usize) as u64, 1, &[], |b, chunk, _| {
                 let k = b.mul_const(chunk, lanes);
@@ -98,9 +98,9 @@ impl Block<'_> {
             let wanted = b.add_const(k, j);
             let k = b.bin(BinOp::Min, wanted, last);
             let digits = vec![DigitAt { div: 1, extent: length, value: k, lanes: false }];
-            self.context.root(b, &mut Scope::new(fused, rows.with_axis(digits, rows.first)))
+            self.context.root(b, &mut Scope::new(fused, rows.with_axis(digits, rows.active)))
         };
-        let used = remaining(b, k, 0, length, lanes as usize);
+        let used = active_lanes_at(b, k, 0, length, lanes as usize);
         let mut columns: Vec<Val> = (0..lanes.min(length as i64)).map(|j| column(b, j)).collect();
         columns.resize(lanes as usize, columns[0]);
         for (i, &row) in b.transpose(columns).iter().enumerate() {
@@ -134,9 +134,9 @@ impl Block<'_> {
             for_chunks(b, product.k, inner, &[], &mut |b, chunk: Chunk, _| {
                 let at = chunk.start(b);
                 let to = b.add(line, at);
-                let mut here = scope.at(scope.point.with_axis(chunk.digits, chunk.first));
+                let mut here = scope.at(scope.point.with_axis(chunk.digits, chunk.active));
                 let value = self.context.root(b, &mut here);
-                b.store_with(value, b.addr(left, to), chunk.first, 1);
+                b.store_with(value, b.addr(left, to), chunk.active, 1);
                 Vec::new()
             });
             Vec::new()
@@ -156,10 +156,10 @@ impl Block<'_> {
                 let line = b.mul_const(row, width as i64);
                 let line = b.add(base, line);
                 for v in 0..self.tiles.nv {
-                    let first = remaining(b, column, v * lanes, n, width);
+                    let active = active_lanes_at(b, column, v * lanes, n, width);
                     let start = vector_start(b, column, v * lanes, n, width);
                     let point =
-                        Point::scalars(&[(self.batch, self.product.batch), (row, k)]).with_lanes(start, n, first);
+                        Point::scalars(&[(self.batch, self.product.batch), (row, k)]).with_lanes(start, n, active);
                     let value = self.context.root(b, &mut Scope::new(fused, point.clone()));
                     let value = zero_inactive(b, &point, value);
                     b.store(value, b.addr_off(right, Some(line), (v * lanes) as i64));

@@ -13,7 +13,7 @@ use crate::{
             index::{DigitAt, Point},
             rows::{Chunk, for_chunks, lane_extent, store_at},
         },
-        register_tile::{multiply_add, remaining, vector_start},
+        register_tile::{active_lanes_at, multiply_add, vector_start},
     },
 };
 use regard_ir::{
@@ -50,7 +50,7 @@ struct Pixels {
     /// First column.
     column: Val,
     /// How many, where not all lanes are used.
-    first: Option<Val>,
+    active: Option<Val>,
 }
 
 /// Emits the body.
@@ -106,12 +106,12 @@ pub(super) fn emit(
     b.for_loop((zero, count), 1, 1, &[], |b, line, _| {
         let row = b.add(top, line);
         b.for_const(width as u64, lanes as i64, &[], |b, column, _| {
-            let first = (!width.is_multiple_of(lanes)).then(|| {
+            let active = (!width.is_multiple_of(lanes)).then(|| {
                 let (all, most) = (b.i64(width as i64), b.i64(lanes as i64));
                 let left = b.sub(all, column);
                 b.bin(BinOp::Min, left, most)
             });
-            let pixels = Pixels { row, line, column, first };
+            let pixels = Pixels { row, line, column, active };
             block.pack_queries(b, &pixels);
             let largest = block.score(b, &pixels);
             let weight = block.softmax(b, largest);
@@ -171,7 +171,7 @@ impl Block<'_> {
                 let (row, down) = self.clamp_to_window(b, at, 0);
                 let points = across.iter().map(|&(column, over)| {
                     let (pixel, key) = (self.pixel(row, column, false), self.key(down, over));
-                    Point { axes: vec![pixel, key], first: None }
+                    Point { axes: vec![pixel, key], active: None }
                 });
                 let line = b.mul_const(y, columns as i64);
                 let place = b.add(line, x);
@@ -200,7 +200,7 @@ impl Block<'_> {
         let inner = lane_extent(fused, 2, channels);
         for_chunks(b, channels, inner, &[], &mut |b, chunk: Chunk, _| {
             let read = |point: &Point| {
-                let point = point.with_axis(chunk.digits.clone(), chunk.first);
+                let point = point.with_axis(chunk.digits.clone(), chunk.active);
                 self.context.root(b, &mut Scope::new(fused, point))
             };
             let pixels: Vec<Val> = points.iter().map(read).collect();
@@ -208,7 +208,7 @@ impl Block<'_> {
             let line = b.mul_const(start, plane);
             let at = place.map_or(line, |place| b.add(line, place));
             if let [pixel] = pixels[..] {
-                b.store_with(pixel, b.addr(to, at), chunk.first, plane);
+                b.store_with(pixel, b.addr(to, at), chunk.active, plane);
             } else {
                 let transposed = b.transpose(pixels);
                 for (c, &channel) in transposed.iter().enumerate().take(chunk.count) {
@@ -229,7 +229,7 @@ impl Block<'_> {
                 let first = start.map_or(at.column, |start| b.add(at.column, start));
                 let wanted = b.add_const(first, lane);
                 let (column, _) = self.clamp_to_window(b, wanted, 1);
-                Point { axes: vec![self.pixel(at.row, column, false), self.key(zero, zero)], first: None }
+                Point { axes: vec![self.pixel(at.row, column, false), self.key(zero, zero)], active: None }
             });
             let points = points.collect();
             self.transpose_pack(b, &products.queries, products.dim, points, (queries, start, lanes));
@@ -252,7 +252,7 @@ impl Block<'_> {
         let query = vec![DigitAt { div: 1, extent: 1, value: one, lanes: false }];
         let pixel = self.pixel(at.row, at.column, true);
         let place =
-            |a: Val, t: Val| Point { axes: vec![pixel.clone(), query.clone(), self.key(a, t)], first: at.first };
+            |a: Val, t: Val| Point { axes: vec![pixel.clone(), query.clone(), self.key(a, t)], active: at.active };
         let mut scope = Scope::new(fused, place(one, one));
         self.precompute(b, &mut scope, &parts, [false, false]);
         let across: Vec<(Val, Scope)> = (0..columns)
@@ -371,14 +371,14 @@ impl Block<'_> {
                 Vec::new()
             });
         }
-        let count = at.first.unwrap_or_else(|| b.i64(lanes as i64));
+        let count = at.active.unwrap_or_else(|| b.i64(lanes as i64));
         let zero = b.i64(0);
         b.for_loop((zero, count), 1, 1, &[], |b, pixel, _| {
             let column = b.add(at.column, pixel);
             let axes = vec![self.pixel(at.row, column, false)];
-            let pixels = Point { axes, first: None }.with_scalar(zero, 1);
+            let pixels = Point { axes, active: None }.with_scalar(zero, 1);
             b.for_const(padded as u64, lanes as i64, &[], |b, channel, _| {
-                let first = remaining(b, channel, 0, dim, lanes);
+                let active = active_lanes_at(b, channel, 0, dim, lanes);
                 let base = vector_start(b, channel, 0, dim, lanes);
                 let (row, line) = (b.mul_const(pixel, padded as i64), b.mul_const(channel, lanes as i64));
                 let value = match self.transposed {
@@ -391,7 +391,7 @@ impl Block<'_> {
                         b.load_with(b.addr(self.accumulators, from), None, lanes as i64)
                     }
                 };
-                let point = pixels.with_lanes(base, dim, first);
+                let point = pixels.with_lanes(base, dim, active);
                 let mut scope = Scope::new(&attend.epilogue, point.clone()).with_anchor(value);
                 let value = self.context.root(b, &mut scope);
                 store_at(b, output, &attend.store, &point, value);

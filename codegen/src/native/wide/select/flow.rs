@@ -90,12 +90,12 @@ impl Select<'_> {
     }
 
     pub(super) fn body(&mut self, body: &Body) {
-        let outer = self.plan.enter();
+        let outer = self.facts.enter();
         for (at, stmt) in body.stmts.iter().enumerate() {
-            self.plan.at(at);
+            self.facts.at(at);
             self.stmt(stmt);
         }
-        self.plan.leave(outer);
+        self.facts.leave(outer);
     }
 
     fn regs(&mut self, values: &[Val]) -> Vec<Reg> {
@@ -116,8 +116,8 @@ impl Select<'_> {
             _ => None,
         };
         if certain == Some(false) {
-            // A walk of the plan must enter the same bodies as its survey did.
-            self.plan.skip(body);
+            // A walk of the facts must enter the same bodies as its survey did.
+            self.facts.skip(body);
             for (&result, &from) in results.iter().zip(init) {
                 let value = self.values[from.index()];
                 self.set(result, value);
@@ -192,7 +192,7 @@ impl Select<'_> {
 
     /// Sets the flags; returns the jump that is taken where `cond` holds.
     fn condition(&mut self, cond: Val) -> Code {
-        if let Value::Late(op, a, b) = self.values[cond.index()] {
+        if let Value::FusedCompare(op, a, b) = self.values[cond.index()] {
             let Type::Scalar(elem) = self.ty(a) else { unreachable!("late comparisons are scalar") };
             let a = self.reg(a);
             self.compare_ints(elem, a, b);

@@ -27,9 +27,9 @@ pub(super) enum Tail {
 }
 
 impl Select<'_> {
-    /// The lanes below `first`.
-    pub(super) fn tail(&self, first: Option<Val>) -> Tail {
-        first.map_or(Tail::Full, |n| self.tails[&n])
+    /// The lanes below `active`.
+    pub(super) fn tail(&self, active: Option<Val>) -> Tail {
+        active.map_or(Tail::Full, |n| self.tails[&n])
     }
     /// A truth vector for a tail that is not full.
     pub(super) fn tail_mask(&mut self, tail: Tail) -> Option<Reg> {

@@ -61,9 +61,9 @@ impl Select<'_> {
         self.def(Code::Lea_r64_m, View::R64, &[Arg::Mem(mem)])
     }
 
-    pub(super) fn load(&mut self, addr: &Addr, first: Option<Val>, stride: i64) -> Reg {
+    pub(super) fn load(&mut self, addr: &Addr, active: Option<Val>, stride: i64) -> Reg {
         let dtype = self.dtype(addr);
-        let tail = self.tail(first);
+        let tail = self.tail(active);
         let words = matches!(dtype, DType::F32 | DType::I32);
         match stride {
             1 if words || self.is_wide() || matches!(tail, Tail::Full) => self.load_row(dtype, addr, tail),
@@ -266,10 +266,10 @@ impl Select<'_> {
         }
     }
 
-    pub(super) fn store(&mut self, value: Val, addr: &Addr, first: Option<Val>, stride: i64) {
+    pub(super) fn store(&mut self, value: Val, addr: &Addr, active: Option<Val>, stride: i64) {
         let dtype = self.dtype(addr);
         let value = self.reg(value);
-        let tail = self.tail(first);
+        let tail = self.tail(active);
         let words = matches!(dtype, DType::F32 | DType::I32);
         match stride {
             1 if words || self.is_wide() || matches!(tail, Tail::Full) => self.store_row(dtype, value, addr, tail),

@@ -25,9 +25,9 @@ pub(super) use divide::magic;
 
 use super::{
     constants::Pool,
+    facts::SelectionFacts,
     inst::{Arg, Code86, Flow, Mem, Reg, View},
     ops::{self, Op},
-    plan::Plan,
 };
 use iced_x86::Code;
 use regard_ir::{
@@ -56,7 +56,7 @@ enum Value {
     /// A load that its user makes.
     Load(Addr),
     /// A comparison that its user makes.
-    Late(CmpOp, Val, Val),
+    FusedCompare(CmpOp, Val, Val),
 }
 
 /// Selects instructions for a kernel that [`super::check`] accepted.
@@ -69,7 +69,7 @@ pub(crate) fn select(kernel: &Kernel) -> (Code86, Pool) {
 
 struct Select<'k> {
     kernel: &'k Kernel,
-    plan: Plan,
+    facts: SelectionFacts,
     lanes: u32,
     /// View of a whole vector.
     full: View,
@@ -88,7 +88,7 @@ impl<'k> Select<'k> {
     fn new(kernel: &'k Kernel) -> Self {
         Select {
             kernel,
-            plan: Plan::new(kernel),
+            facts: SelectionFacts::new(kernel),
             lanes: kernel.lanes,
             full: if kernel.lanes == 16 { View::Z } else { View::Y },
             code: Code86::default(),
@@ -106,15 +106,15 @@ impl<'k> Select<'k> {
             Inst::For { .. } => return self.for_loop(results, inst),
             Inst::If { cond, then, otherwise } => return self.branch(results, *cond, then, otherwise),
             Inst::Transpose(rows) => return self.transpose(results, rows),
-            Inst::Store { value, addr, first, stride } => return self.store(*value, addr, *first, *stride),
+            Inst::Store { value, addr, active, stride } => return self.store(*value, addr, *active, *stride),
             Inst::StoreScalar { value, addr } => return self.store_scalar(*value, addr),
             Inst::Barrier => return,
             _ => {}
         }
         let result = results[0];
         let value = match inst {
-            Inst::Load { addr, .. } if self.plan.is_folded(result) => Value::Load(*addr),
-            Inst::Cmp(op, a, b) if self.plan.is_late(result) => Value::Late(*op, *a, *b),
+            Inst::Load { addr, .. } if self.facts.is_folded(result) => Value::Load(*addr),
+            Inst::Cmp(op, a, b) if self.facts.is_fused_compare(result) => Value::FusedCompare(*op, *a, *b),
             _ => self.value(inst),
         };
         self.set(result, value);
@@ -143,7 +143,7 @@ impl<'k> Select<'k> {
             Inst::Cast(op, a) => self.cast(op, a),
             Inst::Reduce(op, a) => self.reduce(op, a),
             Inst::Shuffle(a, ref perm) => self.shuffle(a, perm),
-            Inst::Load { ref addr, first, stride } => self.load(addr, first, stride),
+            Inst::Load { ref addr, active, stride } => self.load(addr, active, stride),
             Inst::Bcast(ref addr) => self.bcast(addr),
             Inst::LoadScalar(ref addr) => self.load_scalar(addr),
             Inst::Gather { ref addr, idx, mask } => self.gather(addr, idx, mask),
@@ -154,7 +154,7 @@ impl<'k> Select<'k> {
     /// Gives `v` its value, and makes the mask that goes with it if it counts lanes.
     fn set(&mut self, v: Val, value: Value) {
         self.values[v.index()] = value;
-        if self.plan.is_count(v) {
+        if self.facts.is_count(v) {
             self.make_tail(v);
         }
     }
@@ -227,7 +227,7 @@ impl<'k> Select<'k> {
                 let mem = self.mem(&addr, 0);
                 self.vec(ops::LOAD, &[Arg::Mem(mem)])
             }
-            Value::Late(op, a, b) => self.compare(op, a, b),
+            Value::FusedCompare(op, a, b) => self.compare(op, a, b),
             Value::None => panic!("{v} is used before its definition in kernel {}", self.kernel.name),
         }
     }

@@ -61,7 +61,7 @@ impl Select<'_> {
                 self.shift_right(elem, a, by as u8)
             }
             (BinOp::Div | BinOp::Rem, Some(divisor)) => {
-                let positive = self.plan.most(a).is_some();
+                let positive = self.facts.upper_bound(a).is_some();
                 let a = self.reg(a);
                 match op {
                     BinOp::Div => self.floor_div(elem, a, divisor, positive),
@@ -232,7 +232,7 @@ impl Select<'_> {
 
     /// Sets the flags; returns the conditional moves that are made where `cond` holds.
     fn move_if(&mut self, cond: Val) -> (Code, Code) {
-        let Value::Late(op, a, b) = self.values[cond.index()] else {
+        let Value::FusedCompare(op, a, b) = self.values[cond.index()] else {
             let cond = self.reg(cond);
             self.push(Code::Test_rm32_r32, &[Arg::Use(cond), Arg::Use(cond)]);
             return (Code::Cmovne_r64_rm64, Code::Cmovne_r32_rm32);

@@ -155,10 +155,10 @@ impl Select<'_> {
     pub(super) fn fma(&mut self, a: Val, b: Val, c: Val) -> Reg {
         let scalar = self.is_scalar(a);
         let code = |s: &Self, op: Op| if scalar { op.scalar(s.lanes) } else { op.vector(s.lanes) };
-        let factor_ends = |s: &Self, v: Val| matches!(s.values[v.index()], Value::Reg(_)) && s.plan.dies_here(v);
+        let factor_ends = |s: &Self, v: Val| matches!(s.values[v.index()], Value::Reg(_)) && s.facts.dies_here(v);
         let factors_in_memory = self.is_load(a) || self.is_load(b);
         let c_in_memory = self.is_load(c) || (self.is_constant(c) && !self.is_constant(a) && !self.is_constant(b));
-        let c_lives_on = !self.plan.dies_here(c) && (factor_ends(self, a) || factor_ends(self, b));
+        let c_lives_on = !self.facts.dies_here(c) && (factor_ends(self, a) || factor_ends(self, b));
         let (first, last) = self.commuted(a, b);
         if !factors_in_memory && (c_in_memory || c_lives_on) {
             let (tie, other) = if factor_ends(self, a) || !factor_ends(self, b) { (a, b) } else { (b, a) };

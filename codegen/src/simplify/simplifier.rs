@@ -1,10 +1,10 @@
 //! The walk: old statements in, new statements out.
 //!
 //! Old values map to new ones, i64 values to affine forms. A form becomes registers only where an
-//! instruction needs it ([`Rebuild::operand`]); an address takes the terms as its index and the constant
+//! instruction needs it ([`Simplifier::operand`]); an address takes the terms as its index and the constant
 //! as its offset.
 
-use super::place::{Move, Place};
+use super::inserter::{Hoist, Inserter};
 use crate::affine::{Affine, Range};
 use regard_ir::{
     id::Id,
@@ -17,35 +17,35 @@ const MAX_TERMS: usize = 4;
 
 pub(super) const INDEX: Type = Type::Scalar(Elem::I64);
 
-/// What an old value became.
+/// What an old value mapped.
 #[derive(Clone)]
-pub(super) enum Became {
+pub(super) enum Mapped {
     Value(Val),
     Index(Affine),
 }
 
 /// The state of one walk.
-pub(super) struct Rebuild<'a> {
+pub(super) struct Simplifier<'a> {
     pub old: &'a Kernel,
-    pub place: Place,
-    became: Vec<Option<Became>>,
+    pub inserter: Inserter,
+    mapped: Vec<Option<Mapped>>,
     versions: Vec<u32>,
     writes: u32,
     written: BTreeSet<Buf>,
 }
 
 /// Walks once over a kernel. Values of the result are not numbered densely.
-pub(super) fn rebuild(old: &Kernel) -> Kernel {
-    let mut walk = Rebuild {
+pub(super) fn rewrite(old: &Kernel) -> Kernel {
+    let mut walk = Simplifier {
         old,
-        place: Place::new(),
-        became: vec![None; old.types.len()],
+        inserter: Inserter::new(),
+        mapped: vec![None; old.types.len()],
         versions: vec![0; old.buffers.len()],
         writes: 0,
         written: old.body.written(),
     };
     walk.stmts(&old.body);
-    let (types, body) = walk.place.finish();
+    let (types, body) = walk.inserter.finish();
     Kernel {
         name: old.name.clone(),
         unit: old.unit,
@@ -58,7 +58,7 @@ pub(super) fn rebuild(old: &Kernel) -> Kernel {
     }
 }
 
-impl Rebuild<'_> {
+impl Simplifier<'_> {
     pub(crate) fn stmts(&mut self, body: &Body) {
         for stmt in &body.stmts {
             self.stmt(stmt);
@@ -69,7 +69,7 @@ impl Rebuild<'_> {
             Inst::For { .. } => self.for_loop(stmt),
             Inst::If { cond, then, otherwise } => self.branch(*cond, then, otherwise, &stmt.results),
             Inst::Barrier => {
-                self.place.here(Inst::Barrier, &[]);
+                self.inserter.here(Inst::Barrier, &[]);
                 let written = self.written.clone();
                 self.advance(&written);
             }
@@ -81,49 +81,49 @@ impl Rebuild<'_> {
             Inst::Transpose(_) | Inst::TileZero { .. } | Inst::TileLoad { .. } | Inst::TileMma { .. } => {
                 let inst = self.with_new_operands(&stmt.inst);
                 let types: Vec<Type> = stmt.results.iter().map(|&v| self.old.ty(v)).collect();
-                let values = self.place.here(inst, &types);
-                stmt.results.iter().zip(values).for_each(|(&old, new)| self.set(old, Became::Value(new)));
+                let values = self.inserter.here(inst, &types);
+                stmt.results.iter().zip(values).for_each(|(&old, new)| self.set(old, Mapped::Value(new)));
             }
             inst => {
                 let result = stmt.results[0];
-                let became = match self.index_inst(inst, result) {
-                    Some(form) => Became::Index(form),
-                    None => Became::Value(self.value_inst(inst, result)),
+                let mapped = match self.index_inst(inst, result) {
+                    Some(form) => Mapped::Index(form),
+                    None => Mapped::Value(self.value_inst(inst, result)),
                 };
-                self.set(result, became);
+                self.set(result, mapped);
             }
         }
     }
 
-    pub(crate) fn set(&mut self, old: Val, became: Became) {
-        self.became[old.index()] = Some(became);
+    pub(crate) fn set(&mut self, old: Val, mapped: Mapped) {
+        self.mapped[old.index()] = Some(mapped);
     }
-    pub(crate) fn became(&self, old: Val) -> Became {
-        self.became[old.index()].clone().expect("operands come before their users")
+    pub(crate) fn mapped(&self, old: Val) -> Mapped {
+        self.mapped[old.index()].clone().expect("operands come before their users")
     }
     /// The new value of an old one, in a register.
     pub(crate) fn operand(&mut self, old: Val) -> Val {
-        match self.became(old) {
-            Became::Value(v) => v,
-            Became::Index(form) => self.materialise(&form),
+        match self.mapped(old) {
+            Mapped::Value(v) => v,
+            Mapped::Index(form) => self.materialise(&form),
         }
     }
     /// The affine form of an old i64 value.
     pub(crate) fn index(&mut self, old: Val) -> Affine {
-        match self.became(old) {
-            Became::Index(form) => form,
-            Became::Value(v) => unreachable!("{v} is not an index"),
+        match self.mapped(old) {
+            Mapped::Index(form) => form,
+            Mapped::Value(v) => unreachable!("{v} is not an index"),
         }
     }
     pub(crate) fn range(&self, form: &Affine) -> Range {
-        form.range(|v| self.place.range_of(v))
+        form.range(|v| self.inserter.range_of(v))
     }
 
     /// Puts a form into a register. A constant minus something starts with the constant.
     pub(crate) fn materialise(&mut self, form: &Affine) -> Val {
         let negative = form.constant != 0 && form.terms.first().is_some_and(|t| t.1 == -1);
         let mut so_far = Affine::constant(if negative { form.constant } else { 0 });
-        let mut sum = negative.then(|| self.place.constant(Const::I64(form.constant), INDEX));
+        let mut sum = negative.then(|| self.inserter.constant(Const::I64(form.constant), INDEX));
         for &(atom, coefficient) in &form.terms {
             let term = Affine { terms: vec![(atom, coefficient)], constant: 0 };
             so_far = so_far.plus(&term, 1);
@@ -137,10 +137,10 @@ impl Rebuild<'_> {
             });
         }
         match sum {
-            None => self.place.constant(Const::I64(form.constant), INDEX),
+            None => self.inserter.constant(Const::I64(form.constant), INDEX),
             Some(sum) if so_far.constant == form.constant => sum,
             Some(sum) => {
-                let constant = self.place.constant(Const::I64(form.constant), INDEX);
+                let constant = self.inserter.constant(Const::I64(form.constant), INDEX);
                 self.index_bin(BinOp::Add, sum, constant, form)
             }
         }
@@ -149,13 +149,13 @@ impl Rebuild<'_> {
         if coefficient == 1 {
             return atom;
         }
-        let factor = self.place.constant(Const::I64(coefficient), INDEX);
+        let factor = self.inserter.constant(Const::I64(coefficient), INDEX);
         self.index_bin(BinOp::Mul, atom, factor, term)
     }
     fn index_bin(&mut self, op: BinOp, a: Val, b: Val, form: &Affine) -> Val {
         let range = self.range(form);
-        let value = self.place.reuse(Inst::Bin(op, a, b), INDEX, Move::Freely, 0);
-        self.place.fact_mut(value).range = range;
+        let value = self.inserter.reuse(Inst::Bin(op, a, b), INDEX, Hoist::Always, 0);
+        self.inserter.fact_mut(value).range = range;
         value
     }
     /// A form of one term, without constant, and with what it leaves out: `form = atom + constant`.
@@ -190,19 +190,19 @@ impl Rebuild<'_> {
             }
             Inst::Cast(CastOp::I32ToI64, a) => {
                 let a = self.operand(*a);
-                match self.place.constant_of(a) {
+                match self.inserter.constant_of(a) {
                     Some(Const::I32(c)) => Affine::constant(i64::from(c)),
                     _ => {
                         let inst = Inst::Cast(CastOp::I32ToI64, a);
                         let range = Range { min: i64::from(i32::MIN), max: i64::from(i32::MAX) };
-                        self.index_atom(inst, range, Move::Freely)
+                        self.index_atom(inst, range, Hoist::Always)
                     }
                 }
             }
             Inst::Un(UnOp::Neg, a) => self.index(*a).scaled(-1),
             other => {
                 let inst = self.with_new_operands(other);
-                self.index_atom(inst, Range::ALL, Move::Freely)
+                self.index_atom(inst, Range::ALL, Hoist::Always)
             }
         })
     }
@@ -215,13 +215,13 @@ impl Rebuild<'_> {
         };
         match count {
             1 => Affine::constant(0),
-            _ => self.index_atom(Inst::Id(axis), Range::of(0, i128::from(count) - 1), Move::Freely),
+            _ => self.index_atom(Inst::Id(axis), Range::of(0, i128::from(count) - 1), Hoist::Always),
         }
     }
     /// An instruction that no form can express.
-    pub(crate) fn index_atom(&mut self, inst: Inst, range: Range, movable: Move) -> Affine {
-        let value = self.place.reuse(inst, INDEX, movable, 0);
-        self.place.fact_mut(value).range = range;
+    pub(crate) fn index_atom(&mut self, inst: Inst, range: Range, hoist: Hoist) -> Affine {
+        let value = self.inserter.reuse(inst, INDEX, hoist, 0);
+        self.inserter.fact_mut(value).range = range;
         Affine::atom(value)
     }
 

@@ -3,7 +3,8 @@
 //! Printers write strings as Rust's `{:?}` does, so everything that it escapes must be read: quotes and backslashes, `\n`, `\r`,
 //! `\t`, `\0`, and by number what has no picture of its own or changes the order of others.
 
-use super::{SourceError, Token};
+use super::Token;
+use crate::diagnostic::SourceError;
 use std::borrow::Cow;
 
 /// The string whose opening quote is at `start`, and where it ends.

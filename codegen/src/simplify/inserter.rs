@@ -37,12 +37,12 @@ pub(super) struct Fact {
     /// Bounds, for i64.
     pub range: Range,
     /// How it was made, where rules ask for that.
-    pub made: Option<Made>,
+    pub definition: Option<Definition>,
 }
 
 /// Definitions that identities look through.
 #[derive(Clone, PartialEq)]
-pub(super) enum Made {
+pub(super) enum Definition {
     Splat(Val),
     Un(regard_ir::kernel::UnOp, Val),
     Cast(regard_ir::kernel::CastOp, Val),
@@ -57,7 +57,7 @@ pub(super) enum Opening {
     Kernel,
     /// A loop, and whether it runs at least once.
     Loop {
-        surely: bool,
+        executes_at_least_once: bool,
     },
     Branch,
 }
@@ -70,13 +70,13 @@ struct Open {
 
 /// When an instruction may be moved outwards.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Move {
+pub(super) enum Hoist {
     /// It stays.
     Never,
     /// Only where it would have run anyway.
-    IfSure,
+    IfExecuted,
     /// Always: it cannot fail.
-    Freely,
+    Always,
 }
 
 /// Where an instruction was written: statement `at` of the body `serial`, open at `level`.
@@ -90,7 +90,7 @@ struct Known {
 }
 
 /// The new kernel's values and open bodies.
-pub(super) struct Place {
+pub(super) struct Inserter {
     pub types: IdVec<Val, Type>,
     facts: Vec<Fact>,
     constants: Vec<Stmt>,
@@ -101,7 +101,7 @@ pub(super) struct Place {
     emitted: u32,
 }
 
-impl Place {
+impl Inserter {
     pub(crate) fn new() -> Self {
         Self {
             types: IdVec::new(),
@@ -145,7 +145,7 @@ impl Place {
     }
     /// A value defined by the body at `level`.
     pub(crate) fn value(&mut self, ty: Type, level: usize) -> Val {
-        self.facts.push(Fact { level, constant: None, range: Range::ALL, made: None });
+        self.facts.push(Fact { level, constant: None, range: Range::ALL, definition: None });
         self.types.push(ty)
     }
     /// Appends an instruction to the innermost body.
@@ -160,15 +160,15 @@ impl Place {
         self.open[level].stmts.push(stmt);
     }
     /// The value of an equal instruction that is in reach, or the value of this one, placed as far out as
-    /// `movable` allows. `version` tells loads of different contents apart.
-    pub(crate) fn reuse(&mut self, inst: Inst, ty: Type, movable: Move, version: u32) -> Val {
+    /// `hoist` allows. `version` tells loads of different contents apart.
+    pub(crate) fn reuse(&mut self, inst: Inst, ty: Type, hoist: Hoist, version: u32) -> Val {
         let mut hasher = Mix::default();
         inst.hash(&mut hasher);
         let hash = hasher.finish();
         if let Some(value) = self.known.get(&hash).and_then(|k| self.equal(k, &inst, version)) {
             return value;
         }
-        let level = self.outermost(&inst, movable);
+        let level = self.outermost(&inst, hoist);
         let value = self.value(ty, level);
         let body = &self.open[level];
         let known = Known { level, serial: body.serial, at: body.stmts.len(), version, stamp: self.emitted };
@@ -184,12 +184,13 @@ impl Place {
         let in_reach = !far || self.emitted - known.stamp <= LOAD_REACH;
         (in_reach && known.version == version && stmt.inst == *inst).then(|| stmt.results[0])
     }
-    fn outermost(&self, inst: &Inst, movable: Move) -> usize {
+    fn outermost(&self, inst: &Inst, hoist: Hoist) -> usize {
         let needed = inst.operands().map(|v| self.fact(v).level).max().unwrap_or(0);
         let mut level = self.level();
         while level > needed {
-            match (self.open[level].opening, movable) {
-                (Opening::Loop { .. }, Move::Freely) | (Opening::Loop { surely: true }, Move::IfSure) => level -= 1,
+            match (self.open[level].opening, hoist) {
+                (Opening::Loop { .. }, Hoist::Always)
+                | (Opening::Loop { executes_at_least_once: true }, Hoist::IfExecuted) => level -= 1,
                 _ => break,
             }
         }
@@ -200,7 +201,7 @@ impl Place {
         let Type::Vector(elem) = ty else { return self.at_top(Inst::Const(c), ty, c) };
         let scalar = self.at_top(Inst::Const(c), Type::Scalar(elem), c);
         let vector = self.at_top(Inst::Splat(scalar), ty, c);
-        self.fact_mut(vector).made = Some(Made::Splat(scalar));
+        self.fact_mut(vector).definition = Some(Definition::Splat(scalar));
         vector
     }
     fn at_top(&mut self, inst: Inst, ty: Type, c: Const) -> Val {

@@ -3,8 +3,8 @@
 //! * [`prune`] drops statements whose results nobody needs.
 //! * A full-vector load with one user in the same body is *folded*: the user reads memory itself, if it
 //!   has a memory operand and nothing in between may write the buffer.
-//! * A scalar comparison with one user in the same body is *late*: the branch or select compares.
-//! * An index is *bounded* if it is known to lie in `0..=most`; dividing it needs no care for its sign.
+//! * A scalar comparison with one user in the same body is *fused*: the branch or select compares.
+//! * An index is *bounded* if it is known to lie in `0..=upper_bound`; dividing it needs no care for its sign.
 //! * A value *dies* at the last use in the body that defines it. There its register is free to be
 //!   overwritten, which decides between the forms of an FMA.
 
@@ -46,46 +46,46 @@ pub(crate) struct Place {
 const NOWHERE: Place = Place { body: usize::MAX, stmt: usize::MAX };
 
 /// Facts about each value of a pruned kernel.
-pub(crate) struct Plan {
+pub(crate) struct SelectionFacts {
     uses: Vec<u32>,
     home: Vec<usize>,
     last: Vec<Place>,
     folded: Vec<bool>,
-    late: Vec<bool>,
+    fused_compare: Vec<bool>,
     is_count: Vec<bool>,
     /// The largest value of an integer that is never negative, where both are known.
-    most: Vec<Option<i64>>,
+    upper_bound: Vec<Option<i64>>,
     here: Place,
     bodies: usize,
 }
 
-impl Plan {
+impl SelectionFacts {
     /// Surveys `kernel`, which must be pruned.
-    pub(crate) fn new(kernel: &Kernel) -> Plan {
+    pub(crate) fn new(kernel: &Kernel) -> SelectionFacts {
         let n = kernel.types.len();
-        let mut plan = Plan {
+        let mut facts = SelectionFacts {
             uses: vec![0; n],
             home: vec![usize::MAX; n],
             last: vec![NOWHERE; n],
             folded: vec![false; n],
-            late: vec![false; n],
+            fused_compare: vec![false; n],
             is_count: vec![false; n],
-            most: vec![None; n],
+            upper_bound: vec![None; n],
             here: NOWHERE,
             bodies: 0,
         };
-        plan.survey(kernel, &kernel.body, &[]);
-        kernel.body.walk_bodies().for_each(|body| plan.fold(kernel, body));
-        plan.bodies = 0;
-        plan
+        facts.survey(kernel, &kernel.body, &[]);
+        kernel.body.walk_bodies().for_each(|body| facts.fold(kernel, body));
+        facts.bodies = 0;
+        facts
     }
     /// Whether this load is read by its user.
     pub(crate) fn is_folded(&self, v: Val) -> bool {
         self.folded[v.index()]
     }
     /// Whether this comparison is made by its user.
-    pub(crate) fn is_late(&self, v: Val) -> bool {
-        self.late[v.index()]
+    pub(crate) fn is_fused_compare(&self, v: Val) -> bool {
+        self.fused_compare[v.index()]
     }
     /// Whether this value says how many lanes an access touches.
     pub(crate) fn is_count(&self, v: Val) -> bool {
@@ -96,8 +96,8 @@ impl Plan {
         self.home[v.index()] == self.here.body && self.last[v.index()] == self.here
     }
     /// The largest value that `v` can have, if it is an integer known never to be negative.
-    pub(crate) fn most(&self, v: Val) -> Option<i64> {
-        self.most[v.index()]
+    pub(crate) fn upper_bound(&self, v: Val) -> Option<i64> {
+        self.upper_bound[v.index()]
     }
     /// A walk that visits bodies in text order enters one; returns where it was, for [`leave`](Self::leave).
     pub(crate) fn enter(&mut self) -> Place {
@@ -126,19 +126,20 @@ impl Plan {
         for (at, Stmt { results, inst }) in body.stmts.iter().enumerate() {
             self.here = Place { body: number, stmt: at };
             inst.operands().for_each(|v| self.used(v));
-            if let Inst::Load { first: Some(n), .. } | Inst::Store { first: Some(n), .. } = inst {
+            if let Inst::Load { active: Some(n), .. } | Inst::Store { active: Some(n), .. } = inst {
                 self.is_count[n.index()] = true;
             }
             match inst {
                 Inst::For { index, params, body, lo, hi, .. } => {
                     let params: Vec<Val> = params.iter().chain([index]).copied().collect();
-                    self.most[index.index()] = self.most(*lo).and(self.most(*hi)).map(|hi| (hi - 1).max(0));
+                    self.upper_bound[index.index()] =
+                        self.upper_bound(*lo).and(self.upper_bound(*hi)).map(|hi| (hi - 1).max(0));
                     self.survey(kernel, body, &params);
                 }
                 _ => inst.bodies().for_each(|b| self.survey(kernel, b, &[])),
             }
             if let [result] = results[..] {
-                self.most[result.index()] = self.bound(kernel, inst);
+                self.upper_bound[result.index()] = self.bound(kernel, inst);
             }
             results.iter().for_each(|v| self.home[v.index()] = number);
         }
@@ -147,7 +148,7 @@ impl Plan {
         self.leave(outer);
     }
     fn bound(&self, kernel: &Kernel, inst: &Inst) -> Option<i64> {
-        let scalar = |v: Val| if kernel.ty(v) == Type::Scalar(Elem::I64) { self.most(v) } else { None };
+        let scalar = |v: Val| if kernel.ty(v) == Type::Scalar(Elem::I64) { self.upper_bound(v) } else { None };
         match *inst {
             Inst::Const(Const::I64(c)) if c >= 0 => Some(c),
             Inst::Id(axis) => Some(match axis {
@@ -182,12 +183,12 @@ impl Plan {
             if let Inst::If { cond: c, .. } | Inst::Select(c, ..) = inst
                 && compares.contains(c)
             {
-                self.late[c.index()] = true;
+                self.fused_compare[c.index()] = true;
             }
             loads.retain(|load| !changes(inst, load.1));
             let [result] = results[..] else { continue };
             match inst {
-                Inst::Load { addr, first: None, stride: 1 }
+                Inst::Load { addr, active: None, stride: 1 }
                     if self.uses[result.index()] == 1
                         && matches!(kernel.buffers[addr.buf].dtype, DType::F32 | DType::I32) =>
                 {
