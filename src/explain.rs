@@ -24,7 +24,7 @@ use regard_ir::{
     target::Target,
 };
 use regard_passes::{
-    Snapshot, Optimized, RewriteStep, canonical,
+    Optimized, RewriteStep, Snapshot, canonical,
     egraph::{self, RegionReport},
     optimize, plan,
     replay::{self, Kind, Verdict},

@@ -10,7 +10,7 @@
 
 use regard::explain::{Explanation, Replay};
 use regard_passes::{
-    Snapshot, RewriteStep,
+    RewriteStep, Snapshot,
     egraph::{RegionReport, Stop},
 };
 use serde_json::{Value, json};

@@ -15,7 +15,7 @@ use regard::{
 };
 use regard_ir::{count::counted, graph::Graph, target::Target};
 use regard_passes::{
-    Snapshot, RewriteStep,
+    RewriteStep, Snapshot,
     egraph::{self, RegionReport},
 };
 use std::{collections::HashMap, fmt::Write};
