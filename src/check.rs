@@ -40,9 +40,9 @@ pub struct OutputError {
     pub seed: u64,
     /// Name of the output.
     pub output: String,
-    /// Relative L2 error beyond what the output's own type rounds; NaN where numbers met none.
+    /// Relative L2 error beyond what the output's own type rounds; NaN if one side alone is NaN.
     pub error: f64,
-    /// Choices that the reference hardly preferred to the program's, which it then followed.
+    /// Near ties in which the reference then followed the program.
     pub near_ties: usize,
 }
 

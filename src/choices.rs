@@ -1,5 +1,4 @@
-//! Choices: where compiled code chose other regions or classes than the reference, and the reference hardly preferred
-//! its own.
+//! Near ties: results of top-k and argmax that differ from the reference because two scores are equal to within 1e-5.
 //!
 //! ```text
 //!   program, its choices as further outputs ──▶ found, choices

@@ -24,7 +24,7 @@ use regard_ir::{
     target::Target,
 };
 use regard_passes::{
-    Optimized, RewriteStep, Snapshot, canonical,
+    Optimized, RewriteStep, Snapshot,
     egraph::{self, RegionReport},
     optimize, plan,
     replay::{self, Kind, Verdict},
@@ -72,8 +72,7 @@ pub fn explain(graph: &Graph, recipe: &Recipe) -> Result<Explanation> {
     let optimized = optimize(graph, recipe.target, &recipe.rules)?;
     let plan = plan(&optimized.graph, recipe.target)?;
     let mut snapshots = optimized.snapshots.clone();
-    let steps = canonical::definitions_for_kernels(&optimized.graph)?;
-    snapshots.push(Snapshot { name: "for kernels", graph: plan.graph, steps });
+    snapshots.push(Snapshot { name: "for kernels", graph: plan.graph, steps: plan.steps });
     Ok(Explanation { target: recipe.target.clone(), optimized, snapshots })
 }
 

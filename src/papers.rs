@@ -76,7 +76,7 @@ pub fn lines(paper: Option<&str>) -> Result<Vec<Line>> {
 /// Where a definition is broken.
 pub fn multiply_adds(graph: &Graph) -> Result<u64> {
     let keep = |op: &Op| matches!(op, Op::MatMul(_) | Op::Scores(_) | Op::Conv2d(_));
-    let flat = inline(graph, &|id| keep(&graph.nodes[id].op), &keep)?;
+    let flat = inline(graph, &|id| keep(&graph.nodes[id].op), &keep)?.graph;
     let constant = flat.constants();
     let products = flat.nodes.iter().filter(|(id, node)| keep(&node.op) && !constant[*id]);
     Ok(products.map(|(id, node)| node.op.flops(&flat.operand_types(id), &node.ty) / 2).sum())

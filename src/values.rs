@@ -18,14 +18,14 @@ pub(crate) fn put(dtype: DType, value: f64, to: &mut [u8]) {
     }
 }
 
-/// The elements of that type that `values` are, little-endian.
+/// Encodes `values` as elements of `dtype`, little-endian.
 pub fn encode(dtype: DType, values: &[f64]) -> Vec<u8> {
     let mut bytes = vec![0; values.len() * dtype.bytes()];
     bytes.chunks_exact_mut(dtype.bytes()).zip(values).for_each(|(to, &value)| put(dtype, value, to));
     bytes
 }
 
-/// The values that elements of that type are.
+/// Decodes elements of `dtype`.
 pub fn decode(dtype: DType, bytes: &[u8]) -> Vec<f64> {
     match dtype {
         DType::F32 => words(bytes).map(|b| f64::from(f32::from_le_bytes(b))).collect(),

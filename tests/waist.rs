@@ -21,7 +21,7 @@ use regard_ir::{
     target::{Backend, Target},
     text,
 };
-use regard_passes::{Schedule, lower, plan};
+use regard_passes::{Canonical, Schedule, lower, plan};
 use regard_testkit::graphs;
 
 const LANES: [u32; 4] = [4, 8, 16, 32];
@@ -59,7 +59,7 @@ fn window_attention() -> Graph {
 /// The graph's program for cores of `lanes` lanes.
 fn lowered(graph: &Graph, lanes: u32) -> Program<Kernel> {
     let target = Target { lanes, backend: Backend::Cranelift, ..Target::ROWS[0] };
-    let plan = plan(graph, &target).expect("the graph can be planned");
+    let plan = plan(&Canonical::of(graph).expect("a canonical form"), &target).expect("the graph can be planned");
     lower(&plan, &Schedule::best(&plan, &target), &target).expect("the plan can be lowered")
 }
 

@@ -22,7 +22,7 @@
 mod tests;
 
 use crate::{
-    canonical::{self, is_pointwise},
+    canonical::{Canonical, is_pointwise},
     egraph::view_queries,
     error::Error,
     plan::lanes_are_contiguous,
@@ -70,7 +70,10 @@ struct Row {
 }
 
 /// The graph with parallel products merged, and a step for each merger; `graph` is in canonical form, and so is the result.
-pub(crate) fn fuse_parallel_matmuls(graph: &Graph, target: &Target) -> Result<(Graph, Vec<RewriteStep>), Error> {
+pub(crate) fn fuse_parallel_matmuls(
+    graph: &Canonical,
+    target: &Target,
+) -> Result<(Canonical, Vec<RewriteStep>), Error> {
     let finder = Finder::new(graph, target.lanes as usize);
     let groups = finder.groups();
     if groups.is_empty() {
@@ -78,7 +81,7 @@ pub(crate) fn fuse_parallel_matmuls(graph: &Graph, target: &Target) -> Result<(G
     }
     let steps = groups.iter().map(|((x, _), group)| step(graph, *x, group)).collect::<Result<_, String>>();
     let merged = rebuild(graph, &groups).map_err(Error::broken)?;
-    Ok((canonical::sink(&merged)?, steps.map_err(Error::broken)?))
+    Ok((Canonical::sunk(&merged)?, steps.map_err(Error::broken)?))
 }
 
 /// Products to merge, by what they have in common: the left operand, and what follows.

@@ -1,4 +1,4 @@
-//! From what to how.
+//! Graph optimisation, planning, scheduling and lowering to kernels.
 //!
 //! ```text
 //!   graph ─canonical─▶ canonical form ─optimize─▶ better graph ─plan─▶ groups ─schedule─▶ tiles ─lower─▶ Program<Kernel>
@@ -20,6 +20,7 @@ pub mod schedule;
 mod step;
 mod templates;
 
+pub use canonical::Canonical;
 pub use egraph::{Optimized, Rules, optimize};
 pub use error::Error;
 pub use lower::lower;

@@ -1,4 +1,4 @@
-//! The road from a graph to a session, stage by stage.
+//! The compilation pipeline, from a graph to a session.
 //!
 //! ```text
 //!   graph ─▶ optimized ─▶ plan ─▶ schedule ─▶ kernels ─▶ code ─┬─▶ session

@@ -27,7 +27,7 @@ pub(crate) fn graph(graph: &Graph) -> String {
     let mut boxes: BTreeMap<NodeId, NodeIndex> = BTreeMap::new();
     for (id, node) in graph.nodes.iter() {
         let name = node.label.as_ref().map(|name| format!("{name}\n")).unwrap_or_default();
-        let new = picture.add_node(format!("{name}{}\n{}", node.op.name(), node.ty));
+        let new = picture.add_node(format!("{name}{}\n{}\n", node.op.name(), node.ty));
         for operand in &node.operands {
             picture.add_edge(boxes[operand], new, String::new());
         }
@@ -40,11 +40,17 @@ pub(crate) fn graph(graph: &Graph) -> String {
 pub(crate) fn plan(plan: &Plan) -> String {
     let graph = &plan.graph;
     let mut picture = Picture::new();
-    let input = |id: NodeId| format!("{}\n{}\n{}", graph.text_name(id), graph.node(id).op.name(), graph.ty(id));
+    let input = |id: NodeId| {
+        let kind = match &graph.node(id).op {
+            op @ (Op::Input(_) | Op::Weight(_)) => op.name(),
+            _ => "constant",
+        };
+        format!("{}\n{kind}\n{}\n", graph.text_name(id), graph.ty(id))
+    };
     let inputs = graph.inputs().into_iter();
     let mut boxes: BTreeMap<NodeId, NodeIndex> = inputs.map(|id| (id, picture.add_node(input(id)))).collect();
     for (group, name) in plan.groups.iter().zip(&plan.names) {
-        let new = picture.add_node(format!("{name}\n{}", group.body.kind()));
+        let new = picture.add_node(format!("{name}\n{}\n", group.body.kind()));
         for read in group.reads() {
             let constant = !boxes.contains_key(&read);
             let from = *boxes.entry(read).or_insert_with(|| picture.add_node(input(read)));
@@ -87,10 +93,11 @@ mod tests {
         let drawn = graph(&parsed);
         assert_eq!(drawn.matches("shape = box").count(), 5, "{drawn}");
         assert_eq!(drawn.matches("->").count(), 7, "{drawn}");
-        assert!(drawn.contains(r#"label = "q\lmatmul\lf32[49, 32]""#), "{drawn}");
+        assert!(drawn.contains(r#"label = "q\lmatmul\lf32[49, 32]\l""#), "{drawn}");
         let target = Target::named("x86-64-v4").expect("a target");
-        let kernels = regard_passes::plan(&parsed, target).expect("a plan");
+        let canonical = regard_passes::Canonical::of(&parsed).expect("a canonical form");
+        let kernels = regard_passes::plan(&canonical, target).expect("a plan");
         let drawn = plan(&kernels);
-        assert!(drawn.contains(r#"label = "y\lattend""#) && drawn.contains(r#"label = "f32[49, 32]""#), "{drawn}");
+        assert!(drawn.contains(r#"label = "y\lattend\l""#) && drawn.contains(r#"label = "f32[49, 32]""#), "{drawn}");
     }
 }

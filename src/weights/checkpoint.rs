@@ -150,7 +150,7 @@ impl Checkpoint {
     }
 
     /// Tensors that the graph does not have. What stands outside a prefix is another part of the file.
-    fn surplus<'a>(&'a self, known: &'a BTreeSet<String>) -> impl Iterator<Item = Fault> + 'a {
+    fn extra<'a>(&'a self, known: &'a BTreeSet<String>) -> impl Iterator<Item = Fault> + 'a {
         let prefix = self.mapping.get().map_or("", |mapping| &mapping.prefix[..]);
         self.archive
             .tensors()
@@ -211,7 +211,7 @@ impl Weights for Checkpoint {
         let mut faults: Vec<Fault> = types.iter().filter_map(|(name, ty)| self.fault(name, ty)).collect();
         let known: BTreeSet<String> = types.keys().flat_map(|name| self.theirs(name).0).collect();
         if !self.allow_extra {
-            faults.extend(self.surplus(&known));
+            faults.extend(self.extra(&known));
         }
         let multiplied = finite::multiplied(graph);
         let readable: Vec<(String, DType, bool)> = types

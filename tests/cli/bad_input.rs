@@ -107,9 +107,9 @@ fn every_wrong_weight_is_named() {
 fn surplus_weights_can_be_allowed_and_derived_buffers_always_are() {
     let dir = Dir::new();
     let (w, b) = (wave(1920, 0.1), wave(10, 0.3));
-    let surplus = tensors(&[("w", &[192, 10], w.clone()), ("b", &[10], b.clone()), ("c", &[2], wave(2, 0.1))]);
-    assert!(with_weights(&dir, &surplus, &[]).fails(1).contains("--allow-extra"));
-    let out = with_weights(&dir, &surplus, &["--allow-extra"]).ok();
+    let extra = tensors(&[("w", &[192, 10], w.clone()), ("b", &[10], b.clone()), ("c", &[2], wave(2, 0.1))]);
+    assert!(with_weights(&dir, &extra, &[]).fails(1).contains("--allow-extra"));
+    let out = with_weights(&dir, &extra, &["--allow-extra"]).ok();
     assert!(out.contains("w.safetensors") && !out.contains("synth"), "{out}");
     let derived = tensors(&[("w", &[192, 10], w), ("b", &[10], b), ("x.relative_position_index", &[2], wave(2, 0.1))]);
     with_weights(&dir, &derived, &[]).ok();

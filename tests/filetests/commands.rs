@@ -5,7 +5,7 @@
 //! | `error` | the error in the text, as the command line draws it | the text is a graph |
 //! | `roundtrip` | the graph as the printer writes it | reading that back gives another graph |
 //! | `eval` | type, first values and norm of each output | definitions give other values than their ops |
-//! | `core` | the form that is planned | it has another value |
+//! | `canonical` | the form that is planned | it has another value |
 //! | `optimize` | the rules used, and the form after them | it has another value |
 //! | `plan`, `schedule`, `buffers` | that stage | an invariant is broken |
 //! | `raise` | the attend kernels that compute their own scores | there are not `sites=N` of them, or the value is another |
@@ -32,7 +32,7 @@ use regard_ir::{
     text,
 };
 use regard_passes::{
-    Plan, Rules, canonical, optimize,
+    Canonical, Plan, Rules, canonical, optimize,
     plan::{self, Body, Group},
 };
 use regard_runtime::cpu;
@@ -58,7 +58,7 @@ const ALL: [&dyn Command; 12] = [
     &ErrorText,
     &Roundtrip,
     &Eval,
-    &Core,
+    &CanonicalForm,
     &Optimize,
     &Raise,
     &Stage("plan"),
@@ -181,7 +181,7 @@ impl Command for Eval {
     fn run(&self, file: &TestFile, _: &Options) -> Result<String, String> {
         let graph = file.graph()?;
         let defined = canonical::inline(&graph, &|_| false, &|_| false).map_err(|e| e.to_string())?;
-        same_value("definition", &sound(defined)?, &graph)?;
+        same_value("definition", &sound(defined.graph)?, &graph)?;
         let mut out = format!("{} flops\n", graph.flops());
         for (&id, tensor) in graph.outputs.iter().zip(values(&graph, &graph)?) {
             let norm = tensor.data.iter().map(|x| x * x).sum::<f64>().sqrt();
@@ -192,14 +192,15 @@ impl Command for Eval {
     }
 }
 
-struct Core;
-impl Command for Core {
+struct CanonicalForm;
+impl Command for CanonicalForm {
     fn name(&self) -> &'static str {
-        "core"
+        "canonical"
     }
     fn run(&self, file: &TestFile, _: &Options) -> Result<String, String> {
         let graph = file.graph()?;
-        let form = sound(canonical::for_kernels(&graph).map_err(|e| e.to_string())?)?;
+        let form = Canonical::of(&graph).and_then(|canonical| canonical::for_kernels(&canonical));
+        let form = sound(form.map_err(|e| e.to_string())?.0)?;
         same_value("canonical form", &form, &graph)?;
         Ok(form.to_string())
     }

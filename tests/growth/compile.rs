@@ -11,7 +11,7 @@ use regard::{
     weights::Synthetic,
 };
 use regard_ir::{graph::Graph, target::Target, text};
-use regard_passes::{Rules, Schedule, lower, optimize, plan};
+use regard_passes::{Canonical, Rules, Schedule, lower, optimize, plan};
 use std::fmt::Write;
 
 fn target() -> &'static Target {
@@ -35,7 +35,7 @@ fn twice<I, T>(what: &str, size: usize, input: impl Fn(usize) -> I, work: impl F
     grows(what, 2 * size, &input, |input| drop(work(input)));
 }
 
-fn optimized(graph: &Graph) -> Graph {
+fn optimized(graph: &Graph) -> Canonical {
     optimize(graph, target(), &Rules::default()).expect("it is optimised").graph
 }
 

@@ -1,17 +1,14 @@
 //! Both directions of attention: one kernel where they meet, one each where they do not, products where neither fits.
 
-use crate::chain::{check, check_lowered, check_with, parse, targets};
+use crate::chain::{check, check_lowered, check_with, parse, plan_of, targets};
 use proptest::prelude::*;
 use regard_ir::graph::{Graph, Tensor};
-use regard_passes::{
-    plan,
-    plan::{Body, Right},
-};
+use regard_passes::plan::{Body, Right};
 use regard_testkit::graphs;
 
 /// The kinds of group that a graph is planned as, in order, products with an own row per batch apart.
 fn groups(graph: &Graph) -> Vec<&'static str> {
-    let plan = plan(graph, &targets()[0]).unwrap_or_else(|e| panic!("{e}\n{graph}"));
+    let plan = plan_of(graph, &targets()[0]).unwrap_or_else(|e| panic!("{e}\n{graph}"));
     let kind = |body: &Body| match body {
         Body::Row(_) => "row",
         Body::Product(p) if matches!(p.right, Right::Constant(_)) => "product",

@@ -23,7 +23,7 @@ use regard_ir::{
     types::DType,
     verify,
 };
-use regard_passes::{Plan, Schedule, lower, plan, plan::Body, plan_rows};
+use regard_passes::{Canonical, Error, Plan, Schedule, lower, plan, plan::Body, plan_rows};
 use regard_runtime::{Device, Session, cpu, memory::Constants};
 use regard_testkit::graphs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -106,9 +106,14 @@ pub(crate) fn check_lowered(graph: &Graph) {
     }
 }
 
+/// The plan of a graph that no rule has rewritten.
+pub(crate) fn plan_of(graph: &Graph, target: &Target) -> Result<Plan, Error> {
+    plan(&Canonical::of(graph)?, target)
+}
+
 /// The program of a graph.
 pub(crate) fn lowered(graph: &Graph, target: &Target) -> Program<Kernel> {
-    let plan = plan(graph, target).unwrap_or_else(|e| panic!("{}: {e}\n{graph}", target.name));
+    let plan = plan_of(graph, target).unwrap_or_else(|e| panic!("{}: {e}\n{graph}", target.name));
     lower(&plan, &Schedule::best(&plan, target), target).unwrap_or_else(|e| panic!("{}: {e}\n{graph}", target.name))
 }
 
@@ -130,7 +135,7 @@ fn link(graph: &Graph, leaf: Leaf, target: &Target, reference: &[Tensor], inputs
         let program = lower(&plan, &Schedule::best(&plan, target), target).map_err(|e| e.to_string())?;
         hold(graph, leaf, &program, target, reference, inputs, decides(graph))
     };
-    let plan = plan(graph, target).map_err(|e| e.to_string())?;
+    let plan = plan_of(graph, target).map_err(|e| e.to_string())?;
     let templates = plan.groups.iter().any(|group| !matches!(group.body, Body::Row(_)));
     held(plan)?;
     if !templates || target.name != ORACLE {

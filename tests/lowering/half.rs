@@ -3,16 +3,16 @@
 //! What passes compute themselves, constants and intermediates, keeps its digits; the chain allows an output of bf16 or
 //! f16 one rounding, and everything else none.
 
-use crate::chain::{check, check_all, parse, targets};
+use crate::chain::{check, check_all, parse, plan_of, targets};
 use regard_ir::{graph::Graph, program::Storage, target::Target, types::DType};
-use regard_passes::{Rules, Schedule, lower, optimize, plan};
+use regard_passes::{Rules, Schedule, lower, optimize};
 use regard_testkit::graphs;
 
 const HALF: [&str; 2] = ["bf16", "f16"];
 
 /// The graph as the optimiser leaves it on a target.
 fn optimized(graph: &Graph, target: &Target) -> Graph {
-    optimize(graph, target, &Rules::default()).unwrap_or_else(|e| panic!("{e}\n{graph}")).graph
+    optimize(graph, target, &Rules::default()).unwrap_or_else(|e| panic!("{e}\n{graph}")).graph.into()
 }
 
 /// As written and as optimised.
@@ -115,7 +115,7 @@ fn memory_is_half_at_the_ports_and_for_weights_as_they_are() {
          %y = cast %b { to = bf16 }\nreturn %y",
     );
     for target in targets() {
-        let plan = plan(&graph, &target).expect("a plan");
+        let plan = plan_of(&graph, &target).expect("a plan");
         let program = lower(&plan, &Schedule::best(&plan, &target), &target).expect("a program");
         let types = |wanted: fn(&Storage) -> bool| -> Vec<DType> {
             program.buffers.values().filter(|b| wanted(&b.storage)).map(|b| b.dtype).collect()

@@ -5,7 +5,7 @@
 //!             ─▶ tiles called excluded        ┴─▶ nothing true lies in one        and the usual masks exclude all they can
 //! ```
 
-use crate::chain::{check, check_lowered, constants, lowered, parse, run, targets};
+use crate::chain::{check, check_lowered, constants, lowered, parse, plan_of, run, targets};
 use proptest::prelude::*;
 use regard_ir::{
     graph::{Graph, Tensor, eval, eval_nodes},
@@ -74,7 +74,7 @@ fn masked(condition: &str, (queries, keys): (usize, usize), added: bool) -> Grap
 }
 
 fn planned(graph: &Graph, target: &Target) -> Plan {
-    regard_passes::plan(graph, target).unwrap_or_else(|e| panic!("{e}\n{graph}"))
+    plan_of(graph, target).unwrap_or_else(|e| panic!("{e}\n{graph}"))
 }
 
 fn attend(plan: &Plan) -> &Attend {
@@ -313,7 +313,7 @@ fn only_tensors_in_memory_are_limited() {
     check_lowered(&parse(&format!("{large}%y = attention %q, %k, %v {{ scale = 0.125 }}\nreturn %y")));
     let stored = parse(&format!("{large}%s = scores %q, %k\nreturn %s"));
     for target in targets() {
-        let refused = regard_passes::plan(&stored, &target).expect_err("the scores are an output").to_string();
+        let refused = plan_of(&stored, &target).expect_err("the scores are an output").to_string();
         assert!(refused.contains("%s is f32[16, 11586, 11586] and lies in memory"), "{refused}");
     }
 }

@@ -1,11 +1,11 @@
 //! Inputs and outputs: several, repeated, constant, handed through, unused, of every type.
 
-use crate::chain::{check, parse, targets};
+use crate::chain::{check, parse, plan_of, targets};
 use regard_ir::{
     graph::{Builder, Graph},
     types::TensorType,
 };
-use regard_passes::{Error, Schedule, lower, plan};
+use regard_passes::{Error, Schedule, lower};
 
 #[test]
 fn outputs_of_every_type() {
@@ -61,7 +61,7 @@ fn labels_may_be_any_words() {
     let graph = b.finish(&[p]);
     check(&graph);
     for target in targets() {
-        let plan = plan(&graph, &target).expect("a plan");
+        let plan = plan_of(&graph, &target).expect("a plan");
         let schedule = Schedule::best(&plan, &target);
         let read = regard_passes::schedule::parse(&schedule.to_string()).expect("a schedule's text is read back");
         assert_eq!(read, schedule);
@@ -76,7 +76,7 @@ fn tensors_too_large_for_lanes_are_refused() {
     let y = b.label(y, "wide");
     let graph: Graph = b.finish(&[y]);
     for target in targets() {
-        let refused = plan(&graph, &target).and_then(|p| lower(&p, &Schedule::best(&p, &target), &target));
+        let refused = plan_of(&graph, &target).and_then(|p| lower(&p, &Schedule::best(&p, &target), &target));
         match refused {
             Err(Error::Unsupported(why)) => assert!(why.contains("wide") && why.contains("f32[65536, 65536]"), "{why}"),
             other => panic!("{other:?}"),

@@ -1,6 +1,6 @@
 //! Any schedule that satisfies the inequalities gives the same program: tiles change speed, never values.
 
-use crate::chain::{parse, targets, try_scheduled};
+use crate::chain::{parse, plan_of, targets, try_scheduled};
 use proptest::prelude::*;
 use regard_ir::graph::Graph;
 use regard_passes::{Schedule, schedule::Tiles};
@@ -74,7 +74,7 @@ proptest! {
     ) {
         let graph = &blocks()[block];
         let target = &targets()[target];
-        let plan = regard_passes::plan(graph, target).expect("a plan");
+        let plan = plan_of(graph, target).expect("a plan");
         let mut schedule = Schedule::best(&plan, target);
         for (i, (a, b, c, mr, nv)) in sizes.into_iter().enumerate().take(schedule.groups.len()) {
             let chosen = schedule.groups[i].1;
@@ -94,7 +94,7 @@ proptest! {
 fn absurd_tiles_are_refused() {
     for graph in blocks() {
         for target in targets() {
-            let plan = regard_passes::plan(&graph, &target).expect("a plan");
+            let plan = plan_of(&graph, &target).expect("a plan");
             let best = Schedule::best(&plan, &target);
             let text = best.to_string();
             for word in ["rows", "inner", "panels", "depth", "mr", "nv", "queries", "keys", "values", "sums"] {

@@ -1,8 +1,7 @@
 //! Stages: row programs that a later kernel computes row by row, in scratch alone or for others, too.
 
-use crate::chain::{check, parse, targets};
+use crate::chain::{check, parse, plan_of, targets};
 use regard_ir::graph::Graph;
-use regard_passes::plan;
 
 /// `x + DW3(x)` of a map with channels last as `%s`, and its norm as `%n`.
 fn convolved(shape: [usize; 3], rest: &str) -> Graph {
@@ -19,7 +18,7 @@ fn convolved(shape: [usize; 3], rest: &str) -> Graph {
 /// Checks a graph that is planned in so many kernels, whose stages are kept or not, in order.
 fn planned(graph: &Graph, kernels: usize, kept: &[bool]) {
     for target in targets() {
-        let plan = plan(graph, &target).expect("a plan");
+        let plan = plan_of(graph, &target).expect("a plan");
         let exprs: Vec<_> = plan.groups.iter().flat_map(|group| group.body.exprs()).collect();
         let stages: Vec<bool> = exprs.iter().flat_map(|fused| &fused.stages).map(|stage| stage.kept).collect();
         assert_eq!((plan.groups.len(), &stages[..]), (kernels, kept), "{}: {:?}\n{graph}", target.name, plan.groups);

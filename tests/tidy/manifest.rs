@@ -59,8 +59,8 @@ pub(crate) fn faults(file: &File) -> Vec<String> {
 pub(crate) fn profile_faults(project: &File, fuzz: &File) -> Vec<String> {
     let (expected, found) = (profile(project), profile(fuzz));
     let missing = expected.difference(&found).map(|line| format!("{}: lacks `{line}`", fuzz.path));
-    let surplus = found.difference(&expected).map(|line| format!("{}: `{line}` is not in {}", fuzz.path, project.path));
-    missing.chain(surplus).collect()
+    let extra = found.difference(&expected).map(|line| format!("{}: `{line}` is not in {}", fuzz.path, project.path));
+    missing.chain(extra).collect()
 }
 
 /// The lines of the profile's sections that are not about the project's own crates, each with its section.

@@ -56,7 +56,7 @@ fn is_identifier(word: &str) -> bool {
         && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Hands an op its attributes by name and remembers which were taken, so that surplus ones are reported.
+/// Hands an op its attributes by name and remembers which were taken, so that extra ones are reported.
 /// Leaf ops also take the type written after the colon.
 #[derive(Clone, Debug, Default)]
 pub struct AttrReader {

@@ -1,4 +1,4 @@
-//! Leaves: what a graph is given, and what it can say without being given anything.
+//! Inputs, weights, constants and iota.
 
 use super::{
     OpDef,

@@ -1,4 +1,4 @@
-//! Where a pixel is, told by waves: sinusoids of its row and column, added to its channels.
+//! Sinusoidal position encoding: sinusoids of a pixel's row and column, added to its channels.
 //!
 //! ```text
 //!   y[c, i, j] = x[c, i, j] + wave(c, i)            c < C/2: the row

@@ -2,7 +2,7 @@
 //!
 //! A result of some shape reads each operand at a stride per result axis: 0 where the operand is broadcast,
 //! another axis' stride where it is transposed. Neighbouring axes that every operand runs through without a
-//! jump are merged first, so the inner loop is as long as the data allow and no element pays a division:
+//! jump are merged first, so the inner loop is as long as the data allow and no element costs a division:
 //!
 //! ```text
 //!   result [64, 49, 96]   x strides [4704, 96, 1]   bias strides [0, 0, 1]   →   [3136, 96], [96, 1], [0, 1]

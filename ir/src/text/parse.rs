@@ -253,9 +253,9 @@ impl<'a> Parser<'a, '_> {
                 return Err(if near.is_empty() { error } else { error.expecting(either(&near)) });
             }
         };
-        let surplus = reader.rest().next().and_then(|rest| written.attrs.iter().find(|a| a.name == rest));
-        let Some(surplus) = surplus else { return Ok(op) };
-        let error = SourceError::new(surplus.name_span.clone(), format!("{name} has no attribute `{}`", surplus.name));
+        let extra = reader.rest().next().and_then(|rest| written.attrs.iter().find(|a| a.name == rest));
+        let Some(extra) = extra else { return Ok(op) };
+        let error = SourceError::new(extra.name_span.clone(), format!("{name} has no attribute `{}`", extra.name));
         let known: Vec<String> = op.attrs().into_iter().map(|(name, _)| name.to_string()).collect();
         Err(if known.is_empty() { error.expecting("none") } else { error.expecting(either(&known)) })
     }

@@ -11,26 +11,35 @@ use regard_ir::{
     ops::Op,
     types::TensorType,
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
+
+/// A graph without some composites.
+pub struct Inlined {
+    /// The graph.
+    pub graph: Graph,
+    /// Where each node went; a composite to the result of its definition.
+    pub map: NodeMap,
+    /// An op as a node and its definition, for each op and types of operands once, inner definitions first.
+    pub steps: Vec<RewriteStep>,
+}
 
 /// The graph with every composite that `keep` does not name replaced by its definition. Nodes inside a
 /// definition are kept where `keep_inside` wants their op.
-pub fn inline(graph: &Graph, keep: &dyn Fn(NodeId) -> bool, keep_inside: &dyn Fn(&Op) -> bool) -> Result<Graph, Error> {
-    Ok(inline_traced(graph, keep, keep_inside)?.0)
-}
-
-/// The same, and where each node went.
-pub(crate) fn inline_traced(
+///
+/// # Errors
+/// Where a definition does not parse: the op's tests exclude that.
+pub fn inline(
     graph: &Graph,
     keep: &dyn Fn(NodeId) -> bool,
     keep_inside: &dyn Fn(&Op) -> bool,
-) -> Result<(Graph, NodeMap), Error> {
+) -> Result<Inlined, Error> {
     let mut rewriter = Rewriter::new(graph);
+    let mut inliner = Inliner { keep_inside, seen: HashSet::new(), steps: Vec::new() };
     for (id, node) in graph.nodes.iter() {
         match if keep(id) { None } else { definition(&node.op, &graph.operand_types(id))? } {
             Some(body) => {
                 let operands = rewriter.operands(id).ok_or_else(|| Error::broken("operands come first"))?;
-                let value = splice(rewriter.graph_mut(), &body, &operands, keep_inside)?;
+                let value = inliner.expand(rewriter.graph_mut(), &node.op, &body, &operands)?;
                 rewriter.replace(id, value);
             }
             None => {
@@ -38,46 +47,8 @@ pub(crate) fn inline_traced(
             }
         }
     }
-    rewriter.finish().map_err(Error::broken)
-}
-
-/// What inlining puts in the place of composites, each kind once: an op as a node, and its definition.
-pub fn definitions(
-    graph: &Graph,
-    keep: &dyn Fn(NodeId) -> bool,
-    keep_inside: &dyn Fn(&Op) -> bool,
-) -> Result<Vec<RewriteStep>, Error> {
-    let mut steps = Vec::new();
-    collect(graph, keep, keep_inside, &mut BTreeSet::new(), &mut steps)?;
-    Ok(steps)
-}
-
-fn collect(
-    graph: &Graph,
-    keep: &dyn Fn(NodeId) -> bool,
-    keep_inside: &dyn Fn(&Op) -> bool,
-    seen: &mut BTreeSet<(Op, Vec<TensorType>)>,
-    steps: &mut Vec<RewriteStep>,
-) -> Result<(), Error> {
-    for (id, node) in graph.nodes.iter().filter(|(id, _)| !keep(*id)) {
-        let types: Vec<TensorType> = graph.operand_types(id).into_iter().cloned().collect();
-        let Some(right) = definition(&node.op, &types.iter().collect::<Vec<_>>())? else { continue };
-        if !seen.insert((node.op.clone(), types)) {
-            continue;
-        }
-        let mut left = Graph::new(right.name.clone());
-        let mut operands = Vec::new();
-        for input in right.inputs() {
-            let leaf = left.push(right.nodes[input].op.clone(), &[]).map_err(Error::broken)?;
-            left.set_label(leaf, right.text_name(input));
-            operands.push(leaf);
-        }
-        left.outputs = vec![left.push(node.op.clone(), &operands).map_err(Error::broken)?];
-        collect(&right, &|id| keep_inside(&right.nodes[id].op), keep_inside, seen, steps)?;
-        let rule = format!("definition-of-{}", node.op.name().replace('_', "-"));
-        steps.push(RewriteStep { rule, backward: false, left, right: Arc::unwrap_or_clone(right) });
-    }
-    Ok(())
+    let (graph, map) = rewriter.finish().map_err(Error::broken)?;
+    Ok(Inlined { graph, map, steps: inliner.steps })
 }
 
 /// The definition of a composite.
@@ -85,21 +56,52 @@ fn definition(op: &Op, types: &[&TensorType]) -> Result<Option<Arc<Graph>>, Erro
     op.defined(types).transpose().map_err(|message| Error::broken(format!("the definition does not parse: {message}")))
 }
 
-/// Copies a definition to `out`, its inputs replaced by `arguments`. Returns its value.
-fn splice(out: &mut Graph, body: &Graph, arguments: &[NodeId], keep: &dyn Fn(&Op) -> bool) -> Result<NodeId, Error> {
-    let mut moved: IdVec<NodeId, NodeId> = IdVec::new();
-    let mut arguments = arguments.iter();
-    for node in body.nodes.values() {
-        let operands: Vec<NodeId> = node.operands.iter().map(|&o| moved[o]).collect();
-        let types: Vec<&TensorType> = operands.iter().map(|&o| out.ty(o)).collect();
-        let new = match &node.op {
-            Op::Input(_) => *arguments.next().ok_or_else(|| Error::broken("a definition has too many inputs"))?,
-            op => match if keep(op) { None } else { definition(op, &types)? } {
-                Some(inner) => splice(out, &inner, &operands, keep)?,
-                None => out.push(op.clone(), &operands).map_err(Error::broken)?,
-            },
-        };
-        moved.push(new);
+struct Inliner<'a> {
+    keep_inside: &'a dyn Fn(&Op) -> bool,
+    seen: HashSet<(Op, Vec<TensorType>)>,
+    steps: Vec<RewriteStep>,
+}
+
+impl Inliner<'_> {
+    /// Writes a definition to `out`, its inputs replaced by `operands`, and notes the step. Returns the result.
+    fn expand(&mut self, out: &mut Graph, op: &Op, body: &Graph, operands: &[NodeId]) -> Result<NodeId, Error> {
+        let types = operands.iter().map(|&o| out.ty(o).clone()).collect();
+        let is_new = self.seen.insert((op.clone(), types));
+        let value = self.splice(out, body, operands)?;
+        if is_new {
+            self.steps.push(step(op, body).map_err(Error::broken)?);
+        }
+        Ok(value)
     }
-    Ok(moved[body.outputs[0]])
+
+    fn splice(&mut self, out: &mut Graph, body: &Graph, arguments: &[NodeId]) -> Result<NodeId, Error> {
+        let mut moved: IdVec<NodeId, NodeId> = IdVec::new();
+        let mut arguments = arguments.iter();
+        for (id, node) in body.nodes.iter() {
+            let operands: Vec<NodeId> = node.operands.iter().map(|&o| moved[o]).collect();
+            let new = match &node.op {
+                Op::Input(_) => *arguments.next().ok_or_else(|| Error::broken("a definition has too many inputs"))?,
+                op => match if (self.keep_inside)(op) { None } else { definition(op, &body.operand_types(id))? } {
+                    Some(inner) => self.expand(out, op, &inner, &operands)?,
+                    None => out.push(op.clone(), &operands).map_err(Error::broken)?,
+                },
+            };
+            moved.push(new);
+        }
+        Ok(moved[body.outputs[0]])
+    }
+}
+
+/// An op on inputs that are called as in its definition, and the definition.
+fn step(op: &Op, right: &Graph) -> Result<RewriteStep, String> {
+    let mut left = Graph::new(right.name.clone());
+    let mut operands = Vec::new();
+    for input in right.inputs() {
+        let leaf = left.push(right.nodes[input].op.clone(), &[])?;
+        left.set_label(leaf, right.text_name(input));
+        operands.push(leaf);
+    }
+    left.outputs = vec![left.push(op.clone(), &operands)?];
+    let rule = format!("definition-of-{}", op.name().replace('_', "-"));
+    Ok(RewriteStep { rule, backward: false, left, right: right.clone() })
 }

@@ -64,7 +64,7 @@ pub(crate) struct Layouts {
 /// The layouts of all nodes.
 pub(crate) fn layouts(graph: &Graph) -> Layouts {
     let constant = graph.constants();
-    // How each node lies in memory, also where that costs nothing; none where there is no saying.
+    // Memory order of each node, orders that are free included; `None` where it is unknown.
     let mut orders: IdVec<NodeId, Option<Layout>> = IdVec::new();
     let mut all = Layouts { pointwise: IdVec::new(), reductions: IdVec::new() };
     for (id, node) in graph.nodes.iter() {

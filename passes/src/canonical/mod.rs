@@ -19,8 +19,7 @@ mod inline;
 mod layout;
 mod sink;
 
-pub(crate) use inline::inline_traced;
-pub use inline::{definitions, inline};
+pub use inline::{Inlined, inline};
 pub(crate) use sink::{sink, sink_traced};
 
 use crate::{error::Error, step::RewriteStep};
@@ -29,7 +28,11 @@ use regard_ir::{
     id::IdVec,
     ops::{BinaryOp, Op, UnaryOp},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    ops::Deref,
+};
 
 /// Whether the op computes each element from the elements at the same position of its operands.
 pub(crate) fn is_pointwise(op: &Op) -> bool {
@@ -52,14 +55,51 @@ pub(crate) fn is_costly(op: &Op) -> bool {
     }
 }
 
-/// What rules speak about beside primitives.
+/// What rules speak about in addition to primitives.
 pub(crate) fn has_rules(op: &Op) -> bool {
     matches!(op, Op::MatMul(_) | Op::Softmax(_) | Op::Scores(_) | Op::Attend(_) | Op::Gelu(_))
 }
 
-/// Canonical form with rules in view: softmax, scores and attend stay nodes.
-pub(crate) fn for_rules(graph: &Graph) -> Result<Graph, Error> {
-    sink(&inline(graph, &|id| has_rules(&graph.nodes[id].op), &has_rules)?)
+/// A graph in canonical form; ops that rules speak about, softmax, scores and attend among them, are still nodes. The
+/// optimiser gives one, and planning takes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canonical(Graph);
+
+impl Canonical {
+    /// Brings a graph into canonical form.
+    ///
+    /// # Errors
+    /// Where the graph is broken.
+    pub fn of(graph: &Graph) -> Result<Self, Error> {
+        Self::sunk(&inline(graph, &|id| has_rules(&graph.nodes[id].op), &has_rules)?.graph)
+    }
+    /// The same for a graph that has no composites left but those that rules speak about.
+    pub(crate) fn sunk(graph: &Graph) -> Result<Self, Error> {
+        Ok(Self(sink(graph)?))
+    }
+    /// Names a node.
+    pub(crate) fn set_label(&mut self, node: NodeId, label: String) {
+        self.0.set_label(node, label);
+    }
+}
+
+impl Deref for Canonical {
+    type Target = Graph;
+    fn deref(&self) -> &Graph {
+        &self.0
+    }
+}
+
+impl fmt::Display for Canonical {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<Canonical> for Graph {
+    fn from(canonical: Canonical) -> Graph {
+        canonical.0
+    }
 }
 
 /// Most scores of one head that a kernel keeps: 4 MiB of scratch for each direction.
@@ -75,16 +115,20 @@ fn has_kernel(graph: &Graph, attend: NodeId) -> bool {
     }
 }
 
-/// Canonical form with kernels in view: attend stays where it has one, with the scores below it; all else is inlined.
-pub fn for_kernels(graph: &Graph) -> Result<Graph, Error> {
-    let graph = for_rules(graph)?;
-    let compared = used_only_in_comparisons(&graph);
-    let graph = inline(&graph, &|id| !compared.contains(&id), &|_| false)?;
-    let keep = has_kernels(&graph);
-    sink(&inline(&graph, &keep, &|op| matches!(op, Op::MatMul(_) | Op::Gelu(_)))?)
+/// The graph as kernels compute it: attend stays where it has one, with the scores below it; all else is inlined. Also
+/// returns the definitions that it puts in place of ops.
+///
+/// # Errors
+/// Where the graph is broken.
+pub fn for_kernels(graph: &Canonical) -> Result<(Graph, Vec<RewriteStep>), Error> {
+    let compared = used_only_in_comparisons(graph);
+    let choices = inline(graph, &|id| !compared.contains(&id), &|_| false)?;
+    let keep = has_kernels(&choices.graph);
+    let inlined = inline(&choices.graph, &keep, &|op| matches!(op, Op::MatMul(_) | Op::Gelu(_)))?;
+    Ok((sink(&inlined.graph)?, [choices.steps, inlined.steps].concat()))
 }
 
-/// The nodes of a graph in canonical form that [`for_kernels`] leaves as they are.
+/// The nodes that [`for_kernels`] leaves as they are.
 fn has_kernels(graph: &Graph) -> impl Fn(NodeId) -> bool + use<'_> {
     let fused: BTreeSet<NodeId> = scores_of_attends(graph, &|_| false).into_values().collect();
     move |id: NodeId| match &graph.nodes[id].op {
@@ -95,23 +139,13 @@ fn has_kernels(graph: &Graph) -> impl Fn(NodeId) -> bool + use<'_> {
     }
 }
 
-/// The definitions that [`for_kernels`] puts in place of ops, each kind once, for a graph that the optimiser made.
-pub fn definitions_for_kernels(graph: &Graph) -> Result<Vec<RewriteStep>, Error> {
-    let compared = used_only_in_comparisons(graph);
-    let mut steps = definitions(graph, &|id| !compared.contains(&id), &|_| false)?;
-    let keep = has_kernels(graph);
-    let kept = |id: NodeId| compared.contains(&id) || keep(id);
-    steps.extend(definitions(graph, &kept, &|op| matches!(op, Op::MatMul(_) | Op::Gelu(_)))?);
-    Ok(steps)
-}
-
 /// Fewest rows of a kernel that computes several row programs after one another: fewer would keep other cores idle.
 pub(crate) const FEWEST_ROWS: usize = 16;
 /// Most elements that all rows of a product read again and again, where it is a row program.
 const MOST_COMPARED: usize = 1 << 16;
 
-/// Products of which nothing is used but how their elements compare with each other: the logits of a choice. They are
-/// small, and as row programs they are part of the one that chooses.
+/// Matmuls whose results are only compared: routing logits. They are small, and as row programs they are part of the one
+/// that chooses.
 fn used_only_in_comparisons(graph: &Graph) -> BTreeSet<NodeId> {
     let constant = graph.constants();
     let mut only: IdVec<NodeId, bool> = graph.nodes.values().map(|_| true).collect();
@@ -135,7 +169,7 @@ fn used_only_in_comparisons(graph: &Graph) -> BTreeSet<NodeId> {
 /// Canonical form by definitions alone: everything is a map, a reduction, a gather or movement, products too.
 pub(crate) fn for_rows(graph: &Graph) -> Result<Graph, Error> {
     let keep = |op: &Op| matches!(op, Op::Gelu(_));
-    sink(&inline(graph, &|id| keep(&graph.nodes[id].op), &keep)?)
+    sink(&inline(graph, &|id| keep(&graph.nodes[id].op), &keep)?.graph)
 }
 
 /// The `scores` node that each `attend` can compute itself: reached through pointwise nodes that serve attention

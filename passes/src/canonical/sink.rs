@@ -10,8 +10,8 @@
 //! ```
 //!
 //! A view that can fall outside its source (pad) does not sink through arithmetic: its fill is a value of
-//! the result, not of the operands. One that repeats elements does not sink through a gelu or the like, nor through what
-//! finishes a product, which would then be computed for each repetition. Views stop where many of
+//! the result, not of the operands. A broadcasting view does not sink through expensive pointwise ops or matmul
+//! epilogues, which would be recomputed for each copy. Views stop where many of
 //! them would meet, since sums of rolled sums would double with every step. Equal nodes are merged on the way.
 //!
 //! A pointwise node is computed in the [layout](super::layout) that its operands have, and a view stands above it:
@@ -266,8 +266,8 @@ impl Sink<'_> {
             {
                 return self.at(node.operands[0], both);
             }
-            let dear = is_costly(&node.op) || self.products[id];
-            let repeats = dear && map.elements() > node.ty.elements();
+            let expensive = is_costly(&node.op) || self.products[id];
+            let repeats = expensive && map.elements() > node.ty.elements();
             if is_pointwise(&node.op) && !map.has_fill() && !repeats && self.sinks(id, &map) {
                 return self.pointwise(id, Some(&map));
             }

@@ -241,9 +241,9 @@ mod tests {
 
     fn folded(text: &str) -> (Graph, Folded) {
         let graph: Graph = text.parse().unwrap_or_else(|e| panic!("{e:?}"));
-        let graph = canonical::for_rules(&graph).expect("it has a canonical form");
+        let graph = canonical::Canonical::of(&graph).expect("it has a canonical form");
         let folded = fold(&graph).expect("it folds");
-        (graph, folded)
+        (graph.into(), folded)
     }
 
     #[test]
@@ -309,7 +309,7 @@ mod tests {
                 }
             }
             outputs.push(node);
-            let graph = canonical::for_rules(&b.finish(&outputs)).expect("it has a canonical form");
+            let graph = canonical::Canonical::of(&b.finish(&outputs)).expect("it has a canonical form");
             let folded = fold(&graph).expect("it folds");
             prop_assert!(computed(&folded.graph) <= computed(&graph));
             let holds = |before: &Graph, after: &Graph| {

@@ -178,7 +178,7 @@ pub fn cost_of(graph: &Graph, target: &Target) -> u64 {
 }
 
 fn anchor(op: &Op, operands: &[&TensorType], result: &TensorType, target: &Target) -> u64 {
-    // A bias rides along with its product.
+    // A bias is added in the epilogue of its product.
     let operands = if let Op::Conv2d(_) = op { &operands[..2] } else { operands };
     // What a composite's own product leaves in memory is written and read.
     let between = if let Op::ResizedConv(conv) = op { 2 * conv.product(operands).bytes() } else { 0 };

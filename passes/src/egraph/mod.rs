@@ -34,7 +34,7 @@ pub use cost::cost_of;
 pub use options::{Rules, row_names, rule_names};
 
 use crate::{
-    canonical,
+    canonical::{self, Canonical},
     error::Error,
     horizontal_fusion,
     step::{Snapshot, Steps},
@@ -64,8 +64,8 @@ pub const RULES_APPLIED: &str = "rules applied";
 /// A better graph, and why.
 #[derive(Clone, Debug)]
 pub struct Optimized {
-    /// The graph, in canonical form.
-    pub graph: Graph,
+    /// The graph.
+    pub graph: Canonical,
     /// What was done, one entry per kind of region, in the order of the graph.
     pub regions: Vec<RegionReport>,
     /// The whole graph from stage to stage; the first is what was given, the last is the result.
@@ -151,15 +151,14 @@ pub fn optimize(graph: &Graph, target: &Target, rules: &Rules) -> Result<Optimiz
         true => (&dense.graph, dense.map.clone()),
     };
     let keep = |id: NodeId| canonical::has_rules(&heads.nodes[id].op);
-    let (flat, to_flat) = canonical::inline_traced(heads, &keep, &canonical::has_rules)?;
-    let definitions = canonical::definitions(heads, &keep, &canonical::has_rules)?;
-    let (sunk, to_sunk) = canonical::sink_traced(&flat)?;
+    let inlined = canonical::inline(heads, &keep, &canonical::has_rules)?;
+    let (sunk, to_sunk) = canonical::sink_traced(&inlined.graph)?;
     let folded = numbers::fold(&sunk)?;
     let weighed = affine::fold(&folded.graph)?;
-    let to_regions = to_heads.then(&to_flat).then(&to_sunk).then(&folded.map).then(&weighed.map);
+    let to_regions = to_heads.then(&inlined.map).then(&to_sunk).then(&folded.map).then(&weighed.map);
     let input = weighed.graph;
     let rewritten = optimise_regions(&input, &region::regions(&input), target, rules)?;
-    let mut best = canonical::sink(&rewritten.graph)?;
+    let mut best = Canonical::sunk(&rewritten.graph)?;
     name_outputs(&input, &mut best);
     let snapshot = |name, graph: &Graph, steps| Snapshot { name, graph: graph.clone(), steps };
     let mut snapshots = vec![snapshot("written", graph, Vec::new())];
@@ -167,7 +166,7 @@ pub fn optimize(graph: &Graph, target: &Target, rules: &Rules) -> Result<Optimiz
         snapshots.push(snapshot(DENSE_HEADS, heads, dense.steps()));
     }
     snapshots.extend([
-        snapshot("composites inlined", &flat, definitions),
+        snapshot("composites inlined", &inlined.graph, inlined.steps),
         snapshot("movement as views", &sunk, Vec::new()),
         snapshot("numbers folded", &folded.graph, folded.steps),
     ]);
@@ -367,7 +366,7 @@ fn rebuild(
 }
 
 /// Gives outputs their labels back where the node that had it is gone.
-fn name_outputs(before: &Graph, after: &mut Graph) {
+fn name_outputs(before: &Graph, after: &mut Canonical) {
     let mut labels: BTreeSet<String> = after.nodes.values().filter_map(|node| node.label.clone()).collect();
     for (&old, new) in before.outputs.iter().zip(after.outputs.clone()) {
         if let Some(label) = &before.nodes[old].label

@@ -95,7 +95,7 @@ mod tests {
         let scale = b.recip(root);
         let wide = b.expand(scale, &[2, 3]);
         let y = b.mul(x, wide);
-        let graph = crate::canonical::for_rules(&b.finish(&[y])).expect("canonical form");
+        let graph = crate::canonical::Canonical::of(&b.finish(&[y])).expect("canonical form");
         let folded = fold(&graph).expect("numbers fold").graph;
         let values: Vec<f64> = folded
             .nodes

@@ -1,7 +1,7 @@
 //! Merged products against the products they came from.
 
 use super::{RULE, fuse_parallel_matmuls};
-use crate::{canonical, plan, step::RewriteStep};
+use crate::{Canonical, plan, step::RewriteStep};
 use proptest::prelude::*;
 use regard_ir::{
     graph::{Builder, Graph, NodeId, Tensor, eval},
@@ -41,8 +41,8 @@ fn assert_alike(left: &Graph, right: &Graph) {
 }
 
 /// The graph in canonical form, merged; values are held against each other, of the whole and of each step.
-fn merged(graph: &Graph) -> (Graph, Graph, Vec<RewriteStep>) {
-    let before = canonical::for_rules(graph).expect("canonical form");
+fn merged(graph: &Graph) -> (Canonical, Canonical, Vec<RewriteStep>) {
+    let before = Canonical::of(graph).expect("canonical form");
     let (after, steps) = fuse_parallel_matmuls(&before, target()).expect("merging never fails");
     assert_alike(graph, &after);
     for step in &steps {
@@ -114,7 +114,7 @@ proptest! {
         prop_assert_eq!(steps.len(), 1, "{}", before);
         prop_assert_eq!(products(&before) - products(&after), parts.len() - 1, "{}\n{}", before, after);
         prop_assert_eq!(products(&after), 1 + readers);
-        let groups = |graph: &Graph| plan(graph, target()).expect("a plan").groups.len();
+        let groups = |graph: &Canonical| plan(graph, target()).expect("a plan").groups.len();
         prop_assert!(groups(&after) < groups(&before), "{}\n{}", before, after);
         let (again, none) = fuse_parallel_matmuls(&after, target()).expect("merging never fails");
         prop_assert!(none.is_empty() && again == after);

@@ -132,8 +132,7 @@ impl<'a> ExprBuilder<'a> {
         let below = self.fused.reductions_below(top);
         below.iter().filter(|id| again(id)).map(|id| self.reduced[id]).find(|&node| Some(node) != root)
     }
-    /// A sum or greatest over rows of a table which lanes along the last axis would read one by one: it goes to memory in
-    /// the order of its rows, and is moved then.
+    /// A reduction over a gather whose lanes are not contiguous: it is materialized in row order and transposed afterwards.
     pub(crate) fn strided_gather_reduction(&self, top: ExprId, lanes: usize) -> Option<NodeId> {
         let (terms, axis) = (&self.fused.terms, self.fused.space.len() - 1);
         let torn = |id: ExprId| match &terms[id].expr {
@@ -165,8 +164,8 @@ impl<'a> ExprBuilder<'a> {
         self.memo.insert(Rc::new((node, view)), id);
         id
     }
-    /// Makes `node` read through `view` mean nothing: the anchor's value holds it already, and a sum with it is the
-    /// other term.
+    /// Binds `node` under `view` to zero, because the anchor's accumulator already contains it. A sum with it is the other
+    /// term.
     pub(crate) fn bind_zero(&mut self, node: NodeId, view: View) {
         let zero = self.term(Expr::Const(Real::new(0.0)), self.context.graph.ty(node).dtype);
         self.zero_bound = Some(zero);
@@ -442,7 +441,7 @@ impl<'a> ExprBuilder<'a> {
         if matches!(node.op, Op::ViewOp(_)) && !self.is_leaf(id) { self.source(node.operands[0]) } else { id }
     }
 
-    /// What goes to memory where a reduction of `operand` met another one inside: the operand, unless that is larger.
+    /// Which node to materialize where a reduction is nested in another: the smaller of operand and inner reduction.
     fn innermost(&mut self, operand: NodeId, must: MustMaterialize) -> MustMaterialize {
         let graph = self.context.graph;
         let directly = self.nested.take() == Some(must.0);

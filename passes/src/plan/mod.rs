@@ -28,7 +28,12 @@ mod rounds;
 
 pub use attend::{Attend, Keys};
 
-use crate::{canonical, error::Error, memory};
+use crate::{
+    canonical::{self, Canonical},
+    error::Error,
+    memory,
+    step::RewriteStep,
+};
 use bidirectional_fusion::Partner;
 use constants::Constants;
 use expr::{Expr, ExprId, FusedExpr};
@@ -47,8 +52,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What is computed, kernel by kernel.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The graph in canonical form.
+    /// The graph as kernels compute it.
     pub graph: Graph,
+    /// The definitions that stand there in place of ops, each kind once.
+    pub steps: Vec<RewriteStep>,
     /// Groups in launch order.
     pub groups: Vec<Group>,
     /// What each group is called.
@@ -64,7 +71,7 @@ pub struct Group {
     pub body: Body,
 }
 
-/// The anchor and its holes.
+/// The anchor op of a group and the expressions fused into it.
 #[derive(Clone, Debug)]
 pub enum Body {
     /// Maps and reductions over `[rows, inner]`.
@@ -141,12 +148,13 @@ impl Body {
 /// Most elements of a tensor in memory: lanes that gather count them in 32 bits.
 const MOST_ELEMENTS: usize = i32::MAX as usize;
 
-/// Plans the kernels of a graph in any form.
+/// Plans the kernels of a graph.
 ///
 /// # Errors
 /// Where a tensor that is stored has more than 2³¹ − 1 elements.
-pub fn plan(graph: &Graph, target: &Target) -> Result<Plan, Error> {
-    group(canonical::for_kernels(graph)?, target)
+pub fn plan(graph: &Canonical, target: &Target) -> Result<Plan, Error> {
+    let (graph, steps) = canonical::for_kernels(graph)?;
+    Ok(Plan { steps, ..group(graph, target)? })
 }
 
 /// Plans row programs only: every op runs by its definition as maps and reductions, a product as a sum of
@@ -358,7 +366,7 @@ impl<'a> Planner<'a> {
         reduction != root && self.graph.ty(reduction).elements() * OFTEN <= self.graph.ty(root).elements()
     }
 
-    /// What a root that only moves elements moves.
+    /// If `root` is a view, the node that it reads.
     fn view_source(&self, root: NodeId) -> Option<NodeId> {
         let node = &self.graph.nodes[root];
         let source = *node.operands.first()?;

@@ -26,7 +26,7 @@ impl Plan {
         let of_nodes = graph.names();
         let names = of_groups(&graph, &groups, &of_nodes);
         graph.set_names(&of_nodes);
-        Plan { graph, groups, names }
+        Plan { graph, steps: Vec::new(), groups, names }
     }
 }
 

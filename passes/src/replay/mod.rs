@@ -144,7 +144,7 @@ pub fn work(graph: &Graph) -> u64 {
 /// The graph without composites but products.
 fn defined(graph: &Graph) -> Result<Graph, Error> {
     let keep = |op: &Op| matches!(op, Op::MatMul(_));
-    canonical::inline(graph, &|id| keep(&graph.nodes[id].op), &keep)
+    Ok(canonical::inline(graph, &|id| keep(&graph.nodes[id].op), &keep)?.graph)
 }
 
 struct Both<'a> {

@@ -26,7 +26,7 @@ pub struct Estimate {
     pub bytes: [u64; MOST_LEVELS],
     /// Blocks.
     pub blocks: u64,
-    /// Nanoseconds of instructions, were all data at hand.
+    /// Compute time in nanoseconds, assuming all operands are in L1.
     pub compute_ns: f64,
     /// Nanoseconds that transfers add to them.
     pub memory_ns: f64,

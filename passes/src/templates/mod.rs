@@ -154,7 +154,7 @@ fn parts(whole: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan;
+    use crate::{Canonical, plan};
     use regard_ir::{graph::Builder, types::TensorType};
 
     #[test]
@@ -163,7 +163,8 @@ mod tests {
         let x = b.input("x", TensorType::f32([2, 3]));
         let y = b.add(x, x);
         let [target, matrices] = [Target::ROWS[0].units, &[]].map(|units| Target { units, ..Target::ROWS[0].clone() });
-        let plan = plan(&b.finish(&[y]), &target).expect("a plan");
+        let graph = Canonical::of(&b.finish(&[y])).expect("a canonical form");
+        let plan = plan(&graph, &target).expect("a plan");
         let body = &plan.groups[0].body;
         let names = |target: &Target| -> Vec<&str> {
             fitting(body, target).iter().map(|&(index, _)| TEMPLATES[index].name).collect()

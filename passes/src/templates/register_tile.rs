@@ -94,8 +94,8 @@ pub(crate) fn multiply_add(b: &mut Builder, fma: bool, x: Val, y: Val, z: Val) -
     b.add(product, z)
 }
 
-/// Where the vector at `column + offset` begins. One past the last column has no active lanes, but what is the
-/// same for all lanes is read all the same, so it begins where the last one does.
+/// Where the vector at `column + offset` begins. One past the last column has no active lanes, but
+/// broadcast loads still execute, so its start is clamped to that of the last one.
 pub(crate) fn vector_start(b: &mut Builder, column: Val, offset: usize, n: usize, width: usize) -> Val {
     let start = b.add_const(column, offset as i64);
     if n.is_multiple_of(width) {

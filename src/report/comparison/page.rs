@@ -26,7 +26,7 @@ th, td { border-bottom: 1px solid var(--line); padding: .22rem .6rem; text-align
 th:first-child, td:first-child, td.left, th.left { text-align: left; }
 tr.other td { color: var(--soft); }
 .wide { overflow-x: auto; } .full { margin-left: calc(50% - 48vw); width: 96vw; } .full table { font-size: 12px; margin: 0 auto; }
-.full th, .full td { padding: .22rem .35rem; vertical-align: top; } td.long { min-width: 12rem; text-align: left; white-space: normal; }
+.full th, .full td { padding: .22rem .35rem; vertical-align: top; } .full td:nth-child(3) { min-width: 8rem; white-space: normal; } td.long { min-width: 10rem; text-align: left; white-space: normal; }
 .pair { display: grid; gap: 1.2rem; grid-template-columns: repeat(auto-fit, minmax(30rem, 1fr)); }
 pre { border: 1px solid var(--line); border-radius: 6px; font: 12px/1.4 ui-monospace, monospace; margin: 0; max-height: 44rem; overflow: auto; padding: .8rem; }
 pre b { color: var(--key); font-weight: 500; } pre i { color: var(--name); font-style: normal; } u { color: var(--two); font-weight: 600; text-decoration: none; }

@@ -1,6 +1,6 @@
 ; test eval
 ; test optimize target=x86-64-v4
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 ; test buffers target=x86-64-v4
 ; test check
@@ -55,7 +55,7 @@ graph heads {
 ;     return %y
 ;   }
 
-; expect core
+; expect canonical
 ;   graph heads {
 ;     %x = input : f32[1, 9, 12]
 ;     %w = weight : f32[12, 36]

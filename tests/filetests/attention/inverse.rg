@@ -1,6 +1,6 @@
 ; test eval
 ; test optimize target=x86-64-v4
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 ; test check
 
@@ -29,7 +29,7 @@ graph inverse {
 ;     return %y
 ;   }
 
-; expect core
+; expect canonical
 ;   graph inverse {
 ;     %q = input : f32[2, 9, 8]
 ;     %k = input : f32[2, 7, 8]

@@ -1,6 +1,6 @@
 ; test roundtrip
 ; test eval
-; test core
+; test canonical
 ; test check
 
 // A selection per head; -inf would choose the second branch alone.
@@ -25,7 +25,7 @@ graph mix {
 ;   186 flops
 ;   %y : f32[3, 4, 5] = -0.15331 0.02063 0.93131 -0.48409 -0.46875 0.18424 … norm 2.82755
 
-; expect core
+; expect canonical
 ;   graph mix {
 ;     %a = input : f32[3, 4, 5]
 ;     %b = input : f32[4, 5]

@@ -1,5 +1,5 @@
 ; test roundtrip
-; test core
+; test canonical
 ; test check
 
 // Zeros around the map take part; relative terms by row and by column.
@@ -24,7 +24,7 @@ graph neighbourhood {
 ;     return %y
 ;   }
 
-; expect core
+; expect canonical
 ;   graph neighbourhood {
 ;     %q = input : f32[1, 4, 3, 5]
 ;     %k = input : f32[1, 4, 3, 5]

@@ -1,6 +1,6 @@
 ; test roundtrip
 ; test eval
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 ; test schedule target=x86-64-v4
 ; test check
@@ -27,7 +27,7 @@ graph plain {
 ;   8840 flops
 ;   %y : f32[2, 10, 6] = -0.04403 0.02545 -0.19432 -0.01610 -0.22585 -0.07353 … norm 1.24988
 
-; expect core
+; expect canonical
 ;   graph plain {
 ;     %q = input : f32[2, 10, 8]
 ;     %k = input : f32[2, 13, 8]

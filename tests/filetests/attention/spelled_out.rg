@@ -1,6 +1,6 @@
 ; test eval
 ; test optimize target=x86-64-v4
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 ; test check
 
@@ -34,7 +34,7 @@ graph spelled_out {
 ;     return %y
 ;   }
 
-; expect core
+; expect canonical
 ;   graph spelled_out {
 ;     %q = input : f32[2, 9, 8]
 ;     %k = input : f32[2, 9, 8]

@@ -1,6 +1,6 @@
 ; test roundtrip
 ; test eval
-; test core
+; test canonical
 ; test optimize target=x86-64-v4
 ; test check
 
@@ -33,7 +33,7 @@ graph batch_norm {
 ;   265 flops
 ;   %y : f32[3, 5] = -0.01486 0.24441 0.26745 -0.37047 -0.78520 -0.02175 … norm 1.88862
 
-; expect core
+; expect canonical
 ;   graph batch_norm {
 ;     %x = input : f32[3, 7]
 ;     %w = weight : f32[7, 5]

@@ -1,6 +1,6 @@
 ; test roundtrip
 ; test eval
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 ; test check
 
@@ -25,7 +25,7 @@ graph conv {
 ;   3330 flops
 ;   %y : f32[1, 6, 3, 5] = -0.73535 -1.03857 -1.06177 0.08057 0.15674 0.17090 … norm 13.02124
 
-; expect core
+; expect canonical
 ;   graph conv {
 ;     %x = input : f32[1, 4, 5, 5]
 ;     %w = weight : f32[6, 2, 3, 3]

@@ -1,6 +1,6 @@
 ; test roundtrip
 ; test eval
-; test core
+; test canonical
 ; test optimize target=x86-64-v4
 ; test plan target=x86-64-v4
 ; test check
@@ -31,7 +31,7 @@ graph resized {
 ;   298092 flops
 ;   %y : f32[1, 16, 6, 6] = 7.01343 -0.09578 -0.26660 -0.38745 -3.57267 0.91992 … norm 102.19587
 
-; expect core
+; expect canonical
 ;   graph resized {
 ;     %fine = input : f32[1, 4, 6, 6]
 ;     %coarse = input : f32[1, 24, 2, 2]

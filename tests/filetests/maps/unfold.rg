@@ -1,6 +1,6 @@
 ; test roundtrip
 ; test eval
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 ; test check
 
@@ -25,7 +25,7 @@ graph unfold {
 ;   24 flops
 ;   %y : f32[2, 4, 1] = 0.89062 0.89062 0.89062 0.53125 0.50000 0.10938 … norm 2.13692
 
-; expect core
+; expect canonical
 ;   graph unfold {
 ;     %x = input : f32[2, 9]
 ;     %u = view %x { map = "[2, 4, 3] of 18: (-2 + 2*i1 + 2*i2) in 9 * 1 + 9*i0 else 0.5" } : f32[2, 4, 3]

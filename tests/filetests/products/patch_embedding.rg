@@ -1,6 +1,6 @@
 ; test eval
 ; test optimize target=x86-64-v4
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 ; test check
 
@@ -37,7 +37,7 @@ graph patch_embedding {
 ;     return %y
 ;   }
 
-; expect core
+; expect canonical
 ;   graph patch_embedding {
 ;     %image = input : f32[1, 3, 8, 8]
 ;     %weight = weight : f32[6, 3, 4, 4]

@@ -1,5 +1,5 @@
 ; test eval
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 ; test check
 
@@ -15,7 +15,7 @@ graph right_transposed {
 ;   1260 flops
 ;   %y : f32[2, 5, 9] = 0.91382 -1.30640 1.05591 -0.27466 -0.44800 0.60156 … norm 9.80755
 
-; expect core
+; expect canonical
 ;   graph right_transposed {
 ;     %a = input : f32[2, 5, 7]
 ;     %b = input : f32[2, 9, 7]

@@ -1,6 +1,6 @@
 ; test eval
 ; test optimize target=x86-64-v4
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 ; test check
 
@@ -27,7 +27,7 @@ graph transposed_weight {
 ;     return %y
 ;   }
 
-; expect core
+; expect canonical
 ;   graph transposed_weight {
 ;     %x = input : f32[3, 8]
 ;     %w = weight : f32[5, 8]

@@ -1,5 +1,5 @@
 ; test eval
-; test core
+; test canonical
 ; test check
 
 graph broadcast {
@@ -14,7 +14,7 @@ graph broadcast {
 ;   48 flops
 ;   %y : f32[2, 4, 3] = -0.99023 -1.04883 -1.27832 -0.99512 -1.02441 -1.13916 … norm 5.16652
 
-; expect core
+; expect canonical
 ;   graph broadcast {
 ;     %a = input : f32[2, 1, 3]
 ;     %b = input : f32[4, 1]

@@ -1,6 +1,6 @@
 ; test eval
 ; test optimize target=x86-64-v4
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 ; test check
 
@@ -29,7 +29,7 @@ graph concat {
 ;     return %y
 ;   }
 
-; expect core
+; expect canonical
 ;   graph concat {
 ;     %a = input : f32[2, 3]
 ;     %b = input : f32[2, 4]

@@ -1,6 +1,6 @@
 ; test eval
 ; test optimize target=x86-64-v4
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 
 // What depends on weights alone is computed when they are bound, once.
@@ -30,7 +30,7 @@ graph constants {
 ;     return %y
 ;   }
 
-; expect core
+; expect canonical
 ;   graph constants {
 ;     %x = input : f32[4]
 ;     %a = weight : f32[4]

@@ -1,7 +1,7 @@
 ; test roundtrip
 ; test eval
 ; test optimize target=x86-64-v4
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 ; test kernels target=x86-64-v4
 ; test check
@@ -50,7 +50,7 @@ graph layer_norm {
 ;     return %y
 ;   }
 
-; expect core
+; expect canonical
 ;   graph layer_norm {
 ;     %x = input : f32[3, 17]
 ;     %gamma = weight : f32[17]

@@ -1,5 +1,5 @@
 ; test eval
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 ; test check
 
@@ -16,7 +16,7 @@ graph pad_slice {
 ;   12 flops
 ;   %y : f32[3, 4] = -0.50000 -0.89062 -0.62500 -0.50000 -0.50000 0.25000 … norm 2.02674
 
-; expect core
+; expect canonical
 ;   graph pad_slice {
 ;     %x = input : f32[3, 8]
 ;     %s = view %x { map = "[3, 4] of 24: (-1 + i1) in 2 * 3 + 2 + 8*i0 else 0.5" } : f32[3, 4]

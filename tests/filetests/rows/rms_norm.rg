@@ -1,6 +1,6 @@
 ; test roundtrip
 ; test eval
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 ; test check
 
@@ -38,7 +38,7 @@ graph norms {
 ;   %y : f32[3, 10] = 0.02006 -0.05016 1.80128 0.46349 0.45145 -0.50161 … norm 3.22759
 ;   %z : f32[3, 10] = 0.02006 -0.05016 1.80128 0.46349 0.45145 -0.50161 … norm 3.22759
 
-; expect core
+; expect canonical
 ;   graph norms {
 ;     %x = input : f32[3, 10]
 ;     %gamma = weight : f32[10]

@@ -1,6 +1,6 @@
 ; test roundtrip
 ; test eval
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 ; test check
 
@@ -39,7 +39,7 @@ graph sines {
 ;   %y : f32[3, 10] = -0.03934 0.19672 1.12130 -0.41311 -0.59016 0.78688 … norm 2.89204
 ;   %z : f32[3, 10] = -0.03124 0.15561 0.77746 -0.32227 -0.45177 0.58510 … norm 2.56277
 
-; expect core
+; expect canonical
 ;   graph sines {
 ;     %x = input : f32[3, 10]
 ;     %angle = input : f32[3, 1]

@@ -1,5 +1,5 @@
 ; test eval
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 ; test check
 
@@ -13,7 +13,7 @@ graph softmax {
 ;   380 flops
 ;   %y : f32[4, 19] = 0.04039 0.04871 0.10153 0.03001 0.02607 0.07785 … norm 0.51084
 
-; expect core
+; expect canonical
 ;   graph softmax {
 ;     %x = input : f32[4, 19]
 ;     %1 = reduce %x { op = max, axis = -1 } : f32[4, 1]

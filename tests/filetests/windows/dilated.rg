@@ -1,5 +1,5 @@
 ; test eval
-; test core
+; test canonical
 ; test check
 
 // A grid: each token sees those at a distance, the other digit of the same cut.
@@ -16,7 +16,7 @@ graph dilated {
 ;   5472 flops
 ;   %y : f32[4, 6, 8] = -0.03538 -0.07249 0.48382 -0.18689 -0.04055 0.14442 … norm 4.22681
 
-; expect core
+; expect canonical
 ;   graph dilated {
 ;     %x = input : f32[1, 4, 6, 8]
 ;     %w = view %x { map = "[4, 6, 8] of 192: 96*i1/3 + 48*i0/2 + 16*i1%3 + 8*i0%2 + i2" } : f32[4, 6, 8]

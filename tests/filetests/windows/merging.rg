@@ -1,6 +1,6 @@
 ; test eval
 ; test optimize target=x86-64-v4
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 ; test check
 
@@ -29,7 +29,7 @@ graph merging {
 ;     return %y
 ;   }
 
-; expect core
+; expect canonical
 ;   graph merging {
 ;     %x = input : f32[1, 4, 6, 3]
 ;     %w = weight : f32[12, 6]

@@ -1,6 +1,6 @@
 ; test roundtrip
 ; test eval
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 ; test check
 
@@ -26,7 +26,7 @@ graph partition {
 ;   0 flops
 ;   %w : f32[6, 9, 4] = -0.03125 0.15625 0.89062 -0.32812 -0.46875 0.62500 … norm 8.48344
 
-; expect core
+; expect canonical
 ;   graph partition {
 ;     %x = input : f32[1, 6, 9, 4]
 ;     %w = view %x { map = "[6, 9, 4] of 216: 108*i0/3 + 36*i1/3 + 12*i0%3 + 4*i1%3 + i2" } : f32[6, 9, 4]

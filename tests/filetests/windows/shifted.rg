@@ -1,5 +1,5 @@
 ; test eval
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 ; test check
 
@@ -24,7 +24,7 @@ graph shifted {
 ;   3648 flops
 ;   %z : f32[1, 4, 6, 8] = 0.20304 0.26922 0.41555 -0.24818 -0.04508 0.56723 … norm 4.80521
 
-; expect core
+; expect canonical
 ;   graph shifted {
 ;     %x = input : f32[1, 4, 6, 8]
 ;     %w = view %x { map = "[6, 4, 8] of 192: (1 + 2*i0/3 + i1/2) mod 4 * 48 + (1 + 2*i0%3 + i1%2) mod 6 * 8 + i2" } : f32[6, 4, 8]

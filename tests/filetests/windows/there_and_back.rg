@@ -1,5 +1,5 @@
 ; test eval
-; test core
+; test canonical
 ; test plan target=x86-64-v4
 
 // Cut and put together again, nothing has moved: the views cancel.
@@ -19,7 +19,7 @@ graph there_and_back {
 ;   32 flops
 ;   %y : f32[1, 4, 4, 2] = -0.06250 0.31250 1.78125 -0.65625 -0.93750 1.25000 … norm 6.13472
 
-; expect core
+; expect canonical
 ;   graph there_and_back {
 ;     %x = input : f32[1, 4, 4, 2]
 ;     %1 = const { value = 2.0 } : f32[1, 4, 4, 2]

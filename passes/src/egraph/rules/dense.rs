@@ -1,4 +1,4 @@
-//! Rows of dense heads: maps of several sizes meet in one convolution there.
+//! Rules for dense-prediction heads, where one convolution reads feature maps of several resolutions.
 //!
 //! ```text
 //!   conv([x y], [V W])       =  conv(x, V) + conv(y, W)          the concatenation is never stored
@@ -7,9 +7,9 @@
 //!   argmax(softmax x)        =  argmax x                         a softmax keeps the order
 //! ```
 //!
-//! The first costs time by itself, an addition of view_queries, and pays where one of the parts was resized; where none was, it is
-//! not chosen. What remains of a concatenation stays one. These rows see ops as they were written: a convolution in core
-//! form is a product of patches, and nobody sees in patches that a map was resized.
+//! The first adds an addition of maps by itself, and saves time where one of the parts was resized; where none was, it is
+//! not chosen. What remains of a concatenation stays one. These rules see ops as they were written: a convolution in
+//! canonical form is a product of patches, and after that the resize is no longer visible.
 
 use super::{Rule, Scope, map, rule, rule_with};
 use crate::egraph::view_queries;

@@ -26,7 +26,7 @@ fn saturated(problem: &RegionTerm) -> (Egraph, Id, BTreeSet<Term>) {
 fn greedy_extraction_is_close_to_exact() {
     let (mut solved, mut optimal) = (0, 0);
     for seed in 0..120 {
-        let graph = crate::canonical::for_rules(&graphs::smooth(seed)).expect("canonical form");
+        let graph = crate::canonical::Canonical::of(&graphs::smooth(seed)).expect("canonical form");
         for region in regions(&graph) {
             let (egraph, root, written) = saturated(&region.problem);
             let found = extract(&egraph, root, &written, target()).cost;

@@ -116,7 +116,7 @@ fn a_window_block_loses_the_affine_half_of_its_norms() {
     // Left: per norm the scaling by 1/σ and the square, per block the scale of the scores.
     assert_eq!(counts["mul"], 5 * 2 + 2, "{}", best.graph);
     assert_eq!((counts["matmul"], counts["scores"], counts["attend"], counts["gelu"]), (9, 2, 2, 2));
-    let core = crate::canonical::for_rules(&graph).expect("canonical form");
+    let core = crate::canonical::Canonical::of(&graph).expect("canonical form");
     assert!(counts["add"] < ops(&core)["add"], "{core}\n{}\n{:?}", best.graph, best.regions);
     assert!(best.regions.iter().all(|r| r.stop == Stop::Saturated), "{:?}", best.regions);
     let used = |name: &str| best.regions.iter().any(|r| r.rules.iter().any(|step| step.rule == name));
@@ -200,7 +200,7 @@ fn padding_keeps_a_norm_from_moving_into_weights() {
     let y = b.linear(padded, w, Some(bias));
     let graph = b.finish(&[y]);
     let best = checked(&graph, 9);
-    assert_eq!(ops(&best.graph), ops(&crate::canonical::for_rules(&graph).expect("canonical form")));
+    assert_eq!(ops(&best.graph), ops(&crate::canonical::Canonical::of(&graph).expect("canonical form")));
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn an_output_that_is_an_input_keeps_its_name() {
 #[test]
 fn every_node_that_is_computed_has_one_region() {
     for seed in 0..300 {
-        let graph = crate::canonical::for_rules(&graphs::any(seed)).expect("canonical form");
+        let graph = crate::canonical::Canonical::of(&graphs::any(seed)).expect("canonical form");
         let regions = regions(&graph);
         let constant = graph.constants();
         for (id, node) in graph.nodes.iter() {

@@ -71,7 +71,7 @@ pub(crate) fn tensors(expr: &RecExpr<Term>, leaves: &[Leaf], random: &mut Random
     leaves.iter().enumerate().map(draw).collect()
 }
 
-/// Beyond real numbers, −∞ means a key that nobody sees: the leaves that it has a meaning in. There must be a softmax
+/// Beyond real numbers, −∞ means a masked key: the leaves that it has a meaning in. There must be a softmax
 /// that sees it, and what is multiplied is finite, but for the weights that a softmax makes.
 fn may_be_masked(expr: &RecExpr<Term>, leaves: usize) -> Vec<bool> {
     let terms = expr.as_ref();

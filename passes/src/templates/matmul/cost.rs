@@ -94,7 +94,7 @@ impl<'a> ProductCost<'a> {
         work.cross(L2, panel_visits * slice + row_bytes + sums + packed + self.written());
     }
 
-    /// Beyond L2: what a block brings along that the block before did not leave there.
+    /// L3 and DRAM traffic: operands that the previous block did not leave in L2.
     fn outer_traffic(&self, c: &Counts, target: &Target, work: &mut Work) {
         let (tiles, p) = (c.tiles, self.product);
         let right = 4.0 * (p.k * c.padded) as f64;

@@ -162,7 +162,7 @@ impl Panels<'_> {
         (right, b.mul_const(global, width as i64))
     }
 
-    /// Each register tile is finished while it is warm.
+    /// The epilogue runs on each register tile right after its k-loop.
     fn whole(&self, b: &mut Builder) {
         let (block, mr) = (&self.block, self.block.tiles.mr as i64);
         let zero = b.i64(0);
