@@ -41,8 +41,8 @@ graph conv {
 
 ; expect plan target=x86-64-v4
 ;   plan conv {
-;     %7 = product [2, 15, 18] by [18, 3] reading %x, %w, %b
-;     %y = row [1, 90] reading %7
+;     %5 = product [2, 15, 18] by [18, 3] reading %x, %w
+;     %y = row [1, 90] reading %5, %b
 ;   }
 
 ; expect check
