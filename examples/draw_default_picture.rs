@@ -1,7 +1,7 @@
 //! Draws the picture that `regard run` uses when it is given none: a fish, from circles and triangles.
 //!
 //! ```text
-//!   cargo run --release --example draw_default_picture -- src/assets/default.png
+//!   cargo run --release --example draw_default_picture -- regard/src/assets/default.png
 //! ```
 //!
 //! Every pixel is the mean of 4×4 samples of shapes painted one over the other.

@@ -1,5 +1,5 @@
-//! The `regard` program; [`regard::cli`] does everything.
+//! The `regard` program; [`regard_cli`] does everything.
 
 fn main() -> std::process::ExitCode {
-    regard::cli::main()
+    regard_cli::main()
 }

@@ -2,5 +2,5 @@
 //! of the rest of Regard nothing that it does not call: the linker leaves out the compiler.
 
 fn main() -> std::process::ExitCode {
-    regard::cli::runner()
+    regard_cli::runner()
 }

@@ -1,6 +1,8 @@
 //! The languages that users write: graphs, kernels and schedules.
 
 use crate::reading;
+use regard::errors::TextError;
+use regard_cli::report::errors::draw;
 use regard_codegen::{emit, ptx};
 use regard_ir::{
     graph::Graph,
@@ -16,17 +18,18 @@ const MOST_NODES: usize = 64;
 /// Graphs with larger tensors are read but not compiled, in bytes.
 const LARGEST_TENSOR: usize = 1 << 20;
 
-/// `.rg` text: read, printed, read again; compiled where it is small.
+/// `.rg` text: read, printed, read again; compiled where it is small. What is wrong with it is drawn.
 pub fn graph(data: &[u8]) {
     let Ok(source) = std::str::from_utf8(data) else { return };
-    let parsed = reading(data.len(), || match text::parse(source) {
-        Ok(graph) => Some(graph),
+    let graph = match reading(data.len(), || text::parse(source)) {
+        Ok(graph) => graph,
         Err(error) => {
             assert!(!error.render(source, "input.rg").is_empty());
-            None
+            let error = TextError { file: "input.rg".into(), text: source.into(), errors: vec![error] };
+            assert!(!draw(&error, false, Some(80)).is_empty());
+            return;
         }
-    });
-    let Some(graph) = parsed else { return };
+    };
     assert!(verify(&graph).is_empty(), "the parser gave a graph that is not valid: {:?}", verify(&graph));
     let printed = graph.to_string();
     let again = text::parse(&printed).unwrap_or_else(|e| panic!("{}", e.render(&printed, "printed.rg")));

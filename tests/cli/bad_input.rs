@@ -133,7 +133,7 @@ fn damaged_checkpoints_are_refused() {
 fn bad_images_get_one_sentence() {
     let dir = Dir::new();
     let model = dir.file("tiny.rg", CLASSIFIER);
-    let png = include_bytes!("../../src/assets/default.png");
+    let png = include_bytes!("../../regard/src/assets/default.png");
     let image = |name: &str, bytes: &[u8]| {
         let path = dir.file(name, bytes);
         regard(&["run", &model, &path]).fails(1)

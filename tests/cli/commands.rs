@@ -127,7 +127,7 @@ fn images_are_classified_with_labels() {
 
     let labels: String = (0..10).map(|i| format!("sort {i}\n")).collect();
     let labels = dir.file("labels.txt", labels);
-    let image = dir.file("fish.png", include_bytes!("../../src/assets/default.png"));
+    let image = dir.file("fish.png", include_bytes!("../../regard/src/assets/default.png"));
     let named = regard(&["run", &model, &image, &image, "--labels", &labels, "--top", "2"]).ok();
     assert_eq!(named.matches("sort ").count(), 4, "{named}");
     assert_eq!(named.matches("fish.png").count(), 2, "{named}");

@@ -25,7 +25,7 @@ fn an_executable_runs_alone() {
     let via = regard(&["run", exe.to_str().unwrap()]).ok();
     let classes = |text: &str| text.lines().filter(|l| l.contains('%')).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(classes(&out), classes(&via));
-    let image = dir.file("fish.png", include_bytes!("../../src/assets/default.png"));
+    let image = dir.file("fish.png", include_bytes!("../../regard/src/assets/default.png"));
     assert_eq!(classes(&start(&exe, &[&image, "--threads", "3"]).ok()), classes(&out));
     assert_eq!(start(&exe, &["--nonsense"]).code, 2);
 }

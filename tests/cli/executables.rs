@@ -244,7 +244,7 @@ fn names_need_not_be_text() {
     let block = dir.file("block.rg", BLOCK);
     let weights =
         dir.file("w.safetensors", tensors(&[("w", &[192, 10], wave(1920, 0.1)), ("b", &[10], wave(10, 0.3))]));
-    let picture = dir.file("pic.png", include_bytes!("../../src/assets/default.png"));
+    let picture = dir.file("pic.png", include_bytes!("../../regard/src/assets/default.png"));
     let model = named(b"t\xff.rg", &dir.path("tiny.rg"));
     let graph = named(b"b\xff.rg", Path::new(&block));
     let weights = named(b"w\xff.safetensors", Path::new(&weights));

@@ -20,7 +20,7 @@ fn writers(dir: &Dir) -> Vec<Vec<String>> {
         "map.rg",
         "graph map {\n  %image = input : f32[1, 3, 8, 8]\n  %s = slice %image { axis = 1, start = 0, stop = 2, step = 1 }\n  return %s\n}\n",
     );
-    let picture = dir.file("pic.png", include_bytes!("../../src/assets/default.png"));
+    let picture = dir.file("pic.png", include_bytes!("../../regard/src/assets/default.png"));
     let checkpoint = dir.file("p.pth", include_bytes!("../golden/checkpoints/training.pth"));
     let input = dir.file("in.safetensors", tensors(&[("x", &[2, 49, 32], wave(3136, 0.01))]));
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();

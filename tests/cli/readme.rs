@@ -99,13 +99,13 @@ fn samples_are_what_the_program_prints() {
 /// The README's Rust is the front page of the crate's documents, which is compiled and run as one of their tests.
 #[test]
 fn the_example_is_the_front_page() {
-    let front: String = include_str!("../../src/lib.rs")
+    let front: String = include_str!("../../regard/src/lib.rs")
         .lines()
         .map_while(|line| line.strip_prefix("//!"))
         .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line)))
         .collect();
     let example = README.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
-    assert!(front.contains(example), "the README's example is not that of src/lib.rs");
+    assert!(front.contains(example), "the README's example is not that of regard/src/lib.rs");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What users and programs read: lines that fit, names of modules, JSON, completions, the manual.
 
 use super::*;
-use regard::report::screen::columns;
+use regard_cli::report::screen::columns;
 use serde_json::Value;
 
 /// Standard output of a command that must succeed, in lines of at most so many columns.

@@ -20,10 +20,10 @@ use regard::{
     check::{self, Device, Job, TOLERANCE},
     errors::Error,
     pipeline::{self, Artifact, Trace},
-    report::{buffers, errors::draw},
     values::relative_error,
     weights::Synthetic,
 };
+use regard_cli::report::{buffers, errors::draw};
 use regard_ir::{
     graph::{Graph, Tensor, eval},
     kernel::{self, Kernel},

@@ -1,6 +1,6 @@
 """Writes the small checkpoints next to this file: python make_checkpoints.py (torch 2.15.0, numpy 2.4.6).
 
-Each file shows one way in which checkpoints are written; `expected` in src/archive/torch/tests.rs repeats the formula.
+Each file shows one way in which checkpoints are written; `expected` in regard/src/archive/torch/tests.rs repeats the formula.
 Element i of the tensor that is number t of its file is ((7 i + 3 t) mod 32 - 16) / 8.
 """
 

@@ -41,7 +41,7 @@ fn the_executable_is_small_and_classifies() {
     let size = std::fs::metadata(&exe).unwrap().len();
     assert!(size < weights + 5_500_000, "{size} bytes");
     let image = dir.path().join("fish.png");
-    std::fs::write(&image, include_bytes!("../../src/assets/default.png")).unwrap();
+    std::fs::write(&image, include_bytes!("../../regard/src/assets/default.png")).unwrap();
     let classes = |text: String| {
         text.lines().filter(|l| l.contains("class ") && l.contains('%')).map(str::to_owned).collect::<Vec<_>>()
     };

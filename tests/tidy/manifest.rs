@@ -7,14 +7,28 @@ use crate::File;
 use std::collections::BTreeSet;
 
 /// Crates of this workspace that each manifest may name.
-const EDGES: [(&str, &[&str]); 7] = [
+const EDGES: [(&str, &[&str]); 8] = [
     ("ir/Cargo.toml", &[]),
     ("passes/Cargo.toml", &["regard-ir"]),
     ("codegen/Cargo.toml", &["regard-ir"]),
     ("runtime/Cargo.toml", &["regard-ir"]),
     ("models/Cargo.toml", &["regard-ir"]),
     ("testkit/Cargo.toml", &["regard-ir"]),
-    ("Cargo.toml", &["regard-ir", "regard-passes", "regard-codegen", "regard-runtime", "regard-models"]),
+    ("regard/Cargo.toml", &["regard-ir", "regard-passes", "regard-codegen", "regard-runtime", "regard-models"]),
+    ("Cargo.toml", &["regard", "regard-ir", "regard-passes", "regard-codegen", "regard-runtime", "regard-models"]),
+];
+
+/// Crates for terminals and command lines, which only the root's package may name.
+const TERMINAL: [&str; 9] = [
+    "annotate-snippets",
+    "clap",
+    "clap_complete",
+    "clap_mangen",
+    "comfy-table",
+    "console",
+    "indicatif",
+    "rustix",
+    "unicode-width",
 ];
 
 /// The crate that tests alone may name.
@@ -41,8 +55,11 @@ pub(crate) fn faults(file: &File) -> Vec<String> {
         let name = key.trim().trim_end_matches(".workspace");
         let mut fault = |what: String| faults.push(format!("{}:{}: {what}", file.path, i + 1));
         let for_tests = name == TESTKIT && section == "dev-dependencies";
-        if name.starts_with("regard-") && !allowed.contains(&name) && !for_tests {
+        if is_own(name) && !allowed.contains(&name) && !for_tests {
             fault(format!("depends on {name}, may depend on {allowed:?}"));
+        }
+        if TERMINAL.contains(&name) && file.path != "Cargo.toml" {
+            fault(format!("depends on {name}, which is for the command line alone"));
         }
         if !key.trim().ends_with(".workspace") && !value.contains("workspace = true") {
             fault(format!("{name} has a version of its own, expected `{name}.workspace = true`"));
@@ -52,6 +69,11 @@ pub(crate) fn faults(file: &File) -> Vec<String> {
         faults.push(format!("{}: does not take the workspace's lints", file.path));
     }
     faults
+}
+
+/// Whether a crate is of this project.
+fn is_own(name: &str) -> bool {
+    name == "regard" || name.starts_with("regard-")
 }
 
 /// Where the profile of the fuzz targets differs from the project's: they share the third-party crates that are built, so
@@ -95,6 +117,9 @@ fn edges_between_siblings_are_found() {
     assert_eq!(of("passes/Cargo.toml", "regard-ir.workspace = true"), Vec::<String>::new());
     assert_eq!(of("passes/Cargo.toml", "regard-codegen.workspace = true").len(), 1);
     assert_eq!(of("passes/Cargo.toml", "regard-testkit.workspace = true").len(), 1);
+    assert_eq!(of("passes/Cargo.toml", "regard.workspace = true").len(), 1);
+    assert_eq!(of("Cargo.toml", "clap.workspace = true"), Vec::<String>::new());
+    assert_eq!(of("regard/Cargo.toml", "clap.workspace = true").len(), 1);
     assert_eq!(of("ir/Cargo.toml", "half = \"2\"").len(), 1);
     assert_eq!(of("other/Cargo.toml", "").len(), 1);
 }

@@ -33,8 +33,8 @@ const SPELLINGS: [(&str, &str); 20] = [
 const PLACES: [&str; 6] = ["/work", "/tmp", "/farm", "/root", "/home", "../shared"];
 
 /// Directories whose files documents name in backticks.
-const CODE: [&str; 10] =
-    ["ir/", "passes/", "codegen/", "runtime/", "models/", "testkit/", "src/", "tests/", "benches/", ".ci/"];
+const CODE: [&str; 11] =
+    ["regard/", "ir/", "passes/", "codegen/", "runtime/", "models/", "testkit/", "src/", "tests/", "benches/", ".ci/"];
 
 /// The code of a line of Rust, without its comment.
 pub(crate) fn code(line: &str) -> &str {

@@ -26,8 +26,8 @@ pub(crate) fn afford(graph: &Graph) -> Result<()> {
 /// The same of a program.
 ///
 /// # Errors
-/// As [`afford`].
-pub(crate) fn afford_ports<K>(program: &Program<K>) -> Result<()> {
+/// Where it would not; the sentence names the largest and its bytes.
+pub fn afford_ports<K>(program: &Program<K>) -> Result<()> {
     let ports = program.inputs.iter().chain(&program.outputs);
     afford_all(ports.map(|Port { name, ty, .. }| (name.clone(), ty)))
 }

@@ -18,13 +18,13 @@ use std::{
 static REFUSED: AtomicBool = AtomicBool::new(false);
 
 /// Whether the system was seen to refuse every thread but the first.
-pub(crate) fn are_refused() -> bool {
+pub fn are_refused() -> bool {
     REFUSED.load(Ordering::Relaxed)
 }
 
 /// Starts the shared pool, with as many threads as there are cores, or as `RAYON_NUM_THREADS` says, or as the system
 /// grants. Only the calling thread may use the pool where it grants none. A second call does nothing.
-pub(crate) fn prepare() {
+pub fn prepare() {
     let asked = env::var("RAYON_NUM_THREADS").ok().and_then(|n| n.parse().ok()).filter(|&n: &usize| n > 0);
     let wanted = asked.unwrap_or_else(regard_runtime::cpu::default_threads);
     let mut waiting = Vec::new();

@@ -80,7 +80,7 @@ pub fn open(source: Option<&OsStr>, part: Part, allow_extra: bool) -> Result<Box
 }
 
 /// The configuration of a model with what a source's tensors say of its structure. What `config` says goes first.
-pub(crate) fn fitted(weights: &dyn Weights, model: &str, config: &Config) -> Config {
+pub fn fitted(weights: &dyn Weights, model: &str, config: &Config) -> Config {
     let stored = weights.shapes();
     if stored.is_empty() {
         return config.clone();

@@ -68,7 +68,7 @@ struct Contents {
 
 /// Which dictionary of a checkpoint the tensors are from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Keys {
+pub struct Keys {
     /// From the outermost dictionary to the one that was entered, joined by dots; empty for the outermost.
     pub entered: String,
     /// Other keys of the outermost dictionary that hold tensors.
@@ -97,7 +97,7 @@ impl Archive {
     ///
     /// # Errors
     /// As [`open`](Archive::open), and where there is no such part.
-    pub(crate) fn open_part(path: &Path, part: Part) -> Result<Archive> {
+    pub fn open_part(path: &Path, part: Part) -> Result<Archive> {
         let (files, mut contents) = open::open(path, part.key)?;
         if let Some(prefix) = part.prefix {
             contents.only(prefix).map_err(|fault| fault.at(path))?;
@@ -114,15 +114,15 @@ impl Archive {
         &self.contents.tensors
     }
     /// Entries beside the tensors, by name, and what they are; of many, the first.
-    pub(crate) fn left_out(&self) -> &BTreeMap<String, String> {
+    pub fn left_out(&self) -> &BTreeMap<String, String> {
         &self.contents.left_out
     }
     /// How many entries there are beside the tensors and those that [`left_out`](Self::left_out) names.
-    pub(crate) fn more_left_out(&self) -> usize {
+    pub fn more_left_out(&self) -> usize {
         self.contents.more_left_out
     }
     /// Which dictionary of a checkpoint the tensors are from.
-    pub(crate) fn keys(&self) -> &Keys {
+    pub fn keys(&self) -> &Keys {
         &self.contents.keys
     }
     /// Free metadata.

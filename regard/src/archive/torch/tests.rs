@@ -10,7 +10,7 @@ use std::{
 };
 
 pub(super) fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/checkpoints").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/checkpoints").join(name)
 }
 
 /// The first `count` elements of tensor `number` of a file, as the script makes them.

@@ -8,7 +8,7 @@ use image::{
 
 macro_rules! picture {
     ($name:literal) => {
-        (&include_bytes!(concat!("../../../tests/pictures/", $name))[..], $name)
+        (&include_bytes!(concat!("../../../../tests/pictures/", $name))[..], $name)
     };
 }
 

@@ -57,11 +57,11 @@ pub struct Class {
 
 impl Class {
     /// Intersection over union; nothing where neither map has the class.
-    pub(crate) fn iou(&self) -> Option<f64> {
+    pub fn iou(&self) -> Option<f64> {
         ratio(self.both, self.predicted + self.truth - self.both)
     }
     /// The part of its pixels that was found; nothing where there are none.
-    pub(crate) fn accuracy(&self) -> Option<f64> {
+    pub fn accuracy(&self) -> Option<f64> {
         ratio(self.both, self.truth)
     }
 }
@@ -82,15 +82,15 @@ impl Counts {
         self.0.iter().map(|class| class.truth).sum()
     }
     /// The part of pixels whose class was found.
-    pub(crate) fn all_accuracy(&self) -> Option<f64> {
+    pub fn all_accuracy(&self) -> Option<f64> {
         ratio(self.0.iter().map(|class| class.both).sum(), self.pixels())
     }
     /// The mean of the classes' accuracies.
-    pub(crate) fn mean_accuracy(&self) -> Option<f64> {
+    pub fn mean_accuracy(&self) -> Option<f64> {
         mean(self.0.iter().filter_map(Class::accuracy))
     }
     /// The mean of the classes' intersections over unions.
-    pub(crate) fn mean_iou(&self) -> Option<f64> {
+    pub fn mean_iou(&self) -> Option<f64> {
         mean(self.0.iter().filter_map(Class::iou))
     }
     fn add(&mut self, predicted: u8, truth: u8) {
@@ -126,7 +126,7 @@ pub struct Score {
 ///
 /// # Errors
 /// Where a directory cannot be read, holds no PNG files, a map has no counterpart, or two maps cannot be compared.
-pub(crate) fn directories(predicted: &Path, truth: &Path, rules: &Rules) -> Result<Score> {
+pub fn directories(predicted: &Path, truth: &Path, rules: &Rules) -> Result<Score> {
     let (found, expected) = (names(predicted)?, names(truth)?);
     let lacks = |dir: &Path, name: &PathBuf| {
         Err(Error::Failed(format!("{} has no map {}, which the other directory has", dir.display(), name.display())))

@@ -11,13 +11,14 @@ mod decode;
 mod guard;
 mod jpeg;
 mod labels;
-pub(crate) mod prepare;
+pub mod prepare;
 mod resize;
 
-pub(crate) use decode::Decoded;
+pub use decode::Decoded;
 pub use labels::{LabelMap, LabelReader};
 pub use prepare::Preparation;
-pub(crate) use resize::{Interpolation, Sampling};
+pub use resize::Interpolation;
+pub(crate) use resize::Sampling;
 
 use crate::{
     errors::{Error, Result},
@@ -57,7 +58,7 @@ impl Picture {
     ///
     /// # Errors
     /// As [`open`](Picture::open).
-    pub(crate) fn open_noting(path: &Path) -> Result<Decoded> {
+    pub fn open_noting(path: &Path) -> Result<Decoded> {
         let bytes = files::read(path, MAX_FILE)?;
         decode::decode(&bytes).map_err(|what| Error::Image { path: path.to_owned(), what })
     }
@@ -81,7 +82,7 @@ impl Picture {
     ///
     /// # Errors
     /// Where it has too many pixels for one.
-    pub(crate) fn png(&self) -> Result<Vec<u8>> {
+    pub fn png(&self) -> Result<Vec<u8>> {
         labels::png(&self.rgb, (self.width, self.height), image::ExtendedColorType::Rgb8)
     }
 }

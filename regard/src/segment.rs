@@ -30,7 +30,7 @@ const LONG: f64 = 2048.0;
 
 /// Height and width at which an image is fed to a model that takes any size: what `resize` says, or else what the
 /// authors of the published scores do.
-pub(crate) fn fed_size(picture: &Picture, resize: Option<Size>) -> (usize, usize) {
+pub fn fed_size(picture: &Picture, resize: Option<Size>) -> (usize, usize) {
     let (short, long) = (picture.width.min(picture.height) as f64, picture.width.max(picture.height) as f64);
     let factor = match resize {
         Some(Size::Exact(height, width)) => return (height, width),
@@ -42,7 +42,7 @@ pub(crate) fn fed_size(picture: &Picture, resize: Option<Size>) -> (usize, usize
 }
 
 /// A session that takes one image and returns a class, or a logit per class, for parts of it.
-pub(crate) struct Segmenter<'a> {
+pub struct Segmenter<'a> {
     session: &'a Session,
     size: (usize, usize),
     output: usize,
@@ -62,7 +62,7 @@ impl<'a> Segmenter<'a> {
     ///
     /// # Errors
     /// Where it takes anything but one image, or returns no map.
-    pub(crate) fn new(session: &'a Session) -> Result<Segmenter<'a>> {
+    pub fn new(session: &'a Session) -> Result<Segmenter<'a>> {
         let program = session.program();
         let described = |ports: &[Port]| {
             let ports: Vec<String> = ports.iter().map(|p| format!("{} : {}", p.name, p.ty)).collect();
@@ -90,7 +90,7 @@ impl<'a> Segmenter<'a> {
         }
     }
     /// Height and width of the session's image.
-    pub(crate) fn size(&self) -> (usize, usize) {
+    pub fn size(&self) -> (usize, usize) {
         self.size
     }
     /// The class of every pixel, and how long the run took. Of a preparation, mean, deviation and interpolation count:
@@ -98,7 +98,7 @@ impl<'a> Segmenter<'a> {
     ///
     /// # Errors
     /// Where the session fails or returns classes that are none.
-    pub(crate) fn run(&self, picture: &Picture, preparation: &Preparation) -> Result<(LabelMap, Duration)> {
+    pub fn run(&self, picture: &Picture, preparation: &Preparation) -> Result<(LabelMap, Duration)> {
         let port = &self.session.program().inputs[0];
         let fed = picture.whole(preparation.interpolation, self.size.0, self.size.1);
         let input: Vec<f64> = preparation.normalised(&fed).into_iter().map(f64::from).collect();
@@ -179,7 +179,7 @@ pub(crate) fn color(class: u8) -> [u8; 3] {
 }
 
 /// The picture with its classes' colours laid over it; `opacity` of them, from 0 to 1.
-pub(crate) fn overlay(picture: &Picture, map: &LabelMap, opacity: f32) -> Picture {
+pub fn overlay(picture: &Picture, map: &LabelMap, opacity: f32) -> Picture {
     let mixed =
         |(&byte, color): (&u8, u8)| (f32::from(byte) * (1.0 - opacity) + f32::from(color) * opacity).round() as u8;
     let colors = map.classes.iter().flat_map(|&class| color(class));

@@ -11,13 +11,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(crate) use regard_runtime::files::{identity, is_regular, is_standard_output};
+pub use regard_runtime::files::{identity, is_regular, is_standard_output};
 
 /// Writes `bytes` to `path`; `-` is standard output.
 ///
 /// # Errors
 /// Where it cannot be written; what was there before is untouched.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     write_with(path, |file| file.write_all(bytes).map_err(|source| unwritable(path, source)))
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 ///
 /// # Errors
 /// The reason why it cannot.
-pub(crate) fn check(path: &Path) -> Result<()> {
+pub fn check(path: &Path) -> Result<()> {
     regard_runtime::files::check(path).map_err(|source| unwritable(path, source))
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Resul
 ///
 /// # Errors
 /// As [`write()`], with the path of the first that cannot be written.
-pub(crate) fn write_set(set: &[(&Path, Vec<&[u8]>)]) -> Result<()> {
+pub fn write_set(set: &[(&Path, Vec<&[u8]>)]) -> Result<()> {
     let mut files = Vec::new();
     for (path, parts) in set {
         let mut file = Output::create(path).map_err(|source| unwritable(path, source))?;
@@ -71,7 +71,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
 }
 
 /// The text of a file of at most `limit` bytes, without a byte order mark.
-pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String> {
+pub fn read_text(path: &Path, limit: u64) -> Result<String> {
     let mut bytes = read(path, limit)?;
     if bytes.starts_with(b"\xef\xbb\xbf") {
         bytes.drain(..3);

@@ -39,15 +39,15 @@ pub struct Explanation {
 }
 
 /// Two graphs that mean the same, and why.
-pub struct Link<'a> {
+struct Link<'a> {
     /// The rule or stage.
-    pub name: String,
+    name: String,
     /// Where it was used, for users.
-    pub place: String,
+    place: String,
     /// What was found.
-    pub before: &'a Graph,
+    before: &'a Graph,
     /// What was put in its place.
-    pub after: &'a Graph,
+    after: &'a Graph,
     /// Whether leaves are those of the graph, so that weights can be its own.
     whole: bool,
 }
@@ -116,7 +116,7 @@ impl Explanation {
     }
 
     /// Every link, in order: each kind once. A large graph is one link from the first snapshot to the last.
-    pub fn links(&self, only: Option<usize>) -> Vec<Link<'_>> {
+    fn links(&self, only: Option<usize>) -> Vec<Link<'_>> {
         let mut links = Links::default();
         let small = replay::work(&self.snapshots[0].graph) < replay::BUDGET / 8;
         let regions = self.optimized.regions.iter().enumerate();
@@ -182,7 +182,7 @@ impl<'a> Links<'a> {
 ///
 /// # Errors
 /// Where a graph cannot be evaluated at all.
-pub fn replay(links: &[Link], weights: &dyn Weights, progress: &dyn Progress) -> Result<Replay> {
+fn replay(links: &[Link], weights: &dyn Weights, progress: &dyn Progress) -> Result<Replay> {
     links.iter().try_for_each(|link| memory::afford(link.before))?;
     progress.say(&format!("replaying {}", counted(links.len(), "link")));
     let given = |kind: Kind, graph: &Graph, id: NodeId, node: &Node| -> Tensor {

@@ -63,7 +63,7 @@ pub struct Preparation {
 
 impl Preparation {
     /// What the weights of a model were trained with, where that is not the usual.
-    pub(crate) fn of(model: &str, style: Style) -> Preparation {
+    pub fn of(model: &str, style: Style) -> Preparation {
         let part = match style {
             Style::Timm if model.starts_with("swin") || model.starts_with("levit") => Some(0.9),
             Style::Torchvision if model.starts_with("swin") => Some(224.0 / 232.0),
@@ -73,7 +73,7 @@ impl Preparation {
         Preparation { crop: part.map(Crop::Part), interpolation, ..Preparation::default() }
     }
     /// This, and where it says nothing, the other. Resizing and cropping are taken together.
-    pub(crate) fn or(self, other: Preparation) -> Preparation {
+    pub fn or(self, other: Preparation) -> Preparation {
         let placed = self.resize.is_some() || self.crop.is_some();
         let (resize, crop) = if placed { (self.resize, self.crop) } else { (other.resize, other.crop) };
         Preparation {
@@ -85,7 +85,7 @@ impl Preparation {
         }
     }
     /// Compares with the size of a model's input; the error is a sentence about options.
-    pub(crate) fn fits(&self, (height, width): (usize, usize)) -> Result<(), String> {
+    pub fn fits(&self, (height, width): (usize, usize)) -> Result<(), String> {
         let model = format!("the model takes {height}x{width}");
         match (self.resize, self.crop) {
             (Some(_), Some(Crop::Part(_))) => {
@@ -100,7 +100,7 @@ impl Preparation {
         }
     }
     /// The picture resized and cropped to `height` × `width`, which [fit](Preparation::fits).
-    pub(crate) fn cropped(&self, picture: &Picture, height: usize, width: usize) -> Picture {
+    pub fn cropped(&self, picture: &Picture, height: usize, width: usize) -> Picture {
         let (size, window) = self.placement((picture.height, picture.width), (height, width));
         resized(picture, self.interpolation.unwrap_or(Interpolation::Bicubic), size, window)
     }
@@ -146,7 +146,7 @@ impl Preparation {
     }
 
     /// As facts that an executable carries.
-    pub(crate) fn facts(&self) -> BTreeMap<String, String> {
+    pub fn facts(&self) -> BTreeMap<String, String> {
         let channels = |c: [f32; 3]| c.map(|x| x.to_string()).join(",");
         let facts = [
             ("mean", self.mean.map(channels)),
@@ -158,7 +158,7 @@ impl Preparation {
         facts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
     }
     /// The inverse of [`facts`](Preparation::facts), among other facts.
-    pub(crate) fn from_facts(facts: &BTreeMap<String, String>) -> Result<Preparation, String> {
+    pub fn from_facts(facts: &BTreeMap<String, String>) -> Result<Preparation, String> {
         fn read<T>(
             facts: &BTreeMap<String, String>,
             key: &str,
@@ -222,12 +222,12 @@ fn channels(text: &str, right: fn(f32) -> bool, expected: &str) -> Result<[f32; 
 }
 
 /// Reads means, for example `0.485,0.456,0.406`; one number stands for all channels.
-pub(crate) fn mean(text: &str) -> Result<[f32; 3], String> {
+pub fn mean(text: &str) -> Result<[f32; 3], String> {
     channels(text, |x| (0.0..=1.0).contains(&x), "from 0 to 1: pixels are divided by 255 before")
 }
 
 /// Reads standard deviations, for example `0.229,0.224,0.225`; one number stands for all channels.
-pub(crate) fn deviation(text: &str) -> Result<[f32; 3], String> {
+pub fn deviation(text: &str) -> Result<[f32; 3], String> {
     channels(text, |x| x > 0.0 && x <= 1.0, "above 0 and at most 1: pixels are divided by 255 before")
 }
 
@@ -240,7 +240,7 @@ fn sides(text: &str) -> Option<(usize, Option<usize>)> {
 }
 
 /// Reads `256`, a short side, or `256x320`.
-pub(crate) fn size(text: &str) -> Result<Size, String> {
+pub fn size(text: &str) -> Result<Size, String> {
     match sides(text) {
         Some((short, None)) => Ok(Size::Short(short)),
         Some((height, Some(width))) => Ok(Size::Exact(height, width)),
@@ -249,7 +249,7 @@ pub(crate) fn size(text: &str) -> Result<Size, String> {
 }
 
 /// Reads `0.875`, a part, or `224` or `224x320`, pixels.
-pub(crate) fn crop(text: &str) -> Result<Crop, String> {
+pub fn crop(text: &str) -> Result<Crop, String> {
     let part = text.parse::<f64>().ok().filter(|part| (0.01..=1.0).contains(part));
     match (sides(text), part) {
         (Some((side, None)), _) if side > 1 => Ok(Crop::Pixels(side, side)),
@@ -260,7 +260,7 @@ pub(crate) fn crop(text: &str) -> Result<Crop, String> {
 }
 
 /// Reads the name of an interpolation.
-pub(crate) fn interpolation(text: &str) -> Result<Interpolation, String> {
+pub fn interpolation(text: &str) -> Result<Interpolation, String> {
     let found = Interpolation::ALL.into_iter().find(|(_, name)| *name == text);
     found.map(|(by, _)| by).ok_or_else(|| "expected bicubic, bilinear or nearest".into())
 }

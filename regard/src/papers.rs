@@ -74,7 +74,7 @@ pub fn lines(paper: Option<&str>) -> Result<Vec<Line>> {
 ///
 /// # Errors
 /// Where a definition is broken.
-pub fn multiply_adds(graph: &Graph) -> Result<u64> {
+fn multiply_adds(graph: &Graph) -> Result<u64> {
     let keep = |op: &Op| matches!(op, Op::MatMul(_) | Op::Scores(_) | Op::Conv2d(_));
     let flat = inline(graph, &|id| keep(&graph.nodes[id].op), &keep)?.graph;
     let constant = flat.constants();

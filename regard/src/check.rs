@@ -138,7 +138,7 @@ pub fn inputs(graph: &Graph, seed: u64) -> Vec<Vec<f64>> {
 ///
 /// # Errors
 /// Where the graph has no value.
-pub(crate) fn reference(graph: &Graph, weights: &dyn Weights, inputs: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
+pub fn reference(graph: &Graph, weights: &dyn Weights, inputs: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
     let ids = graph.inputs();
     let given = |id, _: &_| ids.iter().position(|&input| input == id).map(|i| inputs[i].clone());
     let outputs = eval(graph, &mut leaf(graph, weights, given))?;

@@ -143,7 +143,7 @@ impl LabelMap {
     ///
     /// # Errors
     /// Where it has too many pixels for one.
-    pub(crate) fn png(&self) -> Result<Vec<u8>> {
+    pub fn png(&self) -> Result<Vec<u8>> {
         png(&self.classes, (self.width, self.height), image::ExtendedColorType::L8)
     }
 }

@@ -54,7 +54,7 @@ impl Stored {
         self.shape.iter().product()
     }
     /// How many bytes those elements are; a byte that is begun counts.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         (self.elements() as u64).saturating_mul(self.dtype.bitsize() as u64).div_ceil(8)
     }
     /// The same tensor with its last axis split into axes of those extents and these in another order:

@@ -40,7 +40,7 @@ impl Trace {
     ///
     /// # Errors
     /// Those of the stage; and, in builds with debug assertions, where its result breaks an invariant.
-    pub(crate) fn stage<T: Artifact>(&mut self, name: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub fn stage<T: Artifact>(&mut self, name: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.progress.say(&format!("compiling: {name}"));
         let start = Instant::now();
         let made = work()?;
@@ -63,7 +63,7 @@ impl Trace {
         &self.times
     }
     /// All stages together.
-    pub(crate) fn total(&self) -> Duration {
+    pub fn total(&self) -> Duration {
         self.times.iter().map(|t| t.1).sum()
     }
     /// The text that was to be kept, once its stage has run.

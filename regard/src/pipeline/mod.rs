@@ -117,7 +117,7 @@ const MAX_TENSOR: u64 = 1 << 36;
 ///
 /// # Errors
 /// Where they do not, or are not.
-pub(crate) fn check_leaves(graph: &Graph, weights: &dyn Weights, trace: &mut Trace) -> Result<()> {
+pub fn check_leaves(graph: &Graph, weights: &dyn Weights, trace: &mut Trace) -> Result<()> {
     trace.stage("check weights", || {
         let large = graph.nodes.iter().find(|(_, node)| node.ty.bytes() as u64 > MAX_TENSOR);
         match large {

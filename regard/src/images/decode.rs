@@ -23,7 +23,7 @@ const MEMORY_PER_BYTE: u64 = 100;
 
 /// A picture, and what was done to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Decoded {
+pub struct Decoded {
     /// Upright.
     pub picture: Picture,
     /// The EXIF orientation that was applied, 2 to 8; nothing where the pixels lay upright.
@@ -32,7 +32,7 @@ pub(crate) struct Decoded {
 
 impl Decoded {
     /// What was done, in words; empty for nothing.
-    pub(crate) fn note(&self) -> String {
+    pub fn note(&self) -> String {
         let done = match self.orientation {
             Some(2) => "mirrored",
             Some(3) => "turned by 180°",
