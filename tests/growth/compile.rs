@@ -2,7 +2,7 @@
 //!
 //! Each graph is one that grew faster once: many equal outputs, concatenations of concatenations, chains and rows of
 //! softmaxes, arithmetic on weights, blocks of one kind and blocks that all differ, long chains of norms and reductions,
-//! expressions that many kernels read, sums of moved sums.
+//! expressions that many kernels read, sums of moved sums, steps that read early ones.
 
 use crate::grows;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -204,4 +204,24 @@ fn sums_of_moved_sums() {
     stages("sums of rolled sums, further each", 96, |n| moved("1048576, 2", n, |at| at + 1, same));
     stages("sums of rolled sums, twice as far each", 96, |n| moved("1048576, 2", n, |at| 1 << (at % 20), same));
     stages("sums of rolled exponentials", 96, |n| moved("1024, 2", n, |_| 7, "%t# = exp %r#"));
+}
+
+/// Steps that read the one before them moved and an early one as it is: the number of views that reach a node grows with
+/// every step, though each of them comes by one way alone.
+#[test]
+fn steps_that_read_early_ones() {
+    let of = |n: usize| {
+        let step = |at: usize| {
+            let (next, early) = (at + 1, at / 2);
+            format!(
+                "  %e{at} = exp %t{at}\n  %r{at} = roll %e{at} {{ axis = 0, shift = 3 }}\n  %t{next} = mul %r{at}, %t{early}\n"
+            )
+        };
+        let lines: String = (0..n).map(step).collect();
+        text::parse(&format!("graph g {{\n  %t0 = input : f32[1024, 16]\n{lines}  return %t{n}\n}}\n"))
+            .expect("it parses")
+    };
+    stages("steps that read early ones", 96, of);
+    let gelu = "  %g# = gelu %p\n  %r# = roll %g# { axis = 0, shift = 1 }\n  %s# = add %r#, %p";
+    stages("sums with rolled gelus", 48, |n| graph("f32[32, 16]", n, gelu, "%s#"));
 }

@@ -43,7 +43,7 @@ graph agents {
 
 ; expect plan target=x86-64-v4
 ;   plan agents {
-;     %y = attend [4, 30, 6] over 2 values reading %28, %offsets, %19, %33, %37, %table, %23, %x
+;     %y = attend [4, 30, 6] over 2 values reading %35, %offsets, %19, %40, %44, %table, %30, %x
 ;   }
 
 ; expect check
