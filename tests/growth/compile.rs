@@ -2,7 +2,7 @@
 //!
 //! Each graph is one that grew faster once: many equal outputs, concatenations of concatenations, chains and rows of
 //! softmaxes, arithmetic on weights, blocks of one kind and blocks that all differ, long chains of norms and reductions,
-//! expressions that many kernels read, sums of moved sums, steps that read early ones.
+//! expressions that many kernels read, sums of moved sums, steps that read early ones, concatenations cut again.
 
 use crate::grows;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -224,4 +224,11 @@ fn steps_that_read_early_ones() {
     stages("steps that read early ones", 96, of);
     let gelu = "  %g# = gelu %p\n  %r# = roll %g# { axis = 0, shift = 1 }\n  %s# = add %r#, %p";
     stages("sums with rolled gelus", 48, |n| graph("f32[32, 16]", n, gelu, "%s#"));
+}
+
+/// What rules find moves up a chain by one node in each round.
+#[test]
+fn concatenations_cut_again() {
+    let cut = "  %c# = concat %p, %x { axis = 1 }\n  %d# = slice %c# { axis = 1, start = 5, stop = 21, step = 1 }";
+    stages("concatenations cut again", 64, |n| graph("f32[8, 16]", n, cut, "%d#"));
 }

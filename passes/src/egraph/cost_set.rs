@@ -4,7 +4,7 @@
 //!   cost(class) = min over terms of  Σ own over set,   set = {class} ∪ set(child₁) ∪ set(child₂) …
 //! ```
 //!
-//! A set is a row of bits, one per class, so a union is a few words. Classes are visited operands first, repeatedly,
+//! A set is a row of bits, one per class that costs something, so a union is a few words. Classes are visited operands first, repeatedly,
 //! but only those whose operands changed. A class changes where it gets strictly cheaper, so this ends; among equals
 //! the term as written stays. Where a class is assumed to be free, only its readers are visited again: n
 //! classes are tried in n visits of their readers, not in n searches of the whole.
@@ -23,9 +23,9 @@ pub(crate) struct Search<'a> {
     before: Choice,
     /// The chosen term of each class, and its cost.
     best: Vec<Option<(u64, usize)>>,
-    /// The cost of a class alone.
+    /// The cost of a class alone, by its place among those that are not free.
     own: Vec<u64>,
-    /// The cost set of each class, `words` long.
+    /// The cost set of each class that is not free, `words` long.
     sets: Vec<u64>,
     assumed_free: Vec<bool>,
     /// Classes whose operands changed.
@@ -83,8 +83,8 @@ impl<'a> Search<'a> {
             readers: &readers.readers,
             before: before.clone(),
             best: vec![None; classes],
-            own: vec![0; classes],
-            sets: vec![0; classes * classes.div_ceil(64)],
+            own: vec![0; tables.priced()],
+            sets: vec![0; tables.priced() * tables.priced().div_ceil(64)],
             assumed_free: vec![false; classes],
             waiting,
         }
@@ -108,27 +108,33 @@ impl<'a> Search<'a> {
     pub(crate) fn assume_free(&mut self, class: usize, term: usize) {
         self.assumed_free[class] = true;
         self.best[class] = Some((0, term));
-        self.set_mut(class).fill(0);
+        if let Some(place) = self.tables.place(class) {
+            self.set_mut(place).fill(0);
+        }
         self.wake(class);
     }
 
-    /// Visits classes until none gets cheaper.
-    pub(crate) fn settle(&mut self) {
+    /// Visits classes until none gets cheaper; how many there were.
+    pub(crate) fn settle(&mut self) -> usize {
+        let mut visits = 0;
         let mut set = vec![0; self.words()];
         let mut changed = true;
         while std::mem::take(&mut changed) {
             for at in 0..self.order.len() {
                 let class = self.order[at];
                 if std::mem::take(&mut self.waiting[class]) && !self.assumed_free[class] {
+                    visits += 1;
                     changed |= self.visit(class, &mut set);
                 }
             }
         }
+        visits
     }
 
     /// Whether a class gets cheaper; `set` is memory.
     fn visit(&mut self, class: usize, set: &mut [u64]) -> bool {
         let before = self.best[class].map(|(cost, _)| cost);
+        let place = self.tables.place(class);
         let written = self.before[class];
         let others = self.tables.candidates(class).enumerate().filter(|(at, _)| *at != written);
         for (at, (price, children)) in self.tables.candidates(class).enumerate().skip(written).take(1).chain(others) {
@@ -138,18 +144,19 @@ impl<'a> Search<'a> {
             let free = |c: &usize| if self.tables.is_free(*c) { self.best[*c].map_or(0, |(cost, _)| cost) } else { 0 };
             let own = price + children.iter().map(free).sum::<u64>();
             set.fill(0);
-            for &child in children.iter().filter(|&&c| !self.tables.is_free(c)) {
+            for child in children.iter().filter_map(|&c| self.tables.place(c)) {
                 set.iter_mut().zip(self.set(child)).for_each(|(all, part)| *all |= part);
             }
-            if set[class / 64] >> (class % 64) & 1 == 1 {
+            if place.is_some_and(|place| set[place / 64] >> (place % 64) & 1 == 1) {
                 continue;
             }
             let cost = own + self.total(set);
             if self.best[class].is_none_or(|(best, _)| cost < best) {
-                set[class / 64] |= 1 << (class % 64);
                 self.best[class] = Some((cost, at));
-                self.own[class] = own;
-                self.set_mut(class).copy_from_slice(set);
+                let Some(place) = place else { continue };
+                set[place / 64] |= 1 << (place % 64);
+                self.own[place] = own;
+                self.set_mut(place).copy_from_slice(set);
             }
         }
         let changed = self.best[class].map(|(cost, _)| cost) != before;
@@ -163,14 +170,14 @@ impl<'a> Search<'a> {
         self.readers[class].iter().for_each(|&reader| self.waiting[reader] = true);
     }
     fn words(&self) -> usize {
-        self.tables.classes().div_ceil(64)
+        self.tables.priced().div_ceil(64)
     }
-    fn set(&self, class: usize) -> &[u64] {
-        &self.sets[class * self.words()..][..self.words()]
+    fn set(&self, place: usize) -> &[u64] {
+        &self.sets[place * self.words()..][..self.words()]
     }
-    fn set_mut(&mut self, class: usize) -> &mut [u64] {
+    fn set_mut(&mut self, place: usize) -> &mut [u64] {
         let words = self.words();
-        &mut self.sets[class * words..][..words]
+        &mut self.sets[place * words..][..words]
     }
     fn total(&self, set: &[u64]) -> u64 {
         let mut total = 0;

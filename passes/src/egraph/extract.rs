@@ -11,8 +11,9 @@
 //!
 //! Greedy extraction ignores sharing: children choose without knowing what their siblings need. So each class in turn
 //! is assumed to be free, and the change is kept where the whole program gets cheaper; then every choice is tried
-//! against its alternatives, on the whole program, until nothing is cheaper. Among equals the lower rank wins, then
-//! what was written, then the order of terms; nothing depends on the order of a table.
+//! against its alternatives, on the whole program, until nothing is cheaper. What the first of these takes is limited in
+//! proportion to the e-graph. Among equals the lower rank wins, then what was written, then the order of terms; nothing
+//! depends on the order of a table.
 
 use super::{
     cost::{Price, Prices},
@@ -25,6 +26,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Rounds of improvement at most.
 const ROUNDS: usize = 8;
+/// Most visits of classes in a search for what sharing saves, for each class that costs something: twelve times what any
+/// recorded model takes.
+const MOST_VISITS: usize = 256;
 
 /// The cheapest program found.
 #[derive(Clone, Debug)]
@@ -50,8 +54,9 @@ struct Candidate {
 pub(crate) struct Tables {
     ids: Vec<Id>,
     options: Vec<Vec<Candidate>>,
-    /// Constants, leaves and attributes.
-    free: Vec<bool>,
+    /// The place of each class among those that cost something; constants, leaves and attributes are free.
+    places: Vec<Option<usize>>,
+    priced: usize,
     root: usize,
 }
 
@@ -83,8 +88,14 @@ impl Tables {
             all
         });
         let options: Vec<Vec<Candidate>> = options.collect();
-        let free = options.iter().map(|ways| ways.iter().any(|way| way.price.cost <= 1)).collect();
-        Tables { options, free, root: at(root), ids }
+        let mut priced = 0;
+        let place = |ways: &Vec<Candidate>| {
+            let free = ways.iter().any(|way| way.price.cost <= 1);
+            priced += usize::from(!free);
+            (!free).then(|| priced - 1)
+        };
+        let places = options.iter().map(place).collect();
+        Tables { options, places, priced, root: at(root), ids }
     }
 
     /// How many classes there are.
@@ -97,7 +108,15 @@ impl Tables {
     }
     /// Whether it is a constant, a leaf or an attribute, which cost nothing.
     pub(crate) fn is_free(&self, class: usize) -> bool {
-        self.free[class]
+        self.places[class].is_none()
+    }
+    /// The place of a class among those that are not free.
+    pub(crate) fn place(&self, class: usize) -> Option<usize> {
+        self.places[class]
+    }
+    /// How many classes are not free.
+    pub(crate) fn priced(&self) -> usize {
+        self.priced
     }
     /// The terms of a class: what each costs without its operands, and those.
     pub(crate) fn candidates(&self, class: usize) -> impl DoubleEndedIterator<Item = (u64, &[usize])> {
@@ -127,11 +146,15 @@ impl Tables {
         let mut uses = vec![0; self.ids.len()];
         self.options.iter().flatten().flat_map(|way| &way.children).for_each(|&c| uses[c] += 1);
         let mut candidate = search.clone();
-        let shared = |&class: &usize| uses[class] > 1 && !self.free[class] && readers.reach(class);
+        let shared = |&class: &usize| uses[class] > 1 && !self.is_free(class) && readers.reach(class);
+        let mut visits = 0;
         for class in (0..self.ids.len()).filter(shared) {
+            if visits > MOST_VISITS * self.priced {
+                break;
+            }
             candidate.copy(&search);
             candidate.assume_free(class, choice[class]);
-            candidate.settle();
+            visits += candidate.settle();
             let other = candidate.choice();
             match self.cost(&other) {
                 Some(cost) if cost < best => {

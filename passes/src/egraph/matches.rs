@@ -4,11 +4,15 @@
 //!   round   rule ─search─▶ matches ─minus those tried─▶ new ─at most so many─▶ tried ─▶ applied | refused
 //! ```
 //!
-//! egg looks for all matches of all rules again in every round. A match whose classes are what they were gives the
-//! same terms again, so it is remembered and skipped; one that was refused is tried again once a class became constant,
-//! the only fact that a signature asks for and that can change. A number that was once [too far](super::away) from a written value
-//! to move is not asked again, which only keeps it where it is. A match in which a class holds itself is skipped too: it says nothing new, and where x
-//! equals its own rotation by one, such matches would form all n rotations of whatever reads x.
+//! egg looks for all matches of all rules again in every round. Where a class holds the same terms as when it was searched
+//! last, and so do the classes below it as far down as a pattern reaches, there is nothing to find: such classes are not
+//! searched, or a fact that moves up a long chain, a node in each round, would take time with the square of its length.
+//!
+//! A match whose classes are what they were gives the same terms again, so it is remembered and skipped; one that was
+//! refused is tried again once a class became constant, the only fact that a signature asks for and that can change. A number
+//! that was once [too far](super::away) from a written value to move is not asked again, which only keeps it where it is. A
+//! match in which a class holds itself is skipped too: it says nothing new, and where x equals its own rotation by one, such
+//! matches would form all n rotations of whatever reads x.
 //!
 //! Rules whose right side is smaller than their left side go first, in rounds of their own, until they find nothing: so
 //! `x + 0` is `x` again before another rule adds the zero to something else.
@@ -27,7 +31,10 @@ use egg::{
     Subst, Symbol,
 };
 use regard_ir::{ops::Attr, view::View};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 /// New matches of one rule in one round, at most.
 const PER_RULE: usize = 500;
@@ -69,12 +76,75 @@ pub(crate) struct Scheduler {
     cut: bool,
     /// Matches in which a class holds itself.
     cyclic: HashMap<Symbol, HashSet<(Id, Subst)>>,
+    /// When each rule was last searched to the end in each class, and how many classes were constant by then.
+    searched: HashMap<Symbol, Vec<(u32, u32)>>,
+    ages: Ages,
+}
+
+/// The rounds in which classes changed last.
+#[derive(Default)]
+struct Ages {
+    round: u32,
+    /// What each class held, as a hash.
+    held: Vec<u64>,
+    /// When that changed, in it and in the classes at most so far below it.
+    changed: Vec<Vec<u32>>,
+}
+
+impl Ages {
+    /// Begins a round; patterns reach at most `depth` classes down.
+    fn next(&mut self, egraph: &EGraph<Term, Facts>, depth: usize) {
+        self.round += 1;
+        let most = egraph.classes().map(|class| usize::from(class.id) + 1).max().unwrap_or(0);
+        self.held.resize(most.max(self.held.len()), 0);
+        self.changed.resize(depth.max(1), Vec::new());
+        self.changed.iter_mut().for_each(|level| level.resize(self.held.len(), 0));
+        for class in egraph.classes() {
+            let at = usize::from(class.id);
+            let mut hasher = DefaultHasher::new();
+            class.nodes.iter().for_each(|term| (term.children(), op_name(term)).hash(&mut hasher));
+            let held = hasher.finish();
+            if self.changed[0][at] == 0 || self.held[at] != held {
+                (self.held[at], self.changed[0][at]) = (held, self.round);
+            }
+        }
+        for level in 1..self.changed.len() {
+            for class in egraph.classes() {
+                let at = usize::from(class.id);
+                let children = class.nodes.iter().flat_map(|term| term.children());
+                let below = children.map(|&child| self.changed[level - 1][usize::from(child)]);
+                self.changed[level][at] = below.fold(self.changed[0][at], u32::max);
+            }
+        }
+    }
+}
+
+/// The name of an op. Terms without operands are all that their class ever holds.
+fn op_name(term: &Term) -> &'static str {
+    match term {
+        Term::Op(name, _) => name,
+        _ => "",
+    }
+}
+
+/// How many terms of a pattern stand below one another.
+fn depth(pattern: &PatternAst<Term>) -> usize {
+    let mut depths: Vec<usize> = Vec::with_capacity(pattern.len());
+    for node in pattern.iter() {
+        let below = node.children().iter().map(|&child| depths[usize::from(child)]).max().unwrap_or(0);
+        depths.push(if matches!(node, ENodeOrVar::Var(_)) { 0 } else { below + 1 });
+    }
+    depths.last().copied().unwrap_or(0)
+}
+
+fn pattern(rewrite: &Rewrite<Term, Facts>) -> &PatternAst<Term> {
+    rewrite.searcher.get_pattern_ast().expect("rules look for patterns")
 }
 
 impl Scheduler {
     /// A scheduler for a region that tries at most `limit` matches.
     pub(crate) fn new(limit: usize) -> Scheduler {
-        Scheduler { limit, cut: false, cyclic: HashMap::new() }
+        Scheduler { limit, cut: false, cyclic: HashMap::new(), searched: HashMap::new(), ages: Ages::default() }
     }
     /// Whether a runner stopped because the limit was met.
     pub(crate) fn stopped(reason: &StopReason) -> bool {
@@ -97,6 +167,7 @@ impl RewriteScheduler<Term, Facts> for Scheduler {
         limits.check_limits(round, egraph)?;
         let mut left = self.limit.saturating_sub(egraph.analysis.tried.count);
         let classes = by_kind(egraph);
+        self.ages.next(egraph, rewrites.iter().map(|rewrite| depth(pattern(rewrite))).max().unwrap_or(0));
         let mut all: Vec<Vec<SearchMatches<Term>>> = rewrites.iter().map(|_| Vec::new()).collect();
         self.cut = false;
         for smaller in [true, false] {
@@ -162,14 +233,24 @@ impl Scheduler {
             Some(Outcome::Refused(at)) => at == changes,
         };
         let mut found = Found { matches: Vec::new(), count: 0, cut: false };
-        let pattern = rewrite.searcher.get_pattern_ast().expect("rules look for patterns");
+        let pattern = pattern(rewrite);
+        let (searched, changed) =
+            (self.searched.entry(rewrite.name).or_default(), &self.ages.changed[depth(pattern) - 1]);
         let ENodeOrVar::ENode(root) = &pattern[pattern.root()] else { return found };
-        for &class in classes.get(&root.discriminant()).into_iter().flatten() {
+        let Some(classes) = classes.get(&root.discriminant()) else { return found };
+        searched.resize(changed.len(), (0, 0));
+        let now = (self.ages.round, *changes as u32);
+        for &class in classes {
+            let before = &mut searched[usize::from(class)];
+            if changed[usize::from(class)] <= before.0 && before.1 == now.1 {
+                continue;
+            }
             // Known matches are found again: enough for those and one more than may be tried.
             let enough = known.len() + cyclic.len() + most - found.count + 1;
             let Some(SearchMatches { substs, ast, .. }) =
                 rewrite.searcher.search_eclass_with_limit(egraph, class, enough)
             else {
+                *before = now;
                 continue;
             };
             let mut seen = HashSet::new();
@@ -196,6 +277,7 @@ impl Scheduler {
             if found.cut {
                 break;
             }
+            *before = now;
         }
         found
     }
