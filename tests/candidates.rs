@@ -46,7 +46,7 @@ fn the_battery_is_a_hundred_different_kernels() {
     for row in &ROWS {
         let plan = plan(row, &Target::ROWS[0]);
         let fits = match row.shape {
-            Shape::Product { .. } => matches!(main_body(&plan), Body::Product(_)),
+            Shape::Product { .. } => matches!(main_body(&plan), Body::Matmul(_)),
             Shape::Attend { .. } | Shape::Near { .. } => matches!(main_body(&plan), Body::Attend(_)),
         };
         assert!(fits, "{}: {} groups", row.name(), plan.groups.len());

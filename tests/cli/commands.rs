@@ -43,7 +43,7 @@ fn every_stage_is_shown_and_is_the_same_twice() {
     let stages = [
         ("graph", "%s = matmul %q, %t"),
         ("optimized", "graph block"),
-        ("plan", "product"),
+        ("plan", "matmul"),
         ("schedule", "schedule block for"),
         ("kernels", "kernel"),
         ("clif", "function"),

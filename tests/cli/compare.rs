@@ -94,7 +94,7 @@ fn candidates_are_compared_and_measured_on_a_page_of_their_own() {
     let block = dir.file("block.rg", BLOCK);
     let page = dir.arg("block.html");
     let text = regard(&["compare", &block, "--top", "2", "--measure", "--wide", "--html", &page]).ok();
-    for word in ["chosen", "measured", "where intermediates live", "scratch", "product", "block.html"] {
+    for word in ["chosen", "measured", "where intermediates live", "scratch", "matmul", "block.html"] {
         assert!(text.contains(word), "{word}: {text}");
     }
     assert!(!text.contains("–"), "all is measured: {text}");

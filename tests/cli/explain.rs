@@ -55,7 +55,7 @@ fn the_chain_is_shown_with_expressions_and_costs() {
     assert_eq!(text, regard(&["explain", &three]).ok());
     let plan = regard(&["show", &three, "--stage", "plan"]).ok();
     assert_eq!(
-        plan.lines().take_while(|line| !line.is_empty()).filter(|l| l.contains("= product")).count(),
+        plan.lines().take_while(|line| !line.is_empty()).filter(|l| l.contains("= matmul")).count(),
         1,
         "{plan}"
     );

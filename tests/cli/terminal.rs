@@ -218,7 +218,7 @@ fn nodes_are_called_after_the_modules_of_the_model() {
     // What is written by hand keeps its names.
     let block = dir.file("block.rg", BLOCK);
     let plan = regard(&["show", &block, "--stage", "plan"]).ok();
-    assert!(plan.contains("%q = product") && plan.contains("%y = attend"), "{plan}");
+    assert!(plan.contains("%q = matmul") && plan.contains("%y = attend"), "{plan}");
 }
 
 /// A graph with the names of its modules is the same graph.

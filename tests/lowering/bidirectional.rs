@@ -11,8 +11,8 @@ fn groups(graph: &Graph) -> Vec<&'static str> {
     let plan = plan_of(graph, &targets()[0]).unwrap_or_else(|e| panic!("{e}\n{graph}"));
     let kind = |body: &Body| match body {
         Body::Row(_) => "row",
-        Body::Product(p) if matches!(p.right, Right::Constant(_)) => "product",
-        Body::Product(_) => "products",
+        Body::Matmul(p) if matches!(p.right, Right::Constant(_)) => "matmul",
+        Body::Matmul(_) => "matmuls",
         Body::Attend(a) => a.name(),
     };
     plan.groups.iter().map(|group| kind(&group.body)).collect()
@@ -72,7 +72,7 @@ fn directions_apart_have_kernels_of_their_own() {
         ));
         let found = groups(&graph);
         assert!(expected.iter().all(|kind| found.contains(kind)), "{found:?}\n{graph}");
-        assert!(!found.contains(&"products"), "{found:?}\n{graph}");
+        assert!(!found.contains(&"matmuls"), "{found:?}\n{graph}");
         check(&graph);
     }
 }
@@ -121,7 +121,7 @@ fn large_heads_go_through_memory() {
         ))
     };
     assert_eq!(groups(&graph(1024)), ["bidirectional"]);
-    assert!(groups(&graph(1025)).contains(&"products"));
+    assert!(groups(&graph(1025)).contains(&"matmuls"));
     check_lowered(&graph(1024));
     check_lowered(&graph(1025));
 }
@@ -134,7 +134,7 @@ fn activations_are_not_repeated() {
          %l = gelu %p\n%a = reshape %l { shape = [2, 5, 4, 1] }\n%c = input : f32[2, 5, 1, 4]\n%o = mul %a, %c\n\
          %f = reshape %o { shape = [2, 5, 16] }\n%y = matmul %f, %g\nreturn %y",
     );
-    assert_eq!(groups(&graph), ["product", "product"]);
+    assert_eq!(groups(&graph), ["matmul", "matmul"]);
     check(&graph);
 }
 

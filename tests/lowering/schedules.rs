@@ -11,7 +11,7 @@ fn other(tiles: Tiles, sizes: [usize; 5]) -> Tiles {
     let inner = tiles.named().find(|&(word, _)| word == "inner").map_or(0, |(_, inner)| inner);
     let drawn = match tiles.name() {
         "row" => Tiles::new("row", &[a, if b % 2 == 0 { inner } else { c }]),
-        "product" => Tiles::new("product", &[a * mr, b, c, mr, nv]),
+        "matmul" => Tiles::new("matmul", &[a * mr, b, c, mr, nv]),
         // Attention to a neighbourhood runs in either template.
         "slide" if c % 4 == 0 => Tiles::new("attend", &[1, 1, nv, b.min(4)]),
         "slide" => Tiles::new("slide", &[a, b]),

@@ -16,7 +16,7 @@ fn has_short_products(plan: &Plan, attend: &Attend, size: usize) -> bool {
     let half = attend.products.as_ref().expect("q·k").dim / 2;
     let terms = attend.scores.loads().filter_map(|(node, _)| {
         let group = plan.groups.iter().find(|group| group.root == node)?;
-        let Body::Product(p) = &group.body else { return None };
+        let Body::Matmul(p) = &group.body else { return None };
         Some((p.batch * p.m, p.k, p.n))
     });
     terms.eq([(attend.batch, half, size); 2])

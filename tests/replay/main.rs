@@ -130,8 +130,8 @@ fn none_spills(rows: &[Row]) {
         let faulty = spills > 0 || (loops.is_empty() && steps(&row.kernel.name) > UNROLLED);
         faulty.then(|| format!("{} loops multiply, {spills} spills in them: {}\n", loops.len(), line(&row.fields())))
     };
-    let faults: Vec<String> = wide.filter(|row| row.kernel.name.starts_with("product_")).filter_map(fault).collect();
-    assert!(faults.is_empty(), "{} products\n{}", faults.len(), faults.concat());
+    let faults: Vec<String> = wide.filter(|row| row.kernel.name.starts_with("matmul_")).filter_map(fault).collect();
+    assert!(faults.is_empty(), "{} matmuls\n{}", faults.len(), faults.concat());
 }
 
 /// Fills what this machine cannot know from the table there is.
@@ -189,7 +189,7 @@ fn the_same_kernel_gives_the_same_code() {
 #[test]
 fn lines_read_back_as_their_fields() {
     let row: Vec<String> =
-        ["m", "x86-64-v2", "product_1x2x3", "00ff", "12", "0", "-", "-", "-"].map(str::to_owned).into();
+        ["m", "x86-64-v2", "matmul_1x2x3", "00ff", "12", "0", "-", "-", "-"].map(str::to_owned).into();
     assert_eq!(fields(&line(&row)), row);
     let mut found = vec![row.clone()];
     let mut known = row.clone();

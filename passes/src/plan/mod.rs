@@ -77,14 +77,14 @@ pub enum Body {
     /// Maps and reductions over `[rows, inner]`.
     Row(FusedExpr),
     /// A matrix product.
-    Product(Product),
+    Matmul(Matmul),
     /// Softmax attention.
     Attend(Attend),
 }
 
 /// `[batch, m, k] × [batch, k, n]`, then the epilogue over `[batch, m, n]`.
 #[derive(Clone, Debug)]
-pub struct Product {
+pub struct Matmul {
     /// Independent products.
     pub batch: usize,
     /// Rows of each.
@@ -116,7 +116,7 @@ impl Group {
     /// The tensors that the kernel reads from memory, weights included.
     pub fn reads(&self) -> BTreeSet<NodeId> {
         let panels = match &self.body {
-            Body::Product(Product { right: Right::Constant(node), .. }) => Some(*node),
+            Body::Matmul(Matmul { right: Right::Constant(node), .. }) => Some(*node),
             _ => None,
         };
         self.body.exprs().into_iter().flat_map(FusedExpr::reads).chain(panels).collect()
@@ -128,7 +128,7 @@ impl Body {
     pub fn kind(&self) -> &'static str {
         match self {
             Body::Row(_) => "row",
-            Body::Product(_) => "product",
+            Body::Matmul(_) => "matmul",
             Body::Attend(_) => "attend",
         }
     }
@@ -136,7 +136,7 @@ impl Body {
     pub fn exprs(&self) -> Vec<&FusedExpr> {
         match self {
             Body::Row(fused) => vec![fused],
-            Body::Product(p) => match &p.right {
+            Body::Matmul(p) => match &p.right {
                 Right::Constant(_) => vec![&p.left, &p.epilogue],
                 Right::Computed(right) => vec![&p.left, right, &p.epilogue],
             },
@@ -373,7 +373,7 @@ impl<'a> Planner<'a> {
         (matches!(node.op, Op::ViewOp(_)) && !self.materialized[source]).then(|| self.strip_views(source))
     }
 
-    fn product(&self, anchor: NodeId) -> Result<Product, MustMaterialize> {
+    fn matmul(&self, anchor: NodeId) -> Result<Matmul, MustMaterialize> {
         let node = &self.graph.nodes[anchor];
         let (left, right) = (node.operands[0], node.operands[1]);
         let right_shape = &self.graph.ty(right).shape;
@@ -408,7 +408,7 @@ impl<'a> Planner<'a> {
             Right::Computed(self.reader(right, view, &[batch, k, n])?)
         };
         let (epilogue, store) = self.epilogue(anchor, &[batch, m, n])?;
-        Ok(Product { batch, m, k, n, left, right, epilogue, store })
+        Ok(Matmul { batch, m, k, n, left, right, epilogue, store })
     }
 
     /// An operand broadcast to `lead` and its two last axes, in the shape of `space`.

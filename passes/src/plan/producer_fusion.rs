@@ -186,7 +186,7 @@ impl Planner<'_> {
 fn hosted(body: &Body) -> Option<(&FusedExpr, usize)> {
     match body {
         Body::Row(fused) => Some((fused, FEWEST_ROWS)),
-        Body::Product(product) => Some((&product.left, FEWEST_PACKED_ROWS)),
+        Body::Matmul(product) => Some((&product.left, FEWEST_PACKED_ROWS)),
         Body::Attend(_) => None,
     }
 }
@@ -194,7 +194,7 @@ fn hosted(body: &Body) -> Option<(&FusedExpr, usize)> {
 fn hosting(body: &mut Body) -> Option<&mut FusedExpr> {
     match body {
         Body::Row(fused) => Some(fused),
-        Body::Product(product) => Some(&mut product.left),
+        Body::Matmul(product) => Some(&mut product.left),
         Body::Attend(_) => None,
     }
 }

@@ -212,7 +212,7 @@ impl Planner<'_> {
         let Some(anchor) = anchor else { return Ok(Body::Row(self.row(root)?)) };
         Ok(match &self.graph.nodes[anchor].op {
             Op::Attend(_) => Body::Attend(self.attend(anchor)?),
-            _ => Body::Product(self.product(anchor)?),
+            _ => Body::Matmul(self.matmul(anchor)?),
         })
     }
 

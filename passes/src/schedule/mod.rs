@@ -5,7 +5,7 @@
 //! ```text
 //!   schedule swin_tiny for x86-64-v4 {
 //!     %layers.0.blocks.0.norm1.mean row rows 1 inner 16384
-//!     %layers.0.blocks.0.attn.qkv product rows 196 panels 6 depth 96 mr 7 nv 3
+//!     %layers.0.blocks.0.attn.qkv matmul rows 196 panels 6 depth 96 mr 7 nv 3
 //!     %layers.0.blocks.0.attn.attend attend queries 49 mr 5 keys 4 values 2
 //!     %40 slide rows 14 sums 8
 //!   }

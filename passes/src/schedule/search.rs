@@ -1,7 +1,7 @@
 //! All tiles that satisfy the inequalities, the least of them, and a varied few to compare.
 //!
 //! ```text
-//!   product   mr × nv that fit the registers, × rows per block, × panels per block, × slices of the reduction
+//!   matmul    mr × nv that fit the registers, × rows per block, × panels per block, × slices of the reduction
 //!   attend    mr × key vectors × value vectors, × queries per block
 //!   slide     rows of the map per block, × channels of a value summed at once; where keys are a neighbourhood
 //!   row       rows per block, or parts of the inner axis

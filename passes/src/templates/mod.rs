@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   elementwise/    maps and reductions over rows                          any group of the kind `row`
-//!   matmul/         pack, multiply, finish                                 `product`
+//!   matmul/         pack, multiply, finish                                 `matmul`
 //!   attention/      one head at a time, scores never leave the core        `attend`
 //!   neighbourhood/  the window around each pixel, lanes along pixels       `attend`, where keys are such windows
 //! ```

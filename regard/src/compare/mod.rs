@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   graph ─▶ plan ─┬─ chosen schedule ───────────┐
-//!                  ├─ next best products         ├─▶ estimate each group ─▶ measure in turns
+//!                  ├─ next best matmuls          ├─▶ estimate each group ─▶ measure in turns
 //!                  ├─ next best attention, rows  │
 //!                  └─ or schedules from files ───┘
 //! ```
@@ -188,7 +188,7 @@ pub fn candidates<'a>(graph: &Graph, recipe: Recipe<'a>, top: usize, trace: &mut
     let ranked: Vec<Vec<Tiles>> = search::ranked(&plan, &setting, top + 1);
     let chosen = Schedule::of(&plan, target, ranked.iter().map(|tiles| tiles[0]));
     let mut entries = vec![Entry::new("chosen".into(), chosen.clone(), &plan, target)?];
-    for (kind, word) in [("product", "products"), ("attend", "attention"), ("row", "rows")] {
+    for (kind, word) in [("matmul", "matmuls"), ("attend", "attention"), ("row", "rows")] {
         for rank in 1..=top {
             let pick = |(group, all): (&Group, &Vec<Tiles>)| {
                 if group.body.kind() == kind { all[rank.min(all.len() - 1)] } else { all[0] }

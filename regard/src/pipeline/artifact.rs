@@ -67,12 +67,12 @@ impl Artifact for Plan {
 fn group_text(graph: &Graph, group: &Group, called: &str) -> String {
     let anchor = match &group.body {
         Body::Row(fused) => format!("row {:?}", fused.space),
-        Body::Product(p) => {
+        Body::Matmul(p) => {
             let right = match &p.right {
                 Right::Constant(node) => format!(", constant %{}", graph.text_name(*node)),
                 Right::Computed(_) => String::new(),
             };
-            format!("product [{}, {}, {}] by [{}, {}]{right}", p.batch, p.m, p.k, p.k, p.n)
+            format!("matmul [{}, {}, {}] by [{}, {}]{right}", p.batch, p.m, p.k, p.k, p.n)
         }
         Body::Attend(a) => {
             let extents = [a.batch, a.queries, a.keys];

@@ -152,10 +152,10 @@ graph bidirectional {
 
 ; expect plan target=x86-64-v4
 ;   plan bidirectional {
-;     %25 = product [1, 18, 12] by [12, 36], constant %24 reading %x
-;     %43 = product [1, 18, 12] by [12, 24], constant %41 reading %x
-;     %52 = product [1, 54, 16] by [16, 4], constant %50 reading %43
-;     %56 = product [1, 54, 4] by [4, 4], constant %55 reading %43
+;     %25 = matmul [1, 18, 12] by [12, 36], constant %24 reading %x
+;     %43 = matmul [1, 18, 12] by [12, 24], constant %41 reading %x
+;     %52 = matmul [1, 54, 16] by [16, 4], constant %50 reading %43
+;     %56 = matmul [1, 54, 4] by [4, 4], constant %55 reading %43
 ;     %y = bidirectional [6, 9, 9] over 4 values reading %bias, %25, %56, %52
 ;   }
 

@@ -68,21 +68,21 @@ graph block {
 
 ; expect plan target=x86-64-v4
 ;   plan block {
-;     %12 = product [1, 16, 32] by [32, 64], constant %11 reading %x
+;     %12 = matmul [1, 16, 32] by [32, 64], constant %11 reading %x
 ;     %y = attend [1, 16, 16] over 32 values reading %12, %x
 ;   }
 
 ; expect schedule target=x86-64-v4
 ;   schedule block for x86-64-v4 {
-;     %12 product rows 4 panels 1 depth 32 mr 4 nv 4
+;     %12 matmul rows 4 panels 1 depth 32 mr 4 nv 4
 ;     %y attend queries 4 mr 4 keys 1 values 2
 ;   }
 
 ; expect kernels target=x86-64-v4
 ;   program block: 2 kernels, 2 launches
-;     0 product_16x32x64 blocks 4 (x, 11, 12)
+;     0 matmul_16x32x64 blocks 4 (x, 11, 12)
 ;     1 attend_1x16x16x32 blocks 4 (12, x, y)
-;   product_16x32x64: core lanes 16, grid [1, 4, 1], 104 instructions, 65536 flops, params 34816 B read 4096 B written, scratch 4096 B read 4096 B written, 1024 B scratch
+;   matmul_16x32x64: core lanes 16, grid [1, 4, 1], 104 instructions, 65536 flops, params 34816 B read 4096 B written, scratch 4096 B read 4096 B written, 1024 B scratch
 ;   attend_1x16x16x32: core lanes 16, grid [1, 4, 1], 363 instructions, 40704 flops, params 20480 B read 2048 B written, scratch 24640 B read 24640 B written, 5440 B scratch
 
 ; expect buffers target=x86-64-v4

@@ -79,9 +79,9 @@ graph heads {
 
 ; expect plan target=x86-64-v4
 ;   plan heads {
-;     %p = product [1, 9, 12] by [12, 36], constant %w reading %x
+;     %p = matmul [1, 9, 12] by [12, 36], constant %w reading %x
 ;     %j = attend [3, 9, 9] over 4 values reading %p, %b
-;     %y = product [1, 9, 12] by [12, 12], constant %o reading %j
+;     %y = matmul [1, 9, 12] by [12, 12], constant %o reading %j
 ;   }
 
 ; expect buffers target=x86-64-v4

@@ -58,8 +58,8 @@ graph inverse_attention {
 
 ; expect plan target=x86-64-v4
 ;   plan inverse_attention {
-;     %10 = product [1, 14, 15] by [15, 2], constant %9 reading %l, %c
-;     %15 = product [1, 14, 5] by [5, 2], constant %14 reading %c
+;     %10 = matmul [1, 14, 15] by [15, 2], constant %9 reading %l, %c
+;     %15 = matmul [1, 14, 5] by [5, 2], constant %14 reading %c
 ;     %y = inverse [2, 7, 7] over 2 values reading %15, %10, %q, %k
 ;   }
 

@@ -16,16 +16,16 @@ graph neighbourhood_slides {
 
 ; expect plan target=x86-64-v4
 ;   plan neighbourhood_slides {
-;     %10 = product [1, 378, 4] by [4, 3], constant %9 reading %q
-;     %14 = product [1, 378, 4] by [4, 3], constant %13 reading %q
+;     %10 = matmul [1, 378, 4] by [4, 3], constant %9 reading %q
+;     %14 = matmul [1, 378, 4] by [4, 3], constant %13 reading %q
 ;     %21 = attend [378, 1, 9] over 8 values reading %10, %14, %v, %q, %k
 ;     %y = row [1, 3024] reading %21
 ;   }
 
 ; expect schedule target=x86-64-v4
 ;   schedule neighbourhood_slides for x86-64-v4 {
-;     %10 product rows 96 panels 1 depth 4 mr 24 nv 1
-;     %14 product rows 96 panels 1 depth 4 mr 24 nv 1
+;     %10 matmul rows 96 panels 1 depth 4 mr 24 nv 1
+;     %14 matmul rows 96 panels 1 depth 4 mr 24 nv 1
 ;     %21 slide rows 5 sums 8
 ;     %y row rows 1 inner 756
 ;   }

@@ -40,7 +40,7 @@ graph scaled_weights {
 
 ; expect plan target=x86-64-v4
 ;   plan scaled_weights {
-;     %q = product [1, 9, 16] by [16, 16], constant %4 reading %x, %7
+;     %q = matmul [1, 9, 16] by [16, 16], constant %4 reading %x, %7
 ;     %y = attend [1, 9, 9] over 16 values reading %x, %q
 ;   }
 

@@ -85,9 +85,9 @@ graph block {
 
 ; expect plan target=x86-64-v4
 ;   plan block {
-;     %conv = product [1, 30, 27] by [27, 8], constant %conv.weight.mul reading %x, %bn.weight.sub writing %bn.gelu
+;     %conv = matmul [1, 30, 27] by [27, 8], constant %conv.weight.mul reading %x, %bn.weight.sub writing %bn.gelu
 ;     %bn.add = row [30, 8] reading %bn.gelu, %depthwise.weight
-;     %last = product [1, 9, 72] by [72, 4], constant %last.weight.view reading %bn.add
+;     %last = matmul [1, 9, 72] by [72, 4], constant %last.weight.view reading %bn.add
 ;     %y = row [1, 36] reading %last
 ;   }
 

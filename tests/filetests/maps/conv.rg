@@ -41,7 +41,7 @@ graph conv {
 
 ; expect plan target=x86-64-v4
 ;   plan conv {
-;     %5 = product [2, 15, 18] by [18, 3] reading %x, %w
+;     %5 = matmul [2, 15, 18] by [18, 3] reading %x, %w
 ;     %y = row [1, 90] reading %5, %b
 ;   }
 

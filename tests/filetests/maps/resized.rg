@@ -248,9 +248,9 @@ graph resized {
 
 ; expect plan target=x86-64-v4
 ;   plan resized {
-;     %112 = product [1, 4, 24] by [24, 144], constant %110 reading %coarse
+;     %112 = matmul [1, 4, 24] by [24, 144], constant %110 reading %coarse
 ;     %116 = row [36, 16] reading %102, %112, %105
-;     %118 = product [1, 36, 36] by [36, 16], constant %107 reading %fine, %116
+;     %118 = matmul [1, 36, 36] by [36, 16], constant %107 reading %fine, %116
 ;     %y = row [1, 576] reading %118
 ;   }
 

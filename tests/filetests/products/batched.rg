@@ -17,12 +17,12 @@ graph batched {
 
 ; expect plan target=x86-64-v4
 ;   plan batched {
-;     %y = product [6, 5, 7] by [7, 9] reading %a, %b
+;     %y = matmul [6, 5, 7] by [7, 9] reading %a, %b
 ;   }
 
 ; expect schedule target=x86-64-v4
 ;   schedule batched for x86-64-v4 {
-;     %y product rows 5 panels 1 depth 7 mr 5 nv 1
+;     %y matmul rows 5 panels 1 depth 7 mr 5 nv 1
 ;   }
 
 ; expect check

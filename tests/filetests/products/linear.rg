@@ -34,22 +34,22 @@ graph linear {
 
 ; expect plan target=x86-64-v4
 ;   plan linear {
-;     %y = product [1, 13, 24] by [24, 37], constant %w reading %x, %b
+;     %y = matmul [1, 13, 24] by [24, 37], constant %w reading %x, %b
 ;   }
 
 ; expect schedule target=x86-64-v4
 ;   schedule linear for x86-64-v4 {
-;     %y product rows 4 panels 1 depth 24 mr 4 nv 3
+;     %y matmul rows 4 panels 1 depth 24 mr 4 nv 3
 ;   }
 
 ; expect schedule target=x86-64-v3
 ;   schedule linear for x86-64-v3 {
-;     %y product rows 4 panels 2 depth 24 mr 4 nv 3
+;     %y matmul rows 4 panels 2 depth 24 mr 4 nv 3
 ;   }
 
 ; expect schedule target=aarch64
 ;   schedule linear for aarch64 {
-;     %y product rows 7 panels 3 depth 24 mr 7 nv 2
+;     %y matmul rows 7 panels 3 depth 24 mr 7 nv 2
 ;   }
 
 ; expect check

@@ -17,12 +17,12 @@ graph long_reduction {
 
 ; expect schedule target=x86-64-v4
 ;   schedule long_reduction for x86-64-v4 {
-;     %y product rows 1 panels 1 depth 3000 mr 1 nv 1
+;     %y matmul rows 1 panels 1 depth 3000 mr 1 nv 1
 ;   }
 
 ; expect schedule target=x86-64-v2
 ;   schedule long_reduction for x86-64-v2 {
-;     %y product rows 1 panels 1 depth 3000 mr 1 nv 1
+;     %y matmul rows 1 panels 1 depth 3000 mr 1 nv 1
 ;   }
 
 ; expect check

@@ -28,8 +28,8 @@ graph mlp {
 
 ; expect plan target=x86-64-v4
 ;   plan mlp {
-;     %g = product [1, 6, 16] by [16, 64], constant %18 reading %x, %23
-;     %y = product [1, 6, 64] by [64, 16], constant %w2 reading %g, %b2, %x
+;     %g = matmul [1, 6, 16] by [16, 64], constant %18 reading %x, %23
+;     %y = matmul [1, 6, 64] by [64, 16], constant %w2 reading %g, %b2, %x
 ;   }
 
 ; expect buffers target=x86-64-v4

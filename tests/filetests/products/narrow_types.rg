@@ -21,5 +21,5 @@ graph narrow_types {
 
 ; expect plan target=x86-64-v4
 ;   plan narrow_types {
-;     %y = product [1, 4, 8] by [8, 8], constant %w reading %x
+;     %y = matmul [1, 4, 8] by [8, 8], constant %w reading %x
 ;   }

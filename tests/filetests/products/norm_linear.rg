@@ -48,13 +48,13 @@ graph norm_linear {
 
 ; expect plan target=x86-64-v4
 ;   plan norm_linear {
-;     %y = product [1, 5, 24] by [24, 10], constant %15 reading %x, %18
+;     %y = matmul [1, 5, 24] by [24, 10], constant %15 reading %x, %18
 ;   }
 
 ; expect kernels target=x86-64-v4
 ;   program norm_linear: 1 kernel, 1 launch
-;     0 product_5x24x10 blocks 3 (x, 18, 15, y)
-;   product_5x24x10: core lanes 16, grid [1, 3, 1], 148 instructions, 6500 flops, params 7232 B read 320 B written, scratch 896 B read 1152 B written, 320 B scratch
+;     0 matmul_5x24x10 blocks 3 (x, 18, 15, y)
+;   matmul_5x24x10: core lanes 16, grid [1, 3, 1], 148 instructions, 6500 flops, params 7232 B read 320 B written, scratch 896 B read 1152 B written, 320 B scratch
 
 ; expect check
 ;   %y within 1e-5 of the reference

@@ -70,7 +70,7 @@ graph parallel {
 
 ; expect plan target=x86-64-v4
 ;   plan parallel {
-;     %28 = product [1, 22, 15] by [15, 45], constant %15 reading %x, %26
+;     %28 = matmul [1, 22, 15] by [15, 45], constant %15 reading %x, %26
 ;     %y = attend [6, 11, 11] over 5 values reading %28
 ;   }
 

@@ -29,8 +29,8 @@ graph parallel_gate {
 
 ; expect plan target=x86-64-v4
 ;   plan parallel_gate {
-;     %3 = product [1, 9, 12] by [12, 21], constant %w reading %x
-;     %y = product [1, 9, 12] by [12, 21], constant %g reading %x, %3
+;     %3 = matmul [1, 9, 12] by [12, 21], constant %w reading %x
+;     %y = matmul [1, 9, 12] by [12, 21], constant %g reading %x, %3
 ;   }
 
 ; expect check

@@ -52,7 +52,7 @@ graph patch_embedding {
 
 ; expect plan target=x86-64-v4
 ;   plan patch_embedding {
-;     %y = product [1, 4, 48] by [48, 6], constant %4 reading %image, %bias
+;     %y = matmul [1, 4, 48] by [48, 6], constant %4 reading %image, %bias
 ;   }
 
 ; expect check

@@ -24,10 +24,10 @@ graph residual_chain {
 
 ; expect plan target=x86-64-v4
 ;   plan residual_chain {
-;     %x1 = product [1, 7, 8] by [8, 8], constant %w reading %x0
-;     %x2 = product [1, 7, 8] by [8, 8], constant %w reading %x1
-;     %x3 = product [1, 7, 8] by [8, 8], constant %w reading %x2
-;     %x4 = product [1, 7, 8] by [8, 8], constant %w reading %x3
+;     %x1 = matmul [1, 7, 8] by [8, 8], constant %w reading %x0
+;     %x2 = matmul [1, 7, 8] by [8, 8], constant %w reading %x1
+;     %x3 = matmul [1, 7, 8] by [8, 8], constant %w reading %x2
+;     %x4 = matmul [1, 7, 8] by [8, 8], constant %w reading %x3
 ;   }
 
 ; expect buffers target=x86-64-v4

@@ -26,7 +26,7 @@ graph right_transposed {
 
 ; expect plan target=x86-64-v4
 ;   plan right_transposed {
-;     %y = product [2, 5, 7] by [7, 9] reading %a, %b
+;     %y = matmul [2, 5, 7] by [7, 9] reading %a, %b
 ;   }
 
 ; expect check

@@ -19,8 +19,8 @@ graph shared_operand {
 
 ; expect plan target=x86-64-v4
 ;   plan shared_operand {
-;     %a = product [1, 6, 12] by [12, 5], constant %wa reading %x
-;     %b = product [1, 6, 12] by [12, 7], constant %wb reading %x
+;     %a = matmul [1, 6, 12] by [12, 5], constant %wa reading %x
+;     %b = matmul [1, 6, 12] by [12, 7], constant %wb reading %x
 ;   }
 
 ; expect check

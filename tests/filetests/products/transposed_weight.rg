@@ -38,7 +38,7 @@ graph transposed_weight {
 
 ; expect plan target=x86-64-v4
 ;   plan transposed_weight {
-;     %y = product [1, 3, 8] by [8, 5], constant %2 reading %x
+;     %y = matmul [1, 3, 8] by [8, 5], constant %2 reading %x
 ;   }
 
 ; expect check

@@ -20,7 +20,7 @@ graph batch_of_regions {
 ; expect plan target=x86-64-v4
 ;   plan batch_of_regions {
 ;     %11 = row [21, 6] reading %k
-;     %13 = product [3, 4, 6] by [6, 7] reading %q, %11
+;     %13 = matmul [3, 4, 6] by [6, 7] reading %q, %11
 ;     %29 = row [84, 1] reading %13, %7
 ;     %routes = row [12, 3] reading %29, %8, %3
 ;     %y = attend [24, 5, 9] over 2 values reading %routes, %41, %v, %q, %k

@@ -49,9 +49,9 @@ graph regions {
 
 ; expect plan target=x86-64-v4
 ;   plan regions {
-;     %qkv = product [1, 64, 16] by [16, 48], constant %w reading %x
+;     %qkv = matmul [1, 64, 16] by [16, 48], constant %w reading %x
 ;     %15 = row [4, 16] reading %qkv
-;     %17 = product [1, 4, 16] by [16, 4] reading %qkv, %15
+;     %17 = matmul [1, 4, 16] by [16, 4] reading %qkv, %15
 ;     %33 = row [16, 1] reading %17, %6
 ;     %40 = row [4, 2] reading %33, %7, %2
 ;     %y = attend [8, 16, 32] over 8 values reading %40, %qkv

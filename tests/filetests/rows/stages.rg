@@ -24,16 +24,16 @@ graph stages {
 
 ; expect plan target=x86-64-v4
 ;   plan stages {
-;     %e = product [1, 132, 20] by [20, 70], constant %22 fused producers %s (also stored) reading %x, %k, %25
-;     %y = product [1, 132, 70] by [70, 20], constant %v reading %e, %s
+;     %e = matmul [1, 132, 20] by [20, 70], constant %22 fused producers %s (also stored) reading %x, %k, %25
+;     %y = matmul [1, 132, 70] by [70, 20], constant %v reading %e, %s
 ;   }
 
 ; expect kernels target=x86-64-v4
 ;   program stages: 2 kernels, 2 launches
-;     0 product_132x20x70 blocks 4 (x, k, 25, 22, s, e)
-;     1 product_132x70x20 blocks 4 (e, s, v, y)
-;   product_132x20x70: core lanes 16, grid [1, 4, 1], 506 instructions, 1057848 flops, params 709632 B read 67584 B written, scratch 139392 B read 84480 B written, 3392 B scratch
-;   product_132x70x20: core lanes 16, grid [1, 4, 1], 143 instructions, 595584 flops, params 152416 B read 16896 B written, scratch 16896 B read 16896 B written, 1536 B scratch
+;     0 matmul_132x20x70 blocks 4 (x, k, 25, 22, s, e)
+;     1 matmul_132x70x20 blocks 4 (e, s, v, y)
+;   matmul_132x20x70: core lanes 16, grid [1, 4, 1], 506 instructions, 1057848 flops, params 709632 B read 67584 B written, scratch 139392 B read 84480 B written, 3392 B scratch
+;   matmul_132x70x20: core lanes 16, grid [1, 4, 1], 143 instructions, 595584 flops, params 152416 B read 16896 B written, scratch 16896 B read 16896 B written, 1536 B scratch
 
 ; expect check
 ;   %y within 1e-5 of the reference

@@ -30,7 +30,7 @@ graph kept_rows {
 
 ; expect plan target=x86-64-v4
 ;   plan kept_rows {
-;     %y = product [1, 2, 8] by [8, 12], constant %w reading %x, %b
+;     %y = matmul [1, 2, 8] by [8, 12], constant %w reading %x, %b
 ;   }
 
 ; expect check

@@ -40,7 +40,7 @@ graph merging {
 
 ; expect plan target=x86-64-v4
 ;   plan merging {
-;     %y = product [1, 6, 12] by [12, 6], constant %w reading %x
+;     %y = matmul [1, 6, 12] by [12, 6], constant %w reading %x
 ;   }
 
 ; expect check

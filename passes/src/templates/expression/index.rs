@@ -21,7 +21,7 @@ use regard_ir::{
 /// One digit of an axis at a point: `⌊axis/div⌋ mod extent` has this value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DigitAt {
-    /// Product of the finer digits' extents.
+    /// Matmul of the finer digits' extents.
     pub div: usize,
     /// Number of values.
     pub extent: usize,

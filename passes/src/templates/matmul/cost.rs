@@ -10,9 +10,9 @@
 //!   L2 ─ L3     panels stay in L2 while blocks of rows pass, or come again with each block
 //! ```
 
-use super::{ProductTiles, direct_rows, pack::packs_across};
+use super::{MatmulTiles, direct_rows, pack::packs_across};
 use crate::{
-    plan::{Product, Right},
+    plan::{Matmul, Right},
     templates::{
         Pricing, Sizes,
         cost::{CostContext, Event, L1, L2, Work, share},
@@ -23,8 +23,8 @@ use crate::{
 use regard_ir::target::Target;
 
 /// What the cost depends on apart from tiles.
-pub(super) struct ProductCost<'a> {
-    product: &'a Product,
+pub(super) struct MatmulCost<'a> {
+    product: &'a Matmul,
     left: Price,
     /// Whether lanes run across rows as the left operand is packed.
     across: bool,
@@ -36,8 +36,8 @@ pub(super) struct ProductCost<'a> {
     target: &'a Target,
 }
 
-impl<'a> ProductCost<'a> {
-    pub(super) fn new(product: &'a Product, setting: &CostContext<'a>) -> Self {
+impl<'a> MatmulCost<'a> {
+    pub(super) fn new(product: &'a Matmul, setting: &CostContext<'a>) -> Self {
         let across = packs_across(product, unit_of(setting.target), setting.target.lanes);
         let (axis, walk) = if across { ((1, product.m), Walk::Straight) } else { ((2, product.k), Walk::Digits) };
         Self {
@@ -123,9 +123,9 @@ impl<'a> ProductCost<'a> {
     }
 }
 
-impl Pricing for ProductCost<'_> {
+impl Pricing for MatmulCost<'_> {
     fn work(&self, sizes: Sizes) -> Work {
-        let (tiles, target) = (ProductTiles::from(sizes), self.target);
+        let (tiles, target) = (MatmulTiles::from(sizes), self.target);
         let counts = Counts::new(self, &tiles, target);
         let mut work = Work { blocks: counts.blocks as u64, ..Work::default() };
         self.instructions(&counts, target, &mut work);
@@ -135,7 +135,7 @@ impl Pricing for ProductCost<'_> {
     }
 
     fn key(&self) -> Option<Vec<u64>> {
-        let Product { batch, m, k, n, .. } = *self.product;
+        let Matmul { batch, m, k, n, .. } = *self.product;
         let sizes = [batch, m, k, n].map(|size| size as u64);
         let facts = [self.across, self.direct, self.weights_exceed_caches, self.right.is_some()].map(u64::from);
         let prices = [Some(self.left), self.right, Some(self.epilogue)].into_iter().flatten();
@@ -145,7 +145,7 @@ impl Pricing for ProductCost<'_> {
 
 /// How often things happen.
 struct Counts<'a> {
-    tiles: &'a ProductTiles,
+    tiles: &'a MatmulTiles,
     /// Columns per panel.
     width: usize,
     /// Columns, rounded up to whole panels.
@@ -172,7 +172,7 @@ struct Counts<'a> {
 }
 
 impl<'a> Counts<'a> {
-    fn new(parts: &ProductCost, tiles: &'a ProductTiles, target: &Target) -> Self {
+    fn new(parts: &MatmulCost, tiles: &'a MatmulTiles, target: &Target) -> Self {
         let p = parts.product;
         let width = tiles.width(target.lanes);
         let [batch, row_blocks, column_blocks] = tiles.grid(p, target.lanes).map(|n| n as usize);

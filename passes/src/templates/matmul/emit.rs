@@ -1,8 +1,8 @@
 //! Emits a product.
 
-use super::{ProductTiles, direct_rows, pack, pack::packs_across};
+use super::{MatmulTiles, direct_rows, pack, pack::packs_across};
 use crate::{
-    plan::{Product, Right},
+    plan::{Matmul, Right},
     templates::{
         Parameters,
         expression::{
@@ -22,16 +22,16 @@ use regard_ir::{
 pub(super) fn emit(
     context: &Context,
     b: &mut Builder,
-    product: &Product,
+    product: &Matmul,
     Parameters { panels: constant, output }: Parameters,
-    tiles: ProductTiles,
+    tiles: MatmulTiles,
 ) {
     let width = tiles.width(b.lanes());
     let packed_rows = tiles.rows.next_multiple_of(tiles.mr);
     let direct = direct_rows(product, tiles.mr);
     let across = direct.is_none() && packs_across(product, b.unit(), b.lanes());
     let left_rows = if across { pack::groups(tiles, b.lanes()) * b.lanes() as usize } else { packed_rows };
-    let stride = direct.unwrap_or(ProductTiles::row_stride(product.k));
+    let stride = direct.unwrap_or(MatmulTiles::row_stride(product.k));
     let left = match product.left.plain_load() {
         Some((node, _)) if direct.is_some() => context.buffers[&node],
         _ => b.scratch("left", DType::F32, (left_rows * stride) as u64),
@@ -83,8 +83,8 @@ fn bounded(b: &mut Builder, start: Val, tile: usize, all: usize) -> Val {
 /// Rows times panels of one batch, and what its kernel is made of.
 pub(super) struct Block<'a> {
     pub(super) context: &'a Context,
-    pub(super) product: &'a Product,
-    pub(super) tiles: ProductTiles,
+    pub(super) product: &'a Matmul,
+    pub(super) tiles: MatmulTiles,
     pub(super) batch: Val,
     pub(super) first_row: Val,
     pub(super) first_panel: Val,

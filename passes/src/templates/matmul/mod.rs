@@ -33,7 +33,7 @@ use super::{
     register_tile::{check_registers, fits_registers},
     tile_sizes,
 };
-use crate::plan::{Body, Product, Right};
+use crate::plan::{Body, Matmul, Right};
 use regard_ir::{
     graph::NodeId,
     kernel::Builder,
@@ -43,7 +43,7 @@ use std::collections::BTreeSet;
 
 tile_sizes! {
     /// How a product is tiled.
-    ProductTiles {
+    MatmulTiles {
         /// Rows per block.
         rows,
         /// Panels per block.
@@ -57,13 +57,13 @@ tile_sizes! {
     }
 }
 
-impl ProductTiles {
+impl MatmulTiles {
     /// Columns per panel.
     fn width(&self, lanes: u32) -> usize {
         self.nv * lanes as usize
     }
     /// Blocks along batch, rows and panels.
-    fn grid(&self, product: &Product, lanes: u32) -> [u64; 3] {
+    fn grid(&self, product: &Matmul, lanes: u32) -> [u64; 3] {
         let panels = product.n.div_ceil(self.width(lanes));
         [product.batch as u64, product.m.div_ceil(self.rows) as u64, panels.div_ceil(self.panels) as u64]
     }
@@ -75,34 +75,34 @@ impl ProductTiles {
 
 /// The template.
 pub(super) const TEMPLATE: Template =
-    Template { name: "product", sizes: ProductTiles::WORDS, register_tile: 3..5, unit: UnitKind::Vector, fit };
+    Template { name: "matmul", sizes: MatmulTiles::WORDS, register_tile: 3..5, unit: UnitKind::Vector, fit };
 
 fn fit<'a>(body: &'a Body, target: &'a Target) -> Option<Box<dyn Instance<'a> + 'a>> {
-    let Body::Product(product) = body else { return None };
+    let Body::Matmul(product) = body else { return None };
     Some(Box::new(Tiled { product, target }))
 }
 
 struct Tiled<'a> {
-    product: &'a Product,
+    product: &'a Matmul,
     target: &'a Target,
 }
 
 impl Tiled<'_> {
     /// Bytes of the rows, the slice of a panel and the waiting accumulators of one block; rows that are read directly
     /// take only their slice.
-    fn block_bytes(&self, direct: bool, tiles: &ProductTiles) -> u64 {
+    fn block_bytes(&self, direct: bool, tiles: &MatmulTiles) -> u64 {
         let product = self.product;
         let computed = matches!(product.right, Right::Computed(_));
         let rows = tiles.rows.next_multiple_of(tiles.mr);
         let width = tiles.width(self.target.lanes);
-        let left = rows * if direct { tiles.depth } else { ProductTiles::row_stride(product.k) };
+        let left = rows * if direct { tiles.depth } else { MatmulTiles::row_stride(product.k) };
         let right = if computed { tiles.panels * product.k * width } else { tiles.depth * width };
         let sums = if tiles.depth < product.k { tiles.panels * rows * width } else { 0 };
         (left + right + sums) as u64 * 4
     }
 
     /// Whether a block fits L2. One register tile is possible however long k is.
-    fn fits_cache(&self, direct: bool, tiles: &ProductTiles) -> bool {
+    fn fits_cache(&self, direct: bool, tiles: &MatmulTiles) -> bool {
         let smallest = tiles.rows <= tiles.mr && tiles.panels == 1;
         smallest || self.block_bytes(direct, tiles) <= self.target.block_bytes
     }
@@ -125,19 +125,19 @@ impl Tiled<'_> {
 
 impl<'a> Instance<'a> for Tiled<'a> {
     fn kernel(&self, sizes: Sizes) -> (String, [u64; 3]) {
-        let Product { batch, m, k, n, .. } = self.product;
+        let Matmul { batch, m, k, n, .. } = self.product;
         let batch = if *batch == 1 { String::new() } else { format!("{batch}x") };
-        (format!("product_{batch}{m}x{k}x{n}"), ProductTiles::from(sizes).grid(self.product, self.target.lanes))
+        (format!("matmul_{batch}{m}x{k}x{n}"), MatmulTiles::from(sizes).grid(self.product, self.target.lanes))
     }
 
     fn limits(&self) -> Sizes {
         let registers = self.target.vector_registers as usize;
-        let Product { m, k, n, .. } = *self.product;
-        ProductTiles { rows: m + registers, panels: n, depth: k, mr: registers, nv: registers }.into()
+        let Matmul { m, k, n, .. } = *self.product;
+        MatmulTiles { rows: m + registers, panels: n, depth: k, mr: registers, nv: registers }.into()
     }
 
     fn check(&self, sizes: Sizes) -> Result<(), String> {
-        let tiles = ProductTiles::from(sizes);
+        let tiles = MatmulTiles::from(sizes);
         if !tiles.rows.is_multiple_of(tiles.mr) {
             return Err(format!("rows {} is not a multiple of mr {}", tiles.rows, tiles.mr));
         }
@@ -168,7 +168,7 @@ impl<'a> Instance<'a> for Tiled<'a> {
                     let blocks =
                         heights.iter().flat_map(|height| widths.iter().map(move |&panels| (height * mr, panels)));
                     for (rows, panels) in blocks {
-                        let tiles = ProductTiles { rows, panels, depth, mr, nv };
+                        let tiles = MatmulTiles { rows, panels, depth, mr, nv };
                         if self.fits_cache(direct, &tiles) {
                             found(tiles.into());
                         }
@@ -179,12 +179,12 @@ impl<'a> Instance<'a> for Tiled<'a> {
     }
 
     fn pricing(&self, setting: &CostContext<'a>) -> Box<dyn Pricing + 'a> {
-        Box::new(cost::ProductCost::new(self.product, setting))
+        Box::new(cost::MatmulCost::new(self.product, setting))
     }
 
     fn panels(&self, sizes: Sizes) -> Option<(NodeId, usize)> {
         match self.product.right {
-            Right::Constant(node) => Some((node, ProductTiles::from(sizes).width(self.target.lanes))),
+            Right::Constant(node) => Some((node, MatmulTiles::from(sizes).width(self.target.lanes))),
             Right::Computed(_) => None,
         }
     }
@@ -196,7 +196,7 @@ impl<'a> Instance<'a> for Tiled<'a> {
 
 /// The distance of rows, where the left operand is a tensor in memory whose rows the inner loop can
 /// broadcast from as they are: neighbours along k, whole register tiles, not all rows in one cache set.
-fn direct_rows(product: &Product, mr: usize) -> Option<usize> {
+fn direct_rows(product: &Matmul, mr: usize) -> Option<usize> {
     const SET_STRIDE: i64 = 1024;
     if !product.left.stages.is_empty() {
         return None;

@@ -10,9 +10,9 @@
 //! channels are planes, has no more than a row of its window side by side: three lanes of sixteen. There lanes
 //! run across rows, which are neighbouring pixels, and registers are transposed.
 
-use super::{ProductTiles, emit::Block};
+use super::{MatmulTiles, emit::Block};
 use crate::{
-    plan::{Product, expr::FusedExpr, lanes_are_contiguous},
+    plan::{Matmul, expr::FusedExpr, lanes_are_contiguous},
     templates::{
         expression::{
             Scope,
@@ -30,7 +30,7 @@ use regard_ir::{
 
 /// Whether lanes run across rows while the left operand is packed: where every row is computed by itself, vectors along the
 /// reduction would be less than half full, and L rows take fewer loads that way, transposition included. Only cores transpose.
-pub(super) fn packs_across(product: &Product, unit: Unit, lanes: u32) -> bool {
+pub(super) fn packs_across(product: &Matmul, unit: Unit, lanes: u32) -> bool {
     /// Loads that a gather counts as.
     const GATHER: usize = 4;
     /// Loads that a vector's part of a transposition counts as.
@@ -51,14 +51,14 @@ pub(super) fn packs_across(product: &Product, unit: Unit, lanes: u32) -> bool {
 }
 
 /// Groups of L rows that hold a block's rows wherever in a group they begin.
-pub(super) fn groups(tiles: ProductTiles, lanes: u32) -> usize {
+pub(super) fn groups(tiles: MatmulTiles, lanes: u32) -> usize {
     let (lanes, rows) = (lanes as usize, tiles.rows.next_multiple_of(tiles.mr));
     let before = if tiles.rows.is_multiple_of(lanes) { 0 } else { lanes - 1 };
     (rows + before).div_ceil(lanes)
 }
 
 /// Rows of the first group in front of the block's first row; none where blocks are whole groups.
-pub(super) fn skipped(b: &mut Builder, first_row: Val, tiles: ProductTiles) -> Option<Val> {
+pub(super) fn skipped(b: &mut Builder, first_row: Val, tiles: MatmulTiles) -> Option<Val> {
     let lanes = b.lanes() as usize;
     (!tiles.rows.is_multiple_of(lanes)).then(|| {
         let lanes = b.i64(lanes as i64);
