@@ -184,7 +184,7 @@ impl<D: Device> Session<D> {
         // SAFETY: the program has no faults and the constants are of its size; the rest is this function's contract.
         let module = unsafe { device.load(&program, constants)? };
         let Ok(mut program) = program.try_map(|_| Ok::<_, Infallible>(()));
-        program.constant_graph = Graph::default();
+        (program.constant_graph, program.constants) = (Graph::default(), Vec::new());
         let free = Mutex::new(vec![device.alloc(&module)?]);
         Ok(Session { device, program, module, free })
     }

@@ -17,7 +17,7 @@ use regard_ir::{
     id::IdVec,
     kernel::{Kernel, Level, verify::verify as verify_kernel},
     ops::{BinaryOp, Op, ReduceOp, UnaryOp},
-    program::{Port, Program, Storage, fold, interpret},
+    program::{Port, Program, Storage, constant_values, interpret},
     target::{Arch, Backend, Target},
     text,
     types::DType,
@@ -221,7 +221,7 @@ pub(crate) fn constants(
 ) -> Result<Constants, String> {
     let mut constants = vec![0u8; program.constant_bytes as usize];
     for constant in &program.constants {
-        let values = fold(program, constant, weight).map_err(|e| e.to_string())?;
+        let values = constant_values(program, constant, weight).map_err(|e| e.to_string())?;
         let buffer = &program.buffers[constant.buffer];
         let Storage::Constant(at) = buffer.storage else { return Err(format!("{} is not a constant", buffer.name)) };
         let bytes = encode(buffer.dtype, &values);

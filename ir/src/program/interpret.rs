@@ -3,7 +3,7 @@
 //! What differs from the graph interpreter by more than 1e-12 or so is an index error of lowering, not rounding. What a
 //! machine computes, bit for bit, is the business of a session on the kernel interpreter, which has bytes and an arena.
 
-use super::{Constant, Program};
+use super::{Constant, ConstantSource, MovedWeight, Program};
 use crate::{
     graph::{EvalError, Node, NodeId, Tensor, eval_nodes},
     id::IdVec,
@@ -15,23 +15,43 @@ use thiserror::Error;
 /// Why a program has no value.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum InterpretError {
-    /// A constant could not be folded.
+    /// A constant has no value.
     #[error("{0}")]
-    Fold(#[from] EvalError),
+    Constant(#[from] EvalError),
     /// A kernel did something it must not.
     #[error("{0}")]
     Fault(#[from] eval::Fault),
 }
 
-/// The value of one constant in its layout; `leaf` supplies the weights.
-pub fn fold<K>(
+/// The values of one constant in its layout; `leaf` supplies the weights.
+///
+/// # Errors
+/// Those of `leaf`, or where the constant graph has no value.
+pub fn constant_values<K>(
     program: &Program<K>,
     constant: &Constant,
     leaf: &mut dyn FnMut(NodeId, &Node) -> Result<Tensor, EvalError>,
 ) -> Result<Vec<f64>, EvalError> {
-    let wanted = program.constant_graph.outputs[constant.output];
-    let value = eval_nodes(&program.constant_graph, &[wanted], leaf)?.pop().expect("one node was wanted");
-    Ok(constant.layout.pack(&value.data))
+    let graph = &program.constant_graph;
+    let values = match &constant.source {
+        ConstantSource::Moved { weight, factor } => {
+            let mut read = |w: &MovedWeight| {
+                let tensor = leaf(w.weight, graph.node(w.weight))?;
+                Ok(w.view.gather(&tensor.data, 0.0).expect("the view stays inside"))
+            };
+            let mut values = read(weight)?;
+            if let Some(factor) = factor {
+                values.iter_mut().zip(read(factor)?).for_each(|(value, factor)| *value *= factor);
+            }
+            values
+        }
+        ConstantSource::Computed { output } => {
+            eval_nodes(graph, &[graph.outputs[*output]], leaf)?.pop().expect("one node was wanted").data
+        }
+    };
+    let mut stored = vec![0.0; constant.layout.stored()];
+    constant.layout.pack(&values, 1, &mut stored, |value, to| to[0] = value);
+    Ok(stored)
 }
 
 /// The outputs of a program for these inputs, in order.
@@ -42,7 +62,7 @@ pub fn interpret(
 ) -> Result<Vec<Tensor>, InterpretError> {
     let mut memory: IdVec<BufferId, Vec<f64>> = program.buffers.values().map(|b| vec![0.0; b.len as usize]).collect();
     for constant in &program.constants {
-        memory[constant.buffer] = fold(program, constant, leaf)?;
+        memory[constant.buffer] = constant_values(program, constant, leaf)?;
     }
     for (port, input) in program.inputs.iter().zip(inputs) {
         memory[port.buffer].clone_from(&input.data);

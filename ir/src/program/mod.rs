@@ -9,12 +9,14 @@
 //!
 //! What a kernel is belongs to the device that runs it, and so does the memory that buffers lie in. Buffers are placed
 //! once: inputs and outputs belong to the caller, constants (folded, packed weights) lie in one block of bytes, everything
-//! else in one arena. What a constant holds is written as a graph over the weights, so that binding weights is evaluation
-//! and needs no code of its own.
+//! else in one arena. Where a constant's values come from is data too: a weight that is moved, or an output of a graph over
+//! the weights. So binding weights copies and evaluates, and decides nothing.
 
+mod constant;
 mod interpret;
 
-pub use interpret::{InterpretError, fold, interpret};
+pub use constant::{Block, Constant, ConstantSource, Layout, MAX_FACTOR, MovedWeight};
+pub use interpret::{InterpretError, constant_values, interpret};
 
 use crate::{
     define_id,
@@ -92,61 +94,6 @@ pub struct Port {
     pub buffer: BufferId,
 }
 
-/// How a constant matrix is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Layout {
-    /// Row-major.
-    Dense,
-    /// A `[rows, cols]` matrix in column panels of `width`: ⌈cols/width⌉ panels, each `[rows][width]`, the
-    /// last one filled with zeros, so that a kernel streams a panel with unit stride.
-    Panels {
-        /// Rows (the reduction dimension of a product).
-        rows: usize,
-        /// Columns.
-        cols: usize,
-        /// Columns per panel.
-        width: usize,
-    },
-}
-
-impl Layout {
-    /// Elements stored for a tensor of `elements`.
-    pub fn stored(self, elements: usize) -> usize {
-        match self {
-            Layout::Dense => elements,
-            Layout::Panels { rows, cols, width } => rows * cols.next_multiple_of(width),
-        }
-    }
-    /// Rearranges row-major values.
-    pub(crate) fn pack<T: Copy + Default>(self, dense: &[T]) -> Vec<T> {
-        match self {
-            Layout::Dense => dense.to_vec(),
-            Layout::Panels { rows, cols, width } => {
-                let mut out = vec![T::default(); self.stored(dense.len())];
-                for (panel, block) in out.chunks_mut(rows * width).enumerate() {
-                    let left = panel * width;
-                    let n = width.min(cols - left);
-                    for (row, line) in block.chunks_mut(width).enumerate() {
-                        line[..n].copy_from_slice(&dense[row * cols + left..][..n]);
-                    }
-                }
-                out
-            }
-        }
-    }
-}
-
-/// What a constant buffer holds: output number `output` of the program's constant graph, in a layout.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Constant {
-    /// The buffer to fill.
-    pub buffer: BufferId,
-    /// Which output of [`Program::constant_graph`].
-    pub output: usize,
-    /// How it is stored.
-    pub layout: Layout,
-}
-
 /// Kernels (or their code), buffers and launches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program<K> {
@@ -162,9 +109,10 @@ pub struct Program<K> {
     pub inputs: Vec<Port>,
     /// Outputs, in the graph's order.
     pub outputs: Vec<Port>,
-    /// Graph over weights only, one output per constant.
+    /// Graph over weights only: those that constants move, and one output per value that is computed. Empty where the
+    /// constants' values are at hand, as in a package.
     pub constant_graph: Graph,
-    /// How the constants are filled.
+    /// How the constants are filled from weights; empty with the constant graph.
     pub constants: Vec<Constant>,
     /// Size of the arena in bytes.
     pub arena_bytes: u64,
@@ -206,7 +154,7 @@ impl<K> Program<K> {
         })
     }
     /// Everything that a loaded program must satisfy before it may run: ids exist, buffers lie inside
-    /// their memory and are aligned, sizes agree with the ports. One sentence per fault.
+    /// their memory and are aligned, sizes agree with the ports and with the constants' values. One sentence per fault.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         for (id, b) in self.buffers.iter() {
@@ -215,35 +163,28 @@ impl<K> Program<K> {
                     && b.len < 1 << 48
                     && offset.checked_add(b.bytes()).is_some_and(|end| end <= size)
             };
+            let is_port = |port: Option<&Port>| {
+                port.is_some_and(|p| p.buffer == id && p.ty.dtype == b.dtype && p.ty.elements() as u64 == b.len)
+            };
             let ok = match b.storage {
-                Storage::Input(i) => self
-                    .inputs
-                    .get(i)
-                    .is_some_and(|p| p.buffer == id && p.ty.dtype == b.dtype && p.ty.elements() as u64 == b.len),
-                Storage::Output(i) => self
-                    .outputs
-                    .get(i)
-                    .is_some_and(|p| p.buffer == id && p.ty.dtype == b.dtype && p.ty.elements() as u64 == b.len),
+                Storage::Input(i) => is_port(self.inputs.get(i)),
+                Storage::Output(i) => is_port(self.outputs.get(i)),
                 Storage::Constant(offset) => fits(offset, self.constant_bytes),
                 Storage::Arena(offset) => fits(offset, self.arena_bytes),
             };
             if !ok {
-                faults.push(format!(
-                    "buffer {id} ({}) of {} {} does not fit its storage {:?}",
-                    b.name, b.len, b.dtype, b.storage
-                ));
+                let BufferDecl { name, dtype, len, storage } = b;
+                faults.push(format!("buffer {id} ({name}) of {len} {dtype} does not fit its storage {storage:?}"));
             }
         }
-        for (i, p) in self.inputs.iter().enumerate() {
-            if self.buffers.get(p.buffer).is_none_or(|b| b.storage != Storage::Input(i)) {
-                faults.push(format!("input {i} ({}) has no buffer", p.name));
+        let inputs = self.inputs.iter().enumerate().map(|(i, p)| ("input", i, p, Storage::Input(i)));
+        let outputs = self.outputs.iter().enumerate().map(|(i, p)| ("output", i, p, Storage::Output(i)));
+        for (word, i, p, storage) in inputs.chain(outputs) {
+            if self.buffers.get(p.buffer).is_none_or(|b| b.storage != storage) {
+                faults.push(format!("{word} {i} ({}) has no buffer", p.name));
             }
         }
-        for (i, p) in self.outputs.iter().enumerate() {
-            if self.buffers.get(p.buffer).is_none_or(|b| b.storage != Storage::Output(i)) {
-                faults.push(format!("output {i} ({}) has no buffer", p.name));
-            }
-        }
+        faults.extend(self.constants.iter().filter_map(|constant| constant.fault(self)));
         for (i, l) in self.launches.iter().enumerate() {
             if self.kernels.get(l.kernel).is_none() {
                 faults.push(format!("launch {i} names kernel {}, which does not exist", l.kernel));

@@ -42,10 +42,16 @@ impl View {
 }
 
 impl View {
+    /// Whether rows along the last axis differ in their beginning only, and nothing is the fill.
+    pub fn is_separable(&self) -> bool {
+        let Some(last) = self.shape.len().checked_sub(1) else { return false };
+        let moves = |c: &Coord| c.digits.iter().any(|d| d.axis == last);
+        self.coords.iter().all(|c| c.is_plain() || !c.bounded && !moves(c))
+    }
     /// Where each row along the last axis begins in the source, and the distance of each of its elements from
-    /// there; `None` where rows differ in more than their beginning, or something is the fill.
+    /// there; `None` where the view is not [separable](Self::is_separable).
     pub fn separated(&self) -> Option<(Vec<usize>, Vec<usize>)> {
-        let steps = Rows::new(self).steps?;
+        let steps = Rows::new(self).steps.filter(|_| self.is_separable())?;
         let mut index = vec![0; self.shape.len()];
         let outer = self.shape.len() - 1;
         let rows: usize = self.shape[..outer].iter().product();
@@ -111,6 +117,7 @@ mod tests {
         for (i, source) in table.into_iter().enumerate() {
             assert_eq!(source, Some(firsts[i / 3] + steps[i % 3]));
         }
+        assert!(view.is_separable() && View::roll(&[3, 5], 0, 2).is_separable());
         assert_eq!(View::pad(&[3, 5], 0, 1, 0, Real::new(0.0)).separated(), None);
         assert_eq!(View::roll(&[3, 5], 1, 2).separated(), None);
     }

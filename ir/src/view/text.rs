@@ -100,8 +100,7 @@ fn view(lexer: &mut Lexer) -> Result<View, SourceError> {
     }
     let empty = shape.contains(&0);
     let view = draft.finish();
-    let inside = |c: &View| c.constant_and_greatest().is_some_and(|(least, most)| least >= 0 && most < len as i128);
-    if empty || view.never() || inside(&view) {
+    if empty || view.never() || view.is_inside() {
         Ok(view)
     } else {
         Err(SourceError::new(span, "this map may leave the source")
@@ -113,11 +112,11 @@ impl View {
     fn never(&self) -> bool {
         self.coords.iter().any(|c| c.bounded && c.extent == 0)
     }
-    /// Bounds of the source element, taking the coordinates as independent.
-    fn constant_and_greatest(&self) -> Option<(i128, i128)> {
-        let least = self.plain().map_or(0, |c| c.offset) as i128;
+    /// Whether no element outside the source is read, taking the coordinates as independent.
+    pub(crate) fn is_inside(&self) -> bool {
         let most = |c: &Coord| c.stride as i128 * (c.greatest() as i128);
-        Some((least, self.coords.iter().map(most).sum()))
+        let sum: i128 = self.coords.iter().map(most).sum();
+        self.plain().is_none_or(|c| c.offset >= 0) && sum < self.len as i128
     }
 }
 

@@ -136,9 +136,8 @@ impl<'a> Lowering<'a> {
         }
         let panels = instance.panels(tiles.sizes()).map(|(node, width)| {
             let shape = &self.plan.graph.ty(node).shape;
-            let layout = panel_layout(shape[0], shape[1], width);
             sources.push(Source::Panels(node, width));
-            b.param("panels", self.held[node], layout.stored(shape[0] * shape[1]) as u64)
+            b.param("panels", self.held[node], Layout::panels(shape, width).stored() as u64)
         });
         let stages: Vec<&Stage> = group.body.exprs().into_iter().flat_map(|fused| &fused.stages).collect();
         for stage in stages.iter().filter(|stage| stage.kept) {
@@ -240,10 +239,6 @@ impl Lowering<'_> {
         let core = self.target.backend != Backend::Ptx && self.plan.groups[launch].root == root;
         core.then(|| fused.terms.values().find_map(fits)).flatten()
     }
-}
-
-fn panel_layout(rows: usize, cols: usize, width: usize) -> Layout {
-    Layout::Panels { rows, cols, width }
 }
 
 /// How a constant is gathered and then read, where lanes along an axis of the view would not be neighbours.

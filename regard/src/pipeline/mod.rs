@@ -150,13 +150,9 @@ pub fn constants<K: Sync>(program: &Program<K>, weights: &dyn Weights, trace: &m
         match memory::is_given(bytes) {
             true => weights::bind(program, weights),
             false => {
-                let largest = program
-                    .constant_graph
-                    .outputs
-                    .iter()
-                    .max_by_key(|&&output| program.constant_graph.ty(output).elements());
-                let largest = largest
-                    .map_or_else(String::new, |&output| format!(", among them {}", program.constant_graph.ty(output)));
+                let buffers = program.constants.iter().map(|constant| &program.buffers[constant.buffer]);
+                let largest = buffers.max_by_key(|buffer| buffer.bytes());
+                let largest = largest.map_or_else(String::new, |b| format!(", `{}` alone {}", b.name, b.bytes()));
                 Err(Error::Failed(format!(
                     "the constants take {bytes} bytes of memory{largest}, which the system refuses"
                 )))

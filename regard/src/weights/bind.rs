@@ -1,16 +1,19 @@
-//! Binding: a program's constants are computed from weights and laid out as its kernels stream them.
+//! Binding: a program's constants are filled from weights, as lowering said.
 //!
 //! ```text
-//!   weight ──(constant graph: transposes, scales, sums)──▶ [k, n] ──(layout)──▶ panels in the constants
-//!              movement alone: streamed, f32 to f32            one panel at a time, in place
-//!              anything else:  the f64 interpreter             one value at a time, in place
+//!   moved      weight ──────────(view)─────▶ [k, n] ──(layout)──▶ panels in the constants
+//!                                            streamed, f32 to f32: one block at a time, in place
+//!   computed   weights ──(constant graph)──▶ [k, n] ──(layout)──▶ panels in the constants
+//!                                            the f64 interpreter: one value at a time, in place
 //! ```
 //!
 //! A constant that is a weight moved about, as nearly all are, never exists a second time: the part of the
-//! weight after each panel is read, and its elements go where the kernel wants them. Only one worker
+//! weight after each block is read, and its elements go where the kernel wants them. Only one worker
 //! evaluates arithmetic at a time, so that the peak stays a little above the constants themselves.
 
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use super::Weights;
 use crate::{
@@ -21,39 +24,42 @@ use rayon::prelude::*;
 use regard_ir::{
     graph::{EvalError, Graph, Node, NodeId, Tensor, eval_nodes},
     ops::{Input, Op},
-    program::{Layout, Program, Storage},
+    program::{Constant, ConstantSource, Layout, Program, Storage},
     types::DType,
+    view::View,
 };
 use regard_runtime::memory::Constants;
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-};
-use stream::Movement;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 /// The constants of a program, from `weights`, which were [checked](Weights::check) against its graph.
 ///
 /// # Errors
 /// Where a weight cannot be read or a constant has no value.
 pub(crate) fn bind<K: Sync>(program: &Program<K>, weights: &dyn Weights) -> Result<Constants> {
+    let graph = &program.constant_graph;
     Constants::build(program.constant_bytes as usize, |bytes| {
-        let arithmetic = Mutex::new(());
-        slots(program, bytes).into_par_iter().try_for_each(|(output, slots)| {
-            let (constant_graph, root) = (&program.constant_graph, program.constant_graph.outputs[output]);
-            let movement = Movement::of(constant_graph, root);
-            let (streamed, computed): (Vec<Slot>, Vec<Slot>) =
-                slots.into_iter().partition(|slot| movement.as_ref().is_some_and(|m| m.suits(slot)));
-            if let Some(movement) = movement {
-                streamed.into_iter().try_for_each(|slot| movement.stream(slot, weights))?;
+        let mut moved = Vec::new();
+        // The largest first, while little of the constants is written yet.
+        let mut computed: BTreeMap<(Reverse<usize>, NodeId), Vec<Slot>> = BTreeMap::new();
+        for (source, slot) in slots(program, bytes) {
+            match source {
+                ConstantSource::Moved { weight, factor } => moved.push((weight, factor.as_ref(), slot)),
+                ConstantSource::Computed { output } => {
+                    let node = graph.outputs[*output];
+                    computed.entry((Reverse(graph.ty(node).elements()), node)).or_default().push(slot);
+                }
             }
-            if computed.is_empty() {
-                return Ok(());
-            }
-            let _one_at_a_time = arithmetic.lock().unwrap_or_else(PoisonError::into_inner);
-            let values = evaluated(constant_graph, root, weights)?;
-            computed.into_iter().for_each(|slot| slot.write(&values));
-            Ok(())
-        })
+        }
+        let copy = || moved.into_par_iter().try_for_each(|(w, f, slot)| stream::copy(graph, w, f, slot, weights));
+        let evaluate = || {
+            computed.into_iter().try_for_each(|((_, node), slots)| {
+                let values = evaluated(graph, node, weights)?;
+                slots.into_iter().for_each(|slot| slot.write(&values));
+                Ok(())
+            })
+        };
+        let (evaluated, copied) = rayon::join(evaluate, copy);
+        evaluated.and(copied)
     })
 }
 
@@ -82,64 +88,67 @@ struct Slot<'a> {
     layout: Layout,
 }
 
-/// The bytes of every constant, by output of the constant graph.
-fn slots<'a, K>(program: &Program<K>, mut bytes: &'a mut [u8]) -> Vec<(usize, Vec<Slot<'a>>)> {
-    let mut constants: Vec<_> = program
-        .constants
-        .iter()
-        .map(|constant| {
-            let buffer = &program.buffers[constant.buffer];
-            let Storage::Constant(offset) = buffer.storage else { panic!("constant {} lies elsewhere", buffer.name) };
-            (offset as usize, buffer.bytes() as usize, buffer.dtype, constant)
-        })
-        .collect();
+/// Where the values of every constant come from and go to.
+fn slots<'a, K>(program: &'a Program<K>, mut bytes: &'a mut [u8]) -> Vec<(&'a ConstantSource, Slot<'a>)> {
+    let place = |constant: &'a Constant| {
+        let Constant { buffer, source, layout } = constant;
+        let buffer = &program.buffers[*buffer];
+        let Storage::Constant(offset) = buffer.storage else { panic!("constant {} lies elsewhere", buffer.name) };
+        (offset as usize, buffer.bytes() as usize, buffer.dtype, source, *layout)
+    };
+    let mut constants: Vec<_> = program.constants.iter().map(place).collect();
     constants.sort_by_key(|c| c.0);
-    let mut by_output: Vec<Vec<Slot>> = program.constant_graph.outputs.iter().map(|_| Vec::new()).collect();
     let mut at = 0;
-    for (offset, length, dtype, constant) in constants {
+    let slot = |(offset, length, dtype, source, layout)| {
         let rest = std::mem::take(&mut bytes).split_at_mut(offset - at).1;
         let (here, behind) = rest.split_at_mut(length);
-        by_output[constant.output].push(Slot { bytes: here, dtype, layout: constant.layout });
         (bytes, at) = (behind, offset + length);
-    }
-    by_output.into_iter().enumerate().filter(|(_, places)| !places.is_empty()).collect()
+        (source, Slot { bytes: here, dtype, layout })
+    };
+    constants.into_iter().map(slot).collect()
 }
 
-/// The value of any node of the constant graph. Products of a row with a weight that is only moved about, the
-/// β of a layer norm times the product after it, are streamed: the weight is never held as f64.
-fn evaluated(constant_graph: &Graph, root: NodeId, weights: &dyn Weights) -> Result<Vec<f64>> {
+/// The value of any node of the constant graph.
+fn evaluated(whole: &Graph, root: NodeId, weights: &dyn Weights) -> Result<Vec<f64>> {
     // Only what the constant needs is copied: a graph of n constants would be copied n times.
-    let mut graph = Graph::new(constant_graph.name.clone());
-    let mut moved: BTreeMap<NodeId, NodeId> = BTreeMap::new();
+    let mut graph = Graph::new(whole.name.clone());
+    let mut copied: BTreeMap<NodeId, NodeId> = BTreeMap::new();
     let mut known = BTreeMap::new();
-    for id in constant_graph.needed([root]) {
-        if let Op::MatMul(_) = constant_graph.node(id).op
-            && let [row, matrix] = constant_graph.node(id).operands[..]
-            && let Some(movement) = Movement::of(constant_graph, matrix)
-            && movement.is_matrix(constant_graph.ty(row).elements())
-        {
-            let product = movement.row_product(&evaluated(constant_graph, row, weights)?, weights)?;
-            let ty = constant_graph.ty(id).clone();
-            let input = Node { op: Input { ty: ty.clone() }.into(), operands: Vec::new(), ty, label: None };
-            let new = graph.nodes.push(input);
-            known.insert(new, product);
-            moved.insert(id, new);
-        } else {
-            let mut node = constant_graph.node(id).clone();
-            node.operands.iter_mut().for_each(|operand| *operand = moved[operand]);
-            moved.insert(id, graph.nodes.push(node));
+    for id in whole.needed([root]) {
+        let mut node = whole.node(id).clone();
+        let product = row_product(whole, &node, weights)?;
+        match product {
+            Some(_) => (node.op, node.operands, node.label) = (Input { ty: node.ty.clone() }.into(), Vec::new(), None),
+            None => node.operands.iter_mut().for_each(|operand| *operand = copied[operand]),
         }
+        copied.insert(id, graph.nodes.push(node));
+        known.extend(product.map(|product| (copied[&id], product)));
     }
-    let (origin, root) = (root, moved[&root]);
+    let (origin, root) = (root, copied[&root]);
     let values = eval_nodes(&graph, &[root], &mut leaf(&graph, weights, |id, _| known.get(&id).cloned()))?;
     let values = values.into_iter().next().expect("one node was asked for").data;
     match values.iter().any(|v| v.is_nan()) {
         false => Ok(values),
-        true => Err(not_a_number(
-            &graph,
-            weights_of(constant_graph, origin),
-            &mut leaf(&graph, weights, |id, _| known.remove(&id)),
-        )?),
+        true => {
+            Err(not_a_number(&graph, weights_of(whole, origin), &mut leaf(&graph, weights, |id, _| known.remove(&id)))?)
+        }
+    }
+}
+
+/// The value of a product of one row with a weight that is only moved about, the β of a layer norm times the product
+/// after it: the weight is streamed, never held as f64.
+fn row_product(graph: &Graph, node: &Node, weights: &dyn Weights) -> Result<Option<Vec<f64>>> {
+    let (Op::MatMul(_), &[row, matrix]) = (&node.op, &node.operands[..]) else { return Ok(None) };
+    let shape = &graph.ty(matrix).shape;
+    let k = graph.ty(row).elements();
+    if k != Layout::dense(shape).rows || k != shape[shape.len() - 2] {
+        return Ok(None);
+    }
+    match ConstantSource::moved(graph, matrix, View::identity(shape)) {
+        Some(ConstantSource::Moved { weight, factor: None }) => {
+            stream::row_product(graph, &evaluated(graph, row, weights)?, &weight, weights).map(Some)
+        }
+        _ => Ok(None),
     }
 }
 
@@ -185,82 +194,7 @@ const NAMED: usize = 4;
 impl Slot<'_> {
     /// Writes row-major values; padding stays zero.
     fn write(self, values: &[f64]) {
-        let (dtype, size) = (self.dtype, self.dtype.bytes());
-        match self.layout {
-            Layout::Dense => {
-                let elements = self.bytes.chunks_exact_mut(size).zip(values);
-                elements.for_each(|(to, &value)| values::put(dtype, value, to));
-            }
-            Layout::Panels { rows, cols, width } => {
-                for (panel, block) in self.bytes.chunks_exact_mut(rows * width * size).enumerate() {
-                    let left = panel * width;
-                    for (row, line) in block.chunks_exact_mut(width * size).enumerate() {
-                        let line = line.chunks_exact_mut(size).zip(&values[row * cols + left..(row + 1) * cols]);
-                        line.for_each(|(to, &value)| values::put(dtype, value, to));
-                    }
-                }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pipeline::{self, Trace};
-    use regard_ir::{target::Target, types::TensorType};
-    use std::ops::Range;
-
-    /// Weights whose elements are all the same, by name.
-    struct Same(&'static [(&'static str, f32)]);
-
-    impl Weights for Same {
-        fn describe(&self) -> String {
-            "weights of a test".into()
-        }
-        fn check(&self, _: &Graph) -> Result<()> {
-            Ok(())
-        }
-        fn floats(&self, name: &str, _: &TensorType, range: Range<usize>) -> Result<Vec<f32>> {
-            let value = self.0.iter().find(|(other, _)| *other == name).map_or(1.0, |(_, value)| *value);
-            Ok(vec![value; range.len()])
-        }
-        fn values(&self, name: &str, ty: &TensorType, range: Range<usize>) -> Result<Vec<f64>> {
-            Ok(self.floats(name, ty, range)?.into_iter().map(f64::from).collect())
-        }
-    }
-
-    fn refusal(values: &'static [(&'static str, f32)]) -> String {
-        let text = "graph g {
-            %x = input : f32[2, 4]
-            %scale = weight : f32[4]
-            %var = weight : f32[4]
-            %positive = add %var, 1e-5
-            %root = rsqrt %positive
-            %factor = mul %scale, %root
-            %y = mul %x, %factor
-            return %y
-        }";
-        let graph: Graph = text.parse().expect("it can be read");
-        let target = Target::named("x86-64-v3").expect("it is a row");
-        let program = pipeline::kernels(&graph, target, &mut Trace::new()).expect("it compiles");
-        match bind(&program, &Same(values)) {
-            Ok(_) => String::new(),
-            Err(error) => error.to_string(),
-        }
-    }
-
-    #[test]
-    fn constants_that_are_nan_name_their_weights() {
-        assert_eq!(refusal(&[]), "");
-        assert_eq!(
-            refusal(&[("var", -1.0)]),
-            "rsqrt of weight `var` is NaN at position 0 of f32[4], expected a number"
-        );
-        assert_eq!(
-            refusal(&[("var", f32::INFINITY), ("scale", f32::INFINITY)]),
-            "mul of weights `var` and `scale` is NaN at position 0 of f32[4], of operands that hold infinities, \
-             expected a number"
-        );
+        let dtype = self.dtype;
+        self.layout.pack(values, dtype.bytes(), self.bytes, |value, to| values::put(dtype, value, to));
     }
 }

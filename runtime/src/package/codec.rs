@@ -2,20 +2,20 @@
 //!
 //! ```text
 //!   meta      model, target, labels*, (key, value)*
-//!   program   name, kernel*, buffer*, launch*, input*, output*, constant*, arena bytes, constant bytes
+//!   program   name, kernel*, buffer*, launch*, input*, output*, arena bytes, constant bytes
 //!   kernel    name, instructions, spills, machine code
 //! ```
 //!
 //! Writing and reading stand side by side, one pair per type. The reader trusts nothing: every length is
 //! compared with the bytes that are left before anything is allocated, and every number with what it may
-//! be. The graph over the weights is left out: the constants are its values.
+//! be. Where constants come from is left out: their values are there.
 
 use std::collections::BTreeMap;
 
 use regard_ir::{
     graph::Graph,
     id::{Id, IdVec},
-    program::{BufferDecl, BufferId, Code, Constant, KernelId, Launch, Layout, Port, Program, Storage},
+    program::{BufferDecl, BufferId, Code, KernelId, Launch, Port, Program, Storage},
     types::{DType, TensorType},
 };
 
@@ -35,7 +35,7 @@ pub(super) fn encode(meta: &Meta, program: &Program<Code>) -> Vec<u8> {
     w.bytes
 }
 
-/// The inverse of [`encode`], but for the graph over the weights, which is empty. The program has no faults.
+/// The inverse of [`encode`], but for where constants come from. The program has no faults.
 pub(super) fn decode(bytes: &[u8]) -> Result<(Meta, Program<Code>), Fault> {
     let mut r = Reader { bytes };
     let meta = r.meta()?;
@@ -162,14 +162,13 @@ impl Writer {
         self.list(program.launches.iter(), Self::launch);
         self.list(program.inputs.iter(), Self::port);
         self.list(program.outputs.iter(), Self::port);
-        self.list(program.constants.iter(), Self::constant);
         self.u64(program.arena_bytes);
         self.u64(program.constant_bytes);
     }
 }
 impl Reader<'_> {
     fn program(&mut self) -> Result<Program<Code>, Fault> {
-        let program = Program {
+        Ok(Program {
             name: self.text()?,
             kernels: self.list(16, Self::code)?.into_iter().collect::<IdVec<KernelId, _>>(),
             buffers: self.list(14, Self::buffer)?.into_iter().collect::<IdVec<BufferId, _>>(),
@@ -177,14 +176,10 @@ impl Reader<'_> {
             inputs: self.list(13, Self::port)?,
             outputs: self.list(13, Self::port)?,
             constant_graph: Graph::default(),
-            constants: self.list(9, Self::constant)?,
+            constants: Vec::new(),
             arena_bytes: self.u64()?,
             constant_bytes: self.u64()?,
-        };
-        match program.constants.iter().find(|c| program.buffers.get(c.buffer).is_none()) {
-            None => Ok(program),
-            Some(constant) => Err(format!("a constant names buffer {}, which does not exist", constant.buffer)),
-        }
+        })
     }
 }
 
@@ -278,33 +273,5 @@ impl Reader<'_> {
             return Err(format!("{name} has too many elements"));
         }
         Ok(Port { name, ty: TensorType::new(dtype, shape), buffer })
-    }
-}
-
-impl Writer {
-    fn constant(&mut self, constant: &Constant) {
-        self.id(constant.buffer);
-        self.count(constant.output);
-        match constant.layout {
-            Layout::Dense => self.u8(0),
-            Layout::Panels { rows, cols, width } => {
-                self.u8(1);
-                [rows, cols, width].into_iter().for_each(|size| self.u64(size as u64));
-            }
-        }
-    }
-}
-impl Reader<'_> {
-    fn constant(&mut self) -> Result<Constant, Fault> {
-        let (buffer, output) = (self.id()?, self.u32()? as usize);
-        let layout = match self.u8()? {
-            0 => Layout::Dense,
-            1 => match (self.size()?, self.size()?, self.size()?) {
-                (_, _, 0) => return Err("panels without width".into()),
-                (rows, cols, width) => Layout::Panels { rows, cols, width },
-            },
-            kind => return Err(format!("a layout of kind {kind}")),
-        };
-        Ok(Constant { buffer, output, layout })
     }
 }

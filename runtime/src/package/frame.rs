@@ -20,7 +20,7 @@ use std::{
 /// Bytes to which header and constants are aligned in the file. Mapping copes with larger pages.
 pub(super) const PAGE: u64 = 4096;
 /// Changes with the codec, with the calling convention of kernels, and with this layout.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 /// The version of Regard that this is.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 

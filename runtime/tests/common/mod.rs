@@ -9,7 +9,7 @@
 use regard_ir::{
     graph::Graph,
     id::{Id, IdVec},
-    program::{BufferDecl, BufferId, Code, Constant, KernelId, Launch, Layout, Port, Program, Storage},
+    program::{BufferDecl, BufferId, Code, KernelId, Launch, Port, Program, Storage},
     types::{DType, TensorType},
 };
 
@@ -58,7 +58,7 @@ pub(crate) fn program(n: usize) -> Program<Code> {
         inputs: vec![port("x", x)],
         outputs: vec![port("y", y)],
         constant_graph: Graph::default(),
-        constants: vec![Constant { buffer: w, output: 0, layout: Layout::Panels { rows: 1, cols: n, width: 1 } }],
+        constants: Vec::new(),
         arena_bytes: 128 + 4 * n as u64,
         constant_bytes: 64 + 4 * n as u64,
     }

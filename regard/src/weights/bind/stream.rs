@@ -14,152 +14,84 @@
 use super::{Slot, Weights};
 use crate::errors::Result;
 use regard_ir::{
-    graph::{Graph, NodeId},
-    ops::{Binary, BinaryOp, Op},
-    program::Layout,
-    types::{DType, TensorType},
-    view::View,
+    graph::Graph,
+    program::{Block, Layout, MovedWeight},
+    types::TensorType,
 };
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
-/// Elements of a block of a constant without panels.
+/// Elements of a block of a dense constant, or of a matrix that is multiplied by a row.
 const BLOCK: usize = 64 << 10;
 
+/// Fills a slot with a weight, times `factor`; padding stays zero.
+pub(crate) fn copy(
+    graph: &Graph,
+    weight: &MovedWeight,
+    factor: Option<&MovedWeight>,
+    slot: Slot,
+    weights: &dyn Weights,
+) -> Result<()> {
+    let weight = Movement::new(graph, weight);
+    let factor = match factor.map(|factor| Movement::new(graph, factor)) {
+        Some(factor) => Some((factor.read(factor.all(), weights)?, factor)),
+        None => None,
+    };
+    let Slot { layout, bytes, .. } = slot;
+    let height = if layout.is_dense() { (BLOCK / layout.cols).max(1) } else { layout.rows };
+    let spans = layout.blocks(height).map(|block| weight.span(&block).len());
+    let whole = match spans.sum::<usize>() <= 2 * weight.ty.elements() {
+        true => None,
+        false => Some(weight.read(weight.all(), weights)?),
+    };
+    for block in layout.blocks(height) {
+        let span = weight.span(&block);
+        let elements = match &whole {
+            Some(whole) => Cow::Borrowed(&whole[span.clone()]),
+            None => Cow::Owned(weight.read(span.clone(), weights)?),
+        };
+        layout.for_rows(&block, 4, bytes, |row, line| {
+            weight.visit(row, &block, line, |at, to| *to = elements[at - span.start].to_le_bytes());
+            if let Some((values, factor)) = &factor {
+                factor.visit(row, &block, line, |at, to| *to = (f32::from_le_bytes(*to) * values[at]).to_le_bytes());
+            }
+        });
+    }
+    Ok(())
+}
+
+/// `row · matrix` in f64, where the matrix is a moved weight of as many rows as `row` has elements: it is read a few
+/// columns at a time and never held as f64.
+pub(crate) fn row_product(graph: &Graph, row: &[f64], matrix: &MovedWeight, weights: &dyn Weights) -> Result<Vec<f64>> {
+    let layout = Layout { width: (BLOCK / row.len()).max(1), ..Layout::dense(&matrix.view.shape) };
+    let matrix = Movement::new(graph, matrix);
+    let mut sums = Vec::with_capacity(layout.cols);
+    for block in layout.blocks(layout.rows) {
+        let span = matrix.span(&block);
+        let elements = matrix.read(span.clone(), weights)?;
+        for &step in &matrix.steps[block.columns] {
+            let terms = matrix.firsts.iter().zip(row);
+            sums.push(terms.map(|(first, x)| x * f64::from(elements[first + step - span.start])).sum());
+        }
+    }
+    Ok(sums)
+}
+
 /// A weight and where each element of the constant lies in it.
-pub(crate) struct Movement {
+struct Movement<'a> {
     name: String,
-    ty: TensorType,
+    ty: &'a TensorType,
     firsts: Vec<usize>,
     steps: Vec<usize>,
-    factor: Option<Box<Movement>>,
 }
 
-/// Rows and columns of a part of the constant, and where its first element lies in the slot.
-struct Block {
-    rows: Range<usize>,
-    columns: Range<usize>,
-    at: usize,
-    /// Elements from one row to the next.
-    pitch: usize,
-}
-
-impl Movement {
-    /// The movement that makes `root`, where it is no more than that.
-    pub(crate) fn of(graph: &Graph, root: NodeId) -> Option<Movement> {
-        Self::through(graph, root, View::identity(&graph.ty(root).shape))
+impl<'a> Movement<'a> {
+    fn new(graph: &'a Graph, moved: &MovedWeight) -> Self {
+        let (firsts, steps) = moved.view.separated().expect("views of moved weights are separable");
+        Self { name: graph.text_name(moved.weight), ty: graph.ty(moved.weight), firsts, steps }
     }
 
-    /// The movement that makes `node` read through `map`.
-    fn through(graph: &Graph, mut node: NodeId, mut map: View) -> Option<Movement> {
-        while let [operand] = graph.node(node).operands[..] {
-            map = View::of_op(&graph.node(node).op, graph.ty(operand))?.then(&map)?;
-            node = operand;
-        }
-        match &graph.node(node).op {
-            Op::Weight(weight) if weight.ty.dtype == DType::F32 => {
-                let (firsts, steps) = map.separated()?;
-                Some(Movement { name: graph.text_name(node), ty: weight.ty.clone(), firsts, steps, factor: None })
-            }
-            Op::Binary(Binary { op: BinaryOp::Mul }) => {
-                let [x, y] = graph.node(node).operands[..] else { return None };
-                let widened = |operand: NodeId| {
-                    let widen = View::expand(&graph.ty(operand).shape, &graph.ty(node).shape);
-                    Self::through(graph, operand, widen.then(&map)?)
-                };
-                let (x, y) = (widened(x)?, widened(y)?);
-                let (mut large, small) = if x.ty.elements() < y.ty.elements() { (y, x) } else { (x, y) };
-                let simple = large.factor.is_none() && small.factor.is_none() && small.ty.elements() <= BLOCK;
-                large.factor = Some(Box::new(small));
-                simple.then_some(large)
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether the slot holds this constant's rows and columns.
-    pub(crate) fn suits(&self, slot: &Slot) -> bool {
-        let shape = (self.firsts.len(), self.steps.len());
-        slot.dtype == DType::F32
-            && match slot.layout {
-                Layout::Dense => true,
-                Layout::Panels { rows, cols, .. } => (rows, cols) == shape,
-            }
-    }
-
-    /// Fills a slot that [suits](Self::suits); padding stays zero.
-    pub(crate) fn stream(&self, slot: Slot, weights: &dyn Weights) -> Result<()> {
-        let factor = match &self.factor {
-            Some(factor) => Some((factor, weights.floats(&factor.name, &factor.ty, 0..factor.ty.elements())?)),
-            None => None,
-        };
-        let scale = |block: &Block, bytes: &mut [u8]| {
-            if let Some((factor, values)) = &factor {
-                factor.scale(block, values, bytes);
-            }
-        };
-        let blocks = self.blocks(slot.layout);
-        let spans: Vec<Range<usize>> = blocks.iter().map(|block| self.span(block)).collect();
-        let apart = spans.iter().map(|span| span.len()).sum::<usize>() <= 2 * self.ty.elements();
-        if apart {
-            for (block, span) in blocks.iter().zip(spans) {
-                self.copy(block, &weights.floats(&self.name, &self.ty, span.clone())?, span.start, slot.bytes);
-                scale(block, slot.bytes);
-            }
-        } else {
-            let whole = weights.floats(&self.name, &self.ty, 0..self.ty.elements())?;
-            for block in &blocks {
-                self.copy(block, &whole, 0, slot.bytes);
-                scale(block, slot.bytes);
-            }
-        }
-        Ok(())
-    }
-
-    /// `row · constant` in f64, where the constant is a `[k, n]` matrix without a factor: the weight is read a
-    /// few columns at a time and never held as f64.
-    pub(crate) fn row_product(&self, row: &[f64], weights: &dyn Weights) -> Result<Vec<f64>> {
-        let (rows, cols) = (self.firsts.len(), self.steps.len());
-        let width = (BLOCK / rows.max(1)).max(1);
-        let mut sums = Vec::with_capacity(cols);
-        for block in self.blocks(Layout::Panels { rows, cols, width }) {
-            let span = self.span(&block);
-            let floats = weights.floats(&self.name, &self.ty, span.clone())?;
-            for &step in &self.steps[block.columns] {
-                let terms = self.firsts.iter().zip(row);
-                sums.push(terms.map(|(first, x)| x * f64::from(floats[first + step - span.start])).sum());
-            }
-        }
-        Ok(sums)
-    }
-
-    /// Whether [`row_product`](Self::row_product) can multiply a row of `k` by this constant.
-    pub(crate) fn is_matrix(&self, k: usize) -> bool {
-        self.factor.is_none() && self.firsts.len() == k
-    }
-
-    fn blocks(&self, layout: Layout) -> Vec<Block> {
-        let (rows, cols) = (self.firsts.len(), self.steps.len());
-        match layout {
-            Layout::Dense => {
-                let height = (BLOCK / cols.max(1)).max(1);
-                let block = |top: usize| Block {
-                    rows: top..(top + height).min(rows),
-                    columns: 0..cols,
-                    at: top * cols,
-                    pitch: cols,
-                };
-                (0..rows).step_by(height).map(block).collect()
-            }
-            Layout::Panels { width, .. } => {
-                let block = |left: usize| Block {
-                    rows: 0..rows,
-                    columns: left..(left + width).min(cols),
-                    at: left * rows,
-                    pitch: width,
-                };
-                (0..cols).step_by(width).map(block).collect()
-            }
-        }
+    fn all(&self) -> Range<usize> {
+        0..self.ty.elements()
     }
 
     /// The part of the weight that a block needs.
@@ -170,24 +102,15 @@ impl Movement {
         least(firsts) + least(steps)..greatest(firsts) + greatest(steps) + 1
     }
 
-    /// Copies a block whose span begins at element `start` of the weight.
-    fn copy(&self, block: &Block, span: &[f32], start: usize, bytes: &mut [u8]) {
-        self.visit(block, bytes, |at, to| *to = span[at - start].to_le_bytes());
+    fn read(&self, span: Range<usize>, weights: &dyn Weights) -> Result<Vec<f32>> {
+        weights.floats(&self.name, self.ty, span)
     }
 
-    /// Multiplies a block by this weight, whose elements are `values`.
-    fn scale(&self, block: &Block, values: &[f32], bytes: &mut [u8]) {
-        self.visit(block, bytes, |at, to| *to = (f32::from_le_bytes(*to) * values[at]).to_le_bytes());
-    }
-
-    /// Calls `put` for each element of a block: where it lies in the weight, and its bytes.
-    fn visit(&self, block: &Block, bytes: &mut [u8], put: impl Fn(usize, &mut [u8; 4])) {
-        let steps = &self.steps[block.columns.clone()];
-        let rows = self.firsts[block.rows.clone()].iter();
-        for (&first, line) in rows.zip(bytes[4 * block.at..].chunks_mut(4 * block.pitch)) {
-            for (&step, to) in steps.iter().zip(line.as_chunks_mut::<4>().0) {
-                put(first + step, to);
-            }
+    /// Calls `put` for each element of a row of a block: where it lies in the weight, and its bytes.
+    fn visit(&self, row: usize, block: &Block, line: &mut [u8], put: impl Fn(usize, &mut [u8; 4])) {
+        let (first, steps) = (self.firsts[row], &self.steps[block.columns.clone()]);
+        for (step, to) in steps.iter().zip(line.as_chunks_mut::<4>().0) {
+            put(first + step, to);
         }
     }
 }
