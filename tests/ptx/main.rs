@@ -138,7 +138,7 @@ fn bidirectional_sliding_and_staged_kernels_agree_and_assemble() {
         ("bidirectional", include_str!("../filetests/attention/bidirectional.rg")),
         ("slide", include_str!("../filetests/attention/neighbourhood_slides.rg")),
         ("attend", include_str!("../filetests/attention/window_of_positions.rg")),
-        ("product", include_str!("../filetests/rows/stages.rg")),
+        ("matmul", include_str!("../filetests/rows/stages.rg")),
         ("row", include_str!("../filetests/routing/regions.rg")),
     ];
     for (kind, text) in graphs {
