@@ -1,3 +1,5 @@
+//! Constants: what lowering recognises as a moved weight, what the verifier refuses, and one packing rule for all layouts.
+
 use super::*;
 use crate::{
     graph::{Tensor, eval_nodes},

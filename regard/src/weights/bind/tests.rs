@@ -1,3 +1,5 @@
+//! Binding: moved constants have the bits that the interpreter gives, in panels and dense; constants that are NaN name their weights.
+
 use super::*;
 use crate::pipeline::{self, Trace};
 use proptest::prelude::*;
