@@ -24,7 +24,7 @@ use regard::{
         plan::Body,
         schedule::{Candidate, CostContext, Estimator, Event, candidates, search},
     },
-    pipeline::{self, Recipe, Trace},
+    pipeline::{self, CompileOptions, Trace},
     weights::Synthetic,
 };
 use std::{fmt::Write, fs, path::PathBuf, time::Duration};
@@ -62,7 +62,7 @@ impl Outcome {
 }
 
 fn plan(row: &Row, target: &Target) -> Plan {
-    let plan = pipeline::planned(&row.graph(), target, &mut Trace::new());
+    let plan = pipeline::plan_graph(&row.graph(), target, &mut Trace::new());
     plan.unwrap_or_else(|e| panic!("{}: {e}", row.name()))
 }
 
@@ -81,9 +81,10 @@ fn outcome(row: &'static Row, target: &Target) -> (Outcome, String) {
     let make = |candidate: &Candidate| {
         let mut schedule = base.clone();
         schedule.groups.last_mut().expect("a group").1 = candidate.tiles;
-        let recipe = Recipe { schedule: Some(schedule), ..Recipe::from(target) };
+        let compile_options = CompileOptions { schedule: Some(schedule), ..CompileOptions::from(target) };
         let mut trace = Trace::new();
-        Timed::new(&graph, recipe, &Synthetic::new(0), &mut trace).unwrap_or_else(|e| panic!("{}: {e}", row.name()))
+        Timed::new(&graph, compile_options, &Synthetic::new(0), &mut trace)
+            .unwrap_or_else(|e| panic!("{}: {e}", row.name()))
     };
     let mut timed: Vec<Timed> = candidates.par_iter().map(make).collect();
     in_turns(&mut timed, TIME, ROUNDS, 2).unwrap_or_else(|e| panic!("{e}"));

@@ -16,7 +16,7 @@ use regard_passes::{
 use std::collections::BTreeSet;
 
 fn plan(row: &Row, target: &Target) -> Plan {
-    pipeline::planned(&row.graph(), target, &mut Trace::new()).expect("a plan")
+    pipeline::plan_graph(&row.graph(), target, &mut Trace::new()).expect("a plan")
 }
 
 fn main_body(plan: &Plan) -> &Body {

@@ -10,7 +10,7 @@ use regard::{
         target::Target,
         types::{DType, TensorType},
     },
-    pipeline::{self, Options, Trace},
+    pipeline::{self, SessionOptions, Trace},
     runtime::{Session, cpu, memory::Constants},
     values,
     weights::Synthetic,
@@ -26,7 +26,7 @@ pub(crate) struct Bench {
 impl Bench {
     /// Compiles a graph with the weights and inputs of seed 0; also returns its kernels.
     pub(crate) fn new(graph: &Graph, target: &Target, threads: usize) -> (Bench, Program<Kernel>) {
-        let options = Options { recipe: target.into(), weights: &Synthetic::new(0), threads };
+        let options = SessionOptions { compile: target.into(), weights: &Synthetic::new(0), threads };
         let made = pipeline::session(graph, &options, &mut Trace::new());
         let (session, kernels) = made.unwrap_or_else(|e| panic!("{}: {e}", graph.name));
         let ports = session.program().inputs.iter();

@@ -64,7 +64,7 @@ pub struct KernelTime {
 ///
 /// # Errors
 /// Where the graph cannot be compiled or run.
-pub fn measure(graph: &Graph, batch: usize, options: &pipeline::Options, trace: &mut Trace) -> Result<Measured> {
+pub fn measure(graph: &Graph, batch: usize, options: &pipeline::SessionOptions, trace: &mut Trace) -> Result<Measured> {
     let (session, program, names) = pipeline::named_session(graph, options, trace)?;
     let stages = trace.times().to_vec();
     let inputs: Vec<Vec<u8>> = crate::check::inputs(graph, 0)
@@ -95,7 +95,7 @@ pub fn measure(graph: &Graph, batch: usize, options: &pipeline::Options, trace: 
         model: graph.name.clone(),
         batch,
         threads: session.threads(),
-        device: options.recipe.target.name.to_owned(),
+        device: options.compile.target.name.to_owned(),
         runs,
         stages,
         flops: graph.flops(),

@@ -9,10 +9,11 @@
 //! Devices are the processor and the kernel interpreter, which runs the same launch list.
 
 use crate::{
-    choices::{self, Settled},
     errors::Result,
-    pipeline::{self, Recipe, Trace},
-    room, values,
+    pipeline::{self, CompileOptions, Trace},
+    room,
+    tie_breaks::{self, TieReport},
+    values,
     weights::{Weights, leaf},
 };
 use regard_ir::{
@@ -63,7 +64,7 @@ pub struct Job<'a> {
     /// Its weights.
     pub weights: &'a dyn Weights,
     /// How it is compiled.
-    pub recipe: Recipe<'a>,
+    pub compile_options: CompileOptions<'a>,
     /// What runs it.
     pub device: Device,
     /// Workers, on the processor.
@@ -93,11 +94,11 @@ pub fn check(job: &Job, trials: u64, trace: &mut Trace) -> Result<Vec<OutputErro
         let mut trial = errors_of(job.graph, pairs);
         let mut near_ties = 0;
         if !trial.iter().all(|error| *error < TOLERANCE)
-            && let Some(settled) = settle(job, choices::is_choice, &inputs, trace)?
-            && settled.is_near()
+            && let Some(ties) = rerun_with_choices(job, tie_breaks::is_choice, &inputs, trace)?
+            && ties.is_near()
         {
-            trial = errors_of(job.graph, settled.found.iter().zip(&settled.expected));
-            near_ties = settled.others.len();
+            trial = errors_of(job.graph, ties.found.iter().zip(&ties.expected));
+            near_ties = ties.others.len();
         }
         for (output, error) in job.graph.output_names().into_iter().zip(trial) {
             errors.push(OutputError { seed, output, error, near_ties });
@@ -117,14 +118,14 @@ fn errors_of<'a>(graph: &Graph, pairs: impl Iterator<Item = (&'a Vec<f64>, &'a V
 ///
 /// # Errors
 /// Where the graph cannot be compiled or run.
-pub(crate) fn settle(
+pub(crate) fn rerun_with_choices(
     job: &Job,
     of: fn(&Op) -> bool,
     inputs: &[Vec<f64>],
     trace: &mut Trace,
-) -> Result<Option<Settled>> {
-    choices::settle(job, of, inputs, &mut |graph, inputs| {
-        let job = Job { graph, recipe: job.recipe.clone(), ..*job };
+) -> Result<Option<TieReport>> {
+    tie_breaks::rerun_with_choices(job, of, inputs, &mut |graph, inputs| {
+        let job = Job { graph, compile_options: job.compile_options.clone(), ..*job };
         prepare(&job, trace)?(inputs)
     })
 }
@@ -147,10 +148,13 @@ pub fn reference(graph: &Graph, weights: &dyn Weights, inputs: &[Vec<f64>]) -> R
 
 /// Compiles for the device and returns what runs it.
 fn prepare<'a>(job: &Job<'a>, trace: &mut Trace) -> Result<Box<Reference<'a>>> {
-    let (graph, recipe, weights, threads) = (job.graph, job.recipe.clone(), job.weights, job.threads);
+    let (graph, compile_options, weights, threads) = (job.graph, job.compile_options.clone(), job.weights, job.threads);
     Ok(match job.device {
-        Device::Cpu => runner(pipeline::session(graph, &pipeline::Options { recipe, weights, threads }, trace)?.0),
-        Device::Interpreter => runner(pipeline::interpreted(graph, recipe, weights, trace)?),
+        Device::Cpu => runner(
+            pipeline::session(graph, &pipeline::SessionOptions { compile: compile_options, weights, threads }, trace)?
+                .0,
+        ),
+        Device::Interpreter => runner(pipeline::interpreted(graph, compile_options, weights, trace)?),
     })
 }
 

@@ -12,7 +12,7 @@
 use crate::{
     errors::Result,
     memory,
-    pipeline::Recipe,
+    pipeline::CompileOptions,
     progress::Progress,
     weights::{Weights, leaf},
 };
@@ -68,12 +68,12 @@ pub struct Replay {
 ///
 /// # Errors
 /// Where a pass refuses it.
-pub fn explain(graph: &Graph, recipe: &Recipe) -> Result<Explanation> {
-    let optimized = optimize(graph, recipe.target, &recipe.rules)?;
-    let plan = plan(&optimized.graph, recipe.target)?;
+pub fn explain(graph: &Graph, compile_options: &CompileOptions) -> Result<Explanation> {
+    let optimized = optimize(graph, compile_options.target, &compile_options.rules)?;
+    let plan = plan(&optimized.graph, compile_options.target)?;
     let mut snapshots = optimized.snapshots.clone();
     snapshots.push(Snapshot { name: "for kernels", graph: plan.graph, steps: plan.steps });
-    Ok(Explanation { target: recipe.target.clone(), optimized, snapshots })
+    Ok(Explanation { target: compile_options.target.clone(), optimized, snapshots })
 }
 
 impl Explanation {
@@ -265,7 +265,7 @@ mod tests {
             (Rules { rounds: 1, ..Rules::default() }, "limit of 1 iteration"),
             (Rules { matches: 0, ..Rules::default() }, "limit of 0 matches"),
         ] {
-            let explained = explain(&block, &Recipe { rules, ..target.into() }).expect("it is explained");
+            let explained = explain(&block, &CompileOptions { rules, ..target.into() }).expect("it is explained");
             let regions: String = explained.optimized.regions.iter().map(ToString::to_string).collect();
             assert!(regions.contains(expected), "{regions}");
             let outcome = explained.replay(None, &Synthetic::new(0), &Silent).expect("values");

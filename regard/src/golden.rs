@@ -18,10 +18,10 @@
 use crate::{
     archive::Archive,
     check::{self, Device, TOLERANCE},
-    choices::{self, Settled},
     errors::Result,
     memory,
-    pipeline::{self, Recipe, Trace},
+    pipeline::{self, CompileOptions, Trace},
+    tie_breaks::{self, TieReport},
     values,
     weights::Synthetic,
 };
@@ -189,11 +189,11 @@ impl Golden {
     pub fn check<'a>(
         &self,
         device: Device,
-        recipe: impl Into<Recipe<'a>>,
+        compile_options: impl Into<CompileOptions<'a>>,
         threads: usize,
         trace: &mut Trace,
     ) -> Result<Vec<Line>> {
-        let recipe = recipe.into();
+        let compile_options = compile_options.into();
         let graph = self.graph()?;
         memory::afford(&graph)?;
         let weights = Synthetic::new(self.seed);
@@ -211,7 +211,8 @@ impl Golden {
             }
             Device::Cpu => {
                 let run = |graph: &Graph, trace: &mut Trace| -> Result<Vec<Vec<f64>>> {
-                    let options = pipeline::Options { recipe: recipe.clone(), weights: &weights, threads };
+                    let options =
+                        pipeline::SessionOptions { compile: compile_options.clone(), weights: &weights, threads };
                     let (session, _) = pipeline::session(graph, &options, trace)?;
                     let outputs = check::run_session(&session, &[values::encode(DType::F32, &image)])?;
                     let ports = outputs.iter().zip(&session.program().outputs);
@@ -239,22 +240,22 @@ impl Golden {
             lines.extend(self.module_lines(module, values, programs[1])?);
         }
         if device == Device::Cpu && !lines.iter().all(Line::holds) {
-            let job = check::Job { graph: &tapped, weights: &weights, recipe, device, threads };
+            let job = check::Job { graph: &tapped, weights: &weights, compile_options, device, threads };
             // Nothing is made of the classes of pixels, whose histogram counts its own ties.
-            if let Some(settled) = check::settle(&job, choices::is_route, &[image], trace)?
-                && settled.is_near()
+            if let Some(ties) = check::rerun_with_choices(&job, tie_breaks::is_route, &[image], trace)?
+                && ties.is_near()
             {
-                return Ok(self.settled_lines(&settled, graph.outputs.len()));
+                return Ok(self.settled_lines(&ties, graph.outputs.len()));
             }
         }
         Ok(lines)
     }
 
     /// Every tensor against the reference on the choices that the program made.
-    fn settled_lines(&self, settled: &Settled, outputs: usize) -> Vec<Line> {
-        let errors = choices::errors(settled);
+    fn settled_lines(&self, ties: &TieReport, outputs: usize) -> Vec<Line> {
+        let errors = tie_breaks::errors(ties);
         let line = |tensor: String, error: f64| {
-            let choice = Some(Choice::NearChoices(settled.others.len()));
+            let choice = Some(Choice::NearChoices(ties.others.len()));
             Line { tensor, program: Program::Tapped, error, choice }
         };
         let logits = self.archive.stored("logits").is_ok().then(|| line("logits".into(), errors[0]));

@@ -8,7 +8,7 @@
 //! ```
 //! use regard::{
 //!     ir::text,
-//!     pipeline::{self, Options, Trace},
+//!     pipeline::{self, SessionOptions, Trace},
 //!     weights::Synthetic,
 //! };
 //!
@@ -24,7 +24,7 @@
 //!          }",
 //!     )?;
 //!     let target = pipeline::executable_target(None)?;
-//!     let options = Options { recipe: target.into(), weights: &Synthetic::of(0, &graph), threads: 2 };
+//!     let options = SessionOptions { compile: target.into(), weights: &Synthetic::of(0, &graph), threads: 2 };
 //!     let (session, _) = pipeline::session(&graph, &options, &mut Trace::new())?;
 //!     let y = session.run_f32(&[&[0.5; 49 * 32]])?;
 //!     println!("{:?}", &y[0][..4]);
@@ -52,7 +52,6 @@ pub mod weights;
 
 pub mod bench;
 pub mod check;
-pub mod choices;
 pub mod compare;
 pub mod explain;
 pub mod golden;
@@ -60,6 +59,7 @@ pub mod inference;
 pub mod papers;
 pub mod score;
 pub mod segment;
+pub mod tie_breaks;
 
 pub mod errors;
 pub mod files;

@@ -41,7 +41,8 @@ pub(crate) fn run(args: &Bench, out: &mut dyn Write) -> Result<()> {
     let (target, threads) = (args.machine.target()?, args.machine.threads()?);
     let (graph, weights) = args.work.open(&args.model)?;
     let mut trace = Trace::new().telling(Status::stderr());
-    let options = pipeline::Options { recipe: args.work.recipe.open(target)?, weights: &*weights, threads };
+    let options =
+        pipeline::SessionOptions { compile: args.work.compile_options.open(target)?, weights: &*weights, threads };
     let measured = measure(&graph, args.work.config.batch, &options, &mut trace)?;
     if !args.json.write(|| measured::json(&measured, args.kernels))? {
         return Ok(());

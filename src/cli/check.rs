@@ -107,11 +107,11 @@ pub(crate) fn run(args: &Check, out: &mut dyn Write) -> Result<()> {
         return Err(Error::Usage("--trials is 0, expected at least 1".into()));
     }
     if args.check_rules {
-        let Check { model, work: WorkArgs { config, recipe, .. }, machine, mutate, wide, json, .. } = args;
+        let Check { model, work: WorkArgs { config, compile_options, .. }, machine, mutate, wide, json, .. } = args;
         if let (None, Some(flag)) = (model, config.given().or(machine.target.given())) {
             return Err(Error::Usage(format!("{flag} is about a model, and --rules alone checks all rules")));
         }
-        let (model, rules) = (model.as_deref(), &recipe.rules);
+        let (model, rules) = (model.as_deref(), &compile_options.rules);
         let trials = args.trials.unwrap_or(trials::TRIALS);
         return trials::run(
             &trials::Trials { model, config, rules, machine, trials, mutate: *mutate, width: wide.width(), json },
@@ -125,7 +125,7 @@ pub(crate) fn run(args: &Check, out: &mut dyn Write) -> Result<()> {
     }
     match (&args.model, args.golden.is_empty()) {
         (Some(model), true) => random(args, model, out),
-        _ if args.work.recipe.schedule.is_some() => Err(Error::Usage(
+        _ if args.work.compile_options.schedule.is_some() => Err(Error::Usage(
             "--schedule is for random inputs; golden files are about models as they are cut by default".into(),
         )),
         (model, _) => golden(args, model.as_deref(), out),
@@ -139,7 +139,7 @@ fn random(args: &Check, model: &OsStr, out: &mut dyn Write) -> Result<()> {
     let job = check::Job {
         graph: &graph,
         weights: &*weights,
-        recipe: args.work.recipe.open(target)?,
+        compile_options: args.work.compile_options.open(target)?,
         device: args.device.into(),
         threads: args.machine.threads()?,
     };
@@ -217,9 +217,9 @@ fn golden(args: &Check, model: Option<&OsStr>, out: &mut dyn Write) -> Result<()
             return Err(Error::Usage(format!("{} is about {found}, not about {model}", path.display())));
         }
         let target = args.target()?;
-        let recipe = args.work.recipe.open(target)?;
+        let compile_options = args.work.compile_options.open(target)?;
         let mut trace = Trace::new().telling(Status::stderr());
-        let lines = golden.check(args.device.into(), recipe, args.machine.threads()?, &mut trace)?;
+        let lines = golden.check(args.device.into(), compile_options, args.machine.threads()?, &mut trace)?;
         broken += lines.iter().filter(|line| !line.holds()).count();
         total += lines.len();
         if args.json.alone() {

@@ -11,7 +11,7 @@ use regard::{
     compare,
     errors::{Error, Result},
     files,
-    pipeline::{Recipe, Trace},
+    pipeline::{CompileOptions, Trace},
     units,
 };
 use regard_models::ZOO;
@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Compare, out: &mut dyn Write) -> Result<()> {
         true => args.target.executable()?,
         false => args.target.known()?,
     };
-    let recipe = Recipe { target, rules: args.rules.rules()?, schedule: None };
+    let compile_options = CompileOptions { target, rules: args.rules.rules()?, schedule: None };
     let (models, paths) = split(&args.names)?;
     if let (false, Some(flag)) = (args.measure, args.weights.given()) {
         return Err(Error::Usage(format!("{flag} is for --measure, which runs the schedules")));
@@ -97,12 +97,12 @@ pub(crate) fn run(args: &Compare, out: &mut dyn Write) -> Result<()> {
     }
     let mut trace = Trace::new().telling(Status::stderr());
     if models.len() > 1 {
-        return side_by_side(args, &models, recipe, &mut trace, out);
+        return side_by_side(args, &models, compile_options, &mut trace, out);
     }
     let (graph, weights) = args.weights.opened(&models[0], &args.config)?;
     let mut comparison = match paths.is_empty() {
-        true => compare::candidates(&graph, recipe, top, &mut trace)?,
-        false => compare::files(&graph, recipe, &paths, &mut trace)?,
+        true => compare::candidates(&graph, compile_options, top, &mut trace)?,
+        false => compare::files(&graph, compile_options, &paths, &mut trace)?,
     };
     if args.measure {
         comparison.measure(&*weights, &mut trace)?;
@@ -170,7 +170,7 @@ fn matching(pattern: &str) -> Result<Vec<String>> {
 fn side_by_side(
     args: &Compare,
     models: &[OsString],
-    recipe: Recipe,
+    compile_options: CompileOptions,
     trace: &mut Trace,
     out: &mut dyn Write,
 ) -> Result<()> {
@@ -180,7 +180,7 @@ fn side_by_side(
     let mut comparisons = Vec::new();
     for model in models {
         let (graph, weights) = args.weights.opened(model, &args.config)?;
-        let mut comparison = compare::candidates(&graph, recipe.clone(), 0, trace)?;
+        let mut comparison = compare::candidates(&graph, compile_options.clone(), 0, trace)?;
         if args.measure {
             comparison.measure(&*weights, trace)?;
         }

@@ -9,7 +9,7 @@ use regard::{
     errors::{Error, Result},
     files,
     images::Preparation,
-    pipeline::{self, Recipe, Trace},
+    pipeline::{self, CompileOptions, Trace},
     units,
     weights::Weights,
 };
@@ -105,12 +105,12 @@ pub(crate) fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
             args.emit.name()
         )));
     }
-    if let (Emit::Rg, Some(flag)) = (args.emit, args.work.recipe.given().or(args.target.given())) {
+    if let (Emit::Rg, Some(flag)) = (args.emit, args.work.compile_options.given().or(args.target.given())) {
         let why = "--emit rg writes the graph as it is before it is optimised";
         return Err(Error::Usage(format!("{flag} has no effect: {why}")));
     }
     let target = args.target.known()?;
-    let recipe = args.work.recipe.open(target)?;
+    let compile_options = args.work.compile_options.open(target)?;
     let (graph, weights) = args.work.open(&args.model)?;
     let path = args.output.clone().unwrap_or_else(|| default_path(&graph.name, args.emit));
     if args.emit == Emit::Obj {
@@ -121,11 +121,11 @@ pub(crate) fn run(args: &Compile, out: &mut dyn Write) -> Result<()> {
     let written = match args.emit {
         Emit::Rg => text(&path, &graph.to_string())?,
         Emit::Clif => {
-            let kernels = pipeline::kernels(&graph, recipe, &mut trace)?;
+            let kernels = pipeline::lower_to_kernels(&graph, compile_options, &mut trace)?;
             text(&path, &show::clif(&kernels, target)?)?
         }
-        Emit::Exe => executable(args, (&graph, &*weights), recipe, &path, &mut trace)?,
-        Emit::Obj => object((&graph, &*weights), recipe, &path, &mut trace)?,
+        Emit::Exe => executable(args, (&graph, &*weights), compile_options, &path, &mut trace)?,
+        Emit::Obj => object((&graph, &*weights), compile_options, &path, &mut trace)?,
     };
     trace.progress().clear();
     let text = args.json.write(|| {
@@ -176,16 +176,26 @@ fn text(path: &Path, text: &str) -> Result<Written> {
 type Work<'a> = (&'a Graph, &'a dyn Weights);
 
 /// Code and constants of a graph.
-fn build((graph, weights): Work, recipe: Recipe, trace: &mut Trace) -> Result<(Program<Code>, Constants)> {
+fn build(
+    (graph, weights): Work,
+    compile_options: CompileOptions,
+    trace: &mut Trace,
+) -> Result<(Program<Code>, Constants)> {
     pipeline::check_leaves(graph, weights, trace)?;
-    let target = recipe.target;
-    let kernels = pipeline::kernels(graph, recipe, trace)?;
-    let constants = pipeline::constants(&kernels, weights, trace)?;
-    Ok((pipeline::code(kernels, target, trace)?, constants))
+    let target = compile_options.target;
+    let kernels = pipeline::lower_to_kernels(graph, compile_options, trace)?;
+    let constants = pipeline::bind_constants(&kernels, weights, trace)?;
+    Ok((pipeline::emit_code(kernels, target, trace)?, constants))
 }
 
-fn executable(args: &Compile, work: Work, recipe: Recipe, path: &Path, trace: &mut Trace) -> Result<Written> {
-    let ((graph, weights), target) = (work, recipe.target);
+fn executable(
+    args: &Compile,
+    work: Work,
+    compile_options: CompileOptions,
+    path: &Path,
+    trace: &mut Trace,
+) -> Result<Written> {
+    let ((graph, weights), target) = (work, compile_options.target);
     if Some(target.arch) != regard_ir::target::Arch::HERE {
         let (target, here) = (target.name, std::env::consts::ARCH);
         return Err(Error::Usage(format!(
@@ -196,7 +206,7 @@ fn executable(args: &Compile, work: Work, recipe: Recipe, path: &Path, trace: &m
     let labels = read_labels(args.labels.as_deref())?;
     let classes = graph.outputs.first().and_then(|&o| graph.ty(o).shape.last().copied()).unwrap_or(0);
     Labels::new(labels.clone(), classes)?;
-    let (code, constants) = build(work, recipe, trace)?;
+    let (code, constants) = build(work, compile_options, trace)?;
     let preparation = args.pictures.preparation().or(Preparation::of(&graph.name, weights.style()));
     if let [_, .., height, width] = graph.inputs().first().map_or(&[][..], |&input| &graph.ty(input).shape) {
         preparation.fits((*height, *width)).map_err(Error::Usage)?;
@@ -228,9 +238,9 @@ fn object_path(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn object(work: Work, recipe: Recipe, path: &Path, trace: &mut Trace) -> Result<Written> {
-    let target = recipe.target;
-    let (code, constants) = build(work, recipe, trace)?;
+fn object(work: Work, compile_options: CompileOptions, path: &Path, trace: &mut Trace) -> Result<Written> {
+    let target = compile_options.target;
+    let (code, constants) = build(work, compile_options, trace)?;
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let bytes = object::object(&code, &name, target, constants.bytes())?;
     let header = object::header(&code, &name, target)?;

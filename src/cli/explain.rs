@@ -11,7 +11,7 @@ use clap::Args;
 use regard::{
     errors::{Error, Result},
     explain::{Explanation, Replay, explain},
-    pipeline::Recipe,
+    pipeline::CompileOptions,
 };
 use regard_ir::{
     count::{agree, counted},
@@ -53,9 +53,9 @@ pub(crate) struct Explain {
 /// Explains, prints, and replays where that is asked for.
 pub(crate) fn run(args: &Explain, out: &mut dyn Write) -> Result<()> {
     let target = args.target.known()?;
-    let recipe = Recipe { rules: args.rules.rules()?, ..target.into() };
+    let compile_options = CompileOptions { rules: args.rules.rules()?, ..target.into() };
     let (graph, weights) = args.weights.opened(&args.model, &args.config)?;
-    let explained = explain(&graph, &recipe)?;
+    let explained = explain(&graph, &compile_options)?;
     let region = args.node.as_deref().map(|name| region(&graph, &explained, name)).transpose()?;
     let width = args.wide.width();
     if !args.json.alone() {

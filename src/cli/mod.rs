@@ -42,7 +42,7 @@ use places::Places;
 use regard::{
     archive::Part,
     errors::{Error, Result},
-    pipeline::{self, Recipe, Trace},
+    pipeline::{self, CompileOptions, Trace},
     units,
     weights::{self, Weights},
 };
@@ -254,7 +254,7 @@ impl RuleArgs {
 
 /// What decides which kernels a graph becomes.
 #[derive(Args, Clone, Default)]
-struct RecipeArgs {
+struct CompileArgs {
     #[command(flatten)]
     rules: RuleArgs,
     /// How kernels are cut, as `regard show --stage schedule` prints it; the cost model's choice by default
@@ -262,14 +262,14 @@ struct RecipeArgs {
     schedule: Option<PathBuf>,
 }
 
-impl RecipeArgs {
+impl CompileArgs {
     /// The first of these options that is given.
     fn given(&self) -> Option<&'static str> {
         self.schedule.is_some().then_some("--schedule").or(self.rules.given())
     }
-    fn open(&self, target: &'static Target) -> Result<Recipe<'static>> {
+    fn open(&self, target: &'static Target) -> Result<CompileOptions<'static>> {
         let schedule = self.schedule.as_deref().map(regard::compare::read).transpose()?;
-        Ok(Recipe { target, rules: self.rules.rules()?, schedule })
+        Ok(CompileOptions { target, rules: self.rules.rules()?, schedule })
     }
 }
 
@@ -360,7 +360,7 @@ struct WorkArgs {
     #[command(flatten)]
     config: ModelArgs,
     #[command(flatten)]
-    recipe: RecipeArgs,
+    compile_options: CompileArgs,
     #[command(flatten)]
     weights: WeightArgs,
 }
@@ -368,11 +368,11 @@ struct WorkArgs {
 impl WorkArgs {
     /// The first of these options that is given.
     fn given(&self) -> Option<&'static str> {
-        self.config.given().or(self.recipe.given()).or(self.weights.given())
+        self.config.given().or(self.compile_options.given()).or(self.weights.given())
     }
     /// The files that are read for a model.
     fn places(&self, model: impl AsRef<OsStr>) -> Places {
-        Places::default().reads_model(model).reads(&self.weights.weights).reads(&self.recipe.schedule)
+        Places::default().reads_model(model).reads(&self.weights.weights).reads(&self.compile_options.schedule)
     }
     /// The weights, and the graph of the structure that they have where the command line leaves it open.
     fn open(&self, name: impl AsRef<OsStr>) -> Result<(Graph, Box<dyn Weights>)> {
@@ -387,7 +387,7 @@ impl WorkArgs {
         out: &mut dyn Write,
     ) -> Result<Session> {
         let mut trace = Trace::new().telling(Status::stderr());
-        let options = pipeline::Options { recipe: self.recipe.open(target)?, weights, threads };
+        let options = pipeline::SessionOptions { compile: self.compile_options.open(target)?, weights, threads };
         let (session, _) = pipeline::session(graph, &options, &mut trace)?;
         trace.progress().clear();
         let (compiled, weights) = (units::duration(trace.total()), self.weights.note(weights));

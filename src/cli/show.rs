@@ -1,11 +1,11 @@
 //! `regard show`: every intermediate as text.
 
-use super::{JsonArgs, ModelArgs, RecipeArgs, TargetArgs, WeightArgs, WideArgs};
+use super::{CompileArgs, JsonArgs, ModelArgs, TargetArgs, WeightArgs, WideArgs};
 use crate::report::{buffers, dot, status::Status};
 use clap::{Args, ValueEnum};
 use regard::{
     errors::{Error, Result},
-    pipeline::{self, Recipe, Trace},
+    pipeline::{self, CompileOptions, Trace},
 };
 use regard_codegen::native;
 use regard_ir::{graph::Graph, kernel::Kernel, program::Program, target::Target};
@@ -30,7 +30,7 @@ pub(crate) struct Show {
     #[command(flatten)]
     weights: WeightArgs,
     #[command(flatten)]
-    recipe: RecipeArgs,
+    compile_options: CompileArgs,
     #[command(flatten)]
     target: TargetArgs,
     #[command(flatten)]
@@ -74,13 +74,13 @@ impl Stage {
 /// Prints the stage.
 pub(crate) fn run(args: &Show, out: &mut dyn Write) -> Result<()> {
     let target = args.target.known()?;
-    let recipe = args.recipe.open(target)?;
+    let compile_options = args.compile_options.open(target)?;
     let (graph, _) = args.weights.opened(&args.model, &args.config)?;
     // The table of buffers is for users, all other stages are languages.
     let width = if args.json.alone() { None } else { args.wide.width() };
     let text = match args.format {
-        Format::Text => text(&graph, recipe, args.stage, width)?,
-        Format::Dot => picture(&graph, recipe, args.stage)?,
+        Format::Text => text(&graph, compile_options, args.stage, width)?,
+        Format::Dot => picture(&graph, compile_options, args.stage)?,
     };
     let (model, stage) = (&graph.name, args.stage.name());
     let value = || json!({"model": model, "target": target.name, "stage": stage, "text": text});
@@ -90,10 +90,10 @@ pub(crate) fn run(args: &Show, out: &mut dyn Write) -> Result<()> {
     }
 }
 
-fn text(graph: &Graph, recipe: Recipe, stage: Stage, width: Option<usize>) -> Result<String> {
-    let target = recipe.target;
+fn text(graph: &Graph, compile_options: CompileOptions, stage: Stage, width: Option<usize>) -> Result<String> {
+    let target = compile_options.target;
     let mut trace = Trace::new().telling(Status::stderr()).keeping(&stage.name());
-    let kernels = pipeline::kernels(graph, recipe, &mut trace);
+    let kernels = pipeline::lower_to_kernels(graph, compile_options, &mut trace);
     trace.progress().clear();
     // A stage that came about is shown even where a later one fails.
     match (trace.text(), stage) {
@@ -103,12 +103,14 @@ fn text(graph: &Graph, recipe: Recipe, stage: Stage, width: Option<usize>) -> Re
     }
 }
 
-fn picture(graph: &Graph, recipe: Recipe, stage: Stage) -> Result<String> {
+fn picture(graph: &Graph, compile_options: CompileOptions, stage: Stage) -> Result<String> {
     let mut trace = Trace::new().telling(Status::stderr());
     let drawn = match stage {
         Stage::Graph => Ok(dot::graph(graph)),
-        Stage::Optimized => pipeline::optimized(graph, recipe, &mut trace).map(|found| dot::graph(&found.graph)),
-        Stage::Plan => pipeline::planned(graph, recipe, &mut trace).map(|plan| dot::plan(&plan)),
+        Stage::Optimized => {
+            pipeline::optimize_graph(graph, compile_options, &mut trace).map(|found| dot::graph(&found.graph))
+        }
+        Stage::Plan => pipeline::plan_graph(graph, compile_options, &mut trace).map(|plan| dot::plan(&plan)),
         other => {
             let name = other.name();
             Err(Error::Failed(format!("there is no picture of stage {name}, expected graph, optimized or plan")))

@@ -108,7 +108,7 @@ impl TestFile {
     /// The kernels for a target; `text` is the text of that stage.
     fn kernels(&self, target: &Target, stage: &str) -> Result<(Program<Kernel>, String), String> {
         let mut trace = Trace::new().keeping(stage);
-        let program = pipeline::kernels(&self.graph()?, target, &mut trace).map_err(|e| e.to_string())?;
+        let program = pipeline::lower_to_kernels(&self.graph()?, target, &mut trace).map_err(|e| e.to_string())?;
         Ok((sound(program)?, trace.text().unwrap_or_default().to_owned()))
     }
 }
@@ -339,7 +339,7 @@ impl Command for Check {
                 let job = Job {
                     graph: &graph,
                     weights: &Synthetic::of(0, &graph),
-                    recipe: target.into(),
+                    compile_options: target.into(),
                     device,
                     threads: 2,
                 };

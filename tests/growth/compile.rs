@@ -76,7 +76,7 @@ fn stages(name: &str, size: usize, of: impl Fn(usize) -> Graph) {
         // What other threads ask for is not counted.
         alone(|| {
             let mut trace = Trace::new();
-            pipeline::constants(program, &Synthetic::new(0), &mut trace).expect("constants")
+            pipeline::bind_constants(program, &Synthetic::new(0), &mut trace).expect("constants")
         })
     });
 }

@@ -27,7 +27,7 @@ fn trace() -> Trace {
 fn holds(model: &str, config: &Config, seed: u64) {
     let graph = models::build(model, config).unwrap();
     let (weights, target) = (Synthetic::new(seed), pipeline::executable_target(None).unwrap());
-    let job = Job { graph: &graph, weights: &weights, recipe: target.into(), device: Device::Cpu, threads: 2 };
+    let job = Job { graph: &graph, weights: &weights, compile_options: target.into(), device: Device::Cpu, threads: 2 };
     for error in check::check(&job, 1, &mut trace()).unwrap() {
         assert!(error.holds(), "{model}: {error:?}");
     }
@@ -36,13 +36,14 @@ fn holds(model: &str, config: &Config, seed: u64) {
 /// The program of a model at its own size.
 fn program(model: &str) -> Program<regard::ir::kernel::Kernel> {
     let graph = models::build(model, &Config::default()).unwrap();
-    pipeline::kernels(&graph, pipeline::executable_target(None).unwrap(), &mut trace()).unwrap()
+    pipeline::lower_to_kernels(&graph, pipeline::executable_target(None).unwrap(), &mut trace()).unwrap()
 }
 
 /// The first output for one image.
 fn outputs(graph: &Graph, weights: &dyn Weights, threads: usize) -> Vec<f32> {
     let image = graph.ty(graph.inputs()[0]).elements();
-    let options = pipeline::Options { recipe: pipeline::executable_target(None).unwrap().into(), weights, threads };
+    let options =
+        pipeline::SessionOptions { compile: pipeline::executable_target(None).unwrap().into(), weights, threads };
     let (session, _) = pipeline::session(graph, &options, &mut trace()).unwrap();
     session.run_f32(&[&synthetic::image(image, 5)]).unwrap().swap_remove(0)
 }

@@ -28,7 +28,7 @@ fn has_short_products(plan: &Plan, attend: &Attend, size: usize) -> bool {
 fn neighbourhoods_slide_and_nothing_is_unfolded() {
     let graph = models::build("sasa_resnet50_full", &Config::default()).unwrap();
     let target = &Target::ROWS[0];
-    let plan = pipeline::planned(&graph, target, &mut trace()).unwrap();
+    let plan = pipeline::plan_graph(&graph, target, &mut trace()).unwrap();
     let schedule = Schedule::best(&plan, target);
     let attends = plan.groups.iter().zip(&schedule.groups).filter_map(|(group, (_, tiles))| match &group.body {
         Body::Attend(attend) => Some((attend, tiles)),

@@ -103,7 +103,7 @@ fn can_emit(target: &Target) -> bool {
 fn rows(model: &'static str, target: &'static Target) -> Vec<Row> {
     let graph = regard_models::build(model, &Config::default()).expect("the zoo's own sizes");
     let mut trace = Trace::new();
-    let program = pipeline::kernels(&graph, target, &mut trace).unwrap_or_else(|e| panic!("{model}: {e}"));
+    let program = pipeline::lower_to_kernels(&graph, target, &mut trace).unwrap_or_else(|e| panic!("{model}: {e}"));
     let emit = |kernel: &Kernel| {
         let code = can_emit(target).then(|| native::emit(kernel, target).unwrap_or_else(|e| panic!("{model}: {e}")));
         Row { model, target, kernel: kernel.clone(), code }
@@ -175,7 +175,7 @@ fn kernels_are_what_they_were() {
 fn the_same_kernel_gives_the_same_code() {
     for target in Target::ROWS.iter().filter(|target| can_emit(target)) {
         let graph = regard_models::build("swin_tiny", &Config::default()).expect("the zoo's own sizes");
-        let kernels = || pipeline::kernels(&graph, target, &mut Trace::new()).expect("kernels");
+        let kernels = || pipeline::lower_to_kernels(&graph, target, &mut Trace::new()).expect("kernels");
         let (once, twice) = (kernels(), kernels());
         let pairs = once.kernels.values().zip(twice.kernels.values()).take(6);
         for (a, b) in pairs {

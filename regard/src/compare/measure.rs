@@ -9,7 +9,7 @@ use crate::{
     check,
     errors::Result,
     memory,
-    pipeline::{self, Recipe, Trace},
+    pipeline::{self, CompileOptions, Trace},
     values,
     weights::Weights,
 };
@@ -29,10 +29,15 @@ impl Timed {
     /// Compiles a graph for one core; inputs are those of seed 0.
     ///
     /// # Errors
-    /// Where a pass refuses the graph or the recipe's schedule, a weight cannot be read or a back end refuses a kernel.
-    pub fn new(graph: &Graph, recipe: Recipe, weights: &dyn Weights, trace: &mut Trace) -> Result<Timed> {
-        let target = recipe.target;
-        let kernels = pipeline::kernels(graph, recipe, trace)?;
+    /// Where a pass refuses the graph or the compile_options's schedule, a weight cannot be read or a back end refuses a kernel.
+    pub fn new(
+        graph: &Graph,
+        compile_options: CompileOptions,
+        weights: &dyn Weights,
+        trace: &mut Trace,
+    ) -> Result<Timed> {
+        let target = compile_options.target;
+        let kernels = pipeline::lower_to_kernels(graph, compile_options, trace)?;
         Timed::of_kernels(graph, kernels, target, weights, trace)
     }
 
@@ -46,8 +51,8 @@ impl Timed {
         trace: &mut Trace,
     ) -> Result<Timed> {
         memory::afford(graph)?;
-        let constants = pipeline::constants(&kernels, weights, trace)?;
-        let code = pipeline::code(kernels, target, trace)?;
+        let constants = pipeline::bind_constants(&kernels, weights, trace)?;
+        let code = pipeline::emit_code(kernels, target, trace)?;
         let session = pipeline::start(code, constants, target, 1)?;
         let ports = session.program().inputs.iter();
         let values = check::inputs(graph, 0);

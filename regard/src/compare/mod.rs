@@ -15,7 +15,7 @@ pub mod measure;
 use crate::{
     errors::{Error, Result, TextError},
     files,
-    pipeline::{self, Recipe, Trace},
+    pipeline::{self, CompileOptions, Trace},
     weights::Weights,
 };
 use measure::{Timed, in_turns};
@@ -181,9 +181,14 @@ fn computed(fused: &FusedExpr) -> usize {
 ///
 /// # Errors
 /// Where a pass refuses the graph.
-pub fn candidates<'a>(graph: &Graph, recipe: Recipe<'a>, top: usize, trace: &mut Trace) -> Result<Comparison<'a>> {
-    let target = recipe.target;
-    let plan = pipeline::planned(graph, recipe, trace)?;
+pub fn candidates<'a>(
+    graph: &Graph,
+    compile_options: CompileOptions<'a>,
+    top: usize,
+    trace: &mut Trace,
+) -> Result<Comparison<'a>> {
+    let target = compile_options.target;
+    let plan = pipeline::plan_graph(graph, compile_options, trace)?;
     let setting = CostContext::new(&plan, target);
     let ranked: Vec<Vec<Tiles>> = search::ranked(&plan, &setting, top + 1);
     let chosen = Schedule::of(&plan, target, ranked.iter().map(|tiles| tiles[0]));
@@ -209,9 +214,14 @@ pub fn candidates<'a>(graph: &Graph, recipe: Recipe<'a>, top: usize, trace: &mut
 /// # Errors
 /// Where a file is not a schedule, or not one for this graph and target; the sentence names the inequality that
 /// fails.
-pub fn files<'a>(graph: &Graph, recipe: Recipe<'a>, paths: &[&Path], trace: &mut Trace) -> Result<Comparison<'a>> {
-    let target = recipe.target;
-    let plan = pipeline::planned(graph, recipe, trace)?;
+pub fn files<'a>(
+    graph: &Graph,
+    compile_options: CompileOptions<'a>,
+    paths: &[&Path],
+    trace: &mut Trace,
+) -> Result<Comparison<'a>> {
+    let target = compile_options.target;
+    let plan = pipeline::plan_graph(graph, compile_options, trace)?;
     let mut entries = Vec::new();
     if paths.len() < 2 {
         entries.push(Entry::new("chosen".into(), Schedule::best(&plan, target), &plan, target)?);

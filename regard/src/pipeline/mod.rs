@@ -35,18 +35,18 @@ use regard_runtime::{Interpreter, Session, cpu, memory::Constants};
 
 /// What decides which kernels a graph becomes; a target alone means everything else as usual.
 #[derive(Clone, Debug)]
-pub struct Recipe<'a> {
+pub struct CompileOptions<'a> {
     /// What the code is for.
     pub target: &'a Target,
     /// What the optimiser may do.
     pub rules: Rules,
-    /// How groups are cut; as the cost model chooses where nothing is said.
+    /// Tile sizes of each group; `None` lets the cost model choose.
     pub schedule: Option<Schedule>,
 }
 
-impl<'a> From<&'a Target> for Recipe<'a> {
-    fn from(target: &'a Target) -> Recipe<'a> {
-        Recipe { target, rules: Rules::default(), schedule: None }
+impl<'a> From<&'a Target> for CompileOptions<'a> {
+    fn from(target: &'a Target) -> CompileOptions<'a> {
+        CompileOptions { target, rules: Rules::default(), schedule: None }
     }
 }
 
@@ -54,10 +54,14 @@ impl<'a> From<&'a Target> for Recipe<'a> {
 ///
 /// # Errors
 /// Where a pass refuses the graph.
-pub fn planned<'a>(graph: &Graph, recipe: impl Into<Recipe<'a>>, trace: &mut Trace) -> Result<Plan> {
-    let recipe = recipe.into();
-    let target = recipe.target;
-    let optimized = optimized(graph, recipe, trace)?;
+pub fn plan_graph<'a>(
+    graph: &Graph,
+    compile_options: impl Into<CompileOptions<'a>>,
+    trace: &mut Trace,
+) -> Result<Plan> {
+    let compile_options = compile_options.into();
+    let target = compile_options.target;
+    let optimized = optimize_graph(graph, compile_options, trace)?;
     trace.stage("plan", || Ok(plan(&optimized.graph, target)?))
 }
 
@@ -65,8 +69,12 @@ pub fn planned<'a>(graph: &Graph, recipe: impl Into<Recipe<'a>>, trace: &mut Tra
 ///
 /// # Errors
 /// Where the graph is not valid, or a pass refuses it.
-pub fn optimized<'a>(graph: &Graph, recipe: impl Into<Recipe<'a>>, trace: &mut Trace) -> Result<Optimized> {
-    let Recipe { target, rules, .. } = recipe.into();
+pub fn optimize_graph<'a>(
+    graph: &Graph,
+    compile_options: impl Into<CompileOptions<'a>>,
+    trace: &mut Trace,
+) -> Result<Optimized> {
+    let CompileOptions { target, rules, .. } = compile_options.into();
     let graph = trace.stage("graph", || verified(graph).cloned())?;
     trace.stage("optimized", || Ok(optimize(&graph, target, &rules)?))
 }
@@ -85,20 +93,28 @@ fn verified(graph: &Graph) -> Result<&Graph> {
 /// Kernels for a graph.
 ///
 /// # Errors
-/// Where a pass refuses the graph, or the recipe's schedule is not one for this graph and target; the sentence
+/// Where a pass refuses the graph, or the compile_options's schedule is not one for this graph and target; the sentence
 /// names the inequality that fails.
-pub fn kernels<'a>(graph: &Graph, recipe: impl Into<Recipe<'a>>, trace: &mut Trace) -> Result<Program<Kernel>> {
-    Ok(named_kernels(graph, recipe.into(), trace)?.0)
+pub fn lower_to_kernels<'a>(
+    graph: &Graph,
+    compile_options: impl Into<CompileOptions<'a>>,
+    trace: &mut Trace,
+) -> Result<Program<Kernel>> {
+    Ok(lower_with_names(graph, compile_options.into(), trace)?.0)
 }
 
 /// Kernels for a graph, and the name of what each launch computes: [`Plan::names`].
 ///
 /// # Errors
-/// As [`kernels`].
-fn named_kernels(graph: &Graph, recipe: Recipe, trace: &mut Trace) -> Result<(Program<Kernel>, Vec<String>)> {
-    let target = recipe.target;
-    let plan = planned(graph, recipe.clone(), trace)?;
-    let chosen = || recipe.schedule.unwrap_or_else(|| Schedule::best(&plan, target));
+/// As [`lower_to_kernels`].
+fn lower_with_names(
+    graph: &Graph,
+    compile_options: CompileOptions,
+    trace: &mut Trace,
+) -> Result<(Program<Kernel>, Vec<String>)> {
+    let target = compile_options.target;
+    let plan = plan_graph(graph, compile_options.clone(), trace)?;
+    let chosen = || compile_options.schedule.unwrap_or_else(|| Schedule::best(&plan, target));
     let schedule = trace.stage("schedule", || Ok(chosen()))?;
     let program = trace.stage("kernels", || {
         let mut program = lower(&plan, &schedule, target)?;
@@ -136,7 +152,7 @@ pub fn check_leaves(graph: &Graph, weights: &dyn Weights, trace: &mut Trace) -> 
 ///
 /// # Errors
 /// Where the back end refuses a kernel.
-pub fn code(program: Program<Kernel>, target: &Target, trace: &mut Trace) -> Result<Program<Code>> {
+pub fn emit_code(program: Program<Kernel>, target: &Target, trace: &mut Trace) -> Result<Program<Code>> {
     trace.stage("code", || Ok(regard_codegen::emit(program, target)?))
 }
 
@@ -144,7 +160,7 @@ pub fn code(program: Program<Kernel>, target: &Target, trace: &mut Trace) -> Res
 ///
 /// # Errors
 /// Where a weight cannot be read.
-pub fn constants<K: Sync>(program: &Program<K>, weights: &dyn Weights, trace: &mut Trace) -> Result<Constants> {
+pub fn bind_constants<K: Sync>(program: &Program<K>, weights: &dyn Weights, trace: &mut Trace) -> Result<Constants> {
     trace.stage("weights", || {
         let bytes = program.constant_bytes;
         match memory::is_given(bytes) {
@@ -162,9 +178,9 @@ pub fn constants<K: Sync>(program: &Program<K>, weights: &dyn Weights, trace: &m
 }
 
 /// What a session needs besides the graph.
-pub struct Options<'a> {
+pub struct SessionOptions<'a> {
     /// How it is compiled; this processor must be able to execute code for the target.
-    pub recipe: Recipe<'a>,
+    pub compile: CompileOptions<'a>,
     /// Where the weights come from.
     pub weights: &'a dyn Weights,
     /// Workers.
@@ -175,7 +191,7 @@ pub struct Options<'a> {
 ///
 /// # Errors
 /// Where the weights do not fit the graph, or any stage fails.
-pub fn session(graph: &Graph, options: &Options, trace: &mut Trace) -> Result<(Session, Program<Kernel>)> {
+pub fn session(graph: &Graph, options: &SessionOptions, trace: &mut Trace) -> Result<(Session, Program<Kernel>)> {
     let (session, kernels, _) = named_session(graph, options, trace)?;
     Ok((session, kernels))
 }
@@ -186,12 +202,12 @@ pub fn session(graph: &Graph, options: &Options, trace: &mut Trace) -> Result<(S
 /// As [`session`].
 pub(crate) fn named_session(
     graph: &Graph,
-    options: &Options,
+    options: &SessionOptions,
     trace: &mut Trace,
 ) -> Result<(Session, Program<Kernel>, Vec<String>)> {
-    let (kernels, names, constants) = bound(graph, options.recipe.clone(), options.weights, trace)?;
-    let code = code(kernels.clone(), options.recipe.target, trace)?;
-    let session = trace.stage("session", || start(code, constants, options.recipe.target, options.threads))?;
+    let (kernels, names, constants) = bound(graph, options.compile.clone(), options.weights, trace)?;
+    let code = emit_code(kernels.clone(), options.compile.target, trace)?;
+    let session = trace.stage("session", || start(code, constants, options.compile.target, options.threads))?;
     Ok((session, kernels, names))
 }
 
@@ -201,25 +217,25 @@ pub(crate) fn named_session(
 /// As [`session`].
 pub fn interpreted(
     graph: &Graph,
-    recipe: Recipe,
+    compile_options: CompileOptions,
     weights: &dyn Weights,
     trace: &mut Trace,
 ) -> Result<Session<Interpreter>> {
-    let (kernels, _, constants) = bound(graph, recipe, weights, trace)?;
+    let (kernels, _, constants) = bound(graph, compile_options, weights, trace)?;
     Ok(Session::interpreted(kernels, constants)?)
 }
 
 /// What every device needs of a graph: kernels, the name of what each launch computes, and constants.
 fn bound(
     graph: &Graph,
-    recipe: Recipe,
+    compile_options: CompileOptions,
     weights: &dyn Weights,
     trace: &mut Trace,
 ) -> Result<(Program<Kernel>, Vec<String>, Constants)> {
     check_leaves(graph, weights, trace)?;
     memory::afford(graph)?;
-    let (kernels, names) = named_kernels(graph, recipe, trace)?;
-    let constants = constants(&kernels, weights, trace)?;
+    let (kernels, names) = lower_with_names(graph, compile_options, trace)?;
+    let constants = bind_constants(&kernels, weights, trace)?;
     Ok((kernels, names, constants))
 }
 
@@ -257,7 +273,7 @@ mod tests {
     use regard_ir::types::TensorType;
 
     fn started(graph: &Graph, target: &Target) -> String {
-        let options = Options { recipe: target.into(), weights: &Synthetic::new(0), threads: 1 };
+        let options = SessionOptions { compile: target.into(), weights: &Synthetic::new(0), threads: 1 };
         let session = session(graph, &options, &mut Trace::new());
         session.err().map_or_else(String::new, |error| error.to_string())
     }

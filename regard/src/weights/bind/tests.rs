@@ -47,7 +47,7 @@ fn refusal(values: &'static [(&'static str, f32)]) -> String {
     }";
     let graph: Graph = text.parse().expect("it can be read");
     let target = Target::named("x86-64-v3").expect("it is a row");
-    let program = pipeline::kernels(&graph, target, &mut Trace::new()).expect("it compiles");
+    let program = pipeline::lower_to_kernels(&graph, target, &mut Trace::new()).expect("it compiles");
     match bind(&program, &Same(values)) {
         Ok(_) => String::new(),
         Err(error) => error.to_string(),

@@ -3,7 +3,7 @@
 //! ```text
 //!   program, its choices as further outputs ──▶ found, choices
 //!   graph with these choices in place ──▶ expected; and at each choice what the reference would have chosen:
-//!       margin = logit of its choice − logit of the one made, of the largest logit        a near tie below 10⁻⁵
+//!       score_gap = logit of its choice − logit of the one made, of the largest logit        a near tie below 10⁻⁵
 //! ```
 //!
 //! A choice is a jump: two logits whose order depends on the last bit give quite other values after them, and
@@ -21,7 +21,7 @@ use regard_ir::{
 };
 
 /// A job done again, with the choices that the program made.
-pub(crate) struct Settled {
+pub(crate) struct TieReport {
     /// Choices that the reference would have made otherwise: name, and how much it prefers its own.
     pub others: Vec<(String, f64)>,
     /// The program's outputs.
@@ -30,10 +30,10 @@ pub(crate) struct Settled {
     pub expected: Vec<Vec<f64>>,
 }
 
-impl Settled {
+impl TieReport {
     /// Whether the reference hardly prefers its own choices.
     pub(crate) fn is_near(&self) -> bool {
-        self.others.iter().all(|(_, margin)| *margin < TOLERANCE)
+        self.others.iter().all(|(_, score_gap)| *score_gap < TOLERANCE)
     }
 }
 
@@ -55,7 +55,12 @@ pub(crate) fn is_choice(op: &Op) -> bool {
 ///
 /// # Errors
 /// Where the graph cannot be compiled, run or evaluated.
-pub(crate) fn settle(job: &Job, of: fn(&Op) -> bool, inputs: &[Vec<f64>], run: &mut Run) -> Result<Option<Settled>> {
+pub(crate) fn rerun_with_choices(
+    job: &Job,
+    of: fn(&Op) -> bool,
+    inputs: &[Vec<f64>],
+    run: &mut Run,
+) -> Result<Option<TieReport>> {
     let nodes = job.graph.nodes.iter().filter(|(_, node)| of(&node.op));
     let choices: Vec<NodeId> = nodes.map(|(id, _)| id).collect();
     if choices.is_empty() {
@@ -87,18 +92,18 @@ pub(crate) fn settle(job: &Job, of: fn(&Op) -> bool, inputs: &[Vec<f64>], run: &
         let node = &job.graph.nodes[choice];
         let (operands, rest) = read.split_at(node.operands.len());
         read = rest;
-        let margin = margin(node, operands, made)?;
-        if margin > 0.0 {
-            others.push((job.graph.names().of(choice).to_owned(), margin));
+        let score_gap = score_gap(node, operands, made)?;
+        if score_gap > 0.0 {
+            others.push((job.graph.names().of(choice).to_owned(), score_gap));
         }
     }
     let expected = outputs.iter().map(|tensor| tensor.data.clone()).collect();
-    Ok((!others.is_empty()).then_some(Settled { others, found, expected }))
+    Ok((!others.is_empty()).then_some(TieReport { others, found, expected }))
 }
 
 /// How much larger the logits of the reference's choices are than those of the choices made, at most and relative to
 /// the largest logit; rank by rank.
-fn margin(node: &Node, operands: &[Tensor], made: &[f64]) -> Result<f64> {
+fn score_gap(node: &Node, operands: &[Tensor], made: &[f64]) -> Result<f64> {
     let failed = |message: String| Error::Failed(format!("{}: {message}", node.op.name()));
     let expected = node.op.eval(&operands.iter().collect::<Vec<_>>(), &node.ty).map_err(failed)?;
     let logits = logits(node, operands)?;
@@ -109,16 +114,16 @@ fn margin(node: &Node, operands: &[Tensor], made: &[f64]) -> Result<f64> {
     let (n, k) = (logits.ty.shape[axis], node.ty.shape[axis]);
     let inner: usize = node.ty.shape[axis + 1..].iter().product();
     let largest = logits.data.iter().fold(f64::MIN_POSITIVE, |largest, x| largest.max(x.abs()));
-    let mut margin = 0.0f64;
+    let mut score_gap = 0.0f64;
     for (at, (expected, made)) in expected.data.iter().zip(made).enumerate() {
         let (line, column) = (at / (k * inner), at % inner);
         let logit = |place: f64| {
             let place = place as usize;
             if place < n { logits.data[(line * n + place) * inner + column] } else { f64::NEG_INFINITY }
         };
-        margin = margin.max((logit(*expected) - logit(*made)) / largest);
+        score_gap = score_gap.max((logit(*expected) - logit(*made)) / largest);
     }
-    Ok(margin)
+    Ok(score_gap)
 }
 
 /// What a node chooses by.
@@ -136,9 +141,9 @@ fn logits(node: &Node, operands: &[Tensor]) -> Result<Tensor> {
     values.into_iter().next().ok_or_else(broken)
 }
 
-/// The relative errors of a settled job's outputs.
-pub(crate) fn errors(settled: &Settled) -> Vec<f64> {
-    settled.found.iter().zip(&settled.expected).map(|(f, e)| crate::values::relative_error(f, e)).collect()
+/// The relative errors of a report job's outputs.
+pub(crate) fn errors(report: &TieReport) -> Vec<f64> {
+    report.found.iter().zip(&report.expected).map(|(f, e)| crate::values::relative_error(f, e)).collect()
 }
 
 #[cfg(test)]
@@ -162,21 +167,21 @@ mod tests {
     }
 
     /// A job of which only what the program gave is known.
-    fn settled(graph: &Graph, x: &[f64], found: Vec<Vec<f64>>) -> Option<Settled> {
+    fn report(graph: &Graph, x: &[f64], found: Vec<Vec<f64>>) -> Option<TieReport> {
         let weights = crate::weights::Synthetic::new(0);
         let target = crate::pipeline::executable_target(None).unwrap();
-        let job = Job { graph, weights: &weights, recipe: target.into(), device: Device::Cpu, threads: 1 };
-        settle(&job, is_choice, &[x.to_vec()], &mut |_, _| Ok(found.clone())).unwrap()
+        let job = Job { graph, weights: &weights, compile_options: target.into(), device: Device::Cpu, threads: 1 };
+        rerun_with_choices(&job, is_choice, &[x.to_vec()], &mut |_, _| Ok(found.clone())).unwrap()
     }
 
     #[test]
     fn choices_between_equals_are_near_ties() {
         let graph = graph();
-        let settled = |x: [f64; 2]| settled(&graph, &x, vec![vec![0.5; 3], vec![0.0]]);
-        assert!(settled([2.0, 1.0]).is_none());
-        let near = settled([1.0, 1.0 + 1e-7]).unwrap();
+        let report = |x: [f64; 2]| report(&graph, &x, vec![vec![0.5; 3], vec![0.0]]);
+        assert!(report([2.0, 1.0]).is_none());
+        let near = report([1.0, 1.0 + 1e-7]).unwrap();
         assert!(near.is_near() && near.others.len() == 1);
-        assert!(!settled([1.0, 1.1]).unwrap().is_near());
+        assert!(!report([1.0, 1.1]).unwrap().is_near());
         // The reference goes on with the choice that was made.
         let first = crate::models::synthetic::parameter("t", &[2, 3], 0)[..3].to_vec();
         let first: Vec<f64> = first.into_iter().map(f64::from).collect();
@@ -190,12 +195,12 @@ mod tests {
         let x = b.input("x", TensorType::f32([3, 2]));
         let y = b.push(Argmax { axis: -2 }, &[x]);
         let graph = b.finish(&[y]);
-        let settled = |x: [f64; 6], made: [f64; 2]| settled(&graph, &x, vec![made.to_vec(); 2]);
+        let report = |x: [f64; 6], made: [f64; 2]| report(&graph, &x, vec![made.to_vec(); 2]);
         let maps = [1.0, 0.5, 0.0, 0.5 + 1e-7, 0.2, 0.1];
-        assert!(settled(maps, [0.0, 1.0]).is_none());
-        let near = settled(maps, [0.0, 0.0]).unwrap();
+        assert!(report(maps, [0.0, 1.0]).is_none());
+        let near = report(maps, [0.0, 0.0]).unwrap();
         assert!(near.is_near() && errors(&near) == [0.0]);
-        assert!(!settled(maps, [0.0, 2.0]).unwrap().is_near());
-        assert!(!settled(maps, [1.0, 1.0]).unwrap().is_near());
+        assert!(!report(maps, [0.0, 2.0]).unwrap().is_near());
+        assert!(!report(maps, [1.0, 1.0]).unwrap().is_near());
     }
 }
