@@ -19,7 +19,7 @@ const MEASURE: Duration = Duration::from_secs(2);
 const WARM_UP: Duration = Duration::from_millis(300);
 
 /// What was measured; times in seconds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Measured {
     /// Name of the model.
     pub model: String,
@@ -158,21 +158,7 @@ mod tests {
     use super::*;
 
     fn measured(runs: &[f64]) -> Measured {
-        Measured {
-            model: "a \"b\"".into(),
-            batch: 2,
-            threads: 1,
-            device: "x86-64-v2".into(),
-            runs: runs.to_vec(),
-            stages: vec![("plan", Duration::from_millis(5)), ("code", Duration::from_millis(7))],
-            flops: 3_000_000_000,
-            launches: 4,
-            arena_bytes: 5,
-            intermediate_bytes: 9,
-            constant_bytes: 6,
-            peak_bytes: 7,
-            kernels: Vec::new(),
-        }
+        Measured { runs: runs.to_vec(), ..Measured::default() }
     }
 
     #[test]
