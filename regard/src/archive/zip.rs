@@ -14,8 +14,11 @@ use std::{
     io::{BufReader, Seek, SeekFrom},
 };
 
-/// What deflated entries may become together: bytes, and bytes per byte of the file.
-const MAX_INFLATED: (u64, u64) = (64 << 20, 100);
+/// What deflated entries may become together: bytes, and bytes per byte of the file. With the buffers beside them, reading
+/// then takes no more than 64 MiB and 100 bytes per byte.
+const MAX_INFLATED: (u64, u64) = (60 << 20, 100);
+/// The most bytes that one deflated byte can become: runs of 258 bytes in two bits each.
+const MAX_EXPANSION: u64 = 1032;
 
 /// All entries of a file in the order of its directory, called by their names.
 pub(crate) fn entries(file: &mut File) -> Result<Vec<Block>, Fault> {
@@ -49,6 +52,13 @@ pub(crate) fn entries(file: &mut File) -> Result<Vec<Block>, Fault> {
             return Err(damaged(format!("entry {name:?} ends after the file")));
         }
         if matches!(packing, Packing::Deflated(_)) {
+            let most = stored.saturating_mul(MAX_EXPANSION);
+            if entry.size() > most {
+                let claimed = entry.size();
+                return Err(damaged(format!(
+                    "entry {name:?} says that {stored} bytes inflate to {claimed}, at most {most} do"
+                )));
+            }
             inflated = inflated.saturating_add(entry.size());
         }
         blocks.push(Block { file: 0, start, stored, length: entry.size(), packing, name, held: None });

@@ -217,6 +217,12 @@ fn archives_that_pytorch_does_not_write_are_refused() {
     let central = deflated.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
     (deflated[8], deflated[central + 10]) = (8, 8);
     assert!(open("x.pth", &deflated).unwrap_err().contains("x/data.pkl cannot be inflated"));
+    // One that claims to become more than any deflated bytes can, in both headers.
+    let mut claimed = deflated.clone();
+    for at in [22, central + 24] {
+        claimed[at..at + 4].copy_from_slice(&(60u32 << 20).to_le_bytes());
+    }
+    assert!(open("x.pth", &claimed).unwrap_err().contains("inflate to 62914560, at most"));
     // Bzip2 in both headers.
     (deflated[8], deflated[central + 10]) = (12, 12);
     assert!(
