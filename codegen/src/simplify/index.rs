@@ -136,7 +136,7 @@ impl Simplifier<'_> {
         let inst = Inst::Select(cond, self.materialise(&a), self.materialise(&b));
         self.index_atom(inst, range, Hoist::Always)
     }
-    /// A new value as what an old one mapped: i64 values are atoms of forms.
+    /// A new value as what an old one is mapped to: i64 values are atoms of forms.
     pub(super) fn new_value(&self, value: Val) -> Mapped {
         match (self.inserter.types[value] == INDEX, self.inserter.constant_of(value)) {
             (true, Some(Const::I64(c))) => Mapped::Index(Affine::constant(c)),

@@ -17,7 +17,7 @@ const MAX_TERMS: usize = 4;
 
 pub(super) const INDEX: Type = Type::Scalar(Elem::I64);
 
-/// What an old value mapped.
+/// What an old value is mapped to.
 #[derive(Clone)]
 pub(super) enum Mapped {
     Value(Val),

@@ -67,7 +67,7 @@ pub const MAX_FACTOR: usize = 64 << 10;
 impl ConstantSource {
     /// The weights that a node of `graph`, read through `view`, only moves; `None` where it does more.
     pub fn moved(graph: &Graph, node: NodeId, view: View) -> Option<ConstantSource> {
-        let (node, view) = behind_movement(graph, node, view)?;
+        let (node, view) = below_movement(graph, node, view)?;
         if let Some(weight) = MovedWeight::of(graph, node, view.clone()) {
             return Some(ConstantSource::Moved { weight, factor: None });
         }
@@ -75,7 +75,7 @@ impl ConstantSource {
         let [x, y] = graph.node(node).operands[..] else { return None };
         let side = |operand: NodeId| {
             let widened = View::expand(&graph.ty(operand).shape, &graph.ty(node).shape).then(&view)?;
-            let (node, view) = behind_movement(graph, operand, widened)?;
+            let (node, view) = below_movement(graph, operand, widened)?;
             MovedWeight::of(graph, node, view)
         };
         let (x, y) = (side(x)?, side(y)?);
@@ -85,7 +85,7 @@ impl ConstantSource {
 }
 
 /// The first node below that does more than move, and the view through which it is read.
-fn behind_movement(graph: &Graph, mut node: NodeId, mut view: View) -> Option<(NodeId, View)> {
+fn below_movement(graph: &Graph, mut node: NodeId, mut view: View) -> Option<(NodeId, View)> {
     while let [operand] = graph.node(node).operands[..] {
         view = View::of_op(&graph.node(node).op, graph.ty(operand))?.then(&view)?;
         node = operand;
@@ -170,7 +170,7 @@ impl Layout {
     }
     /// A matrix of that shape in panels of `width` columns.
     pub fn panels(shape: &[usize], width: usize) -> Layout {
-        let &[rows, cols] = shape else { panic!("{shape:?} is no matrix") };
+        let &[rows, cols] = shape else { panic!("{shape:?} is not a matrix") };
         Layout { rows, cols, width }
     }
     /// Whether rows follow each other without a gap.

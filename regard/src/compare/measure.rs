@@ -29,7 +29,7 @@ impl Timed {
     /// Compiles a graph for one core; inputs are those of seed 0.
     ///
     /// # Errors
-    /// Where a pass refuses the graph or the compile_options's schedule, a weight cannot be read or a back end refuses a kernel.
+    /// Where a pass refuses the graph or the schedule given, a weight cannot be read or a back end refuses a kernel.
     pub fn new(
         graph: &Graph,
         compile_options: CompileOptions,

@@ -93,7 +93,7 @@ fn verified(graph: &Graph) -> Result<&Graph> {
 /// Kernels for a graph.
 ///
 /// # Errors
-/// Where a pass refuses the graph, or the compile_options's schedule is not one for this graph and target; the sentence
+/// Where a pass refuses the graph, or the schedule given is not one for this graph and target; the sentence
 /// names the inequality that fails.
 pub fn lower_to_kernels<'a>(
     graph: &Graph,

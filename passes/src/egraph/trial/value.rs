@@ -95,7 +95,7 @@ fn may_be_masked(expr: &RecExpr<Term>, leaves: usize) -> Vec<bool> {
     masked
 }
 
-/// The distribution of tensors beside numbers near the ends of f32.
+/// The distribution of tensors alongside scalars near the ends of f32.
 const EXTREME: usize = 7;
 
 /// Whether a term is a number near the ends of f32. The lowest one is not: it stands in clamps.
